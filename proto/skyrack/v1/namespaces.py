@@ -1,7 +1,7 @@
 """Linux namespaces from Python 3.11: unshare, setns, mount, and acting inside another process's namespaces.
 
-Everything works for root and for the unprivileged user who owns the run's user namespace. Failures are OSError
-with the call, the target and the kernel's word for it. Kernel 5.8 or newer (setns on a pidfd).
+Everything works for root and for the unprivileged user who owns the run's user namespace. Failures are
+OSError with the call, the target and the kernel's word for it. Kernel 5.8 or newer (setns on a pidfd).
 """
 
 import ctypes
