@@ -1,0 +1,268 @@
+"""The mesh in virtual time: trains enter, cross links hop by hop, and come out with the instant they are due.
+
+No clock, no file descriptor and no thread in here: `ingress` and `advance` are told the time, deliveries wait on a
+heap. An event's time is *computed* from the previous one, so a late host never adds up over hops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from heapq import heappop, heappush
+from math import inf
+from typing import Any
+
+from skyrack.orchestrator.fabric import icmp
+from skyrack.orchestrator.fabric.link import Link
+from skyrack.orchestrator.fabric.train import VNET_BYTES, Train, split
+
+NO_LINK = 0xFFFFFFFF
+CONTROL = -1
+DROPS = (
+    "dark",
+    "link_down",
+    "loss",
+    "malformed",
+    "no_address",
+    "no_route",
+    "not_ipv4",
+    "queue",
+    "ttl",
+    "unread",
+)
+_HOP_LIMIT = 512
+
+
+class Engine:
+    """All links, route tables and events of one mesh.
+
+    Args:
+        n_nodes: satellites and ground stations; an event's node is an index below it.
+        base_address: IPv4 address (as an integer) of node 0.
+        endpoint: per node, 1 where a process receives packets, 0 for bare satellites, which the engine answers for.
+        rows: per node, its row in the route table, -1 for nodes that have none (bare satellites).
+
+    Route tables are flat, `row * n_nodes + node -> link`, NO_LINK where there is no way. Links come in pairs:
+    link ^ 1 is the opposite direction.
+    """
+
+    def __init__(self, n_nodes: int, base_address: int, endpoint: Sequence[int], rows: Sequence[int]) -> None:
+        self.n_nodes = n_nodes
+        self.base_address = base_address
+        self.endpoint = bytes(endpoint)
+        self.lit = bytearray(not inhabited for inhabited in endpoint)
+        self.rows = [row * n_nodes if row >= 0 else -1 for row in rows]
+        self.links: list[Link] = []
+        self.routes: Any = [NO_LINK] * (n_nodes * (max(rows, default=-1) + 1))
+        self.delay_s: Any = []
+        self.slope: Any = []
+        self.segment_start_s = 0.0
+        self.hops: list[tuple[float, int, int, Any]] = []
+        self.deliveries: list[tuple[float, int, int, Train]] = []
+        self.sequence = 0
+        self.drops = dict.fromkeys(DROPS, 0)
+        self._tokens: dict[tuple[int, bool], tuple[float, float]] = {}
+
+    def at(self, time_s: float, action: Callable[[float], None]) -> None:
+        """Run `action(time_s)` in its place among the packets: the way segments, routes and faults take effect."""
+        self.sequence += 1
+        heappush(self.hops, (time_s, self.sequence, CONTROL, action))
+
+    def ingress(self, now_s: float, node: int, data: bytes) -> None:
+        """A packet (virtio header first) that `node`'s kernel sent, read at `now_s`."""
+        try:
+            if data[VNET_BYTES] >> 4 != 4:
+                self.drops["not_ipv4"] += 1
+                return
+            if (data[12] << 8 | data[13]) != len(data) - VNET_BYTES or len(data) < VNET_BYTES + 20:
+                self.drops["malformed"] += 1
+                return
+            dst = int.from_bytes(data[26:30], "big") - self.base_address
+            if not 0 <= dst < self.n_nodes:
+                self.drops["no_address"] += 1
+                self._answer(
+                    now_s, node, icmp.error(data, self.base_address + node, icmp.UNREACHABLE, icmp.HOST), True
+                )
+                return
+            # The first pop is the sender itself, which does not spend a hop of the time to live.
+            train = Train(data, dst, self.rows[dst], data[18] + 1, now_s)
+        except IndexError:
+            self.drops["malformed"] += 1
+            return
+        if train.row < 0:
+            train.path = self._path_to_bare(node, dst)
+        self.sequence += 1
+        heappush(self.hops, (now_s, self.sequence, node, train))
+
+    def next_due_s(self) -> tuple[float, float]:
+        """Times of the next hop and of the next delivery, infinite where there is none."""
+        return self.hops[0][0] if self.hops else inf, self.deliveries[0][0] if self.deliveries else inf
+
+    def advance(self, now_s: float) -> None:
+        """Carry out every event up to `now_s`, in the order of their times."""
+        hops, deliveries = self.hops, self.deliveries
+        links, lit, endpoint = self.links, self.lit, self.endpoint
+        routes, delay, slope, origin = self.routes, self.delay_s, self.slope, self.segment_start_s
+        sequence = self.sequence
+        while hops and hops[0][0] <= now_s:
+            t, _, node, train = heappop(hops)
+            if node < 0:
+                self.sequence = sequence
+                train(t)
+                sequence = self.sequence
+                routes, delay, slope, origin = self.routes, self.delay_s, self.slope, self.segment_start_s
+                continue
+            if not lit[node]:
+                self.drops["dark"] += train.segments
+                continue
+            ttl = train.ttl = train.ttl - 1
+            row = train.row
+            if row >= 0:
+                number = routes[row + node]
+            else:
+                number = train.path.get(node, NO_LINK) if train.path is not None else NO_LINK
+            if number == NO_LINK or ttl <= 0:
+                self.sequence = sequence
+                self._ends_here(t, node, train)
+                sequence = self.sequence
+                continue
+            d = delay[number]
+            if d < 0.0:
+                self.drops["link_down"] += train.segments
+                continue
+            link = links[number]
+            free = link.free_at
+            start = free if free > t else t
+            wire = train.wire
+            n = train.segments
+            if n == 1:
+                if start - t > link.queue_s:
+                    link.dropped_queue += 1
+                    continue
+                link.free_at = end = start + wire * link.s_per_byte
+                if link.loss_ratio and link.loses_next():
+                    link.dropped_loss += 1
+                    continue
+                head = train.tail = end + d + slope[number] * (end - origin)
+            else:
+                s_per_byte = link.s_per_byte
+                end = start + wire * s_per_byte
+                last = train.last * s_per_byte
+                if train.tail + last > end:
+                    end = train.tail + last
+                queue_s = link.queue_s
+                if (
+                    start - t > queue_s
+                    or end - last - train.tail > queue_s
+                    or (link.loss_ratio and link.gap < n)
+                ):
+                    self.sequence = sequence
+                    self._carry_segments(t, train, link, d, slope[number], origin)
+                    sequence = self.sequence
+                    continue
+                link.gap -= n if link.loss_ratio else 0
+                link.free_at = end
+                first = start + train.segment * s_per_byte
+                head = first + d + slope[number] * (first - origin)
+                train.tail = end + d + slope[number] * (end - origin)
+            link.packets += n
+            link.bytes += wire
+            if free > t:
+                link.wait_s += (free - t) * n
+            node = link.dst
+            sequence += 1
+            if node == train.dst and endpoint[node]:
+                heappush(deliveries, (train.tail, sequence, node, train))
+            else:
+                heappush(hops, (head, sequence, node, train))
+        self.sequence = sequence
+
+    def _carry_segments(
+        self, t: float, train: Train, link: Link, delay_s: float, slope: float, origin: float
+    ) -> None:
+        """The same link, segment by segment: taken when some of a train's segments are dropped or lost."""
+        n = train.segments
+        step = (train.tail - t) / (n - 1)
+        runs: list[tuple[int, int, float, float]] = []  # first, stop, head, tail
+        free = link.free_at
+        for i in range(n):
+            arrival = t + i * step
+            start = max(arrival, free)
+            if start - arrival > link.queue_s:
+                link.dropped_queue += 1
+                continue
+            size = train.segment if i < n - 1 else train.last
+            free = start + size * link.s_per_byte
+            if link.loss_ratio and link.loses_next():
+                link.dropped_loss += 1
+                continue
+            link.packets += 1
+            link.bytes += size
+            link.wait_s += start - arrival
+            arrives = free + delay_s + slope * (free - origin)
+            if runs and runs[-1][1] == i:
+                runs[-1] = (runs[-1][0], i + 1, runs[-1][2], arrives)
+            else:
+                runs.append((i, i + 1, arrives, arrives))
+        link.free_at = free
+        for first, stop, head, tail in runs:
+            part = split(train, first, stop)
+            part.tail = tail
+            self.sequence += 1
+            if link.dst == part.dst and self.endpoint[link.dst]:
+                heappush(self.deliveries, (tail, self.sequence, link.dst, part))
+            else:
+                heappush(self.hops, (head, self.sequence, link.dst, part))
+
+    def _ends_here(self, t: float, node: int, train: Train) -> None:
+        """A train that goes no further: at its bare destination, out of hops, or without a route."""
+        address = self.base_address + node
+        if node == train.dst and self.endpoint[node]:
+            # The node's own kernel routes its address to lo; only a guest that bypasses it sends to itself here.
+            heappush(self.deliveries, (t, self.sequence, node, train))
+        elif node == train.dst:
+            if (reply := icmp.echo_reply(train.data)) is not None:
+                self._answer(t, node, reply, False)
+            else:
+                self._answer(t, node, icmp.error(train.data, address, icmp.UNREACHABLE, icmp.PORT), True)
+        elif train.ttl <= 0:
+            self.drops["ttl"] += train.segments
+            self._answer(t, node, icmp.error(train.data, address, icmp.TIME_EXCEEDED, 0), True)
+        else:
+            self.drops["no_route"] += train.segments
+            self._answer(t, node, icmp.error(train.data, address, icmp.UNREACHABLE, icmp.NET), True)
+
+    def _answer(self, t: float, node: int, data: bytes | None, is_error: bool) -> None:
+        """Send an answer of the satellite itself, through the same queues, unless it has answered too often."""
+        if data is None or not self._allowed(t, node, is_error):
+            return
+        dst = int.from_bytes(data[26:30], "big") - self.base_address
+        if not 0 <= dst < self.n_nodes or (self.rows[dst] < 0):
+            return
+        train = Train(data, dst, self.rows[dst], data[18] + 1, t)
+        self.sequence += 1
+        if dst == node and self.endpoint[node]:
+            heappush(self.deliveries, (t, self.sequence, node, train))
+        else:
+            heappush(self.hops, (t, self.sequence, node, train))
+
+    def _allowed(self, t: float, node: int, is_error: bool) -> bool:
+        """A token bucket per node: 100 errors/s with bursts of 50, 20,000 echo replies/s with bursts of 2,000."""
+        rate, burst = (100.0, 50.0) if is_error else (20_000.0, 2_000.0)
+        tokens, since = self._tokens.get((node, is_error), (burst, t))
+        tokens = min(burst, tokens + (t - since) * rate)
+        allowed = tokens >= 1.0
+        self._tokens[node, is_error] = (tokens - allowed, t)
+        return allowed
+
+    def _path_to_bare(self, source: int, dst: int) -> dict[int, int] | None:
+        """The way from an endpoint to a bare satellite: its own tree, backwards (links are symmetric)."""
+        row = self.rows[source]
+        path: dict[int, int] = {}
+        node = dst
+        while node != source and row >= 0 and len(path) < _HOP_LIMIT:
+            number = self.routes[row + node]
+            if number == NO_LINK:
+                return None
+            node = self.links[number].dst
+            path[node] = number ^ 1
+        return path if node == source else None

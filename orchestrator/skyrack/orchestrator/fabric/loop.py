@@ -1,0 +1,354 @@
+"""The fabric's event loop: TUN descriptors in, TUN descriptors out, and nothing else.
+
+epoll --+-- mesh0 of a node readable -> read until dry -> engine.ingress(now)
+        +-- timerfd: the next event is near -> spin -> engine.advance(now) -> deliver what is due
+        +-- attach socket: a node arrives (descriptor by SCM_RIGHTS) or is gone (end of its socket: dark)
+        +-- control socket: segments, routes, questions
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import select
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from heapq import heappop
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from skyrack.orchestrator.fabric.engine import DROPS, Engine
+from skyrack.orchestrator.fabric.histogram import Histogram
+from skyrack.orchestrator.fabric.link import Link
+from skyrack.orchestrator.fabric.timer import Timer
+from skyrack.orchestrator.fabric.train import with_ttl
+from skyrack.orchestrator.fabric.wire import (
+    LINK_COUNTERS,
+    MAX_MESSAGE_BYTES,
+    SCALARS,
+    FabricConfig,
+    SharedArrays,
+)
+from skyrack.v1 import attach
+
+READ_BYTES = 65546  # virtio header and the largest IPv4 packet
+READS_PER_TURN = 32
+# Under SCHED_FIFO the kernel stops a thread that runs 95 % of a second: leave it 6 % in every millisecond instead.
+RUN_S = 0.00094
+YIELD_S = 0.00006
+LINKS_PER_TURN = 256
+LATE_SEGMENT_S = 0.05
+
+
+class Loop:
+    """Owns every descriptor; `run` returns when the control socket ends."""
+
+    def __init__(
+        self,
+        config: FabricConfig,
+        arrays: SharedArrays,
+        control: socket.socket,
+        directory: Path,
+        *,
+        realtime: bool,
+    ) -> None:
+        n = len(config.names)
+        self._t0_s = config.t0_monotonic_ns / 1e9
+        self._config = config
+        self._arrays = arrays
+        self._control = control
+        self._realtime = realtime
+        self._index = {name: i for i, name in enumerate(config.names)}
+        self.engine = Engine(n, config.base_address, [row >= 0 for row in config.rows], config.rows)
+        self._epoll = select.epoll()
+        self._timer = Timer()
+        self._tun: list[int] = [-1] * n  # node -> descriptor
+        self._node_of: dict[int, int] = {}  # descriptor -> node
+        self._attached: dict[int, tuple[socket.socket, int]] = {}  # attach socket's descriptor -> node
+        self._undrained_since_s: dict[int, float] = {}
+        self.lateness = Histogram()
+        self.ingress_lag = Histogram()
+        self._scalars = dict.fromkeys(SCALARS, 0.0)
+        self._tx = [[0, 0] for _ in range(n)]
+        self._rx = [[0, 0] for _ in range(n)]
+        self._hop_slack_s = 0.0  # how late a hop may be carried out without making any delivery late
+        self._dump: Iterator[None] | None = None
+        self._closing: SimpleQueue[int] = SimpleQueue()
+        path = directory / "fabric.sock"
+        path.unlink(missing_ok=True)
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._listener.bind(str(path))
+        self._listener.listen(1024)
+        self._listener.setblocking(False)
+        control.setblocking(False)
+        threading.Thread(target=self._close_descriptors, daemon=True, name="closer").start()
+
+    def run(self) -> None:
+        """Serve until the orchestrator closes the control socket."""
+        epoll, timer, engine = self._epoll, self._timer, self.engine
+        epoll.register(self._listener, select.EPOLLIN)
+        epoll.register(self._control, select.EPOLLIN)
+        epoll.register(timer.descriptor, select.EPOLLIN)
+        special = {self._listener.fileno(), self._control.fileno(), timer.descriptor}
+        spin, t0 = self._config.spin_s, self._t0_s
+        clock = time.monotonic
+        node_of, deliveries = self._node_of, engine.deliveries
+        returned = slept = clock() - t0  # when epoll last returned; when this thread last slept
+        scalars = self._scalars
+        armed = 0.0
+        while True:
+            now = clock() - t0
+            engine.advance(now)
+            if deliveries and deliveries[0][0] <= now:
+                self._deliver(now)
+            hop, delivery = engine.next_due_s()
+            wake = min(hop + self._hop_slack_s, delivery - spin)
+            now = clock() - t0
+            if wake > now and self._dump is None:
+                if wake != armed:
+                    timer.arm(wake + t0)
+                    armed = wake
+                scalars["busy_s"] += now - returned
+                ready = epoll.poll(-1, 64)
+                after = clock() - t0
+                waited = after - now > 5e-6
+                base = after if waited else returned
+                returned = slept = after
+                scalars["wakeups"] += 1
+            else:
+                if self._realtime and now - slept > RUN_S:
+                    time.sleep(YIELD_S)
+                    slept = clock() - t0
+                ready = epoll.poll(0, 64)
+                base = returned
+                after = clock() - t0
+                scalars["busy_s"] += after - returned
+                returned = after
+                if self._dump is not None:
+                    self._continue_dump()
+            for descriptor, events in ready:
+                node = node_of.get(descriptor)
+                if node is not None:
+                    self._read(descriptor, node, base)
+                elif descriptor in special:
+                    if descriptor == timer.descriptor:
+                        timer.clear()
+                        armed = 0.0
+                    elif descriptor == self._listener.fileno():
+                        self._accept()
+                    elif not self._obey():
+                        return
+                elif descriptor in self._attached:
+                    self._hear(descriptor, events)
+
+    def _read(self, descriptor: int, node: int, base_s: float) -> None:
+        clock, t0, ingress, counts = time.monotonic, self._t0_s, self.engine.ingress, self._tx[node]
+        base_s = self._undrained_since_s.pop(descriptor, base_s)
+        for _ in range(READS_PER_TURN):
+            try:
+                data = os.read(descriptor, READ_BYTES)
+            except BlockingIOError:
+                return
+            except OSError:
+                self._forget(node)
+                return
+            now = clock() - t0
+            counts[0] += 1
+            counts[1] += len(data) - 10
+            self.ingress_lag.observe(now - base_s)
+            ingress(now, node, data)
+        self._undrained_since_s[descriptor] = base_s
+
+    def _deliver(self, now_s: float) -> None:
+        deliveries, tun, lit, drops = self.engine.deliveries, self._tun, self.engine.lit, self.engine.drops
+        observe, clock, t0 = self.lateness.observe, time.monotonic, self._t0_s
+        while deliveries and deliveries[0][0] <= now_s:
+            due, _, node, train = heappop(deliveries)
+            if not lit[node]:
+                drops["dark"] += train.segments
+                continue
+            data = train.data
+            late = clock() - t0 - due
+            try:
+                os.writev(tun[node], (with_ttl(data, train.ttl), memoryview(data)[30:]))
+            except OSError:
+                drops["unread"] += train.segments
+                continue
+            observe(late, train.segments)
+            counts = self._rx[node]
+            counts[0] += train.segments
+            counts[1] += train.wire
+
+    def _accept(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                connection, _ = self._listener.accept()
+                connection.setblocking(False)
+                self._attached[connection.fileno()] = (connection, -1)
+                self._epoll.register(connection, select.EPOLLIN | select.EPOLLRDHUP)
+
+    def _hear(self, descriptor: int, events: int) -> None:
+        """An attach socket spoke: a node brings its descriptor, or its process is gone."""
+        connection, node = self._attached[descriptor]
+        try:
+            received = attach.receive_hello(connection) if events & select.EPOLLIN else None
+        except BlockingIOError:
+            return
+        except (OSError, attach.AttachError) as error:
+            self._reply(connection, attach.Refused(str(error)))
+            received = None
+        if received is None:
+            self._drop_connection(descriptor)
+            if node >= 0:
+                self._forget(node)
+            return
+        hello, tun = received
+        index = self._index.get(hello.name, -1)
+        if index < 0 or self._config.rows[index] < 0:
+            self._reply(connection, attach.Refused(f"no inhabited node is called {hello.name!r}"))
+            self._closing.put(tun)
+            return
+        for other, (_, holder) in list(self._attached.items()):
+            if holder == index and other != descriptor:
+                self._drop_connection(other)
+        self._forget(index)
+        os.set_blocking(tun, False)
+        self._tun[index] = tun
+        self._node_of[tun] = index
+        self._attached[descriptor] = (connection, index)
+        self._epoll.register(tun, select.EPOLLIN)
+        self.engine.lit[index] = 1
+        self._reply(connection, attach.Accepted(index))
+        self._tell({"op": "lit", "node": index, "at": time.monotonic() - self._t0_s})
+
+    def _reply(self, connection: socket.socket, reply: attach.Reply) -> None:
+        with contextlib.suppress(OSError):
+            attach.send_reply(connection, reply)
+
+    def _drop_connection(self, descriptor: int) -> None:
+        connection, _ = self._attached.pop(descriptor)
+        self._epoll.unregister(descriptor)
+        connection.close()
+
+    def _forget(self, node: int) -> None:
+        """Dark from now on. The descriptor is closed elsewhere: the last close tears down a namespace."""
+        tun = self._tun[node]
+        if tun < 0:
+            return
+        self._tun[node] = -1
+        del self._node_of[tun]
+        self._undrained_since_s.pop(tun, None)
+        self._epoll.unregister(tun)
+        self.engine.lit[node] = 0
+        self._closing.put(tun)
+        self._tell({"op": "dark", "node": node, "at": time.monotonic() - self._t0_s})
+
+    def _close_descriptors(self) -> None:
+        while True:
+            os.close(self._closing.get())
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        with contextlib.suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
+            self._control.send(json.dumps(message).encode())
+
+    def _obey(self) -> bool:
+        """Carry out the orchestrator's messages; False when it is gone."""
+        while True:
+            try:
+                data = self._control.recv(MAX_MESSAGE_BYTES)
+            except BlockingIOError:
+                return True
+            except ConnectionResetError:
+                return False
+            if not data:
+                return False
+            message = json.loads(data)
+            match message["op"]:
+                case "links":
+                    self.engine.at(message["at"], partial(self._set_links, message["ids"]))
+                case "segment":
+                    self.engine.at(
+                        message["at"], partial(self._set_segment, message["slot"], message["slack_s"])
+                    )
+                case "routes":
+                    self.engine.at(message["at"], partial(self._set_routes, message["slot"]))
+                case "stats":
+                    self._dump = self._dump_counters(bool(message["links"]))
+
+    def _set_links(self, ids: list[int], _: float) -> None:
+        arrays, links = self._arrays, self.engine.links
+        for number in ids:
+            link = Link(
+                int(arrays["src"][number]),
+                int(arrays["dst"][number]),
+                float(arrays["s_per_byte"][number]),
+                float(arrays["queue_s"][number]),
+                float(arrays["loss_ratio"][number]),
+                str(self._config.seed),
+            )
+            if number < len(links):
+                self.engine.drops["queue"] += links[number].dropped_queue
+                self.engine.drops["loss"] += links[number].dropped_loss
+                links[number] = link
+            else:
+                assert number == len(links), "links are created in order"
+                links.append(link)
+
+    def _set_segment(self, slot: int, slack_s: float, at_s: float) -> None:
+        view = self._arrays["segments"][slot]
+        self.engine.delay_s, self.engine.slope = memoryview(view[0]), memoryview(view[1])
+        self.engine.segment_start_s = at_s
+        self._hop_slack_s = slack_s
+        self._scalars["late_segments"] += time.monotonic() - self._t0_s - at_s > LATE_SEGMENT_S
+
+    def _set_routes(self, slot: int, _: float) -> None:
+        self.engine.routes = memoryview(self._arrays["routes"][slot])
+
+    def _continue_dump(self) -> None:
+        assert self._dump is not None
+        if next(self._dump, self) is self:
+            self._dump = None
+            self._tell({"op": "stats"})
+
+    def _dump_counters(self, with_links: bool) -> Iterator[None]:
+        """Copy the counters into the shared memory, a few links at a time between packets."""
+        arrays, links = self._arrays, self.engine.links
+        queue, loss = self.engine.drops["queue"], self.engine.drops["loss"]
+        counters = arrays["link_counters"]
+        for first in range(0, len(links), LINKS_PER_TURN):
+            part = links[first : first + LINKS_PER_TURN]
+            queue += sum(link.dropped_queue for link in part)
+            loss += sum(link.dropped_loss for link in part)
+            if with_links:
+                for row, name in enumerate(LINK_COUNTERS):
+                    counters[row, first : first + len(part)] = [getattr(link, name) for link in part]
+            yield
+        drops = self.engine.drops | {"queue": queue, "loss": loss}
+        arrays["drops"][:] = [drops[name] for name in DROPS]
+        arrays["lateness"][:] = self.lateness.counts
+        arrays["ingress_lag"][:] = self.ingress_lag.counts
+        arrays["node_counters"][:2] = list(zip(*self._tx, strict=True))
+        arrays["node_counters"][2:] = list(zip(*self._rx, strict=True))
+        scalars = self._scalars
+        scalars["ingress_packets"], scalars["ingress_bytes"] = map(sum, zip(*self._tx, strict=True))
+        scalars["delivered_packets"], scalars["delivered_bytes"] = map(sum, zip(*self._rx, strict=True))
+        scalars["max_lateness_s"], scalars["sum_lateness_s"] = self.lateness.max, self.lateness.sum
+        scalars["max_ingress_lag_s"], scalars["sum_ingress_lag_s"] = (
+            self.ingress_lag.max,
+            self.ingress_lag.sum,
+        )
+        scalars["written_at_s"] = time.monotonic() - self._t0_s
+        arrays["scalars"][:] = [scalars[name] for name in SCALARS]
+        yield
+
+
+def keep_memory_resident() -> None:
+    """Lock what is mapped now (best effort): a page fault in the loop is lateness for everybody."""
+    mcl_current = 1
+    ctypes.CDLL(None).mlockall(mcl_current)

@@ -1,0 +1,44 @@
+"""SCHED_FIFO for the fabric where the system allows it, and the reason where it does not."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+from pathlib import Path
+
+_PRIORITY = 10
+
+
+def prefer_realtime() -> tuple[str, str]:
+    """Ask for SCHED_FIFO; returns ("fifo", "") or ("other", why).
+
+    One event loop serves every packet, so under a fair scheduler it is the first to wait. With one core only it stays
+    under the fair scheduler: a FIFO loop must leave a core to everybody else.
+    """
+    if len(os.sched_getaffinity(0)) < 2:
+        return "other", "one core only: a real-time loop would starve the nodes"
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(_PRIORITY))
+    except OSError as error:
+        if error.errno != errno.EPERM:
+            return "other", str(error)
+        return "other", _why_refused()
+    return "fifo", ""
+
+
+def _why_refused() -> str:
+    limit = resource.getrlimit(resource.RLIMIT_RTPRIO)[0]
+    if os.geteuid() == 0 and not _in_user_namespace():
+        return "refused although root: no CAP_SYS_NICE, or the control group has no cpu.rt_runtime_us"
+    return (
+        f"needs CAP_SYS_NICE, or a real-time priority limit of at least {_PRIORITY} (now {limit}): "
+        f"add '<user> - rtprio {_PRIORITY}' to /etc/security/limits.conf"
+    )
+
+
+def _in_user_namespace() -> bool:
+    try:
+        return Path("/proc/self/uid_map").read_text().split() != ["0", "0", "4294967295"]
+    except OSError:
+        return False

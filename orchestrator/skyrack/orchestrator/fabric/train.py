@@ -1,0 +1,120 @@
+"""What travels: a packet, or a train of TCP segments that the kernel handed over as one super-packet.
+
+data = virtio_net_hdr (10 bytes) | IPv4 header | payload            the kernel's GSO form, kept whole while nothing is lost
+on the wire: segments x (IP + TCP headers) + payload
+"""
+
+from __future__ import annotations
+
+import struct
+
+VNET_BYTES = 10
+NEEDS_CSUM = 1
+GSO_NONE = 0
+GSO_TCPV4 = 1
+GSO_ECN = 0x80
+_VNET = struct.Struct("=BBHHHH")
+_FIN_PSH = 0x09
+_CWR = 0x80
+
+
+class Train:
+    """One event's cargo. Sizes in bytes on the wire (IP packet sizes, no layer-2 framing).
+
+    head and tail are one packet apart when `segments` is 1; `tail` is the arrival of the last segment at the node where
+    the train now is, in run seconds.
+    """
+
+    __slots__ = (
+        "data",
+        "dst",
+        "headers",
+        "last",
+        "path",
+        "row",
+        "segment",
+        "segments",
+        "tail",
+        "ttl",
+        "wire",
+    )
+
+    def __init__(self, data: bytes, dst: int, row: int, ttl: int, tail: float) -> None:
+        self.data = data
+        self.dst = dst
+        self.row = row  # offset of the destination's row in the route table; -1: follow `path`
+        self.ttl = ttl
+        self.tail = tail
+        self.path: dict[int, int] | None = None  # node -> link, towards a bare satellite
+        size = len(data) - VNET_BYTES
+        self.segments = 1
+        self.headers = 0
+        self.segment = self.last = self.wire = size
+        if data[1] & ~GSO_ECN == GSO_TCPV4:
+            ihl = (data[VNET_BYTES] & 15) * 4
+            self.headers = headers = ihl + (data[VNET_BYTES + ihl + 12] >> 4) * 4
+            mss = data[4] | data[5] << 8
+            payload = size - headers
+            if mss > 0 and payload > mss:
+                self.segments = n = -(-payload // mss)
+                self.segment = mss + headers
+                self.last = payload - (n - 1) * mss + headers
+                self.wire = payload + n * headers
+
+
+def fold(total: int) -> int:
+    """One's complement sum of 16-bit words, folded to 16 bits."""
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return total
+
+
+def checksum(data: bytes) -> int:
+    """Internet checksum (RFC 1071) of `data`, as the value to store."""
+    if len(data) & 1:
+        data += b"\0"
+    return ~fold(sum(struct.unpack(f"!{len(data) // 2}H", data))) & 0xFFFF
+
+
+def with_ttl(data: bytes, ttl: int) -> bytes:
+    """The virtio and fixed IPv4 headers (30 bytes) with `ttl` in place and the header checksum updated (RFC 1624)."""
+    old = data[18]
+    total = 0xFFFF ^ (data[20] << 8 | data[21])
+    total = fold(total + (0xFFFF ^ (old << 8)) + (ttl << 8)) ^ 0xFFFF
+    return data[:18] + bytes((ttl, data[19], total >> 8, total & 0xFF)) + data[22:30]
+
+
+def split(train: Train, first: int, stop: int) -> Train:
+    """The segments [first, stop) of a train as a train of their own, as if the network had lost the others.
+
+    Sequence number, IP length and identification move along; FIN and PSH stay with the last segment, CWR with the first;
+    the partial TCP checksum (sum of the pseudo-header) follows the new length.
+    """
+    data = train.data
+    flags, gso, _, mss, csum_start, csum_offset = _VNET.unpack_from(data)
+    ihl = (data[VNET_BYTES] & 15) * 4
+    tcp = VNET_BYTES + ihl
+    begin = VNET_BYTES + train.headers + first * mss
+    payload = data[begin : VNET_BYTES + train.headers + stop * mss]
+    size = train.headers + len(payload)
+    head = bytearray(data[: VNET_BYTES + train.headers])
+    if len(payload) <= mss:
+        gso = mss = 0
+    _VNET.pack_into(head, 0, flags, gso, train.headers if gso else 0, mss, csum_start, csum_offset)
+    struct.pack_into("!H", head, VNET_BYTES + 2, size)
+    struct.pack_into(
+        "!H", head, VNET_BYTES + 4, (head[VNET_BYTES + 4] << 8 | head[VNET_BYTES + 5]) + first & 0xFFFF
+    )
+    struct.pack_into("!H", head, VNET_BYTES + 10, 0)
+    struct.pack_into("!H", head, VNET_BYTES + 10, checksum(bytes(head[VNET_BYTES:tcp])))
+    sequence = int.from_bytes(head[tcp + 4 : tcp + 8], "big")
+    struct.pack_into("!I", head, tcp + 4, (sequence + begin - VNET_BYTES - train.headers) & 0xFFFFFFFF)
+    if stop < train.segments:
+        head[tcp + 13] &= ~_FIN_PSH & 0xFF
+    if first > 0:
+        head[tcp + 13] &= ~_CWR & 0xFF
+    pseudo = struct.unpack_from("!4H", head, VNET_BYTES + 12)
+    struct.pack_into("!H", head, tcp + 16, fold(sum(pseudo) + head[VNET_BYTES + 9] + size - ihl))
+    part = Train(bytes(head) + payload, train.dst, train.row, train.ttl, train.tail)
+    part.path = train.path
+    return part

@@ -1,0 +1,94 @@
+"""What the orchestrator and the fabric share: one memory of packed arrays, and JSON messages that say when to look.
+
+    memory    links      src dst s_per_byte queue_s loss_ratio           one entry per directed link, pairs (2k, 2k+1)
+              segments   SEGMENT_SLOTS x { delay_s slope }               a link's delay over one interval, -1: dark
+              routes     ROUTE_SLOTS x [row, node] -> link
+              counters   written by the fabric when asked
+
+    orchestrator -> fabric   {"op": "links", "at", "ids"}         (re)create these links from the memory
+                             {"op": "segment", "at", "slot", "slack_s"}    from run time `at` on, these delays; no link is shorter than slack_s
+                             {"op": "routes", "at", "slot"}
+                             {"op": "stats", "links": bool}
+    fabric -> orchestrator   {"op": "up"} {"op": "lit"|"dark", "node", "at"} {"op": "stats"}
+
+A slot is reused only after SLOTS - 1 newer ones, so the fabric swaps references and copies nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SEGMENT_SLOTS = 16
+ROUTE_SLOTS = 8
+MAX_MESSAGE_BYTES = 65536
+IDS_PER_MESSAGE = 4096
+SCALARS = (
+    "ingress_packets", "ingress_bytes", "delivered_packets", "delivered_bytes", "busy_s", "wakeups", "late_segments",
+    "undelivered", "written_at_s", "max_lateness_s", "sum_lateness_s", "max_ingress_lag_s", "sum_ingress_lag_s",
+)  # fmt: skip
+LINK_COUNTERS = ("packets", "bytes", "dropped_queue", "dropped_loss", "wait_s")
+NODE_COUNTERS = ("tx_packets", "tx_bytes", "rx_packets", "rx_bytes")
+
+
+@dataclass(frozen=True)
+class FabricConfig:
+    """Everything the fabric knows before the first message; a file, so that a restarted fabric reads the same."""
+
+    t0_monotonic_ns: int
+    base_address: int
+    names: list[str]
+    rows: list[int]
+    max_links: int
+    n_rows: int
+    n_drops: int
+    n_buckets: int
+    seed: int
+    spin_s: float
+
+    def save(self, path: Path) -> None:
+        """Write as JSON."""
+        path.write_text(json.dumps(asdict(self)))
+
+    @classmethod
+    def load(cls, path: Path) -> FabricConfig:
+        """Read what `save` wrote."""
+        return cls(**json.loads(path.read_text()))
+
+
+class SharedArrays:
+    """Typed views of the shared memory; the same on both sides."""
+
+    def __init__(self, config: FabricConfig, memory: Any | None = None) -> None:
+        m, cells = config.max_links, config.n_rows * len(config.names)
+        plan: list[tuple[str, str, tuple[int, ...]]] = [
+            ("s_per_byte", "f8", (m,)),
+            ("queue_s", "f8", (m,)),
+            ("loss_ratio", "f8", (m,)),
+            ("segments", "f8", (SEGMENT_SLOTS, 2, m)),
+            ("scalars", "f8", (len(SCALARS),)),
+            ("drops", "f8", (config.n_drops,)),
+            ("lateness", "f8", (config.n_buckets,)),
+            ("ingress_lag", "f8", (config.n_buckets,)),
+            ("link_counters", "f8", (len(LINK_COUNTERS), m)),
+            ("node_counters", "f8", (len(NODE_COUNTERS), len(config.names))),
+            ("src", "u4", (m,)),
+            ("dst", "u4", (m,)),
+            ("routes", "u4", (ROUTE_SLOTS, cells)),
+        ]
+        self._views: dict[str, NDArray[Any]] = {}
+        offset = 0
+        for name, kind, shape in plan:
+            size = int(np.prod(shape)) * int(kind[1])
+            if memory is not None:
+                self._views[name] = np.frombuffer(memory, kind, int(np.prod(shape)), offset).reshape(shape)
+            offset += size
+        self.size_bytes = offset + 8
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self._views[name]
