@@ -1,6 +1,6 @@
 """What travels: a packet, or a train of TCP segments that the kernel handed over as one super-packet.
 
-data = virtio_net_hdr (10 bytes) | IPv4 header | payload            the kernel's GSO form, kept whole while nothing is lost
+data = virtio_net_hdr (10 bytes) | IPv4 header | payload         the kernel's GSO form, whole while nothing is lost
 on the wire: segments x (IP + TCP headers) + payload
 """
 
@@ -87,8 +87,8 @@ def with_ttl(data: bytes, ttl: int) -> bytes:
 def split(train: Train, first: int, stop: int) -> Train:
     """The segments [first, stop) of a train as a train of their own, as if the network had lost the others.
 
-    Sequence number, IP length and identification move along; FIN and PSH stay with the last segment, CWR with the first;
-    the partial TCP checksum (sum of the pseudo-header) follows the new length.
+    Sequence number, IP length and identification move along; FIN and PSH stay with the last segment, CWR with the
+    first; the partial TCP checksum (sum of the pseudo-header) follows the new length.
     """
     data = train.data
     flags, gso, _, mss, csum_start, csum_offset = _VNET.unpack_from(data)

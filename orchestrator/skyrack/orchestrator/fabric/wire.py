@@ -6,7 +6,7 @@
               counters   written by the fabric when asked
 
     orchestrator -> fabric   {"op": "links", "at", "ids"}         (re)create these links from the memory
-                             {"op": "segment", "at", "slot", "slack_s"}    from run time `at` on, these delays; no link is shorter than slack_s
+                             {"op": "segment", "at", "slot", "slack_s"}    from `at` on, delays, none below slack_s
                              {"op": "routes", "at", "slot"}
                              {"op": "stats", "links": bool}
     fabric -> orchestrator   {"op": "up"} {"op": "lit"|"dark", "node", "at"} {"op": "stats"}
