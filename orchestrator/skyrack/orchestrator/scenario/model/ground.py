@@ -1,0 +1,36 @@
+"""Ground stations: a preset by name, or own coordinates."""
+
+from typing import Any
+
+from pydantic import model_validator
+from pydantic_core import PydanticCustomError
+
+from ..names import NAME_PATTERN
+from ..stations import stations
+from .base import Number, Section, key
+
+
+class GroundStation(Section):
+    """A gateway on the WGS84 ellipsoid."""
+
+    name: str = key("The station's name; a known one (london) brings its coordinates.", pattern=NAME_PATTERN)
+    lat_deg: Number = key("Geodetic latitude, north positive.", unit="degrees", ge=-90, le=90)
+    lon_deg: Number = key("Longitude, east positive.", unit="degrees", ge=-180, le=180)
+    altitude_m: Number = key(
+        "Height above the ellipsoid.", unit="m", source="D: on the ellipsoid", default=0.0, ge=-500, le=9000
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_preset(cls, value: Any) -> Any:
+        """Fill in a known station's coordinates."""
+        given = {"name": value} if isinstance(value, str) else value
+        if not isinstance(given, dict) or "lat_deg" in given or "lon_deg" in given:
+            return given
+        name = given.get("name")
+        if not isinstance(name, str):
+            return given
+        if name not in stations():
+            context = {"key": "name", "name": name, "known": tuple(stations())}
+            raise PydanticCustomError("station", "unknown ground station '{name}'", context)
+        return {**stations()[name], **given}
