@@ -29,9 +29,12 @@ OMM_FIELDS = (
 class CatalogueError(Exception):
     """An orbit file cannot be used; `line` counts from 1, 0 means the file as a whole."""
 
-    def __init__(self, path: str, line: int, message: str) -> None:
-        super().__init__(path, line, message)
-        self.path, self.line, self.message = path, line, message
+    def __init__(self, path: str, line: int, message: str, text: str = "") -> None:
+        super().__init__(path, line, message, text)
+        self.path, self.line, self.message, self.text = path, line, message, text
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.message}" if self.line else f"{self.path}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +99,13 @@ def _tle(path: str, text: str) -> Iterator[Record]:
         elif first is None:
             title = line.removeprefix("0 ").strip()
             if len(title) > 60:
-                raise CatalogueError(path, number, "neither a title nor a line of elements")
+                raise CatalogueError(path, number, "neither a title nor a line of elements", line)
         elif line.startswith("2 ") and line[2:7] == first[2:7]:
             catalogue_number = first[2:7].strip().lstrip("0") or "0"
             yield Record(title, catalogue_number, number - 1, tle=(first, _checked(path, number, line)))
             title, first = "", None
         else:
-            raise CatalogueError(path, number, f"expected line 2 of satellite {first[2:7].strip()}")
+            raise CatalogueError(path, number, f"expected line 2 of satellite {first[2:7].strip()}", line)
     if first is not None or title:
         raise CatalogueError(path, 0, "ends in the middle of a satellite")
 
@@ -110,7 +113,9 @@ def _tle(path: str, text: str) -> Iterator[Record]:
 def _checked(path: str, number: int, line: str) -> str:
     """Return a TLE line whose check digit is right."""
     if len(line) < 69:
-        raise CatalogueError(path, number, f"a line of elements has 69 characters, this has {len(line)}")
+        raise CatalogueError(
+            path, number, f"a line of elements has 69 characters, this has {len(line)}", line
+        )
     digits = sum(int(char) if char.isdecimal() else char == "-" for char in line[:68])
     if line[68] != str(digits % 10):
         raise CatalogueError(

@@ -65,7 +65,8 @@ def explain(tree: Node, error: Rejected) -> Problem:
         unknown = str(error.loc[-1])
         return key_place.problem(f"unknown key '{unknown}'", _unknown_key_hint(unknown, error.loc[:-1]))
     if error.type == "missing":
-        owner = f" in {name}" if taken else ""
+        item = f"item {taken[-1] + 1} of " if taken and isinstance(taken[-1], int) else ""
+        owner = f" in {item}{name}" if taken else ""
         return key_place.problem(f"missing key '{error.loc[-1]}'{owner}")
     if error.type in COMPARISONS:
         words, bound = COMPARISONS[error.type]
@@ -153,9 +154,7 @@ def _pattern(pattern: str) -> str:
 
 def _unknown_key_hint(unknown: str, parent: Path) -> str | None:
     """Return what an unknown key may have meant: a key of the same mapping, or one that lives elsewhere."""
-    known = sorted(
-        {name for model in _models_at(parent) for name in model.model_fields} | ({"extends"} - set(parent))
-    )
+    known = sorted({name for model in _models_at(parent) for name in model.model_fields})
     if unknown == "<<":
         return "merge keys are not supported: use extends"
     if not parent:
@@ -163,7 +162,8 @@ def _unknown_key_hint(unknown: str, parent: Path) -> str | None:
             model = Scenario.model_fields[section].annotation
             if isinstance(model, type) and issubclass(model, BaseModel) and unknown in model.model_fields:
                 return f"it belongs under {section}:"
-    elif unknown in Scenario.model_fields:
+        known.append("extends")
+    elif unknown in Scenario.model_fields or unknown == "extends":
         return "it belongs at the top level"
     return closest(unknown, known) or f"known keys: {', '.join(known)}"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from .checks import Finding, check
+from .checks import Draft, Finding, check
 from .explain import Rejected, explain, place_of
 from .model.scenario import Scenario
 from .names import closest
@@ -30,9 +30,8 @@ def scenario_of(source: Source) -> Scenario:
     scenario, rejected = _validate(data)
     problems += [explain(tree, error) for error in rejected]
     bad = frozenset(str(error.loc[0]) for error in rejected if error.loc)
-    draft = scenario or _draft(data, bad)
-    if draft is not None:
-        problems += [_place(tree, finding) for finding in check(draft, data, bad)]
+    if (draft := scenario or _draft(data, bad)) is not None:
+        problems += [_place(tree, finding) for finding in check(Draft(data, draft, bad))]
     if problems:
         raise ScenarioError(_in_order(problems, source.label))
     assert scenario is not None

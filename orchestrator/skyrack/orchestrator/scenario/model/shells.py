@@ -2,22 +2,16 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Discriminator, Tag, model_validator
+from pydantic import Discriminator, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from ..names import NAME_PATTERN, walker_names
-from .base import Flag, Number, Section, Time, Whole, choice, key
+from .base import Flag, Number, Section, Time, Whole, key
 
 EARTH_RADIUS_KM = 6378.137  # the radius altitudes of shells are counted from
 LOWEST_KM = 120.0  # nothing completes an orbit below
 KINDS = ("walker", "cluster", "geostationary")
 MOST_PER_SHELL = 100_000
-
-
-def _known_kind(value: object) -> object:
-    if value not in KINDS:
-        raise choice(value, KINDS)
-    return value
 
 
 class _ShellBase(Section):
@@ -56,7 +50,7 @@ class _ShellBase(Section):
 class WalkerShell(_ShellBase):
     """Planes of equal inclination, spread evenly in right ascension, with evenly spread satellites."""
 
-    kind: Annotated[Literal["walker"], BeforeValidator(_known_kind)] = key(
+    kind: Literal["walker"] = key(
         "Kind of the shell: walker, cluster or geostationary.", source="D: the usual kind", default="walker"
     )
     walker: Literal["delta", "star"] = key(
@@ -142,7 +136,7 @@ class ClusterShell(_ShellBase):
     between one and two `spacing_m` apart. Source: Suncatcher (Google, 2025), figure of the 81-satellite cluster.
     """
 
-    kind: Annotated[Literal["cluster"], BeforeValidator(_known_kind)] = key("A close formation.")
+    kind: Literal["cluster"] = key("A close formation.")
     satellites: Whole = key("Satellites in the cluster.", ge=1, le=1000)
     spacing_m: Number = key(
         "Lattice spacing: the smallest distance between neighbours; the largest is twice that.",
@@ -191,7 +185,7 @@ class ClusterShell(_ShellBase):
 class GeostationaryShell(_ShellBase):
     """Satellites that stand still over the equator."""
 
-    kind: Annotated[Literal["geostationary"], BeforeValidator(_known_kind)] = key("Fixed over the equator.")
+    kind: Literal["geostationary"] = key("Fixed over the equator.")
     longitudes_deg: tuple[Annotated[Number, key("Longitude, east positive.", ge=-180, le=360)], ...] = key(
         "One satellite per longitude, east positive.", unit="degrees", min_length=1, max_length=1000
     )
@@ -201,14 +195,19 @@ class GeostationaryShell(_ShellBase):
         return 1, len(self.longitudes_deg)
 
 
-def _kind(value: object) -> str:
+def _kind(value: object) -> str | None:
     kind = value.get("kind", "walker") if isinstance(value, dict) else getattr(value, "kind", "walker")
-    return f"<{kind}>" if kind in KINDS else "<walker>"
+    return f"<{kind}>" if kind in KINDS else None
 
 
 Shell = Annotated[
     Annotated[WalkerShell, Tag("<walker>")]
     | Annotated[ClusterShell, Tag("<cluster>")]
     | Annotated[GeostationaryShell, Tag("<geostationary>")],
-    Discriminator(_kind),
+    Discriminator(
+        _kind,
+        custom_error_type="choice",
+        custom_error_message="unknown kind",
+        custom_error_context={"key": "kind", "expected": "walker, cluster or geostationary"},
+    ),
 ]

@@ -76,7 +76,7 @@ def _base(
             identity = os.path.realpath(label) if "\0" not in label else label
             source = read_file(Path(label), label)
         else:
-            hint = closest(wanted, presets) or "see 'skyrack init --list', or write ./file.yaml for a file"
+            hint = closest(wanted, presets) or f"presets: {', '.join(presets)}; a file is written ./file.yaml"
             problems.append(place.problem(f"unknown preset '{wanted}'", hint))
             return None
         if identity in chain:

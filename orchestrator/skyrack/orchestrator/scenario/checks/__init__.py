@@ -1,0 +1,27 @@
+"""What must hold between keys: names that exist, room for every node, orbit files that can be read.
+
+    orbits.py  satellites and orbit files
+    names.py   every name that refers to a node
+    room.py    counts and addresses
+
+Names are checked on what the user wrote, not on the validated scenario, so that a fault in one item of a list
+does not hide the faults in the others.
+"""
+
+from collections.abc import Iterator
+
+from .finding import Draft, Finding
+from .names import check_names
+from .orbits import check_orbits
+from .room import check_room
+
+__all__ = ["Draft", "Finding", "check"]
+
+
+def check(draft: Draft) -> Iterator[Finding]:
+    """Yield what is wrong between the keys of a draft."""
+    faults = list(check_orbits(draft))
+    yield from faults
+    known = draft.with_names(orbits_known=not faults)
+    yield from check_names(known)
+    yield from check_room(known)

@@ -1,0 +1,59 @@
+"""What a check is given and what it yields."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..model.scenario import Scenario
+from ..names import closest
+from ..problem import Problem
+from ..satellites import satellite_names
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong at a path of keys, or in another file altogether."""
+
+    path: Path
+    message: str
+    hint: str | None = None
+    elsewhere: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A scenario that may still be faulty.
+
+    `data` is what the user wrote. In `scenario` only the top-level keys named in `bad` are not what the user wrote.
+    `satellites` is None while their names cannot be known; `ground` has "" for a station without a usable name.
+    """
+
+    data: dict[str, Any]
+    scenario: Scenario
+    bad: frozenset[str]
+    satellites: frozenset[str] | None = None
+    ground: tuple[str, ...] = ()
+
+    def with_names(self, *, orbits_known: bool) -> "Draft":
+        """Return the draft with the names of its nodes filled in, as far as they can be known."""
+        known = orbits_known and not self.bad & {"shells", "tle", "omm"}
+        satellites = frozenset(satellite_names(self.scenario)) if known else None
+        items = [
+            item.get("name") if isinstance(item, dict) else item for item in as_list(self.data.get("ground"))
+        ]
+        ground = tuple(item if isinstance(item, str) else "" for item in items)
+        return replace(self, satellites=satellites, ground=ground)
+
+    def is_unknown(self, name: str) -> bool:
+        """Whether no node can have this name."""
+        return self.satellites is not None and name not in self.satellites and name not in self.ground
+
+    def nearest(self, name: str) -> str | None:
+        """Return a hint with the most similar node name."""
+        return closest(name, (*self.ground, *sorted(self.satellites or ())))
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return a list as it is and anything else as no list at all."""
+    return value if isinstance(value, list) else []
