@@ -1,0 +1,1 @@
+"""What stands on the ground: stations, and the workloads that users run from them."""

@@ -1,0 +1,67 @@
+"""The node's ear to the orchestrator: joins once it serves, keeps the latest update, joins again for ever."""
+
+import random
+from collections.abc import Iterator
+
+import grpc
+
+from skyrack.node.clock import Clock
+from skyrack.node.config import NodeConfig
+from skyrack.node.knowledge import Knowledge, UnusableUpdateError
+from skyrack.node.logs import fields, log
+from skyrack.v1 import control_pb2, control_pb2_grpc
+
+FIRST_BACKOFF_S = 0.1
+LAST_BACKOFF_S = 2.0
+
+
+def backoff_s(rng: random.Random) -> Iterator[float]:
+    """Waits between attempts: doubling from 0.1 s to 2 s, each drawn from its upper half."""
+    ceiling_s = FIRST_BACKOFF_S
+    while True:
+        yield ceiling_s * rng.uniform(0.5, 1.0)
+        ceiling_s = min(2 * ceiling_s, LAST_BACKOFF_S)
+
+
+class ControlLink:
+    """Holds what the orchestrator last said; `knowledge` is None before that."""
+
+    def __init__(self, config: NodeConfig, clock: Clock) -> None:
+        self._config = config
+        self._clock = clock
+        self.knowledge: Knowledge | None = None
+        self.joined = False
+        self.updates = 0
+
+    async def run(self) -> None:
+        """Join for ever."""
+        rng = random.Random(f"{self._config.seed}, join, {self._config.name}")
+        waits = backoff_s(rng)
+        options = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 1000)]
+        async with grpc.aio.insecure_channel(f"unix:{self._config.control_socket}", options) as channel:
+            stub = control_pb2_grpc.ControlServiceStub(channel)
+            request = control_pb2.JoinRequest(name=self._config.name, run=self._config.run)
+            while True:
+                before = self.updates
+                reason = "the orchestrator ended the stream"
+                try:
+                    async for response in stub.Join(request):
+                        self._take(response.update)
+                except grpc.aio.AioRpcError as error:
+                    reason = f"{error.code().name}: {error.details()}"
+                if self.updates > before:
+                    waits = backoff_s(rng)
+                    log.warning("orchestrator gone, joining again", extra=fields(error=reason))
+                self.joined = False
+                await self._clock.sleep(next(waits))
+
+    def _take(self, update: control_pb2.NodeUpdate) -> None:
+        try:
+            self.knowledge = Knowledge(update)
+        except UnusableUpdateError as error:
+            log.error("update ignored", extra=fields(error=str(error)))
+            return
+        self.updates += 1
+        if not self.joined:
+            self.joined = True
+            log.info("joined", extra=fields(neighbours=len(update.neighbours)))

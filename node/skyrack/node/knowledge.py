@@ -1,0 +1,62 @@
+"""What the node was last told about itself: clock, ephemeris, neighbours, forecast. Time is handed in."""
+
+import math
+from collections.abc import Iterable
+
+from skyrack.node.position import Knots, Vector
+from skyrack.v1 import control_pb2, mesh_pb2
+
+
+class UnusableUpdateError(ValueError):
+    """An update that a node cannot work with."""
+
+
+class Knowledge:
+    """One NodeUpdate, checked and made ready."""
+
+    def __init__(self, update: control_pb2.NodeUpdate) -> None:
+        """Raises UnusableUpdateError."""
+        ephemeris = update.ephemeris
+        numbers = (update.clock.speed, ephemeris.first_t_s, ephemeris.step_s, *ephemeris.position_km)
+        if not all(map(math.isfinite, (*numbers, *ephemeris.velocity_km_s))) or update.clock.speed <= 0:
+            raise UnusableUpdateError("a number of the clock or the ephemeris is not usable")
+        try:
+            position_km, velocity_km_s = _vectors(ephemeris.position_km), _vectors(ephemeris.velocity_km_s)
+            self._knots = Knots(ephemeris.first_t_s, ephemeris.step_s, position_km, velocity_km_s)
+        except ValueError as error:
+            raise UnusableUpdateError(f"ephemeris: {error}") from error
+        self._update = update
+
+    @property
+    def epoch(self) -> mesh_pb2.Epoch:
+        """The epoch the links belong to."""
+        return self._update.epoch
+
+    @property
+    def neighbours(self) -> list[mesh_pb2.Neighbour]:
+        """Nodes one link away during the epoch."""
+        return list(self._update.neighbours)
+
+    def t_s(self, monotonic_ns: int) -> float:
+        """Orbit time at a reading of CLOCK_MONOTONIC."""
+        clock = self._update.clock
+        return clock.speed * (monotonic_ns - clock.t0_monotonic_ns) / 1e9
+
+    def utc_ns(self, t_s: float) -> int:
+        """UTC of an orbit time, nanoseconds since 1970."""
+        return self._update.clock.start.ToNanoseconds() + round(t_s * 1e9)
+
+    def at(self, t_s: float) -> tuple[Vector, Vector]:
+        """Position (km) and velocity (km/s), Earth-fixed. Raises OutsideEphemerisError."""
+        return self._knots.at(t_s)
+
+    def contacts(self, t_s: float) -> list[mesh_pb2.Contact]:
+        """Contacts that have not ended at `t_s`."""
+        return [contact for contact in self._update.forecast if contact.end_t_s > t_s]
+
+
+def _vectors(flat: Iterable[float]) -> tuple[Vector, ...]:
+    values = list(flat)
+    if len(values) % 3:
+        raise ValueError(f"{len(values)} numbers do not make vectors")
+    return tuple(zip(values[0::3], values[1::3], values[2::3], strict=True))

@@ -1,0 +1,64 @@
+"""JSON lines: one object per record with time, level, node, msg and fields."""
+
+import json
+import logging
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+log = logging.getLogger("skyrack.node")
+
+
+class JsonLines(logging.Handler):
+    """Appends records to a file. A record that cannot be written is counted in `errors`, never raised:
+    a full disk must not end a satellite."""
+
+    def __init__(self, node: str, path: str | None) -> None:
+        """Without `path`, to standard error."""
+        super().__init__()
+        self.errors = 0
+        self._node = node
+        self._torn = False
+        try:
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+            self._fd = 2 if path is None else os.open(path, flags, 0o644)
+        except OSError:
+            self.errors += 1
+            self._fd = -1
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fields: dict[str, Any] = dict(getattr(record, "fields", {}))
+        if record.exc_info and record.exc_info[0] is not None:
+            fields["exception"] = logging.Formatter().formatException(record.exc_info)
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "node": self._node,
+            "msg": record.getMessage(),
+            "fields": fields,
+        }
+        data = json.dumps(line, default=str, ensure_ascii=False).encode(errors="replace") + b"\n"
+        if self._torn:
+            data = b"\n" + data
+        try:
+            written = os.write(self._fd, data)
+        except OSError:
+            self.errors += 1
+            return
+        # A disk that fills up takes a part of the line; the next record then starts a fresh one.
+        self._torn = written < len(data)
+        self.errors += self._torn
+
+
+def open_log(node: str, path: str | None) -> JsonLines:
+    """Send all logging of this process to `path`, from level info on."""
+    handler = JsonLines(node, path)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.INFO)
+    return handler
+
+
+def fields(**values: Any) -> dict[str, Any]:
+    """The `extra` argument of a logging call: `log.info("attached", extra=fields(index=3))`."""
+    return {"fields": values}

@@ -1,0 +1,113 @@
+"""One node, from its configuration to its exit."""
+
+import asyncio
+import contextlib
+import errno
+import os
+import signal
+import sys
+
+from skyrack.node import device
+from skyrack.node.clock import Clock, RealClock
+from skyrack.node.config import NodeConfig
+from skyrack.node.control_link import ControlLink
+from skyrack.node.fabric_link import RETRY_S, FabricLink
+from skyrack.node.isolation import isolate
+from skyrack.node.logs import JsonLines, fields, log, open_log
+from skyrack.node.metrics import NodeCollector, exposition
+from skyrack.node.metrics_http import serve_metrics
+from skyrack.node.server import Health, serve_grpc
+from skyrack.node.service import NodeService
+
+# Another holder of mesh0, a predecessor the fabric has not let go of yet, is waited for this long.
+BUSY_LIMIT_S = 10.0
+
+
+def run(config: NodeConfig) -> int:
+    """Be the node until SIGTERM or SIGINT. Returns the exit status: 0, or 1 after an error, which is logged.
+
+    Call it in a fresh process with one thread and without any gRPC object.
+    """
+    # Before the loop has handlers there is nothing to drain. As init, default actions would be ignored.
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, lambda *_: os._exit(0))
+    # gRPC obeys these, and a proxy of the host is not in orbit.
+    for name in ("http_proxy", "https_proxy", "grpc_proxy", "all_proxy", "no_proxy", "no_grpc_proxy"):
+        os.environ.pop(name, None)
+        os.environ.pop(name.upper(), None)
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    lines = open_log(config.name, config.log_file)
+    try:
+        os.nice(config.niceness)
+        missed = isolate(config) if config.isolate else []
+        for text in missed:
+            log.warning("isolation incomplete", extra=fields(error=text))
+        asyncio.run(_serve(config, lines, RealClock()))
+    except Exception as error:
+        log.exception("node failed")
+        print(f"{config.name}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _serve(config: NodeConfig, lines: JsonLines, clock: Clock) -> None:
+    """Device, attach, serve, join, in that order; then wait for the end."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    if os.getpid() == 1:
+        loop.add_signal_handler(signal.SIGCHLD, _reap)
+    tun_fd = await _open_device(config, clock)
+    fabric = FabricLink(config.name, config.fabric_socket, tun_fd, clock)
+    control = ControlLink(config, clock)
+    service = NodeService(config, clock, fabric, control)
+    collector = NodeCollector(config, clock, fabric, control, service.echo, lines)
+    state = Health()
+    first_attach = asyncio.Event()
+
+    async def changed(attached: bool) -> None:
+        first_attach.set()
+        await state.set_attached(attached)
+
+    async with asyncio.TaskGroup() as tasks, contextlib.AsyncExitStack() as stack:
+        links = [tasks.create_task(fabric.run(changed), name="fabric link")]
+        stack.callback(lambda: [link.cancel() for link in links])
+        await stack.enter_async_context(serve_metrics(config.metrics_socket, lambda: exposition(collector)))
+        if await _first(first_attach, stop) is first_attach:
+            await stack.enter_async_context(serve_grpc(config, service, state))
+            log.info("serving", extra=fields(address=config.address, pid=os.getpid()))
+            links.append(tasks.create_task(control.run(), name="control link"))
+            await stop.wait()
+        log.info("stopping")
+
+
+async def _open_device(config: NodeConfig, clock: Clock) -> int:
+    deadline_ns = clock.monotonic_ns() + round(BUSY_LIMIT_S * 1e9)
+    while True:
+        try:
+            tun_fd = device.open_tun(config.gso_max_bytes)
+            break
+        except OSError as error:
+            if error.errno != errno.EBUSY or clock.monotonic_ns() > deadline_ns:
+                raise
+        await clock.sleep(RETRY_S)
+    for path in device.configure(config):
+        log.warning("setting refused", extra=fields(path=path))
+    return tun_fd
+
+
+async def _first(*events: asyncio.Event) -> asyncio.Event:
+    """The first event that is set."""
+    waits = {asyncio.create_task(event.wait()): event for event in events}
+    done, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in pending:
+        wait.cancel()
+    return waits[done.pop()]
+
+
+def _reap() -> None:
+    """Collect orphans: they fall to the init of their PID namespace, which is this process."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass

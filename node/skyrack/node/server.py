@@ -1,0 +1,62 @@
+"""The node's gRPC server: its own service, health and reflection, on the mesh address and the management socket."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from skyrack.node.config import PORT, NodeConfig
+from skyrack.node.service import NodeService
+from skyrack.v1 import node_pb2, node_pb2_grpc
+
+DRAIN_S = 1.0
+# Health service names: the process as a whole, its service, and whether the fabric serves its lasers.
+OVERALL = ""
+NODE_SERVICE = node_pb2.DESCRIPTOR.services_by_name["NodeService"].full_name
+MESH = "mesh"
+
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+class Health:
+    """The health service, in the node's words."""
+
+    def __init__(self) -> None:
+        self.servicer = health.aio.HealthServicer()
+
+    async def set_attached(self, attached: bool) -> None:
+        """Report whether the lasers are lit."""
+        await self.servicer.set(MESH, _SERVING if attached else _NOT_SERVING)
+
+    async def set_serving(self) -> None:
+        """Report that calls are answered."""
+        for name in (OVERALL, NODE_SERVICE):
+            await self.servicer.set(name, _SERVING)
+
+
+class AddressError(OSError):
+    """The server cannot listen where it must."""
+
+
+@contextlib.asynccontextmanager
+async def serve_grpc(config: NodeConfig, service: NodeService, state: Health) -> AsyncIterator[None]:
+    """Serve while the context lasts; then report NOT_SERVING and let running calls end within a second."""
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    node_pb2_grpc.add_NodeServiceServicer_to_server(service, server)
+    health_pb2_grpc.add_HealthServicer_to_server(state.servicer, server)
+    reflection.enable_server_reflection((NODE_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    for address in (f"{config.address}:{PORT}", f"unix:{config.grpc_socket}"):
+        try:
+            server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise AddressError(f"listen on {address}: {error}") from error
+    await server.start()
+    await state.set_serving()
+    try:
+        yield
+    finally:
+        await state.servicer.enter_graceful_shutdown()
+        await server.stop(DRAIN_S)

@@ -1,0 +1,218 @@
+"""The process all nodes are forked from: everything is imported once and shared, nothing runs.
+
+    orchestrator                              zygote
+      | {"op":"spawn","config":{...}}  ------>  | fork into a new PID namespace
+      | <--- {"event":"spawned","name","pid"}   |        +--> node, pid 1 of its own namespace
+      | {"op":"signal","name","signal":9} --->  |
+      | <--- {"event":"exited","name","pid","status":{"code":0} or {"signal":9}}
+
+One JSON object per line, over an inherited Unix stream or sequenced-packet socket. `failed` (with `name`) and `error`
+events carry an `error` text. The end of the socket ends all nodes and the zygote. Nodes die with the zygote
+however it dies. It holds no thread and no gRPC object: a fork of either hangs.
+"""
+
+import argparse
+import ctypes
+import gc
+import importlib
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from skyrack.node.clock import Clock, RealClock
+from skyrack.node.config import ConfigError, NodeConfig
+from skyrack.v1 import namespaces
+
+DEFAULT_MAIN = "skyrack.node.main"
+STOP_LIMIT_S = 3.0
+_PR_SET_NAME = 15
+
+Run = Callable[[NodeConfig], int]
+
+
+class Zygote:
+    """Owns the children; one event loop over the orchestrator's socket and SIGCHLD."""
+
+    def __init__(self, channel: socket.socket, mains: dict[str, Run], clock: Clock) -> None:
+        """`mains` maps a node's kind to what it runs."""
+        self._channel = channel
+        self._mains = mains
+        self._clock = clock
+        self._names: dict[int, str] = {}
+        self._pids: dict[str, int] = {}
+        self._pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        self._stopping = False
+        self._wake_read, self._wake_write = socket.socketpair()
+        for end in (self._wake_read, self._wake_write):
+            end.setblocking(False)
+
+    def serve(self) -> None:
+        """Work until the socket ends or SIGTERM comes, then end all nodes and return."""
+        signal.set_wakeup_fd(self._wake_write.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, self._stop)
+        buffer = b""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._channel, selectors.EVENT_READ)
+            selector.register(self._wake_read, selectors.EVENT_READ)
+            while not self._stopping:
+                ready = {key.fileobj for key, _ in selector.select()}
+                if self._wake_read in ready:
+                    self._wake_read.recv(4096)
+                    self._reap()
+                if self._channel in ready:
+                    data = self._receive()
+                    if not data:
+                        break
+                    *lines, buffer = (buffer + data).split(b"\n")
+                    for line in lines:
+                        self._handle(line)
+            self._end_all(selector)
+
+    def _stop(self, *_: object) -> None:
+        self._stopping = True
+
+    def _receive(self) -> bytes:
+        try:
+            return self._channel.recv(1 << 18)
+        except ConnectionError:
+            return b""
+
+    def _tell(self, **event: Any) -> None:
+        try:
+            self._channel.sendall(json.dumps(event).encode() + b"\n")
+        except OSError:
+            # Nobody listens any more; the end of the socket is noticed where it is read.
+            return
+
+    def _handle(self, line: bytes) -> None:
+        try:
+            request = json.loads(line)
+            operation = request["op"]
+            if operation == "spawn":
+                self._spawn(request["config"])
+            elif operation == "signal":
+                self._signal(request["name"], int(request["signal"]))
+            else:
+                raise ValueError(f"unknown op {operation!r}")
+        except (ValueError, KeyError, TypeError) as error:
+            self._tell(event="error", error=f"{type(error).__name__}: {error}")
+
+    def _signal(self, name: str, signum: int) -> None:
+        if name not in self._pids:
+            raise ValueError(f"no node {name!r} runs")
+        os.kill(self._pids[name], signum)
+
+    def _spawn(self, data: dict[str, Any]) -> None:
+        name = str(data.get("name"))
+        try:
+            config = NodeConfig.from_mapping(data)
+            if name in self._pids:
+                raise ConfigError(f"name: {name} runs already, pid {self._pids[name]}")
+            pid = self._fork(config)
+        except (ConfigError, OSError) as error:
+            self._tell(event="failed", name=name, error=str(error))
+            return
+        self._names[pid] = name
+        self._pids[name] = pid
+        self._tell(event="spawned", name=name, pid=pid)
+
+    def _fork(self, config: NodeConfig) -> int:
+        """Fork a node as pid 1 of a new PID namespace, and come back to the own one for the next."""
+        if config.isolate:
+            namespaces.unshare(namespaces.CLONE_NEWPID)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                self._become(config)
+        finally:
+            if config.isolate:
+                namespaces.setns(self._pid_namespace, namespaces.CLONE_NEWPID)
+        return pid
+
+    def _become(self, config: NodeConfig) -> None:
+        """In the child: leave nothing of the zygote behind, run the node, never return."""
+        status = 1
+        try:
+            namespaces.die_with_parent()
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            os.setsid()
+            self._channel.close()
+            self._wake_read.close()
+            self._wake_write.close()
+            os.close(self._pid_namespace)
+            ctypes.CDLL(None).prctl(_PR_SET_NAME, f"sky {config.name}".encode(), 0, 0, 0)
+            gc.enable()
+            status = self._mains[config.kind](config)
+        except BaseException as error:
+            sys.stderr.write(f"{config.name}: {error!r}\n")
+        finally:
+            os._exit(status)
+
+    def _reap(self) -> None:
+        while self._names:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            name = self._names.pop(pid)
+            del self._pids[name]
+            code = os.waitstatus_to_exitcode(status)
+            self._tell(
+                event="exited", name=name, pid=pid, status={"code": code} if code >= 0 else {"signal": -code}
+            )
+
+    def _end_all(self, selector: selectors.BaseSelector) -> None:
+        """SIGTERM, and SIGKILL for those that do not follow."""
+        selector.unregister(self._channel)
+        for signum in (signal.SIGTERM, signal.SIGKILL):
+            deadline_ns = self._clock.monotonic_ns() + round(STOP_LIMIT_S * 1e9)
+            for pid in self._names:
+                os.kill(pid, signum)
+            while self._names and (left_ns := deadline_ns - self._clock.monotonic_ns()) > 0:
+                if selector.select(left_ns / 1e9):
+                    self._wake_read.recv(4096)
+                    self._reap()
+
+
+def load_mains(arguments: list[str]) -> dict[str, Run]:
+    """The `run` of each kind's module, from `kind=module` arguments. Raises ValueError, ImportError."""
+    modules = {"satellite": DEFAULT_MAIN, "ground": DEFAULT_MAIN}
+    for argument in arguments:
+        kind, equals, module = argument.partition("=")
+        if not equals or kind not in modules:
+            raise ValueError(f"--main {argument}: expected satellite=MODULE or ground=MODULE")
+        modules[kind] = module
+    return {kind: importlib.import_module(module).run for kind, module in modules.items()}
+
+
+def main() -> int:
+    """Exit status 0 after the socket's end or SIGTERM."""
+    parser = argparse.ArgumentParser(
+        prog="python -m skyrack.node.zygote", description="Fork nodes on request."
+    )
+    parser.add_argument("--fd", type=int, required=True, help="inherited Unix socket, stream or seqpacket")
+    parser.add_argument("--main", action="append", default=[], metavar="KIND=MODULE", help="what a kind runs")
+    arguments = parser.parse_args()
+    # Ctrl-C in a terminal reaches the whole group; the orchestrator decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ["GRPC_VERBOSITY"] = "ERROR"
+    # Garbage made while importing would leave holes that every child then copies.
+    gc.disable()
+    mains = load_mains(arguments.main)
+    gc.collect()
+    gc.freeze()
+    os.set_inheritable(arguments.fd, False)
+    with socket.socket(fileno=arguments.fd) as channel:
+        channel.setblocking(True)
+        Zygote(channel, mains, RealClock()).serve()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
