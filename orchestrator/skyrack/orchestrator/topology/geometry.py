@@ -1,0 +1,214 @@
+"""The geometry of a scenario: positions, links and routes of every node at any instant of orbit time.
+
+Everything is a pure function of the scenario and `t_s`, seconds of orbit time from the start: no history, so that a
+restarted process computes the same. Caches only save time; one Geometry may be shared between threads.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from skyrack.orchestrator.orbit.constants import SECONDS_PER_DAY, SPEED_OF_LIGHT_KM_S
+from skyrack.orchestrator.orbit.constellation import Constellation, build_constellation
+from skyrack.orchestrator.orbit.frames import gmst_rad, itrf_to_geodetic, rotate_z, teme_to_itrf
+from skyrack.orchestrator.orbit.grid import NO_PAIRS, unique_pairs
+from skyrack.orchestrator.orbit.hermite import KnotRing
+from skyrack.orchestrator.orbit.times import julian_date
+from skyrack.orchestrator.routing.trees import next_hops
+from skyrack.orchestrator.scenario.model.scenario import Scenario
+from skyrack.orchestrator.topology.epoch import GROUND, LASER, Epoch
+from skyrack.orchestrator.topology.grid_clock import GridClock
+from skyrack.orchestrator.topology.inhabited import inhabited_satellites
+from skyrack.orchestrator.topology.latest import Latest
+from skyrack.orchestrator.topology.patterns import PATTERNS, Sky
+from skyrack.orchestrator.topology.sight import GroundLimits, LaserLimits
+from skyrack.orchestrator.topology.stations import Stations
+from skyrack.orchestrator.topology.windows import Window, cut
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int32]
+Kinds = NDArray[np.uint8]
+
+
+class Geometry:
+    """Nodes are satellites 0..n_sat-1, then ground stations in scenario order.
+
+    Raises the errors of orbit/errors.py when the scenario's orbits cannot be computed.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        links = scenario.links
+        self.scenario = scenario
+        self.constellation: Constellation = build_constellation(scenario)
+        self.stations = Stations.of(scenario.ground)
+        self.start: datetime = self.constellation.start
+        self.notes: tuple[str, ...] = self.constellation.notes
+        self.n_sat: int = len(self.constellation)
+        self.names: tuple[str, ...] = self.constellation.names + self.stations.names
+        self.n_nodes: int = len(self.names)
+        self.kind: tuple[str, ...] = ("satellite",) * self.n_sat + ("ground",) * (self.n_nodes - self.n_sat)
+        self.grid_clock = GridClock.aligned(self.start, links.epoch_s, links.epoch_offset_s)
+        self._index = {name: index for index, name in enumerate(self.names)}
+        self._laser_limits = LaserLimits(links.graze_altitude_km, links.laser_range_km)
+        self._ground_limits = GroundLimits(links.elevation_mask_deg, links.ground_range_km)
+        self._jd, self._fraction = julian_date(self.start)
+        self._knots = KnotRing(self.constellation.teme_km)
+        grids = self.constellation.grids
+        self._grid_pairs = unique_pairs(np.concatenate([NO_PAIRS, *(grid.neighbours() for grid in grids)]))
+        self._in_grid = np.zeros(self.n_sat, dtype=np.bool_)
+        for grid in grids:
+            self._in_grid[grid.satellite[grid.satellite >= 0]] = True
+        self._window = Latest(self._build_window)
+        self._visible_on_grid = Latest(self._visible_at_boundary)
+        self._epoch = Latest(self._build_epoch)
+        self.inhabited: Indices = self._resolve_inhabited()
+
+    def index_of(self, name: str) -> int:
+        """The node called `name`; raises KeyError."""
+        return self._index[name]
+
+    # Positions
+
+    def positions_km(self, t_s: float) -> Floats:
+        """TEME positions (n_nodes, 3) at `t_s`: Hermite between SGP4 knots, within 1 mm of SGP4 in low orbits."""
+        station_km = rotate_z(self.stations.itrf_km, self._gmst_rad(t_s))
+        return np.concatenate([self._knots.positions_km(t_s), station_km])
+
+    def positions_of_km(self, nodes: ArrayLike, t_s: ArrayLike) -> Floats:
+        """TEME positions (m, k, 3) of nodes (k,) at instants (m,), by SGP4 itself: nothing is interpolated."""
+        instants = np.atleast_1d(np.asarray(t_s, dtype=np.float64))
+        wanted = np.atleast_1d(np.asarray(nodes, dtype=np.int64))
+        positions = np.empty((len(instants), len(wanted), 3))
+        for column, node in enumerate(wanted.tolist()):
+            if node < self.n_sat:
+                positions[:, column] = self.constellation.teme_of_km(node, instants)[0]
+            else:
+                positions[:, column] = rotate_z(
+                    self.stations.itrf_km[node - self.n_sat], self._gmst_rad(instants)
+                )
+        return positions
+
+    def itrf(self, node: int, t_s: ArrayLike) -> tuple[Floats, Floats]:
+        """Earth-fixed position km and velocity km/s of a node, (3,) at one instant or (m, 3) at several; exact SGP4."""
+        instants = np.atleast_1d(np.asarray(t_s, dtype=np.float64))
+        if node < self.n_sat:
+            position, velocity = self.constellation.teme_of_km(node, instants)
+            fraction = self._fraction + instants / SECONDS_PER_DAY
+            position, velocity = teme_to_itrf(position, velocity, self._jd, fraction)
+        else:
+            position = np.repeat(self.stations.itrf_km[np.newaxis, node - self.n_sat], len(instants), axis=0)
+            velocity = np.zeros_like(position)
+        return (position, velocity) if np.ndim(t_s) else (position[0], velocity[0])
+
+    def geodetic(self, t_s: float) -> tuple[Floats, Floats, Floats]:
+        """Latitude and longitude in degrees and altitude in km (n_nodes,) over the WGS84 ellipsoid."""
+        satellite_km = rotate_z(self._knots.positions_km(t_s), -self._gmst_rad(t_s))
+        lat_deg, lon_deg, altitude_km = itrf_to_geodetic(satellite_km)
+        return (
+            np.concatenate([lat_deg, self.stations.lat_deg]),
+            np.concatenate([lon_deg, self.stations.lon_deg]),
+            np.concatenate([altitude_km, self.stations.altitude_km]),
+        )
+
+    def delay_s(self, a: ArrayLike, b: ArrayLike, t_s: float) -> Floats:
+        """Propagation delay (m,) of pairs of nodes at one instant: distance at `t_s` over c.
+
+        Geometry only: the scenario's `zero_delay` and `extra_delay` are properties of the emulated link.
+        """
+        return _delay_s(self.positions_km(t_s), a, b)
+
+    # Links and routes
+
+    def links_at(self, t_s: float) -> tuple[Indices, Indices, Kinds]:
+        """Links (a, b, kind) that could carry light at the very instant `t_s`, epochs aside."""
+        pairs = self._window(self.grid_clock.number_at(t_s)).pairs
+        satellite_km = self._knots.positions_km(t_s)
+        lit = self._laser_limits.lit(satellite_km[pairs[:, 0]], satellite_km[pairs[:, 1]])
+        return _links(pairs[lit], *self._visible_at(t_s), self.n_sat)
+
+    def epoch(self, t_s: float, dark: frozenset[int] = frozenset()) -> Epoch:
+        """Links and routes in force at `t_s`, without the links of `dark` nodes.
+
+        Epochs end at the UTC grid of `links.epoch_s` and at seconds where the set of lit lasers changes. A ground link
+        is in force over a whole period of the grid if it is in sight at the period's start and end: a pass rises and
+        sets once, so it is in sight between.
+        """
+        number = self.grid_clock.number_at(t_s)
+        return self._epoch((number, self._window(number).part_at(t_s), dark))
+
+    def _build_epoch(self, key: tuple[int, int, frozenset[int]]) -> Epoch:
+        number, part, dark = key
+        window = self._window(number)
+        a, b, kind = _links(window.pairs[window.lit[part]], window.station, window.satellite, self.n_sat)
+        if dark:
+            out = np.fromiter(dark, dtype=np.int32)
+            alive = ~(np.isin(a, out) | np.isin(b, out))
+            a, b, kind = a[alive], b[alive], kind[alive]
+        t0_s = window.bounds_s[part]
+        delay_s = _delay_s(self.positions_km(t0_s), a, b)
+        hop = next_hops(self.n_sat, self.n_nodes, a, b, delay_s, self.inhabited)
+        return Epoch(t0_s, window.bounds_s[part + 1], a, b, kind, self.inhabited, hop)
+
+    def _build_window(self, number: int) -> Window:
+        t0_s, t1_s = self.grid_clock.boundary_s(number), self.grid_clock.boundary_s(number + 1)
+        links = self.scenario.links
+        sky = Sky(
+            self._knots.positions_km(t0_s),
+            self._grid_pairs,
+            self._in_grid,
+            self._laser_limits,
+            links.lasers_per_satellite,
+        )
+        pairs = PATTERNS[links.pattern](sky)
+        bounds_s, lit = cut(pairs, t0_s, t1_s, self._knots.positions_km, self._laser_limits)
+        first, last = self._visible_on_grid(number), self._visible_on_grid(number + 1)
+        both = np.intersect1d(_keys(*first, self.n_sat), _keys(*last, self.n_sat), assume_unique=True)
+        station, satellite = (both // self.n_sat).astype(np.int32), (both % self.n_sat).astype(np.int32)
+        return Window(pairs, bounds_s, lit, station, satellite)
+
+    def _visible_at_boundary(self, number: int) -> tuple[Indices, Indices]:
+        return self._visible_at(self.grid_clock.boundary_s(number))
+
+    def _visible_at(self, t_s: float) -> tuple[Indices, Indices]:
+        angle = self._gmst_rad(t_s)
+        station_km = rotate_z(self.stations.itrf_km, angle)
+        up = rotate_z(self.stations.up_itrf, angle)
+        return self._ground_limits.visible(station_km, up, self._knots.positions_km(t_s))
+
+    def _gmst_rad(self, t_s: ArrayLike) -> Floats:
+        return gmst_rad(self._jd, self._fraction + np.asarray(t_s, dtype=np.float64) / SECONDS_PER_DAY)
+
+    def _resolve_inhabited(self) -> Indices:
+        lat_deg, lon_deg, _ = self.geodetic(0.0)
+        satellites = inhabited_satellites(
+            self.scenario.inhabited,
+            self.constellation.names,
+            self._knots.positions_km(0.0),
+            lat_deg[: self.n_sat],
+            lon_deg[: self.n_sat],
+        )
+        return np.concatenate([satellites, np.arange(self.n_sat, self.n_nodes, dtype=np.int32)])
+
+
+def _links(
+    lasers: Indices, station: Indices, satellite: Indices, n_sat: int
+) -> tuple[Indices, Indices, Kinds]:
+    a = np.concatenate([lasers[:, 0], satellite])
+    b = np.concatenate([lasers[:, 1], station + np.int32(n_sat)])
+    kind = np.full(len(a), GROUND, dtype=np.uint8)
+    kind[: len(lasers)] = LASER
+    return a, b, kind
+
+
+def _keys(station: Indices, satellite: Indices, n_sat: int) -> NDArray[np.int64]:
+    return station.astype(np.int64) * n_sat + satellite
+
+
+def _delay_s(positions_km: Floats, a: ArrayLike, b: ArrayLike) -> Floats:
+    line = positions_km[np.asarray(a)] - positions_km[np.asarray(b)]
+    return np.asarray(
+        np.sqrt(np.einsum("...i,...i->...", line, line)) / SPEED_OF_LIGHT_KM_S, dtype=np.float64
+    )

@@ -1,0 +1,19 @@
+"""+Grid: two lasers along the plane, two across. Satellites outside any grid join by nearest neighbours."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skyrack.orchestrator.orbit.grid import unique_pairs
+from skyrack.orchestrator.topology.patterns.nearest import join_nearest
+from skyrack.orchestrator.topology.patterns.pattern import Sky
+
+
+def pairs(sky: Sky) -> NDArray[np.int32]:
+    """The grids' neighbours; across a seam only where the grid says so."""
+    if sky.in_grid.all():
+        return sky.grid_pairs
+    used = np.bincount(sky.grid_pairs.ravel(), minlength=len(sky.in_grid))
+    free = np.maximum(sky.lasers_per_satellite - used, 0)
+    return unique_pairs(np.concatenate([sky.grid_pairs, join_nearest(sky, free, wanting=~sky.in_grid)]))
