@@ -1,0 +1,151 @@
+"""How far the emulated round trips are from the computed ones, judged in quiet windows only. Pure.
+
+    error = measured - computed        (computed: propagation + serialisation along the path in force, no queueing)
+
+Noise of the host is one-sided and comes and goes: it makes some packets late, never all, and none early. So the
+tails say how noisy the host was, while the *fast* probes say whether the emulation is right: when even the fastest
+tenth of the probes over one link or between one pair is late by more than the host explains, the emulation is wrong
+and no noise excuses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from skyrack.orchestrator.measure.host import QuietTimes
+from skyrack.orchestrator.measure.shots import lost_after_s
+from skyrack.orchestrator.measure.stats import quantile
+
+MAX_MEDIAN_S = 0.2e-3
+MAX_P99_S = 1e-3
+WITHIN_S = 0.5e-3
+MIN_PACKETS = 100
+SHIFT_S = 0.5e-3
+SHIFT_QUANTILE = 0.1
+SHIFT_MIN_PACKETS = 20
+GUARD = "guard"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One probe that was sent, beside what was computed for its instant.
+
+    measured_s: None when lost or refused. computed_s: None when no reply was to be expected, `reason` says why; a
+    reason that starts with "guard" means that either outcome is right (a node went dark or came back meanwhile).
+    path: nodes from a to b.
+    """
+
+    pair: str
+    t_s: float
+    measured_s: float | None
+    computed_s: float | None
+    path: tuple[str, ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """A link or pair over which even fast probes are off by `error_s`."""
+
+    what: str
+    error_s: float
+    packets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fidelity:
+    """The published figures over `packets` judged replies, None where there were none, and what they were taken from.
+
+    median_s, p99_s: of |error|; bias_s: median of the signed error. false_outages: lost though deliverable.
+    unexpected_replies: answered though dark or unreachable. noisy: probes left out because the host was not quiet.
+    expected_losses: rightly lost.
+    """
+
+    median_s: float | None
+    p99_s: float | None
+    within_500us_ratio: float | None
+    false_outages: int
+    packets: int
+    bias_s: float | None = None
+    unexpected_replies: int = 0
+    noisy: int = 0
+    expected_losses: int = 0
+    shifts: tuple[Shift, ...] = field(default=())
+
+
+def evaluate(
+    samples: Iterable[Sample], quiet: QuietTimes, *, ordered_drops: int = 0, admitted_s: float = 0.0
+) -> Fidelity:
+    """Judge the probes whose whole flight lies in quiet windows.
+
+    Args:
+        ordered_drops: packets the fabric dropped because the scenario says so (loss, full queues): that many losses
+        are not false.
+        admitted_s: lateness the fabric itself reports for its median delivery. A host that is slow throughout shows
+            up there, a wrong delay does not, so a shift must exceed it on both deliveries of a round trip.
+    """
+    errors: list[float] = []
+    groups: dict[str, list[float]] = {}
+    lost = unexpected = noisy = expected = 0
+    for sample in samples:
+        if not quiet.covers(sample.t_s, sample.t_s + _flight_s(sample)):
+            noisy += 1
+        elif sample.measured_s is not None and sample.computed_s is not None:
+            error = sample.measured_s - sample.computed_s
+            errors.append(error)
+            for key in _keys(sample):
+                groups.setdefault(key, []).append(error)
+        elif sample.reason is not None and sample.reason.startswith(GUARD):
+            expected += sample.measured_s is None
+        elif sample.measured_s is not None:
+            unexpected += 1
+        elif sample.computed_s is not None:
+            lost += 1
+        else:
+            expected += 1
+    distances = [abs(error) for error in errors]
+    return Fidelity(
+        median_s=quantile(distances, 0.5),
+        p99_s=quantile(distances, 0.99),
+        within_500us_ratio=sum(d <= WITHIN_S for d in distances) / len(distances) if distances else None,
+        false_outages=max(0, lost - ordered_drops),
+        packets=len(errors),
+        bias_s=quantile(errors, 0.5),
+        unexpected_replies=unexpected,
+        noisy=noisy,
+        expected_losses=expected + min(lost, ordered_drops),
+        shifts=_shifts(groups, SHIFT_S + 2 * admitted_s),
+    )
+
+
+def _flight_s(sample: Sample) -> float:
+    return sample.measured_s if sample.measured_s is not None else lost_after_s(sample.computed_s)
+
+
+def _keys(sample: Sample) -> Iterable[str]:
+    yield sample.pair
+    for a, b in pairwise(sample.path):
+        yield f"{min(a, b)} - {max(a, b)}"
+
+
+def _shifts(groups: dict[str, list[float]], bound_s: float) -> tuple[Shift, ...]:
+    """Late when the fast tenth is late, early when the slow tenth is early; largest first."""
+    found = []
+    for what, errors in groups.items():
+        if len(errors) < SHIFT_MIN_PACKETS:
+            continue
+        low, high = _low_and_high(errors)
+        if low > bound_s:
+            found.append(Shift(what, low, len(errors)))
+        elif high < -bound_s:
+            found.append(Shift(what, high, len(errors)))
+    return tuple(sorted(found, key=lambda shift: -abs(shift.error_s)))
+
+
+def _low_and_high(errors: Sequence[float]) -> tuple[float, float]:
+    low, high = quantile(errors, SHIFT_QUANTILE), quantile(errors, 1 - SHIFT_QUANTILE)
+    assert low is not None
+    assert high is not None
+    return low, high
