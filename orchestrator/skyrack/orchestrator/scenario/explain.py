@@ -12,6 +12,7 @@ from .model.scenario import Scenario
 from .names import closest
 from .problem import Problem
 from .reading import tree as trees
+from .reading.scalars import FLOAT
 from .reading.tree import Node, Place, locate
 
 Path = tuple[str | int, ...]
@@ -134,15 +135,15 @@ def _type_hint(node: Node, kind: str) -> str | None:
     if kind == "tuple_type" and node.value is not None:
         return f"write [{node.value}]"
     if not isinstance(node.value, str):
-        return f"write '{node.value}' in quotes" if kind == "string_type" and node.value is not None else None
+        return "write it in quotes" if kind == "string_type" and node.value is not None else None
     word = node.value.strip().lower()
     if kind == "bool_type" and word in ("yes", "on", "no", "off"):
         return f"did you mean {'true' if word in ('yes', 'on') else 'false'}?"
     if kind in ("float_type", "int_type"):
-        try:
-            return f"write {float(word.replace('_', '').replace(',', '')):g}, without quotes or separators"
-        except ValueError:
-            return "the unit is in the key's name: write the number alone" if word[:1].isdigit() else None
+        bare = word.replace("_", "").replace(",", "")
+        if FLOAT.fullmatch(bare):
+            return f"write {bare}, without quotes or separators"
+        return "the unit is in the key's name: write the number alone" if word[:1].isdigit() else None
     return None
 
 

@@ -3,6 +3,7 @@
 # yaml-language-server: $schema=scenario.schema.json
 """
 
+import json
 from typing import Any
 
 from .model.scenario import Scenario
@@ -46,3 +47,8 @@ def json_schema() -> dict[str, Any]:
         "properties": properties,
         "$defs": definitions,
     }
+
+
+def schema_text() -> str:
+    """Return the schema as the committed file has it."""
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"

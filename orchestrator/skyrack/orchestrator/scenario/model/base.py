@@ -20,26 +20,12 @@ def key(text: str, *, unit: str = "", source: str = "", **field: Any) -> Any:
 
     `source` begins with the tag of where a default comes from: P published, C computed, D chosen by us.
     """
+    source = "D: chosen default" if source == "D" else source
     description = text if not unit else f"{text} Unit: {unit}."
     if source:
         description += f" Default: {source}."
     extra = {"x-unit": unit, "x-source": source}
     return Field(description=description, json_schema_extra={k: v for k, v in extra.items() if v}, **field)
-
-
-def _whole(value: object) -> object:
-    """Accept 1e6 and 5.0 where a whole number is wanted."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _float(value: object) -> object:
-    """Turn whole numbers into floats here, where one too large is an error and not an overflow."""
-    if not isinstance(value, int) or isinstance(value, bool):
-        return value
-    try:
-        return float(value)
-    except OverflowError:
-        raise PydanticCustomError("too_large", "expected a number below 1e308") from None
 
 
 def _utc(value: object) -> object:
@@ -74,8 +60,8 @@ def iso(time: datetime) -> str:
     return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-Number = Annotated[float, BeforeValidator(_float, json_schema_input_type=float), Strict()]
-Whole = Annotated[int, BeforeValidator(_whole, json_schema_input_type=int), Strict()]
+Number = Annotated[float, Strict()]  # takes whole numbers too, but no text and no true or false
+Whole = Annotated[int, Strict()]
 Flag = Annotated[bool, Strict()]
 Time = Annotated[
     datetime, BeforeValidator(_utc, json_schema_input_type=datetime), PlainSerializer(iso, when_used="json")

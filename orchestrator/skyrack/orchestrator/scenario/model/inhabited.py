@@ -14,7 +14,7 @@ OTHERWISE_COUNT = 12
 class InhabitedCount(Section):
     """So many satellites, spread evenly over the constellation."""
 
-    count: Whole = key("How many satellites have a process.", ge=0, le=100_000)
+    count: Whole = key("How many satellites have a process.", unit="count", ge=0, le=100_000)
 
 
 class Box(Section):

@@ -27,6 +27,7 @@ class Links(Section):
     )
     lasers_per_satellite: Whole = key(
         "Lasers per satellite; used by the nearest pattern.",
+        unit="count",
         source="D: as many as plus-grid uses",
         default=4,
         ge=1,
@@ -50,6 +51,7 @@ class Links(Section):
     )
     byte_scale: Whole = key(
         "One real byte stands for this many emulated bytes.",
+        unit="bytes per byte",
         source="D: no scaling",
         default=1,
         ge=1,
@@ -66,7 +68,7 @@ class Links(Section):
     )
     loss_ratio: Number = key(
         "Share of packets lost at random on every link.",
-        unit="0 to 1",
+        unit="ratio",
         source="D: none",
         default=0.0,
         ge=0,

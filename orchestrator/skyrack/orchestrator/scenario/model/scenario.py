@@ -96,13 +96,14 @@ class Scenario(Section):
     )
     speed: Number = key(
         "How many times faster than real the orbits turn; delays of packets are never scaled.",
+        unit="ratio",
         source="D: real time",
         default=1.0,
         gt=0,
         le=1000,
     )
-    seed: Whole = key("Seed of every random draw.", source="D", default=1, ge=0, lt=2**63)
-    links: Links = key("Lasers and ground links.", default=Links())
+    seed: Whole = key("Seed of every random draw.", source="D", default=1, ge=0, le=2**53)
+    links: Links = key("Which links exist, how fast, how lossy.", default=Links())
     ground: tuple[GroundStation, ...] = key(
         "Ground stations: names of known ones (london) or own coordinates.", source="D: none", default=()
     )
@@ -125,8 +126,8 @@ class Scenario(Section):
         source="P: shared address space of RFC 6598, which rarely collides with a local network",
         default=IPv4Network("100.64.0.0/10"),
     )
-    fabric: Fabric = key("The process that carries packets.", default=Fabric())
-    nodes: Nodes = key("The processes that are satellites and ground stations.", default=Nodes())
+    fabric: Fabric = key("How packets are carried.", default=Fabric())
+    nodes: Nodes = key("How the processes are kept.", default=Nodes())
     workloads: tuple[Workload, ...] = key("What runs on the nodes.", source="D: none", default=())
 
     @field_validator("start", mode="after")

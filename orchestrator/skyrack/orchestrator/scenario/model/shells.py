@@ -58,8 +58,8 @@ class WalkerShell(_ShellBase):
         source="D: most constellations are deltas",
         default="delta",
     )
-    planes: Whole = key("Orbital planes.", ge=1, le=2000)
-    slots: Whole = key("Satellites per plane.", ge=1, le=2000)
+    planes: Whole = key("Orbital planes.", unit="count", ge=1, le=2000)
+    slots: Whole = key("Satellites per plane.", unit="count", ge=1, le=2000)
     altitude_km: Number | None = key(
         "Mean altitude above a sphere of 6,378.137 km. Give this or mean_motion_rev_per_day.",
         unit="km",
@@ -71,10 +71,11 @@ class WalkerShell(_ShellBase):
         "Mean motion. Give this or altitude_km.", unit="revolutions per day", gt=0.01, le=16.7, default=None
     )
     inclination_deg: Number = key("Inclination of every plane.", unit="degrees", ge=0, le=180)
-    eccentricity: Number = key("Eccentricity.", source="D: circular", default=0.0, ge=0, lt=0.9)
+    eccentricity: Number = key("Eccentricity.", unit="ratio", source="D: circular", default=0.0, ge=0, lt=0.9)
     phasing: Whole = key(
         "Walker's F: each plane is ahead of the one before by F x 360 / (planes x slots) degrees of mean anomaly; "
         "0 to planes - 1.",
+        unit="count",
         source="D: no shift",
         default=0,
         ge=0,
@@ -136,8 +137,8 @@ class ClusterShell(_ShellBase):
     between one and two `spacing_m` apart. Source: Suncatcher (Google, 2025), figure of the 81-satellite cluster.
     """
 
-    kind: Literal["cluster"] = key("A close formation.")
-    satellites: Whole = key("Satellites in the cluster.", ge=1, le=1000)
+    kind: Literal["cluster"] = key("Kind of the shell: a close formation.")
+    satellites: Whole = key("Satellites in the cluster.", unit="count", ge=1, le=1000)
     spacing_m: Number = key(
         "Lattice spacing: the smallest distance between neighbours; the largest is twice that.",
         unit="m",
@@ -185,7 +186,7 @@ class ClusterShell(_ShellBase):
 class GeostationaryShell(_ShellBase):
     """Satellites that stand still over the equator."""
 
-    kind: Literal["geostationary"] = key("Fixed over the equator.")
+    kind: Literal["geostationary"] = key("Kind of the shell: fixed over the equator.")
     longitudes_deg: tuple[Annotated[Number, key("Longitude, east positive.", ge=-180, le=360)], ...] = key(
         "One satellite per longitude, east positive.", unit="degrees", min_length=1, max_length=1000
     )

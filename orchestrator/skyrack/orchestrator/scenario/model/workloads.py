@@ -18,10 +18,10 @@ class Thresholds(Section):
     p99_ms: Number | None = key("Most the 99th percentile may be.", unit="ms", default=None, gt=0)
     max_ms: Number | None = key("Most any latency may be.", unit="ms", default=None, gt=0)
     availability_ratio: Number | None = key(
-        "Least share of operations that succeed.", unit="0 to 1", default=None, ge=0, le=1
+        "Least share of operations that succeed.", unit="ratio", default=None, ge=0, le=1
     )
     fidelity_within_500us_ratio: Number | None = key(
-        "Least share of probes within 0.5 ms of the computed delay.", unit="0 to 1", default=None, ge=0, le=1
+        "Least share of probes within 0.5 ms of the computed delay.", unit="ratio", default=None, ge=0, le=1
     )
 
 
@@ -70,7 +70,9 @@ class EchoWorkload(Section):
         gt=0,
         le=3600,
     )
-    thresholds: Thresholds = key("What must hold.", source="D: nothing", default=Thresholds())
+    thresholds: Thresholds = key(
+        "What must hold for the run to pass.", source="D: nothing", default=Thresholds()
+    )
 
 
 Workload = EchoWorkload
