@@ -1,0 +1,121 @@
+"""What was in force when: the epochs a run applied, nodes that were dark, times the fabric was down.
+
+The run appends as things happen; the oracle (computed.py) reads. Times are run seconds and never go back.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skyrack.orchestrator.topology.epoch import Epoch
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """Disjoint half-open intervals [start, stop) in order of time; the last may have no end yet."""
+
+    starts_s: Floats
+    stops_s: Floats
+
+    def hold(self, t_s: Floats) -> Flags:
+        """Whether instants (m,) lie in an interval."""
+        return self.meet(t_s, t_s)
+
+    def meet(self, first_s: Floats, last_s: Floats) -> Flags:
+        """Whether spans [first, last] (m,) touch an interval."""
+        latest = np.searchsorted(self.starts_s, last_s, side="right") - 1
+        stops_s = np.append(self.stops_s, -np.inf)  # index -1: nothing has begun yet
+        return np.asarray(first_s < stops_s[latest], dtype=np.bool_)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A frozen copy of the log: `epochs[i]` is in force from `since_s[i]` until `since_s[i + 1]`."""
+
+    since_s: Floats
+    epochs: tuple[Epoch, ...]
+    dark: Mapping[int, Intervals]
+    fabric_down: Intervals
+
+    def epoch_numbers(self, t_s: Floats) -> NDArray[np.int_]:
+        """Which epoch was in force at instants (m,); -1 before the first."""
+        return np.searchsorted(self.since_s, t_s, side="right") - 1
+
+
+class ForceLog:
+    """Append-only, except that `prune` forgets what is long over. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._epochs: list[tuple[float, Epoch]] = []
+        self._dark: dict[int, list[list[float]]] = {}
+        self._down: list[list[float]] = []
+
+    def record(self, run_s: float, epoch: Epoch) -> None:
+        """From `run_s` on, the fabric uses the links and routes of `epoch`."""
+        with self._lock:
+            assert not self._epochs or run_s >= self._epochs[-1][0], "epochs are recorded in order of time"
+            self._epochs.append((run_s, epoch))
+
+    def dark(self, run_s: float, node: int) -> None:
+        """From `run_s` on, `node` neither sends, forwards nor receives. Repeating it changes nothing."""
+        with self._lock:
+            _open(self._dark.setdefault(node, []), run_s)
+
+    def lit(self, run_s: float, node: int) -> None:
+        """From `run_s` on, `node` is back."""
+        with self._lock:
+            _close(self._dark.get(node, []), run_s)
+
+    def fabric_down(self, run_s: float) -> None:
+        """From `run_s` on, nothing moves, and what was in flight is lost."""
+        with self._lock:
+            _open(self._down, run_s)
+
+    def fabric_up(self, run_s: float) -> None:
+        """From `run_s` on, packets move again."""
+        with self._lock:
+            _close(self._down, run_s)
+
+    def prune(self, before_s: float) -> None:
+        """Forget what no longer matters for probes sent at or after `before_s`."""
+        with self._lock:
+            current = sum(since_s <= before_s for since_s, _ in self._epochs) - 1
+            del self._epochs[: max(current, 0)]
+            for intervals in (*self._dark.values(), self._down):
+                intervals[:] = [interval for interval in intervals if interval[1] >= before_s]
+
+    def history(self) -> History:
+        """The log as it stands now."""
+        with self._lock:
+            return History(
+                np.array([since_s for since_s, _ in self._epochs], dtype=np.float64),
+                tuple(epoch for _, epoch in self._epochs),
+                {node: _frozen(intervals) for node, intervals in self._dark.items() if intervals},
+                _frozen(self._down),
+            )
+
+
+def _open(intervals: list[list[float]], run_s: float) -> None:
+    if not intervals or intervals[-1][1] != np.inf:
+        assert not intervals or run_s >= intervals[-1][1], "faults are recorded in order of time"
+        intervals.append([run_s, np.inf])
+
+
+def _close(intervals: list[list[float]], run_s: float) -> None:
+    if intervals and intervals[-1][1] == np.inf:
+        assert run_s >= intervals[-1][0], "faults are recorded in order of time"
+        intervals[-1][1] = run_s
+
+
+def _frozen(intervals: list[list[float]]) -> Intervals:
+    bounds = np.array(intervals, dtype=np.float64).reshape(-1, 2)
+    return Intervals(bounds[:, 0], bounds[:, 1])

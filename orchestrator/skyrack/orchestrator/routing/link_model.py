@@ -1,0 +1,29 @@
+"""What a link does to a packet beside propagation, as far as it can be computed beforehand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from skyrack.orchestrator.scenario.model.scenario import Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class LinkModel:
+    """Rates, byte scale and whether propagation is switched off.
+
+    The scenario's `extra_delay` is left out on purpose: it is an error of the emulated link that a check must find.
+    """
+
+    laser_rate_bps: float
+    ground_rate_bps: float
+    byte_scale: int = 1
+    zero_delay: bool = False
+
+    @classmethod
+    def of(cls, scenario: Scenario) -> LinkModel:
+        links = scenario.links
+        return cls(links.laser_rate_bps, links.ground_rate_bps, links.byte_scale, links.zero_delay)
+
+    def serialisation_s_per_byte(self, *, ground: bool) -> float:
+        """How long one real byte occupies a link."""
+        return 8.0 * self.byte_scale / (self.ground_rate_bps if ground else self.laser_rate_bps)
