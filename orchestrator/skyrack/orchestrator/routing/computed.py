@@ -34,7 +34,10 @@ _MOST_HOPS = 255
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """`rtt_s` is None when the probe or its reply is lost and `reason` says why; `path` is the way out, as far as it got."""
+    """What one probe should take: `rtt_s`, or None and the `reason` why it or its reply is lost.
+
+    `path` holds the nodes on the way out, as far as the probe got.
+    """
 
     rtt_s: float | None
     path: tuple[int, ...]

@@ -1,6 +1,6 @@
 """What was in force when: the epochs a run applied, nodes that were dark, times the fabric was down.
 
-The run appends as things happen; the oracle (computed.py) reads. Times are run seconds and never go back.
+The run appends as things happen; the oracle (computed.py) reads. Times are run seconds.
 """
 
 from __future__ import annotations
@@ -60,9 +60,13 @@ class ForceLog:
         self._down: list[list[float]] = []
 
     def record(self, run_s: float, epoch: Epoch) -> None:
-        """From `run_s` on, the fabric uses the links and routes of `epoch`."""
+        """From `run_s` on, the fabric uses the links and routes of `epoch`.
+
+        Epochs are recorded ahead of time; a reroute takes back those recorded for `run_s` and later.
+        """
         with self._lock:
-            assert not self._epochs or run_s >= self._epochs[-1][0], "epochs are recorded in order of time"
+            while self._epochs and self._epochs[-1][0] >= run_s:
+                self._epochs.pop()
             self._epochs.append((run_s, epoch))
 
     def dark(self, run_s: float, node: int) -> None:
