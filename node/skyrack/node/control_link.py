@@ -41,6 +41,7 @@ class ControlLink:
         async with grpc.aio.insecure_channel(f"unix:{self._config.control_socket}", options) as channel:
             stub = control_pb2_grpc.ControlServiceStub(channel)
             request = control_pb2.JoinRequest(name=self._config.name, run=self._config.run)
+            complaint = ""
             while True:
                 before = self.updates
                 reason = "the orchestrator ended the stream"
@@ -51,7 +52,10 @@ class ControlLink:
                     reason = f"{error.code().name}: {error.details()}"
                 if self.updates > before:
                     waits = backoff_s(rng)
-                    log.warning("orchestrator gone, joining again", extra=fields(error=reason))
+                    complaint = ""
+                if reason != complaint:
+                    complaint = reason
+                    log.warning("not joined", extra=fields(error=reason))
                 self.joined = False
                 await self._clock.sleep(next(waits))
 

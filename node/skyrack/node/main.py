@@ -38,6 +38,7 @@ def run(config: NodeConfig) -> int:
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     lines = open_log(config.name, config.log_file)
     try:
+        config.grpc_socket.parent.mkdir(mode=0o700, exist_ok=True)
         os.nice(config.niceness)
         missed = isolate(config) if config.isolate else []
         for text in missed:

@@ -17,6 +17,8 @@ import socket
 from dataclasses import dataclass
 from typing import Any
 
+from skyrack.v1.descriptors import receive_fds
+
 VERSION = 1
 MAX_MESSAGE_BYTES = 4096
 
@@ -96,7 +98,7 @@ def receive_hello(sock: socket.socket) -> tuple[Hello, int] | None:
 
     Raises AttachError when the message or its descriptor is wrong; descriptors that came with it are closed.
     """
-    data, fds, _, _ = socket.recv_fds(sock, MAX_MESSAGE_BYTES + 1, 1, socket.MSG_CMSG_CLOEXEC)
+    data, fds = receive_fds(sock, MAX_MESSAGE_BYTES + 1, 1)
     try:
         if not data and not fds:
             return None

@@ -14,6 +14,8 @@ import threading
 from pathlib import Path
 from typing import NoReturn
 
+from skyrack.v1.descriptors import receive_fds
+
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
 CLONE_NEWUSER = 0x10000000
@@ -204,7 +206,7 @@ def socket_in(
             if child == 0:
                 _open_in_child(far, pid, family, type, proto)
         try:
-            data, fds, _, _ = socket.recv_fds(near, 4096, 1, socket.MSG_CMSG_CLOEXEC)
+            data, fds = receive_fds(near, 4096, 1)
         finally:
             os.waitpid(child, 0)
     _result(data)

@@ -1,0 +1,55 @@
+"""What a node makes of an update."""
+
+import math
+
+import pytest
+
+from skyrack.node.knowledge import Knowledge, UnusableUpdateError
+from skyrack.v1 import control_pb2
+
+
+def update() -> control_pb2.NodeUpdate:
+    message = control_pb2.NodeUpdate()
+    message.clock.start.FromJsonString("2026-01-01T00:00:00Z")
+    message.clock.t0_monotonic_ns = 5_000_000_000
+    message.clock.speed = 10.0
+    message.ephemeris.step_s = 10.0
+    message.ephemeris.position_km.extend([7000.0, 0.0, 0.0, 7000.0, 75.0, 0.0])
+    message.ephemeris.velocity_km_s.extend([0.0, 7.5, 0.0] * 2)
+    for peer, start_t_s, end_t_s in (("a", -50.0, 0.0), ("b", -5.0, 20.0), ("c", 30.0, 90.0)):
+        message.forecast.add(peer=peer, start_t_s=start_t_s, end_t_s=end_t_s)
+    return message
+
+
+def test_orbit_time_runs_at_the_scenario_speed_from_the_run_start() -> None:
+    knowledge = Knowledge(update())
+    assert knowledge.t_s(5_000_000_000) == 0.0
+    assert knowledge.t_s(5_500_000_000) == 5.0
+    assert knowledge.utc_ns(5.0) - update().clock.start.ToNanoseconds() == 5_000_000_000
+
+
+def test_position_is_read_as_triples() -> None:
+    position_km, velocity_km_s = Knowledge(update()).at(5.0)
+    assert position_km == pytest.approx((7000.0, 37.5, 0.0))
+    assert velocity_km_s == pytest.approx((0.0, 7.5, 0.0))
+
+
+def test_contacts_that_ended_are_left_out() -> None:
+    assert [contact.peer for contact in Knowledge(update()).contacts(0.0)] == ["b", "c"]
+
+
+@pytest.mark.parametrize("fault", ["none", "half a vector", "nan", "speed", "no velocity"])
+def test_an_unusable_update_is_refused_as_a_whole(fault: str) -> None:
+    message = update()
+    if fault == "none":
+        message.ephemeris.Clear()
+    elif fault == "half a vector":
+        message.ephemeris.position_km.pop()
+    elif fault == "nan":
+        message.ephemeris.velocity_km_s[2] = math.nan
+    elif fault == "speed":
+        message.clock.speed = 0.0
+    else:
+        del message.ephemeris.velocity_km_s[:]
+    with pytest.raises(UnusableUpdateError):
+        Knowledge(message)
