@@ -1,0 +1,1 @@
+"""How commands, nodes and Prometheus talk to a run."""

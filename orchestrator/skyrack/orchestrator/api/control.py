@@ -1,0 +1,64 @@
+"""The gRPC service that nodes join: readiness, and one update per epoch to each of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import grpc
+
+from skyrack.orchestrator.runtime.nodes import NodeState, NodeSupervisor
+from skyrack.v1 import control_pb2, control_pb2_grpc
+
+
+class ControlService(control_pb2_grpc.ControlServiceServicer):
+    """Joins nodes to the run. `update_of` builds the message for a node, None while there is nothing to say yet."""
+
+    def __init__(
+        self, run: str, nodes: NodeSupervisor, update_of: Callable[[NodeState], control_pb2.NodeUpdate | None]
+    ) -> None:
+        self._run = run
+        self._nodes = nodes
+        self._update_of = update_of
+        self._epoch = asyncio.Condition()
+        self._version = 0
+
+    async def publish(self) -> None:
+        """Send every joined node its update anew."""
+        async with self._epoch:
+            self._version += 1
+            self._epoch.notify_all()
+
+    async def Join(
+        self,
+        request: control_pb2.JoinRequest,
+        context: grpc.aio.ServicerContext[control_pb2.JoinRequest, control_pb2.JoinResponse],
+    ) -> AsyncIterator[control_pb2.JoinResponse]:
+        """One stream per node; its end is the node's leaving."""
+        node = self._nodes.nodes.get(request.name)
+        if node is None or request.run != self._run:
+            await context.abort(
+                grpc.StatusCode.FAILED_PRECONDITION,
+                f"run {self._run} has no node {request.name!r} of run {request.run!r}",
+            )
+            return
+        self._nodes.joined(node, True)
+        try:
+            while True:
+                version = self._version
+                if (update := self._update_of(node)) is not None:
+                    yield control_pb2.JoinResponse(update=update)
+                async with self._epoch:
+                    await self._epoch.wait_for(lambda seen=version: self._version != seen)  # type: ignore[misc]
+        finally:
+            self._nodes.joined(node, False)
+
+
+async def serve(service: ControlService, path: Path) -> grpc.aio.Server:
+    """Serve on a Unix socket."""
+    server = grpc.aio.server(options=[("grpc.max_concurrent_streams", 100_000)])
+    control_pb2_grpc.add_ControlServiceServicer_to_server(service, server)
+    server.add_insecure_port(f"unix:{path}")
+    await server.start()
+    return server

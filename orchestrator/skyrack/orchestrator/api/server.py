@@ -1,0 +1,142 @@
+"""The run's HTTP servers: everything on the user's own Unix socket, what only reads also on loopback."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from skyrack.orchestrator.api.metrics import merge, scrape
+
+if TYPE_CHECKING:
+    from skyrack.orchestrator.runtime.run import Run
+
+MOST_PROBES = 100_000
+PORTS_TRIED = 100
+
+
+def application(run: Run, *, mutations: bool) -> web.Application:
+    """The routes. `mutations` adds the ones that change something."""
+    app = web.Application(middlewares=[_errors_as_json], client_max_size=64 << 20)
+
+    async def healthz(_: web.Request) -> web.Response:
+        ready = run.ready.is_set()
+        return web.json_response({"state": "up" if ready else "starting"}, status=200 if ready else 503)
+
+    async def status(_: web.Request) -> web.Response:
+        return web.json_response(await run.status())
+
+    async def events(request: web.Request) -> web.Response:
+        return web.json_response({"events": run.events.since(_number(request, "since", 0))})
+
+    async def fabric(_: web.Request) -> web.Response:
+        return web.json_response(await run.fabric_counters())
+
+    async def computed(request: web.Request) -> web.Response:
+        probes = (await _body(request)).get("probes")
+        if not isinstance(probes, list) or len(probes) > MOST_PROBES:
+            raise _BadRequest(f"probes: expected a list of at most {MOST_PROBES} of [run_s, a, b, ip_bytes]")
+        for probe in probes:
+            if not (isinstance(probe, list) and len(probe) == 4):
+                raise _BadRequest(f"probe {probe!r}: expected [run_s, a, b, ip_bytes]")
+            for name in probe[1:3]:
+                run.require_node(name)
+        return web.json_response({"results": await run.computed(probes)})
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(text=merge(await run.expositions()), content_type="text/plain", charset="utf-8")
+
+    async def node_metrics(request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        run.require_node(name)
+        text = await scrape(run.socket_dir / "nodes" / f"{name}.metrics.sock")
+        if text is None:
+            raise web.HTTPBadGateway(text=json.dumps({"error": f"{name} does not answer"}))
+        return web.Response(text=text, content_type="text/plain", charset="utf-8")
+
+    async def targets(_: web.Request) -> web.Response:
+        return web.json_response(run.prometheus_targets())
+
+    async def kill(request: web.Request) -> web.Response:
+        number = (await _body(request)).get("signal", signal.SIGKILL)
+        if number not in {int(s) for s in signal.Signals}:
+            raise _BadRequest(f"signal {number!r}: expected a signal number")
+        run.kill(request.match_info["name"], number)
+        return web.json_response({"ok": True})
+
+    async def down(_: web.Request) -> web.Response:
+        run.stop.set()
+        return web.json_response({"ok": True})
+
+    app.add_routes(
+        [
+            web.get("/healthz", healthz),
+            web.get("/metrics", metrics),
+            web.get("/nodes/{name}/metrics", node_metrics),
+            web.get("/sd/prometheus", targets),
+            web.get("/v1/status", status),
+            web.get("/v1/events", events),
+            web.get("/v1/fabric", fabric),
+            web.post("/v1/computed", computed),
+        ]
+    )
+    if mutations:
+        app.add_routes([web.post("/v1/nodes/{name}/kill", kill), web.post("/v1/down", down)])
+    return app
+
+
+class _BadRequest(Exception):
+    pass
+
+
+@web.middleware
+async def _errors_as_json(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except (_BadRequest, KeyError, ValueError) as error:
+        text = error.args[0] if error.args else repr(error)
+        return web.json_response({"error": str(text)}, status=404 if isinstance(error, KeyError) else 400)
+    except (RuntimeError, ConnectionError, TimeoutError) as error:
+        return web.json_response({"error": str(error) or type(error).__name__}, status=503)
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    body = await request.json()
+    if not isinstance(body, dict):
+        raise _BadRequest("expected a JSON object")
+    return body
+
+
+def _number(request: web.Request, key: str, default: int) -> int:
+    try:
+        return int(request.query.get(key, default))
+    except ValueError:
+        raise _BadRequest(f"{key}: expected a whole number") from None
+
+
+async def serve(run: Run, path: Path, port: int | None) -> tuple[list[web.AppRunner], str]:
+    """Serve on the Unix socket `path` and, with a port, on 127.0.0.1; a busy port moves on to the next.
+
+    Returns the runners to clean up and the HTTP address.
+    """
+    private = web.AppRunner(application(run, mutations=True), access_log=None)
+    await private.setup()
+    await web.UnixSite(private, str(path)).start()
+    path.chmod(0o600)
+    if port is None:
+        return [private], ""
+    public = web.AppRunner(application(run, mutations=False), access_log=None)
+    await public.setup()
+    for candidate in range(port, port + PORTS_TRIED):
+        try:
+            await web.TCPSite(public, "127.0.0.1", candidate).start()
+        except OSError:
+            continue
+        return [private, public], f"http://127.0.0.1:{candidate}"
+    raise RuntimeError(f"no free port from {port} to {port + PORTS_TRIED - 1} on 127.0.0.1")

@@ -1,0 +1,5 @@
+"""The `skyrack` command."""
+
+from skyrack.orchestrator.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,31 @@
+"""A scenario in a few lines, with its geometry computed."""
+
+from __future__ import annotations
+
+from skyrack.orchestrator.scenario import Scenario
+from skyrack.orchestrator.topology.geometry import Geometry
+
+
+def describe(scenario: Scenario) -> list[str]:
+    """What the scenario is: shells, links at the start, who has a process."""
+    geometry = geometry_of(scenario)
+    epoch = geometry.epoch(0.0)
+    lasers, ground = int((epoch.kind == 0).sum()), int((epoch.kind == 1).sum())
+    n_ground = len(geometry.names) - geometry.n_sat
+    n_inhabited = len(geometry.inhabited) - n_ground
+    lines = [
+        f"{scenario.name}: {n_inhabited} of {geometry.n_sat} satellites inhabited, {n_ground} ground stations"
+    ]
+    lines.append(f"at {geometry.start:%Y-%m-%dT%H:%M:%SZ}: {lasers} lasers, {ground} ground links")
+    return lines + [f"note: {text}" for text in geometry.notes]
+
+
+def geometry_of(scenario: Scenario) -> Geometry:
+    """The scenario's geometry; what is wrong with its element sets becomes the user's message. Raises Problem."""
+    from skyrack.orchestrator.cli.exits import USAGE, Problem
+    from skyrack.orchestrator.orbit.errors import GeometryError
+
+    try:
+        return Geometry(scenario)
+    except GeometryError as error:
+        raise Problem(str(error), status=USAGE) from error

@@ -1,0 +1,83 @@
+"""Which run a command means."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from skyrack.orchestrator.api.client import ApiClient, ApiError
+from skyrack.orchestrator.cli.exits import FAILED, USAGE, Problem
+from skyrack.orchestrator.runtime import paths
+
+RunName = Annotated[
+    str | None,
+    typer.Option("--run", help="Which run, when several are up. Default: the only one.", show_default=False),
+]
+
+
+@dataclass(frozen=True)
+class LiveRun:
+    """A run that is up, and how to talk to it."""
+
+    record: paths.RunRecord
+    socket_dir: Path
+    api: ApiClient
+
+    def status(self) -> dict[str, Any]:
+        """The run's status. Raises Problem."""
+        try:
+            answer: dict[str, Any] = self.api.get("/v1/status")
+        except ApiError as error:
+            raise Problem(
+                str(error), hint="it may still be starting: see skyrack logs orchestrator"
+            ) from error
+        return answer
+
+    def node_socket(self, name: str) -> Path:
+        """The management socket of an inhabited node that serves. Raises Problem."""
+        status = self.status()
+        nodes = {node["name"]: node for node in status["nodes"]}
+        require_name(name, list(nodes))
+        inhabited = [n for n, node in nodes.items() if node["inhabited"]]
+        if not nodes[name]["inhabited"]:
+            few = ", ".join(inhabited[:6])
+            raise Problem(
+                f"{name} is a bare satellite: it has no process", hint=f"inhabited nodes are {few}, ..."
+            )
+        if nodes[name]["state"] != "serving":
+            raise Problem(
+                f"{name} is {nodes[name]['state']}, not serving", hint="skyrack status shows all nodes"
+            )
+        return self.socket_dir / "nodes" / f"{name}.sock"
+
+
+def require_name(name: str, names: list[str]) -> None:
+    """Raise Problem unless `name` is one of `names`."""
+    if name in names:
+        return
+    close = difflib.get_close_matches(name, names, 3)
+    hint = f"did you mean {' or '.join(close)}?" if close else "skyrack status lists the nodes"
+    raise Problem(f"no node is called {name!r}", hint=hint, status=USAGE)
+
+
+def find_run(name: str | None) -> LiveRun:
+    """The run a command means. Raises Problem when there is none, or more than one and no name."""
+    live = paths.live_runs()
+    if name is None:
+        if not live:
+            raise Problem("no run is up", hint="start one: skyrack up", status=FAILED)
+        if len(live) > 1:
+            raise Problem(
+                f"{len(live)} runs are up: {', '.join(live)}", hint="say which: --run NAME", status=USAGE
+            )
+        name = live[0]
+    record = paths.read_record(name)
+    if record is None:
+        up = f"up now: {', '.join(live)}" if live else "none is up; start one: skyrack up"
+        raise Problem(f"no run is called {name!r}", hint=up, status=FAILED)
+    directory = paths.base_dir() / name
+    return LiveRun(record, directory, ApiClient(directory))

@@ -1,0 +1,130 @@
+"""`skyrack ping`: real ICMP probes, each beside the round trip computed for the same instant."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+from itertools import islice
+from typing import Annotated, Any
+
+import typer
+
+from skyrack.orchestrator.api.client import ApiError
+from skyrack.orchestrator.cli.console import Format, Output, note, print_json
+from skyrack.orchestrator.cli.exits import FAILED, Problem
+from skyrack.orchestrator.cli.find import LiveRun, RunName, find_run, require_name
+from skyrack.orchestrator.cli.times import parse_span_s
+
+PROBE_BYTES = 64
+LEAD_S = 0.02
+BATCH = 500
+
+
+def ping(
+    a: Annotated[str, typer.Argument(help="From this inhabited node.")],
+    b: Annotated[str, typer.Argument(help="To this node, inhabited or bare.")],
+    count: Annotated[int, typer.Option("--count", "-c", help="How many probes.", min=1, max=1_000_000)] = 4,
+    interval: Annotated[
+        str, typer.Option("--interval", "-i", help="Time between probes, e.g. 1s or 10ms.")
+    ] = "1s",
+    size: Annotated[
+        int, typer.Option("--size", "-s", help="Bytes of the whole IP packet.", min=44, max=65535)
+    ] = PROBE_BYTES,
+    run: RunName = None,
+    output: Output = Format.TABLE,
+) -> int:
+    """Probe b from a; measured and computed round trips side by side. Exit status 1 when nothing came back."""
+    from skyrack.orchestrator.measure.probe_client import icmp_socket_in
+    from skyrack.orchestrator.measure.prober import Prober
+    from skyrack.orchestrator.measure.shots import Plan, Route, lost_after_s
+    from skyrack.v1 import namespaces
+
+    live = find_run(run)
+    interval_s = parse_span_s(interval)
+    if interval_s < 0.0005:
+        raise Problem("--interval: 0.5 ms is the shortest")
+    status = live.status()
+    nodes = {node["name"]: node for node in status["nodes"]}
+    require_name(b, list(nodes))
+    socket_path = live.node_socket(a)
+    try:
+        source = icmp_socket_in(namespaces.pid_of_socket(socket_path))
+    except OSError as error:
+        raise Problem(f"cannot enter {a}: {error.strerror}", status=FAILED) from error
+    expected = _computed(live, [[status["run_s"], a, b, size]])[0]["rtt_s"]
+    prober = Prober({a: source}, t0_monotonic_ns=status["t0_monotonic_ns"], ip_bytes=size)
+    start_s = live.status()["run_s"] + LEAD_S
+    plan = Plan(
+        (Route(a, b, nodes[b]["address"], lost_after_s(expected)),), start_s, 1.0 / interval_s, count, size
+    )
+    results: list[dict[str, Any]] = []
+    try:
+        for probes in prober.run(plan.shots()):
+            waiting = [[probe.t_s, a, b, size] for probe in probes]
+            for probe, computed in zip(probes, _computed(live, waiting), strict=True):
+                measured_ms = probe.measured_s * 1e3 if probe.measured_s is not None else None
+                computed_ms = computed["rtt_s"] * 1e3 if computed["rtt_s"] is not None else None
+                results.append(
+                    {
+                        "t_s": probe.t_s,
+                        "measured_ms": measured_ms,
+                        "computed_ms": computed_ms,
+                        "path": computed["path"],
+                        "outcome": probe.outcome,
+                        "reason": computed["reason"],
+                    }
+                )
+                if output is Format.TABLE:
+                    print(_line(probe.seq, results[-1]), flush=True)
+    except KeyboardInterrupt:
+        note("stopped")
+    finally:
+        prober.close()
+    results.sort(key=lambda result: result["t_s"])
+    if output is Format.JSON:
+        print_json({"a": a, "b": b, "probes": results})
+    else:
+        print(_summary(results))
+    return 0 if any(result["measured_ms"] is not None for result in results) else FAILED
+
+
+def _computed(live: LiveRun, probes: Iterable[list[Any]]) -> list[dict[str, Any]]:
+    remaining = iter(probes)
+    answers: list[dict[str, Any]] = []
+    try:
+        while batch := list(islice(remaining, BATCH)):
+            answers += live.api.post("/v1/computed", {"probes": batch})["results"]
+    except ApiError as error:
+        raise Problem(str(error)) from error
+    return answers
+
+
+def _line(number: int, result: dict[str, Any]) -> str:
+    path = " > ".join(result["path"])
+    measured, computed = result["measured_ms"], result["computed_ms"]
+    head = f"{number + 1:4}  {path}   {len(result['path']) - 1} hops   "
+    if computed is None:
+        return head + f"no way: {result['reason']}   {_outcome(result)}"
+    if measured is None:
+        return head + f"computed {computed:.3f} ms   {_outcome(result)}"
+    return head + f"computed {computed:.3f} ms   measured {measured:.3f} ms ({measured - computed:+.3f})"
+
+
+def _outcome(result: dict[str, Any]) -> str:
+    return (
+        f"measured {result['measured_ms']:.3f} ms"
+        if result["measured_ms"] is not None
+        else str(result["outcome"])
+    )
+
+
+def _summary(results: list[dict[str, Any]]) -> str:
+    received = [result for result in results if result["measured_ms"] is not None]
+    text = f"{len(results)} sent, {len(received)} received"
+    errors = [r["measured_ms"] - r["computed_ms"] for r in received if r["computed_ms"] is not None]
+    if errors:
+        text += (
+            f", measured - computed: median {statistics.median(errors):+.3f} ms, "
+            f"min {min(errors):+.3f}, max {max(errors):+.3f}"
+        )
+    return text

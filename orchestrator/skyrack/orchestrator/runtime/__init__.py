@@ -1,0 +1,1 @@
+"""How a run comes to life on this machine: namespaces, processes, sockets, files."""

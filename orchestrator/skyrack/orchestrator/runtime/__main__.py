@@ -1,0 +1,53 @@
+"""`python -m skyrack.orchestrator.runtime`: the orchestrator process of one run, started by `skyrack up`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import faulthandler
+import os
+import signal
+import sys
+from pathlib import Path
+
+from skyrack.orchestrator.runtime.progress import Progress
+from skyrack.orchestrator.runtime.run import Run, StartFailed
+from skyrack.orchestrator.scenario import load_scenario
+
+
+def main() -> int:
+    """Run until SIGTERM or `down`; the exit status."""
+    parser = argparse.ArgumentParser(prog="skyrack-orchestrator")
+    parser.add_argument("--run", required=True)
+    parser.add_argument("--socket-dir", type=Path, required=True)
+    parser.add_argument("--run-dir", type=Path, required=True)
+    parser.add_argument("--lock-fd", type=int, required=True)
+    parser.add_argument("--progress-fd", type=int, required=True)
+    parser.add_argument("--port", type=int)
+    arguments = parser.parse_args()
+    faulthandler.enable()
+    # Children must hold neither: the lock is this run's life, the pipe the starting command's.
+    os.set_inheritable(arguments.lock_fd, False)
+    os.set_inheritable(arguments.progress_fd, False)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    progress = Progress(arguments.progress_fd)
+    try:
+        asyncio.run(_run(arguments, progress))
+    except StartFailed as error:
+        progress.send(error=str(error))
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _run(arguments: argparse.Namespace, progress: Progress) -> None:
+    scenario = load_scenario(arguments.run_dir / "scenario.yaml")
+    run = Run(arguments.run, scenario, arguments.socket_dir, arguments.run_dir, progress)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, run.stop.set)
+    await run.main(arguments.port)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""What happened, in order: events.jsonl in the run directory and the newest ones in memory for the API."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+from skyrack.orchestrator.clock import Clock
+
+KEPT = 10_000
+
+
+class EventLog:
+    """Appends events. A full disk costs the file its newest lines, never the run: it is said once, and counted."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._clock = clock
+        self._path = path
+        self._file: TextIO | None = path.open("a", encoding="utf-8")
+        self._recent: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self._sequence = 0
+        self._listeners: list[Callable[[dict[str, Any]], None]] = []
+        self.lost = 0
+
+    def listen(self, listener: Callable[[dict[str, Any]], None]) -> None:
+        """Call `listener` with every later event."""
+        self._listeners.append(listener)
+
+    def add(self, event: str, *, run_s: float | None = None, **fields: Any) -> dict[str, Any]:
+        """Record an event that happened at `run_s` (now, if not given)."""
+        self._sequence += 1
+        at = self._clock.run_s() if run_s is None else run_s
+        record = {"seq": self._sequence, "run_s": round(at, 6), "event": event, **fields}
+        self._recent.append(record)
+        if self._file is not None:
+            try:
+                self._file.write(json.dumps(record) + "\n")
+                self._file.flush()
+            except OSError as error:
+                self.lost += 1
+                if self.lost == 1:
+                    self.add("events_lost", error=f"{self._path}: {error.strerror}")
+        for listener in self._listeners:
+            listener(record)
+        return record
+
+    def since(self, sequence: int) -> list[dict[str, Any]]:
+        """Events after number `sequence`, oldest first; at most the newest KEPT."""
+        return [record for record in self._recent if record["seq"] > sequence]
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            try:
+                self._file.close()
+            except OSError:
+                self.lost += 1
+            self._file = None

@@ -1,0 +1,126 @@
+"""`python -m skyrack.orchestrator.runtime.isolate [--die-with-caller] -- COMMAND`: namespaces of its own, and an init.
+
+    caller --> outer: user namespace unless root, new PID and mount namespaces
+                 | fork
+               init (pid 1): reaps orphans, forwards SIGTERM, ends when COMMAND ends; its end kills everything left
+                 | fork
+               COMMAND
+
+Imports nothing heavy: a thread started by numpy would make unshare fail.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from skyrack.v1 import namespaces
+
+CAP_NET_ADMIN = 12
+CAP_SYS_ADMIN = 21
+REFUSED = 125  # exit status when the namespaces cannot be had; the reason is on stderr
+
+
+class Refused(Exception):
+    """The system does not let this user have the namespaces; the text names the fix."""
+
+
+def main() -> NoReturn:
+    """Isolate, then run the command after `--`."""
+    separator = sys.argv.index("--")
+    command = sys.argv[separator + 1 :]
+    if "--die-with-caller" in sys.argv[1:separator]:
+        namespaces.die_with_parent(signal.SIGTERM)
+    try:
+        new_namespaces()
+    except Refused as error:
+        print(error, file=sys.stderr)
+        sys.exit(REFUSED)
+    init = os.fork()
+    if init == 0:
+        namespaces.die_with_parent()
+        _be_init(command)
+    _forward_signals_to(init)
+    sys.exit(_wait_for(init))
+
+
+def new_namespaces() -> None:
+    """Become root of a user namespace unless root already; get PID (for children) and mount namespaces. Raises Refused."""
+    uid, gid = os.getuid(), os.getgid()
+    flags = namespaces.CLONE_NEWPID | namespaces.CLONE_NEWNS
+    try:
+        if uid != 0:
+            namespaces.unshare(namespaces.CLONE_NEWUSER)
+            Path("/proc/self/setgroups").write_text("deny")
+            Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
+            Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
+        namespaces.unshare(flags)
+    except OSError as error:
+        raise Refused(f"cannot create namespaces ({error.strerror})\n{_advice(uid)}") from error
+    if missing := _missing_capabilities():
+        raise Refused(f"the user namespace came without {' and '.join(missing)}\n{_advice(uid)}")
+
+
+def _advice(uid: int) -> str:
+    if uid == 0:
+        return "This root may not create namespaces: in a container, run it with --privileged or --cap-add SYS_ADMIN."
+    for name, wanted in (
+        ("kernel/apparmor_restrict_unprivileged_userns", "0"),
+        ("kernel/unprivileged_userns_clone", "1"),
+    ):
+        path = Path("/proc/sys") / name
+        if path.exists() and path.read_text().strip() != wanted:
+            return f"Allow them with: sudo sysctl {name.replace('/', '.')}={wanted}   (or run as root)"
+    limit = Path("/proc/sys/user/max_user_namespaces")
+    if limit.exists() and limit.read_text().strip() == "0":
+        return "Allow them with: sudo sysctl user.max_user_namespaces=15000   (or run as root)"
+    return "Run as root, or where unprivileged user namespaces are allowed."
+
+
+def _missing_capabilities() -> list[str]:
+    status = Path("/proc/self/status").read_text()
+    effective = int(next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff")), 16)
+    wanted = {"CAP_NET_ADMIN": CAP_NET_ADMIN, "CAP_SYS_ADMIN": CAP_SYS_ADMIN}
+    return [name for name, bit in wanted.items() if not effective >> bit & 1]
+
+
+def _be_init(command: Sequence[str]) -> NoReturn:
+    namespaces.make_mounts_private()
+    try:
+        namespaces.mount(
+            "proc", "/proc", "proc", namespaces.MS_NOSUID | namespaces.MS_NODEV | namespaces.MS_NOEXEC
+        )
+    except OSError as error:
+        # Inside some containers /proc is partly masked, and then a new one is refused: pids read there are the host's.
+        print(f"note: no /proc of our own ({error.strerror})", file=sys.stderr)
+    child = os.fork()
+    if child == 0:
+        os.execvp(command[0], list(command))
+    _forward_signals_to(child)
+    os._exit(_wait_for(child))
+
+
+def _forward_signals_to(pid: int) -> None:
+    def forward(number: int, _frame: FrameType | None) -> None:
+        os.kill(pid, number)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, forward)
+
+
+def _wait_for(pid: int) -> int:
+    """Reap everything until `pid` ends; its exit status, 128 + n after signal n."""
+    while True:
+        ended, status = os.wait()
+        if ended == pid:
+            code = os.waitstatus_to_exitcode(status)
+            return code if code >= 0 else 128 - code
+
+
+if __name__ == "__main__":
+    main()

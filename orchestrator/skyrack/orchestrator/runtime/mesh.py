@@ -1,0 +1,184 @@
+"""Keeps the fabric a little ahead of the orbits: segments every second, links and routes every epoch.
+
+    run time ---|--------|--------|-----E--|--------|----->        | segment boundary   E epoch boundary (also a segment's)
+                        now       sent up to now + LEAD_S
+
+Geometry is computed in one worker thread; what the fabric is told holds from a stated instant on, so being early is exact.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skyrack.orchestrator.clock import Clock
+from skyrack.orchestrator.fabric.client import FabricClient
+from skyrack.orchestrator.runtime.numbering import LinkNumbering, NumberedEpoch
+from skyrack.orchestrator.scenario import Scenario
+from skyrack.orchestrator.topology.epoch import Epoch
+from skyrack.orchestrator.topology.geometry import Geometry
+
+LEAD_S = 2.0
+LONGEST_SEGMENT_S = 1.0
+SHORTEST_SEGMENT_S = 0.1
+SEGMENTS_AHEAD = 12  # fewer than the fabric's slots
+HOP_SLACK_S = 3e-4
+REROUTE_MARGIN_S = 0.002
+
+
+@dataclass(frozen=True)
+class Interval:
+    """One segment to be sent: delays in force over [at_s, end_s) of run time, and the epoch when it begins here."""
+
+    at_s: float
+    end_s: float
+    delay_s: NDArray[np.float64]  # per directed link
+    slope: NDArray[np.float64]
+    slack_s: float
+    begins: NumberedEpoch | None
+
+
+class MeshDriver:
+    """Feeds one fabric process. `in_force` hears of every epoch and reroute as (run_s, epoch)."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        geometry: Geometry,
+        fabric: FabricClient,
+        clock: Clock,
+        executor: Executor,
+        capacity: int,
+        in_force: Callable[[float, Epoch], None],
+    ) -> None:
+        self._geometry = geometry
+        self._fabric = fabric
+        self._clock = clock
+        self._executor = executor
+        self._in_force = in_force
+        self._speed = scenario.speed
+        self._capacity = capacity
+        self._links = scenario.links
+        self._numbering = LinkNumbering(capacity)
+        self._segment_s = min(LONGEST_SEGMENT_S, max(SHORTEST_SEGMENT_S, 1.0 / scenario.speed))
+        self._lead_s = min(LEAD_S, SEGMENTS_AHEAD * self._segment_s)
+        self._next_s = 0.0
+        self._epoch: Epoch | None = None  # links of the newest epoch, as if no node were dark
+        self._pairs = np.empty(0, np.int64)
+        self._sent: list[tuple[float, Epoch, NumberedEpoch]] = []  # epochs that are or will be in force
+        self._dark: frozenset[int] = frozenset()
+        self._lock = asyncio.Lock()
+        self._extra_s = self._extra_delays(scenario)
+
+    async def run(self) -> None:
+        """Feed the fabric until cancelled, beginning now."""
+        self._next_s = max(0.0, np.floor(self._clock.run_s() / self._segment_s) * self._segment_s)
+        while True:
+            while self._next_s < self._clock.run_s() + self._lead_s:
+                await self.feed_one()
+            await self._clock.sleep(self._next_s - self._lead_s - self._clock.run_s())
+
+    async def feed_one(self) -> None:
+        """Compute and send the next interval."""
+        loop = asyncio.get_running_loop()
+        async with self._lock:
+            interval = await loop.run_in_executor(self._executor, self._compute, self._next_s)
+            if interval.begins is not None:
+                self._begin(interval.at_s, interval.begins)
+            self._fabric.set_segment(interval.at_s, interval.delay_s, interval.slope, interval.slack_s)
+            if interval.begins is not None:
+                self._fabric.set_routes(interval.at_s, interval.begins.routes)
+                self._in_force(interval.at_s, interval.begins.epoch)
+            self._next_s = interval.end_s
+
+    async def set_dark(self, dark: frozenset[int]) -> None:
+        """Route around these nodes from now on, in the epoch in force and in those already sent."""
+        loop = asyncio.get_running_loop()
+        async with self._lock:
+            if dark == self._dark:
+                return
+            self._dark = dark
+            now = self._clock.run_s()
+            while len(self._sent) > 1 and self._sent[1][0] <= now:
+                self._sent.pop(0)
+            sent = list(self._sent)
+            for i, (at_s, full, _) in enumerate(sent):
+                epoch = await loop.run_in_executor(self._executor, self._geometry.epoch, full.t0_s, dark)
+                numbered = self._numbering.translate(full, epoch)
+                from_s = max(at_s, self._clock.run_s() + REROUTE_MARGIN_S)
+                self._sent[i] = (at_s, full, numbered)
+                self._fabric.set_routes(from_s, numbered.routes)
+                self._in_force(from_s, numbered.epoch)
+
+    def pair_number(self, a: int, b: int) -> int | None:
+        """The number of the pair of nodes in use, if it is."""
+        return self._numbering.of(a, b)
+
+    def _compute(self, at_s: float) -> Interval:
+        """Runs in the worker thread; the lock keeps everybody else out."""
+        geometry, speed = self._geometry, self._speed
+        t_s = at_s * speed
+        begins = None
+        if self._epoch is None or t_s >= self._epoch.t1_s - 1e-6:
+            self._epoch = geometry.epoch(t_s + 1e-6 if self._epoch is not None else t_s)
+            routed = geometry.epoch(t_s + 1e-6, self._dark) if self._dark else self._epoch
+            begins = self._numbering.number(self._epoch, routed)
+            self._pairs = begins.pairs
+        epoch = self._epoch
+        grid_s = (np.floor(at_s / self._segment_s + 1e-6) + 1.0) * self._segment_s
+        end_s = min(float(grid_s), epoch.t1_s / speed)
+        scale = 0.0 if self._links.zero_delay else 1.0
+        before = geometry.delay_s(epoch.a, epoch.b, t_s) * scale
+        after = geometry.delay_s(epoch.a, epoch.b, end_s * speed) * scale
+        slope = (after - before) / (end_s - at_s)
+        # A directed link per entry; those not in force are dark.
+        delays = np.full(2 * self._capacity, -1.0)
+        slopes = np.zeros(2 * self._capacity)
+        for side in (0, 1):
+            delays[self._pairs * 2 + side] = before
+            slopes[self._pairs * 2 + side] = slope
+        for (a, b), extra_s in self._extra_s.items():
+            if (pair := self._numbering.of(a, b)) is not None:
+                for number in (2 * pair, 2 * pair + 1):
+                    delays[number] += extra_s if delays[number] >= 0.0 else 0.0
+        shortest = min(float(before.min()), float(after.min())) if len(before) else 0.0
+        return Interval(at_s, end_s, delays, slopes, min(HOP_SLACK_S, shortest / 2), begins)
+
+    def _begin(self, at_s: float, numbered: NumberedEpoch) -> None:
+        arrays, links = self._fabric.arrays, self._links
+        ids: list[int] = []
+        if numbered.fresh:
+            place = {int(number): i for i, number in enumerate(numbered.pairs)}
+            for pair in sorted(numbered.fresh):
+                i = place[pair]
+                a, b = int(numbered.links.a[i]), int(numbered.links.b[i])
+                rate_bps = links.ground_rate_bps if numbered.links.kind[i] else links.laser_rate_bps
+                for number, (src, dst) in ((2 * pair, (a, b)), (2 * pair + 1, (b, a))):
+                    arrays["src"][number], arrays["dst"][number] = src, dst
+                    arrays["s_per_byte"][number] = 8.0 * links.byte_scale / rate_bps
+                    arrays["queue_s"][number] = links.queue_limit_bytes(rate_bps) * 8.0 / rate_bps
+                    arrays["loss_ratio"][number] = links.loss_ratio
+                    ids.append(number)
+            self._fabric.set_links(at_s, ids)
+        now = self._clock.run_s()
+        self._sent = [entry for i, entry in enumerate(self._sent) if self._still_needed(i, now)]
+        self._sent.append((at_s, numbered.links, numbered))
+
+    def _still_needed(self, i: int, now_s: float) -> bool:
+        """Whether the i-th sent epoch is in force or to come."""
+        return i + 1 >= len(self._sent) or self._sent[i + 1][0] > now_s
+
+    def _extra_delays(self, scenario: Scenario) -> dict[tuple[int, int], float]:
+        index = self._geometry.index_of
+        pairs = [(sorted((index(e.a), index(e.b))), e.extra_ms / 1e3) for e in scenario.links.extra_delay]
+        return {(a, b): extra_s for (a, b), extra_s in pairs}
+
+
+def link_capacity(n_satellites: int, n_ground: int) -> int:
+    """Pairs of nodes that may be linked at once: lasers of any pattern, and every satellite a station could see."""
+    return max(1, 4 * n_satellites + n_ground * min(n_satellites, 512))

@@ -1,0 +1,59 @@
+"""What `skyrack up` shows while a run starts: JSON lines over a pipe, rendered by the command that reads them.
+
+{"step": "nodes", "text": "15/15 serving", "seconds": 1.1, "state": "ok"|"running"}
+{"ready": {...}}   {"error": "...", "hint": "..."}   {"event": {...}}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class Progress:
+    """Writes to the pipe; a reader that has gone (detached) is no error."""
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._descriptor = descriptor
+
+    def send(self, **message: Any) -> None:
+        """Send one message."""
+        if self._descriptor is None:
+            return
+        try:
+            os.write(self._descriptor, json.dumps(message).encode() + b"\n")
+        except OSError:
+            self.close()
+
+    def close(self) -> None:
+        """No more messages."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Step]:
+        """A step that takes time: reported as running at once, as ok with what `Step.text` says at the end."""
+        step = Step(self, name)
+        step.update("")
+        yield step
+        self.send(step=name, text=step.text, seconds=round(time.perf_counter() - step.began, 2), state="ok")
+
+
+class Step:
+    """A running step."""
+
+    def __init__(self, progress: Progress, name: str) -> None:
+        self._progress = progress
+        self._name = name
+        self.began = time.perf_counter()
+        self.text = ""
+
+    def update(self, text: str) -> None:
+        """Say how far it is."""
+        self.text = text
+        self._progress.send(step=self._name, text=text, state="running")

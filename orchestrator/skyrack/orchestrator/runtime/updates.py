@@ -1,0 +1,112 @@
+"""What nodes are told once per epoch: where they are, who is next to them, which contacts are to come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skyrack.orchestrator.runtime.nodes import NodeState
+from skyrack.orchestrator.scenario import Scenario
+from skyrack.orchestrator.topology.epoch import Epoch
+from skyrack.orchestrator.topology.geometry import Geometry
+from skyrack.v1 import control_pb2, mesh_pb2
+
+KNOT_S = 10.0
+KNOTS_BEYOND_S = 30.0
+FORECAST_S = 600.0
+
+
+class Outlook:
+    """Builds each node's update from the geometry. `compute` and `extend` run in the geometry's worker thread."""
+
+    def __init__(self, scenario: Scenario, geometry: Geometry, address_of: Callable[[int], str]) -> None:
+        self._speed = scenario.speed
+        self._geometry = geometry
+        self._address_of = address_of
+        self._inhabited = frozenset(int(i) for i in geometry.inhabited)
+        self._epoch: Epoch | None = None
+        self._ephemeris: dict[int, mesh_pb2.Ephemeris] = {}
+        self._neighbours: dict[int, list[mesh_pb2.Neighbour]] = {}
+        self._ahead: list[Epoch] = []  # from the epoch in force on
+        self.t0_monotonic_ns = 0
+
+    def compute(self, t_s: float) -> float:
+        """Bring everything but the far forecast up to orbit time `t_s`; returns when the next epoch begins (orbit time)."""
+        geometry = self._geometry
+        self._ahead = [epoch for epoch in self._ahead if epoch.t1_s > t_s]
+        epoch = self._ahead[0] if self._ahead and self._ahead[0].t0_s <= t_s else geometry.epoch(t_s)
+        if not self._ahead or self._ahead[0] is not epoch:
+            self._ahead = [epoch]
+        delay_s = geometry.delay_s(epoch.a, epoch.b, epoch.t0_s)
+        neighbours: dict[int, list[mesh_pb2.Neighbour]] = {node: [] for node in self._inhabited}
+        for a, b, delay in zip(epoch.a.tolist(), epoch.b.tolist(), delay_s.tolist(), strict=True):
+            for node, peer in ((a, b), (b, a)):
+                if node in self._inhabited:
+                    neighbours[node].append(
+                        mesh_pb2.Neighbour(
+                            name=geometry.names[peer],
+                            kind=self._kind(peer),
+                            address=self._address_of(peer),
+                            delay_s=delay,
+                        )
+                    )
+        first_s = np.floor(t_s / KNOT_S) * KNOT_S
+        knots = np.arange(first_s, epoch.t1_s + KNOTS_BEYOND_S * max(1.0, self._speed) + KNOT_S, KNOT_S)
+        self._ephemeris = {node: self._ephemeris_of(node, knots) for node in self._inhabited}
+        self._neighbours = neighbours
+        self._epoch = epoch
+        return epoch.t1_s
+
+    def extend(self) -> bool:
+        """Look one epoch further ahead; False when the forecast reaches far enough."""
+        if not self._ahead or self._ahead[-1].t1_s >= self._ahead[0].t0_s + FORECAST_S:
+            return False
+        self._ahead.append(self._geometry.epoch(self._ahead[-1].t1_s))
+        return True
+
+    def update_for(self, node: NodeState) -> control_pb2.NodeUpdate | None:
+        """The node's update; None before the first `compute`."""
+        if self._epoch is None:
+            return None
+        clock = mesh_pb2.RunClock(t0_monotonic_ns=self.t0_monotonic_ns, speed=self._speed)
+        clock.start.FromDatetime(self._geometry.start)
+        return control_pb2.NodeUpdate(
+            clock=clock,
+            epoch=mesh_pb2.Epoch(t0_s=self._epoch.t0_s, t1_s=self._epoch.t1_s),
+            ephemeris=self._ephemeris[node.index],
+            neighbours=self._neighbours[node.index],
+            forecast=self._forecast(node.index),
+        )
+
+    def _ephemeris_of(self, node: int, knots: NDArray[np.float64]) -> mesh_pb2.Ephemeris:
+        position_km, velocity_km_s = self._geometry.itrf(node, knots)
+        return mesh_pb2.Ephemeris(
+            first_t_s=float(knots[0]),
+            step_s=KNOT_S,
+            position_km=position_km.reshape(-1).tolist(),
+            velocity_km_s=velocity_km_s.reshape(-1).tolist(),
+        )
+
+    def _forecast(self, node: int) -> list[mesh_pb2.Contact]:
+        """Contacts of the node over the epochs known ahead: a contact is a run of epochs with the same peer."""
+        open_since: dict[int, float] = {}
+        contacts: list[tuple[float, str, float, int]] = []
+        end_s = 0.0
+        for epoch in list(self._ahead):
+            peers = {*epoch.b[epoch.a == node].tolist(), *epoch.a[epoch.b == node].tolist()}
+            for peer in [peer for peer in open_since if peer not in peers]:
+                contacts.append((open_since.pop(peer), self._geometry.names[peer], epoch.t0_s, peer))
+            for peer in peers:
+                open_since.setdefault(peer, epoch.t0_s)
+            end_s = epoch.t1_s
+        contacts += [(since, self._geometry.names[peer], end_s, peer) for peer, since in open_since.items()]
+        return [
+            mesh_pb2.Contact(peer=name, kind=self._kind(peer), start_t_s=start, end_t_s=end)
+            for start, name, end, peer in sorted(contacts)
+        ]
+
+    def _kind(self, node: int) -> mesh_pb2.NodeKind.ValueType:
+        satellite = node < self._geometry.n_sat
+        return mesh_pb2.NODE_KIND_SATELLITE if satellite else mesh_pb2.NODE_KIND_GROUND_STATION
