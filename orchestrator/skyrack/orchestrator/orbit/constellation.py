@@ -18,8 +18,8 @@ from skyrack.orchestrator.orbit.constants import EARTH_RADIUS_KM, SECONDS_PER_DA
 from skyrack.orchestrator.orbit.element_sets import read_element_sets
 from skyrack.orchestrator.orbit.elements import Element
 from skyrack.orchestrator.orbit.errors import ElementsError
-from skyrack.orchestrator.orbit.grid import Grid
-from skyrack.orchestrator.orbit.inference import infer_grids
+from skyrack.orchestrator.orbit.inference import infer_grid
+from skyrack.orchestrator.orbit.layout import NO_PAIRS, Layout, unique_pairs
 from skyrack.orchestrator.orbit.shells import shell_elements
 from skyrack.orchestrator.orbit.times import as_utc, from_julian_date, iso_utc, julian_date
 from skyrack.orchestrator.scenario.model.scenario import SHELL_START, Scenario
@@ -37,7 +37,7 @@ _STALE_DAYS = 3.0
 class Constellation:
     """Satellites in node order.
 
-    `plane`, `slot` and `shell` (n,) are -1 where unknown; `grids` hold the +Grid neighbours by satellite index.
+    `plane`, `slot` and `shell` (n,) are -1 where unknown; `grid_pairs` (m, 2) are the +Grid neighbours of all shells.
     `epoch_jd` (n,): the instants the elements refer to. `notes`: what a user should know, one line each.
     """
 
@@ -46,7 +46,7 @@ class Constellation:
     shell: Indices
     plane: Indices
     slot: Indices
-    grids: tuple[Grid, ...]
+    grid_pairs: Indices
     epoch_jd: Floats
     from_files: bool
     notes: tuple[str, ...]
@@ -91,32 +91,39 @@ def build_constellation(scenario: Scenario) -> Constellation:
     notes: list[str] = []
     start = _start(scenario, [satrec for _, satrec in read], notes)
     elements: list[Element] = []
-    grids: list[Grid] = []
-    prefixed = len(scenario.shells) > 1
+    layouts: list[Layout] = []
+    several = len(scenario.shells) > 1
     for number, shell in enumerate(scenario.shells):
-        made = shell_elements(shell, shell.names(shell.prefix if prefixed else ""), number, start)
-        grids.append(_moved(made.grid, len(elements)))
+        made = shell_elements(shell, shell.names(shell.prefix if several else ""), number, start)
+        layouts.append(
+            made.layout.kept(np.arange(len(made.elements), dtype=np.int32) + np.int32(len(elements)))
+        )
         elements += made.elements
     designed = len(elements)
     names = catalogue_names(tuple(record for record, _ in read))
     elements += [Element(name, satrec) for name, (_, satrec) in zip(names, read, strict=True)]
     if not elements:
         raise ElementsError("the scenario has no satellites: give shells, tle or omm")
-    flying = _flying(elements, start)
-    if not any(flying):
+    r_km, v_km_s, flying = _states(elements, start)
+    if not flying.any():
         raise ElementsError(
             f"all {len(elements)} satellites have decayed or cannot be computed at {iso_utc(start)}"
         )
-    lost = [element.name for element, ok in zip(elements, flying, strict=True) if not ok]
-    if lost:
+    if not flying.all():
+        lost = [element.name for element, ok in zip(elements, flying, strict=True) if not ok]
         notes.append(f"{len(lost)} left out, decayed or not computable at the start: {_some(lost)}")
-    grids = [_without(grid, flying) for grid in grids]
-    designed -= sum(not ok for ok in flying[:designed])
-    elements = [element for element, ok in zip(elements, flying, strict=True) if ok]
+        new_index = np.where(flying, np.cumsum(flying) - 1, -1).astype(np.int32)
+        layouts = [layout.kept(new_index) for layout in layouts]
+        elements = [element for element, ok in zip(elements, flying, strict=True) if ok]
+        designed = int(flying[:designed].sum())
+        r_km, v_km_s = r_km[flying], v_km_s[flying]
+    pairs = [NO_PAIRS, *(layout.neighbours() for layout in layouts)]
     if len(elements) > designed:
-        inferred = infer_grids(elements[designed:], start, first_shell=len(scenario.shells))
+        inferred = infer_grid(
+            elements[designed:], r_km[designed:], v_km_s[designed:], first_shell=len(scenario.shells)
+        )
         elements[designed:] = inferred.elements
-        grids += [_moved(grid, designed) for grid in inferred.grids]
+        pairs.append(inferred.pairs + np.int32(designed))
         notes.append(inferred.note)
     return Constellation(
         start=start,
@@ -124,7 +131,7 @@ def build_constellation(scenario: Scenario) -> Constellation:
         shell=np.array([element.shell for element in elements], dtype=np.int32),
         plane=np.array([element.plane for element in elements], dtype=np.int32),
         slot=np.array([element.slot for element in elements], dtype=np.int32),
-        grids=tuple(grids),
+        grid_pairs=unique_pairs(np.concatenate(pairs)),
         epoch_jd=np.array([e.satrec.jdsatepoch + e.satrec.jdsatepochF for e in elements]),
         from_files=bool(read),
         notes=tuple(notes),
@@ -163,24 +170,13 @@ def _start(scenario: Scenario, read: Sequence[Satrec], notes: list[str]) -> date
     return start
 
 
-def _flying(elements: Sequence[Element], start: datetime) -> list[bool]:
+def _states(elements: Sequence[Element], start: datetime) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Positions and velocities (n, 3) at the start, and who is still flying (n,)."""
     jd, fraction = julian_date(start)
     array = SatrecArray([element.satrec for element in elements])
-    error, position, _ = array.sgp4(np.array([jd]), np.array([fraction]))
+    error, position, velocity = array.sgp4(np.array([jd]), np.array([fraction]))
     altitude_km = np.linalg.norm(position[:, 0], axis=1) - EARTH_RADIUS_KM
-    return [bool(ok) for ok in (error[:, 0] == 0) & (altitude_km > _LOWEST_ALTITUDE_KM)]
-
-
-def _moved(grid: Grid, by: int) -> Grid:
-    satellite = np.where(grid.satellite >= 0, grid.satellite + by, -1).astype(np.int32)
-    return Grid(satellite, grid.ring, grid.seam, grid.seam_shift)
-
-
-def _without(grid: Grid, flying: Sequence[bool]) -> Grid:
-    if all(flying):
-        return grid
-    renumbered = np.append(np.where(flying, np.cumsum(flying) - 1, -1), -1)  # index -1 stays -1
-    return Grid(renumbered[grid.satellite].astype(np.int32), grid.ring, grid.seam, grid.seam_shift)
+    return position[:, 0], velocity[:, 0], (error[:, 0] == 0) & (altitude_km > _LOWEST_ALTITUDE_KM)
 
 
 def _some(names: Sequence[str], most: int = 5) -> str:

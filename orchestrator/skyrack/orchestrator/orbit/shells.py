@@ -14,7 +14,7 @@ import numpy as np
 from skyrack.orchestrator.orbit.constants import EARTH_RADIUS_KM, SECONDS_PER_DAY
 from skyrack.orchestrator.orbit.elements import Element, kozai_mean_motion_rad_min, satrec_from_elements
 from skyrack.orchestrator.orbit.frames import gmst_rad
-from skyrack.orchestrator.orbit.grid import Grid
+from skyrack.orchestrator.orbit.layout import Layout
 from skyrack.orchestrator.orbit.sun import mean_longitude_deg
 from skyrack.orchestrator.orbit.times import julian_date
 from skyrack.orchestrator.scenario.model.shells import ClusterShell, GeostationaryShell, WalkerShell
@@ -25,10 +25,10 @@ _SIDEREAL_REV_PER_DAY = 1.00273790935
 
 @dataclass(frozen=True, slots=True)
 class ShellElements:
-    """A shell's satellites in order of plane and slot, and their grid (indices counted within the shell)."""
+    """A shell's satellites in order of plane and slot, and their layout (indices counted within the shell)."""
 
     elements: tuple[Element, ...]
-    grid: Grid
+    layout: Layout
 
 
 def shell_elements(
@@ -76,7 +76,7 @@ def _walker(shell: WalkerShell, names: list[str], number: int, epoch: datetime) 
     # After a full turn of a delta the phase has grown by `phasing` whole slots, so the seam is crossed that far on.
     shift = shell.phasing if shell.walker == "delta" else 0
     satellite = np.arange(planes * slots, dtype=np.int32).reshape(planes, slots)
-    return ShellElements(tuple(elements), Grid(satellite, seam=shell.seam_lit, seam_shift=shift))
+    return ShellElements(tuple(elements), Layout(satellite, seam=shell.seam_lit, seam_shift=shift))
 
 
 def _lattice(count: int) -> list[tuple[int, int]]:
@@ -118,7 +118,7 @@ def _cluster(shell: ClusterShell, names: list[str], number: int, epoch: datetime
     rows = np.array(points, dtype=np.int32) - np.min(points, axis=0)
     satellite = np.full(rows.max(axis=0) + 1, -1, dtype=np.int32)
     satellite[rows[:, 0], rows[:, 1]] = np.arange(len(points), dtype=np.int32)
-    return ShellElements(tuple(elements), Grid(satellite, ring=False, seam=False))
+    return ShellElements(tuple(elements), Layout(satellite, ring=False, seam=False))
 
 
 def _geostationary(
@@ -139,7 +139,7 @@ def _geostationary(
         )
         elements.append(Element(names[index], satrec, number, 0, index))
     eastward = np.argsort(np.array(shell.longitudes_deg) % 360.0, kind="stable").astype(np.int32)
-    return ShellElements(tuple(elements), Grid(eastward.reshape(1, -1), seam=False))
+    return ShellElements(tuple(elements), Layout(eastward.reshape(1, -1), seam=False))
 
 
 def _geostationary_motion_rad_min(epoch: datetime) -> float:

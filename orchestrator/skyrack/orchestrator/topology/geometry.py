@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 from skyrack.orchestrator.orbit.constants import SECONDS_PER_DAY, SPEED_OF_LIGHT_KM_S
 from skyrack.orchestrator.orbit.constellation import Constellation, build_constellation
 from skyrack.orchestrator.orbit.frames import gmst_rad, itrf_to_geodetic, rotate_z, teme_to_itrf
-from skyrack.orchestrator.orbit.grid import NO_PAIRS, unique_pairs
 from skyrack.orchestrator.orbit.hermite import KnotRing
 from skyrack.orchestrator.orbit.times import julian_date
 from skyrack.orchestrator.routing.trees import next_hops
@@ -56,11 +55,7 @@ class Geometry:
         self._ground_limits = GroundLimits(links.elevation_mask_deg, links.ground_range_km)
         self._jd, self._fraction = julian_date(self.start)
         self._knots = KnotRing(self.constellation.teme_km)
-        grids = self.constellation.grids
-        self._grid_pairs = unique_pairs(np.concatenate([NO_PAIRS, *(grid.neighbours() for grid in grids)]))
-        self._in_grid = np.zeros(self.n_sat, dtype=np.bool_)
-        for grid in grids:
-            self._in_grid[grid.satellite[grid.satellite >= 0]] = True
+        self._in_grid = self.constellation.plane >= 0
         self._window = Latest(self._build_window)
         self._visible_on_grid = Latest(self._visible_at_boundary)
         self._epoch = Latest(self._build_epoch)
@@ -157,7 +152,7 @@ class Geometry:
         links = self.scenario.links
         sky = Sky(
             self._knots.positions_km(t0_s),
-            self._grid_pairs,
+            self.constellation.grid_pairs,
             self._in_grid,
             self._laser_limits,
             links.lasers_per_satellite,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from skyrack.orchestrator.orbit.grid import NO_PAIRS, unique_pairs
+from skyrack.orchestrator.orbit.layout import NO_PAIRS, unique_pairs
 from skyrack.orchestrator.topology.patterns.pattern import Sky
 
 # Candidates asked for per laser: enough that a satellite in a crowd still finds a free neighbour.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from skyrack.orchestrator.orbit.grid import unique_pairs
+from skyrack.orchestrator.orbit.layout import unique_pairs
 from skyrack.orchestrator.topology.patterns.nearest import join_nearest
 from skyrack.orchestrator.topology.patterns.pattern import Sky
 

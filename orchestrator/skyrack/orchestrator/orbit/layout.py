@@ -1,8 +1,8 @@
-"""The +Grid skeleton of a shell: which satellite sits in which plane and slot, and where the grid closes on itself."""
+"""The layout of a designed shell: who sits in which plane and slot, and where the grid closes on itself."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ NO_PAIRS: Indices = np.empty((0, 2), dtype=np.int32)
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
+class Layout:
     """Satellites by plane and slot.
 
     `satellite` (planes, slots) holds indices, -1 where nobody is. `ring`: the last slot of a plane neighbours its first
@@ -38,6 +38,11 @@ class Grid:
         if self.seam:
             found.append(_across(self.satellite[-1], np.roll(self.satellite[0], -self.seam_shift)))
         return np.concatenate(found)
+
+    def kept(self, new_index: Indices) -> Layout:
+        """The layout with satellite i called `new_index[i]`, -1 for one that is gone."""
+        renumbered = np.append(new_index, np.int32(-1))  # index -1 stays -1
+        return replace(self, satellite=renumbered[self.satellite])
 
     def _along(self, plane: Indices) -> Indices:
         here = plane[plane >= 0]

@@ -1,0 +1,184 @@
+"""The plan: contacts, handovers and route changes that are decided before anything runs.
+
+One record per fact, as JSON-able dictionaries in order of time; one scenario gives the same bytes every time.
+
+    plan      what the plan is for: name, start, duration_s, seed, nodes, notes
+    contact   a link in force from t0_s to t1_s (kind "laser" or "ground"), cut off at the plan's ends
+    handover  from t_s on a station sends what is for `destinations` to satellite `to` instead of `from`
+    route     from t_s on packets between a station and an inhabited node take `path` (null: none), `delay_ms` one way
+
+A contact is counted while the link is in force, in whole epochs, which is what a run uses: a satellite that rises
+within an epoch is in contact from the next.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skyrack.orchestrator.orbit.times import iso_utc
+from skyrack.orchestrator.routing.paths import path_of
+from skyrack.orchestrator.topology.epoch import GROUND, Epoch
+from skyrack.orchestrator.topology.geometry import Geometry
+
+Record = dict[str, Any]
+
+_ORDER = {"plan": 0, "contact": 1, "handover": 2, "route": 3}
+
+
+def plan_lines(geometry: Geometry, duration_s: float) -> Iterator[str]:
+    """The plan as lines of JSON, without line ends."""
+    for record in plan_records(geometry, duration_s):
+        yield json.dumps(record, ensure_ascii=False, separators=(", ", ": "))
+
+
+def plan_records(geometry: Geometry, duration_s: float) -> Iterator[Record]:
+    """Every record of the first `duration_s` seconds of orbit time, sorted by time, kind and names."""
+    yield _header(geometry, duration_s)
+    contacts, routes = _Contacts(geometry), _Routes(geometry)
+    records: list[Record] = []
+    t_s = 0.0
+    while t_s < duration_s:
+        epoch = geometry.epoch(t_s)
+        records += contacts.advance(t_s, epoch)
+        records += routes.advance(t_s, epoch)
+        t_s = epoch.t1_s
+    records += contacts.close(duration_s)
+    yield from sorted(records, key=_sort_key)
+
+
+def _sort_key(record: Mapping[str, Any]) -> tuple[float, int, str, str, str]:
+    first = record.get("a") or record.get("station") or record.get("from") or ""
+    second = record.get("b") or record.get("to") or ""
+    return (
+        record.get("t0_s", record.get("t_s")),
+        _ORDER[record["record"]],
+        first,
+        second,
+        record.get("from") or "",
+    )
+
+
+def _header(geometry: Geometry, duration_s: float) -> Record:
+    names = geometry.names
+    return {
+        "record": "plan",
+        "version": 1,
+        "name": geometry.scenario.name,
+        "start": iso_utc(geometry.start),
+        "duration_s": _seconds(duration_s),
+        "seed": geometry.scenario.seed,
+        "satellites": geometry.n_sat,
+        "ground": list(names[geometry.n_sat :]),
+        "inhabited": [names[node] for node in geometry.inhabited.tolist() if node < geometry.n_sat],
+        "notes": list(geometry.notes),
+    }
+
+
+class _Contacts:
+    """Links that are open, by key `a * n_nodes + b`, and since when."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        self._names = geometry.names
+        self._since: dict[int, tuple[float, int]] = {}
+        self._keys: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+
+    def advance(self, t_s: float, epoch: Epoch) -> list[Record]:
+        """Take the links of the epoch that begins at `t_s`; the contacts that end there."""
+        keys = epoch.a.astype(np.int64) * len(self._names) + epoch.b
+        ended = np.setdiff1d(self._keys, keys, assume_unique=True).tolist()
+        for link in np.nonzero(~np.isin(keys, self._keys))[0].tolist():
+            self._since[int(keys[link])] = (t_s, int(epoch.kind[link]))
+        self._keys = keys
+        return [self._record(key, t_s) for key in ended]
+
+    def close(self, t_s: float) -> list[Record]:
+        """The contacts still open at the plan's end."""
+        return [self._record(key, t_s) for key in list(self._since)]
+
+    def _record(self, key: int, t1_s: float) -> Record:
+        t0_s, kind = self._since.pop(key)
+        a, b = divmod(key, len(self._names))
+        satellite, other = self._names[a], self._names[b]
+        ends = (other, satellite) if kind == GROUND else (satellite, other)
+        return {
+            "record": "contact",
+            "kind": "ground" if kind == GROUND else "laser",
+            "a": ends[0],
+            "b": ends[1],
+            "t0_s": _seconds(t0_s),
+            "t1_s": _seconds(t1_s),
+        }
+
+
+class _Routes:
+    """Paths in force between every station and every other inhabited node, each pair once."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        self._geometry = geometry
+        stations = range(geometry.n_sat, geometry.n_nodes)
+        others = geometry.inhabited.tolist()
+        self._pairs = [(a, b) for a in stations for b in others if b < geometry.n_sat or b > a]
+        self._paths: dict[tuple[int, int], list[int] | None] | None = None
+
+    def advance(self, t_s: float, epoch: Epoch) -> list[Record]:
+        """Take the routes of the epoch that begins at `t_s`; the changes against the one before."""
+        paths = {pair: path_of(epoch, *pair) for pair in self._pairs}
+        before, self._paths = self._paths, paths
+        changed = [pair for pair in self._pairs if before is None or before[pair] != paths[pair]]
+        records = [self._route(t_s, pair, paths[pair]) for pair in changed]
+        return records if before is None else records + self._handovers(t_s, before, paths, changed)
+
+    def _route(self, t_s: float, pair: tuple[int, int], path: list[int] | None) -> Record:
+        names = self._geometry.names
+        delay_ms = None
+        if path is not None:
+            delay_ms = round(float(self._geometry.delay_s(path[:-1], path[1:], t_s).sum()) * 1e3, 6)
+        return {
+            "record": "route",
+            "t_s": _seconds(t_s),
+            "from": names[pair[0]],
+            "to": names[pair[1]],
+            "path": [names[node] for node in path] if path is not None else None,
+            "delay_ms": delay_ms,
+        }
+
+    def _handovers(
+        self,
+        t_s: float,
+        before: Mapping[tuple[int, int], list[int] | None],
+        after: Mapping[tuple[int, int], list[int] | None],
+        changed: list[tuple[int, int]],
+    ) -> list[Record]:
+        names = self._geometry.names
+        moved: dict[tuple[str, str | None, str | None], set[str]] = defaultdict(set)
+        for pair in changed:
+            for station, end, far in ((pair[0], 1, pair[1]), (pair[1], -2, pair[0])):
+                if station < self._geometry.n_sat:
+                    continue
+                old, new = before[pair], after[pair]
+                here = names[old[end]] if old is not None else None
+                there = names[new[end]] if new is not None else None
+                if here != there:
+                    moved[names[station], here, there].add(names[far])
+        return [
+            {
+                "record": "handover",
+                "t_s": _seconds(t_s),
+                "station": station,
+                "from": old,
+                "to": new,
+                "destinations": sorted(far),
+            }
+            for (station, old, new), far in moved.items()
+        ]
+
+
+def _seconds(t_s: float) -> float:
+    """Microseconds are the resolution of `start`, so nothing finer means anything; no negative zero."""
+    return round(t_s, 6) + 0.0
