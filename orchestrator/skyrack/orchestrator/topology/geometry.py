@@ -54,7 +54,7 @@ class Geometry:
         self._laser_limits = LaserLimits(links.graze_altitude_km, links.laser_range_km)
         self._ground_limits = GroundLimits(links.elevation_mask_deg, links.ground_range_km)
         self._jd, self._fraction = julian_date(self.start)
-        self._knots = KnotRing(self.constellation.teme_km)
+        self._knots = KnotRing(lambda t_s: self.constellation.teme_km(t_s)[0])
         self._in_grid = self.constellation.plane >= 0
         self._window = Latest(self._build_window)
         self._visible_on_grid = Latest(self._visible_at_boundary)
