@@ -1,0 +1,339 @@
+"""One measured echo workload: generator, prober and host watch side by side, the run's API beside them.
+
+    generator process (gRPC echo) ---.
+    prober process (ICMP) -----------+--JSON lines--> this loop --files--> run directory
+    host process (canary, kernel) ---'                 |    ^
+                                     kill, computed,   v    | counters, events
+                                                      run's API
+
+The loop does bookkeeping only: whatever it is late with, no measurement is.
+"""
+
+from __future__ import annotations
+
+import selectors
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from skyrack.orchestrator.api.client import ApiError
+from skyrack.orchestrator.measure import host_process, shots, stamps
+from skyrack.orchestrator.measure.child import LineChild
+from skyrack.orchestrator.measure.probe_client import ProbeProcess, node_socket
+from skyrack.orchestrator.measure.prober import Probe
+from skyrack.orchestrator.measure.recorder import Recorder
+from skyrack.orchestrator.measure.sources import Sources
+from skyrack.orchestrator.measure.tun import TunDrops
+from skyrack.orchestrator.measure.workload import Api, Fault, Progress, Workload
+from skyrack.v1 import namespaces
+
+GENERATOR = "skyrack.groundstation.load"
+READY_TIMEOUT_S = 30.0
+LEAD_S = 1.2
+TICK_S = 0.05
+ASK_EVERY_S = 0.5
+TALK_EVERY_S = 0.5
+PROBES_PER_ASK = 2_000
+# Probes are only explained once the run knows what was in force while they flew; reroutes are told within this time.
+SETTLE_S = 0.3
+GRACE_S = 3.0
+_MESSAGE_PAIRS = 800
+
+
+class LoadError(Exception):
+    """The workload could not be started; the message is for the user."""
+
+
+class _Every:
+    """Says when something periodic is due again."""
+
+    def __init__(self, period_s: float) -> None:
+        self._period_s = period_s
+        self._next_s = 0.0
+
+    def due(self, now_s: float) -> bool:
+        if now_s < self._next_s:
+            return False
+        self._next_s = now_s + self._period_s
+        return True
+
+
+class _Watch:
+    """The loop's selector, as the parts use it."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+
+    def add(self, descriptor: int, action: Callable[[], None]) -> None:
+        self._selector.register(descriptor, selectors.EVENT_READ, action)
+
+    def remove(self, descriptor: int) -> None:
+        self._selector.unregister(descriptor)
+
+    def wait(self, timeout_s: float) -> None:
+        for key, _ in self._selector.select(timeout_s):
+            key.data()
+
+
+class EchoRun:
+    """Runs one workload and records it; the evaluation comes afterwards.
+
+    `started_s`: run time of the first operation. `doubts`: reasons of its own not to trust the run. `interrupted`:
+    by Ctrl-C.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        socket_dir: Path,
+        status: Mapping[str, Any],
+        workload: Workload,
+        faults: Sequence[Fault],
+        recorder: Recorder,
+        progress: Callable[[Progress], None],
+    ) -> None:
+        self._api = api
+        self._socket_dir = socket_dir
+        self._workload = workload
+        self._faults = sorted(faults, key=lambda fault: fault.at_s)
+        self._recorder = recorder
+        self._progress = progress
+        self._addresses = {node["name"]: node["address"] for node in status["nodes"]}
+        self._inhabited = [node["name"] for node in status["nodes"] if node["inhabited"]]
+        self._fabric_pid: int | None = status["fabric"]["pid"]
+        self._t0_ns: int = status["t0_monotonic_ns"]
+        self._watch = _Watch()
+        self._waiting: list[Probe] = []
+        self._drops = TunDrops()
+        self._pids: dict[str, int] = {}
+        self._last_event = 0
+        self._ready = False
+        self._probes_seen = 0
+        self._note = ""
+        self.started_s = 0.0
+        self.interrupted = False
+        self.doubts: list[str] = []
+
+    def run(self) -> None:
+        """Start, measure, end. Raises LoadError when a part does not come up."""
+        with ExitStack() as stack:
+            stack.enter_context(self._interruptible())
+            host = self._child(stack, host_process.__name__, [str(self._t0_ns)], self._recorder.window)
+            generator = self._child(stack, GENERATOR, self._generator_arguments(), self._from_generator)
+            prober = stack.enter_context(ProbeProcess())
+            self._watch.add(prober.child.descriptor, lambda: self._from_prober(prober))
+            sources = Sources({a for a, _ in self._workload.pairs}, self._socket_dir, prober, self._watch)
+            stack.callback(sources.close)
+            self._pids = self._find_pids()
+            if self._fabric_pid is not None:
+                host.tell(f'{{"fabric": {self._fabric_pid}}}')
+            self._last_event = max((event["seq"] for event in self._events(0)), default=0)
+            self._wait_for_ready(generator, sources)
+            self.started_s = self._now_s() + LEAD_S
+            prober.start(self._plan(), self._t0_ns)
+            generator.tell(f"start {self.started_s!r}")
+            self._measure(generator, prober, sources)
+            self._finish(generator, prober, host)
+
+    def _now_s(self) -> float:
+        return (stamps.monotonic_ns() - self._t0_ns) / 1e9
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Ctrl-C ends the measurement early, in order; a second one ends it at once."""
+
+        def stop(signum: int, frame: FrameType | None) -> None:
+            if self.interrupted:
+                raise KeyboardInterrupt
+            self.interrupted = True
+
+        before = {signum: signal.signal(signum, stop) for signum in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for signum, handler in before.items():
+                signal.signal(signum, handler)
+
+    def _child(
+        self, stack: ExitStack, module: str, arguments: Sequence[str], take: Callable[[dict[str, Any]], None]
+    ) -> LineChild:
+        child = LineChild(module, arguments)
+        stack.callback(child.close)
+
+        def read() -> None:
+            for line in child.read():
+                take(line)
+            if child.ended:
+                self._watch.remove(child.descriptor)
+
+        self._watch.add(child.descriptor, read)
+        return child
+
+    def _generator_arguments(self) -> list[str]:
+        w = self._workload
+        arguments = ["echo", "--socket-dir", str(self._socket_dir), "--t0-monotonic-ns", str(self._t0_ns)]
+        for a, b in w.pairs:
+            arguments += ["--pair", f"{a}>{b}={self._addresses[b]}"]
+        arguments += ["--rate-hz", repr(w.rate_hz), "--duration-s", repr(w.duration_s)]
+        arguments += ["--payload-bytes", str(w.payload_bytes), "--timeout-s", repr(w.timeout_s)]
+        return [*arguments, "--spacing", w.spacing, "--seed", str(w.seed)]
+
+    def _plan(self) -> shots.Plan:
+        """Probes over the same pairs for as long as operations may be out; a sample of pairs when there are very many."""
+        w = self._workload
+        pairs = w.pairs[:: 1 + len(w.pairs) // _MESSAGE_PAIRS]
+        asked = [[self._now_s(), a, b, w.probe_bytes] for a, b in pairs]
+        answers = self._api.post("/v1/computed", {"probes": asked})["results"]
+        routes = [
+            shots.Route(a, b, self._addresses[b], shots.lost_after_s(answer["rtt_s"]))
+            for (a, b), answer in zip(pairs, answers, strict=True)
+        ]
+        return shots.spread(routes, self.started_s, w.probe_rate_hz, w.duration_s, w.probe_bytes)
+
+    def _find_pids(self) -> dict[str, int]:
+        pids = {}
+        for name in self._inhabited:
+            try:
+                pids[name] = namespaces.pid_of_socket(node_socket(self._socket_dir, name))
+            except OSError:
+                continue
+        return pids
+
+    def _wait_for_ready(self, generator: LineChild, sources: Sources) -> None:
+        until_s = self._now_s() + READY_TIMEOUT_S
+        while not self._ready and not self.interrupted:
+            sources.look(self._now_s())
+            self._watch.wait(TICK_S)
+            if generator.ended:
+                raise LoadError("the load generator ended before it was ready; its message is above")
+            if self._now_s() > until_s:
+                raise LoadError(f"the load generator was not ready after {READY_TIMEOUT_S:g} s")
+        if not sources.pids:
+            raise LoadError("none of the source nodes serves")
+
+    def _measure(self, generator: LineChild, prober: ProbeProcess, sources: Sources) -> None:
+        """Until generator and prober have ended, or the user or the run has."""
+        faults = list(self._faults)
+        read, ask, talk = _Every(1.0), _Every(ASK_EVERY_S), _Every(TALK_EVERY_S)
+        limit_s = self.started_s + self._workload.duration_s + self._workload.timeout_s + GRACE_S
+        while not self.interrupted and not (generator.ended and prober.child.ended):
+            self._watch.wait(TICK_S)
+            now_s = self._now_s()
+            if now_s > limit_s:
+                self.doubts.append("the load generator did not end in time")
+                return
+            sources.look(now_s)
+            try:
+                while faults and now_s >= self.started_s + faults[0].at_s:
+                    self._trigger(faults.pop(0))
+                if read.due(now_s):
+                    self._read_fabric(sources)
+                if ask.due(now_s):
+                    self._explain(now_s - SETTLE_S)
+                    self._recorder.events += self._events(self._last_event)
+            except ApiError as error:
+                self.doubts.append(str(error))
+                return
+            if talk.due(now_s):
+                self._talk(now_s)
+
+    def _finish(self, generator: LineChild, prober: ProbeProcess, host: LineChild) -> None:
+        """Ask everybody to end, take what is left, explain the last probes."""
+        if self.interrupted:
+            self.doubts.append(
+                f"stopped after {max(0.0, self._now_s() - self.started_s):.0f} s of the workload"
+            )
+        generator.finish()
+        prober.stop()
+        until_s = self._now_s() + GRACE_S
+        # The window in which the last probe came back has to end before it can be judged.
+        whole_s = (
+            max((probe.t_s + (probe.measured_s or 0.0) for probe in self._waiting), default=self._now_s())
+            + 1.0
+        )
+        while self._now_s() < until_s and not (
+            generator.ended and prober.child.ended and self._now_s() > min(whole_s, until_s) + SETTLE_S
+        ):
+            self._watch.wait(TICK_S)
+        host.finish()
+        if not self.interrupted and prober.strays is None:
+            self.doubts.append("the prober ended before its plan did")
+        try:
+            self._read_fabric(None)
+            self._explain(self._now_s())
+            self._recorder.events += self._events(self._last_event)
+        except ApiError as error:
+            if not self.doubts:
+                self.doubts.append(str(error))
+            self._recorder.probes(self._waiting, None)
+            self._waiting.clear()
+
+    def _trigger(self, fault: Fault) -> None:
+        try:
+            self._api.post(f"/v1/nodes/{fault.node}/kill", {"signal": int(signal.SIGKILL)})
+            self._note = f"killed {fault.node}"
+        except ApiError as error:
+            if not error.status:
+                raise
+            self.doubts.append(f"kill {fault.node}: {error}")
+
+    def _read_fabric(self, sources: Sources | None) -> None:
+        try:
+            counters: dict[str, Any] = self._api.get("/v1/fabric")
+        except ApiError as error:
+            if not error.status:
+                raise
+            return  # the fabric is down or restarting; the next reading counts from zero
+        if sources is not None:
+            self._pids |= sources.pids
+        self._recorder.reading({**counters, "tun_dropped": self._drops.look(self._pids)})
+
+    def _explain(self, before_s: float) -> None:
+        """Get what was to be expected for the probes that have settled, and write them down together."""
+        settled = [probe for probe in self._waiting if probe.t_s + (probe.measured_s or 0.0) <= before_s]
+        self._waiting = [probe for probe in self._waiting if probe.t_s + (probe.measured_s or 0.0) > before_s]
+        for first in range(0, len(settled), PROBES_PER_ASK):
+            batch = settled[first : first + PROBES_PER_ASK]
+            asked = [[p.t_s, p.a, p.b, self._workload.probe_bytes] for p in batch if p.outcome != "unsent"]
+            try:
+                answers = self._api.post("/v1/computed", {"probes": asked})["results"]
+            except ApiError:
+                self._recorder.probes(settled[first:], None)
+                raise
+            self._recorder.probes(batch, answers)
+
+    def _events(self, since: int) -> list[dict[str, Any]]:
+        events: list[dict[str, Any]] = self._api.get(f"/v1/events?since={since}")["events"]
+        if events:
+            self._last_event = events[-1]["seq"]
+        return events
+
+    def _from_generator(self, line: dict[str, Any]) -> None:
+        if "op" in line:
+            self._recorder.operation(line)
+        elif line["event"] == "ready":
+            self._ready = True
+        else:
+            self._note = f"{line['source']} {'is back' if line['event'] == 'source_up' else 'is down'}"
+
+    def _from_prober(self, prober: ProbeProcess) -> None:
+        probes = prober.read()
+        self._probes_seen += len(probes)
+        self._waiting += probes
+        if prober.child.ended:
+            self._watch.remove(prober.child.descriptor)
+
+    def _talk(self, now_s: float) -> None:
+        elapsed_s = min(max(0.0, now_s - self.started_s), self._workload.duration_s)
+        self._progress(
+            Progress(
+                elapsed_s,
+                self._workload.duration_s,
+                **self._recorder.counts,
+                probes=self._probes_seen,
+                note=self._note,
+            )
+        )

@@ -1,0 +1,233 @@
+"""report.html: one file that needs nothing else, in light and dark. Every value from outside is escaped."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+from skyrack.orchestrator.measure.fidelity import Sample
+from skyrack.orchestrator.measure.host import QuietTimes, Window
+from skyrack.orchestrator.measure.operations import Operation
+from skyrack.orchestrator.report import charts
+from skyrack.orchestrator.report.words import duration, figure
+
+_MOST_EVENTS = 60
+_MOST_ERRORS = 8
+_SAYS = {
+    "ok": "Everything that was checked holds, and the host was quiet enough to say so.",
+    "bad": "Something that was checked does not hold.",
+    "inconclusive": "The run cannot be trusted to say. The reasons are below; run it again on a quieter machine.",
+}
+_WORDS: dict[bool | None, tuple[str, str]] = {
+    True: ("good", "ok"),
+    False: ("bad", "bad"),
+    None: ("unsure", "not judged"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What the report shows: the result, the run's status, and the raw material of the drawings."""
+
+    result: Mapping[str, Any]
+    status: Mapping[str, Any]
+    operations: Sequence[Operation]
+    failures: Sequence[tuple[float, str, str]]
+    samples: Sequence[Sample]
+    windows: Sequence[Window]
+    events: Sequence[Mapping[str, Any]]
+
+
+def page(p: Page) -> str:
+    """The whole document."""
+    result, run = p.result, p.result["run"]
+    verdict = result["verdict"]
+    start_s = run["started_s"]
+    windows = [w for w in p.windows if w.end_s > start_s]
+    style = files("skyrack.orchestrator.report").joinpath("style.css").read_text(encoding="utf-8")
+    sections = [
+        _section("Checks", _checks(result["checks"])),
+        _section(
+            "Latency over time",
+            charts.latency_over_time(p.operations, windows, p.events, start_s),
+            "One dot per answered operation, counted from its intended start. Failed (red) and unknown (amber) operations lie "
+            "along the top; shaded seconds were noisy.",
+        ),
+        _section("Latency distribution", charts.latency_distribution(p.operations)),
+        _section(
+            "Fidelity",
+            charts.fidelity_histogram(p.samples, QuietTimes(windows)),
+            _fidelity_text(result),
+        ),
+        _section("Host", charts.host_strip(windows, start_s), _host_text(result)),
+        _section("Events", _events(p.events, start_s)),
+        _section("Errors", _errors(p.failures)) if p.failures else "",
+        _section("What was run", _summary(p.status, run)),
+    ]
+    reasons = "".join(f"<li>{escape(reason)}</li>" for reason in result["reasons"])
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{escape(run["name"])}: {escape(verdict)}</title>
+<style>{style}</style>
+</head>
+<body>
+<header class="{escape(verdict)}">
+<p class="brand">Skyrack</p>
+<h1>{escape(run["name"])} <span class="verdict">{escape(verdict)}</span></h1>
+<p class="says">{_SAYS[verdict]}</p>
+{f"<ul>{reasons}</ul>" if reasons else ""}
+{_tiles(result)}
+</header>
+<main>
+{"".join(sections)}
+</main>
+<footer>Raw data beside this file: history.jsonl, probes.jsonl, host.jsonl, fabric.jsonl, events.jsonl, result.json.</footer>
+</body>
+</html>
+"""
+
+
+def _section(title: str, body: str, text: str = "") -> str:
+    caption = f"<p>{escape(text)}</p>" if text else ""
+    return f"<section><h2>{escape(title)}</h2>{caption}{body}</section>\n"
+
+
+def _tiles(result: Mapping[str, Any]) -> str:
+    ops, latency, fidelity = result["ops"], result["latency_s"], result["fidelity"]
+    total = sum(ops.values())
+    share = f"{ops['ok'] / total * 100:.4g} % ok" if total else "none"
+    within = fidelity["within_500us_ratio"]
+    tiles = [
+        ("operations", f"{total:,}", share),
+        ("latency p50", figure(latency["p50"], "s"), f"p99 {figure(latency['p99'], 's')}"),
+        ("fidelity median", figure(fidelity["median_s"], "s"), f"p99 {figure(fidelity['p99_s'], 's')}"),
+        (
+            "within 0.5 ms",
+            "-" if within is None else f"{within * 100:.4g} %",
+            f"{fidelity['packets']:,} probes judged",
+        ),
+        ("quiet seconds", f"{result['host']['quiet_windows']}", f"of {result['host']['windows']}"),
+    ]
+    cells = "".join(
+        f'<div class="tile"><p>{escape(name)}</p><b>{escape(value)}</b><small>{escape(note)}</small></div>'
+        for name, value, note in tiles
+    )
+    return f'<div class="tiles">{cells}</div>'
+
+
+def _checks(checks: Iterable[Mapping[str, Any]]) -> str:
+    rows = []
+    for check in checks:
+        css, word = _WORDS[check["ok"]]
+        rows.append(
+            (
+                f'<span class="mark {css}">{word}</span>',
+                escape(check["name"]),
+                escape(figure(check["value"], check["unit"])),
+                escape(figure(check["limit"], check["unit"])),
+            )
+        )
+    return _table(("", "check", "value", "limit"), rows)
+
+
+def _events(events: Sequence[Mapping[str, Any]], start_s: float) -> str:
+    if not events:
+        return "<p>Nothing happened to the run meanwhile.</p>"
+    rows = []
+    for event in events[:_MOST_EVENTS]:
+        rest = {k: v for k, v in event.items() if k not in ("seq", "run_s", "event", "node")}
+        detail = ", ".join(f"{key} {value}" for key, value in rest.items())
+        rows.append(
+            (
+                f"{event['run_s'] - start_s:+.3f} s",
+                escape(str(event["event"]).replace("_", " ")),
+                escape(str(event.get("node", ""))),
+                escape(detail),
+            )
+        )
+    more = len(events) - len(rows)
+    note = f"<p>{more:,} more in events.jsonl.</p>" if more > 0 else ""
+    return _table(("since the start", "event", "node", ""), rows) + note
+
+
+def _errors(failures: Sequence[tuple[float, str, str]]) -> str:
+    counted = Counter((kind, error) for _, kind, error in failures)
+    rows = [
+        (
+            f"{count:,}",
+            f'<span class="mark {"bad" if kind == "fail" else "unsure"}">{escape(kind)}</span>',
+            escape(error),
+        )
+        for (kind, error), count in counted.most_common(_MOST_ERRORS)
+    ]
+    return _table(("operations", "outcome", "error"), rows)
+
+
+def _fidelity_text(result: Mapping[str, Any]) -> str:
+    probes = result["probes"]
+    text = (
+        f"{result['fidelity']['packets']:,} probes in quiet seconds are judged, {probes['noisy']:,} in noisy ones left out; "
+        f"{result['fidelity']['false_outages']} false outages, {probes['expected_losses']:,} losses as computed."
+    )
+    if probes["bias_s"] is not None:
+        text += f" The signed median is {duration(probes['bias_s'])}."
+    return text
+
+
+def _host_text(result: Mapping[str, Any]) -> str:
+    host = result["host"]
+    text = f"{host['quiet_windows']} of {host['windows']} seconds were quiet."
+    if host["noise"]:
+        text += (
+            " Disturbed by: "
+            + ", ".join(f"{kind} ({count} s)" for kind, count in host["noise"].items())
+            + "."
+        )
+    return text
+
+
+def _summary(status: Mapping[str, Any], run: Mapping[str, Any]) -> str:
+    nodes = status["nodes"]
+    satellites = sum(node["kind"] == "satellite" for node in nodes)
+    inhabited = sum(bool(node["inhabited"]) for node in nodes if node["kind"] == "satellite")
+    workload = run["workload"]
+    pairs = [f"{a} > {b}" for a, b in workload["pairs"]]
+    faults = ", ".join(f"kill {fault['node']} at {fault['at_s']:g} s" for fault in run["faults"]) or "none"
+    rows = [
+        ("scenario", run["name"]),
+        ("orbit start", run["start"]),
+        ("speed", f"{run['speed']:g}"),
+        ("satellites", f"{satellites:,}, {inhabited:,} inhabited"),
+        ("ground stations", str(len(nodes) - satellites)),
+        ("links", f"{status['links']['laser']:,} lasers, {status['links']['ground']:,} ground links"),
+        (
+            "load",
+            f"echo, {workload['rate_hz']:g} operations/s of {workload['payload_bytes']:,} bytes, {workload['spacing']}",
+        ),
+        ("probes", f"{workload['probe_rate_hz']:g} per second of {workload['probe_bytes']} bytes"),
+        ("duration", f"{workload['duration_s']:g} s"),
+        ("pairs", ", ".join(pairs[:24]) + (f" and {len(pairs) - 24} more" if len(pairs) > 24 else "")),
+        ("faults", faults),
+        ("fabric scheduler", str(run["scheduler"] or "unknown")),
+    ]
+    return _table(None, [(escape(name), escape(str(value))) for name, value in rows])
+
+
+def _table(head: Sequence[str] | None, rows: Iterable[Sequence[str]]) -> str:
+    """Cells of `rows` are markup already; a first cell without a head is the row's title."""
+    top = (
+        "<thead><tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in head) + "</tr></thead>" if head else ""
+    )
+    body = []
+    for row in rows:
+        first = f"<th>{row[0]}</th>" if head is None else f"<td>{row[0]}</td>"
+        body.append("<tr>" + first + "".join(f"<td>{cell}</td>" for cell in row[1:]) + "</tr>")
+    return f'<div class="scroll"><table>{top}<tbody>{"".join(body)}</tbody></table></div>'

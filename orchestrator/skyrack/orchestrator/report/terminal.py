@@ -1,0 +1,56 @@
+"""The verdict on a terminal: one line per check that matters, then why, then where the report is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from skyrack.orchestrator.report.words import duration, figure
+
+_MARKS = {True: " ok ", False: "BAD ", None: " ?? "}
+_COLOURS = {True: "\033[32m", False: "\033[1;31m", None: "\033[33m"}
+_VERDICTS: dict[str, bool | None] = {"ok": True, "bad": False, "inconclusive": None}
+# Of the checks on the measurement itself, only what is not in order is worth a line.
+_QUIET = ("fidelity", "no ", "quiet host", "fabric")
+
+
+def render(result: Mapping[str, Any], *, colour: bool = False) -> str:
+    """Lines ` ok  name   value` for a result of `result.build`."""
+    lines = []
+    for check in result["checks"]:
+        if check["ok"] is True and check["name"].startswith(_QUIET):
+            continue
+        lines.append((check["ok"], check["name"], figure(check["value"], check["unit"])))
+    lines.append(_fidelity_line(result))
+    ops = result["ops"]
+    total = sum(ops.values())
+    lines.append((True if ops["ok"] else None, "operations", _operations(ops, total, result["latency_s"])))
+    width = max(len(name) for _, name, _ in lines)
+    text = [f"{_mark(ok, colour)} {name:<{width}}   {value}" for ok, name, value in lines]
+    verdict = result["verdict"]
+    text.append(f"{_mark(_VERDICTS[verdict], colour)} {'verdict':<{width}}   {verdict}")
+    text += [f"     {reason}" for reason in result["reasons"]]
+    return "\n".join(text)
+
+
+def _fidelity_line(result: Mapping[str, Any]) -> tuple[bool | None, str, str]:
+    figures = result["fidelity"]
+    if not figures["packets"]:
+        return None, "fidelity", "no probe in a quiet window"
+    judged = [check["ok"] for check in result["checks"] if check["name"].startswith(("fidelity", "no "))]
+    text = (
+        f"{figures['within_500us_ratio'] * 100:.4g} % of {figures['packets']:,} probes within 0.5 ms of the computed "
+        f"time, median {duration(figures['median_s'])}, p99 {duration(figures['p99_s'])}"
+    )
+    return all(ok is True for ok in judged), "fidelity", text
+
+
+def _operations(ops: Mapping[str, int], total: int, latency_s: Mapping[str, float | None]) -> str:
+    text = f"{total:,}: {ops['ok']:,} ok, {ops['fail']:,} failed, {ops['unknown']:,} unknown"
+    if latency_s["p50"] is not None and latency_s["p99"] is not None:
+        text += f", p50 {duration(latency_s['p50'])}, p99 {duration(latency_s['p99'])}"
+    return text
+
+
+def _mark(ok: bool | None, colour: bool) -> str:
+    return f"{_COLOURS[ok]}{_MARKS[ok]}\033[0m" if colour else _MARKS[ok]
