@@ -118,9 +118,8 @@ def _checked(path: str, number: int, line: str) -> str:
         )
     digits = sum(int(char) if char.isdecimal() else char == "-" for char in line[:68])
     if line[68] != str(digits % 10):
-        raise CatalogueError(
-            path, number, f"check digit is {line[68]}, expected {digits % 10}: the line is damaged"
-        )
+        message = f"check digit is {line[68]}, expected {digits % 10}: the line is damaged"
+        raise CatalogueError(path, number, message, line)
     return line[:69]
 
 

@@ -1,5 +1,6 @@
 """A rejected value becomes a problem at its place, in words that say what was expected."""
 
+import re
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -33,6 +34,9 @@ KINDS = {
     "model_attributes_type": "a mapping",
     "finite_number": "a finite number",
 }
+
+
+WITH_UNIT = re.compile(r"[-+]?[0-9][0-9.,_]*(e[-+]?[0-9]+)?\s*[a-zµ%°/]+[a-z0-9/ ]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +136,10 @@ def _type_hint(node: Node, kind: str) -> str | None:
     """Return what a value of the wrong type was probably meant to be."""
     if not isinstance(node, trees.Scalar):
         return None
-    if kind == "tuple_type" and node.value is not None:
-        return f"write [{node.value}]"
+    if kind == "tuple_type":
+        return f"write [{'' if node.value is None else node.value}]"
+    if kind in ("model_type", "model_attributes_type") and node.value is None:
+        return "write {}, or leave the key out"
     if not isinstance(node.value, str):
         return "write it in quotes" if kind == "string_type" and node.value is not None else None
     word = node.value.strip().lower()
@@ -143,7 +149,7 @@ def _type_hint(node: Node, kind: str) -> str | None:
         bare = word.replace("_", "").replace(",", "")
         if FLOAT.fullmatch(bare):
             return f"write {bare}, without quotes or separators"
-        return "the unit is in the key's name: write the number alone" if word[:1].isdigit() else None
+        return "the unit is in the key's name: write the number alone" if WITH_UNIT.fullmatch(word) else None
     return None
 
 
@@ -176,7 +182,7 @@ def _unit(path: Path) -> str:
     for model in _models_at(path[:-1]):
         field = model.model_fields.get(path[-1])
         extra = field.json_schema_extra if field else None
-        if isinstance(extra, dict) and extra.get("x-unit"):
+        if isinstance(extra, dict) and extra.get("x-unit", "count") not in ("count", "ratio"):
             return f" ({extra['x-unit']})"
     return ""
 

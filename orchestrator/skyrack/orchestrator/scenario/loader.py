@@ -12,7 +12,7 @@ from .model.scenario import Scenario
 from .names import closest
 from .presets import preset_names
 from .problem import Problem, ScenarioError
-from .reading.extends import resolve
+from .reading.extends import Resolver
 from .reading.source import read_file, read_preset
 from .reading.tree import Mapping, Source, plain
 
@@ -24,12 +24,17 @@ def load_scenario(source: str | Path) -> Scenario:
 
 def scenario_of(source: Source) -> Scenario:
     """Return the scenario that a text describes; raises ScenarioError with every problem."""
-    tree, problems = resolve(source, preset_names())
+    resolver = Resolver(preset_names())
+    tree = resolver.resolve(source)
+    problems = resolver.problems
     data = plain(tree)
     assert isinstance(data, dict)
     scenario, rejected = _validate(data)
-    problems += [explain(tree, error) for error in rejected]
     bad = frozenset(str(error.loc[0]) for error in rejected if error.loc)
+    if not resolver.complete:  # what is missing may well be in the part that could not be read
+        rejected = [error for error in rejected if error.type != "missing" or len(error.loc) > 1]
+        bad |= {"shells", "tle", "omm"}
+    problems += [explain(tree, error) for error in rejected]
     if (draft := scenario or _draft(data, bad)) is not None:
         problems += [_place(tree, finding) for finding in check(Draft(data, draft, bad))]
     if problems:

@@ -26,19 +26,20 @@ class Draft:
     """A scenario that may still be faulty.
 
     `data` is what the user wrote. In `scenario` only the top-level keys named in `bad` are not what the user wrote.
-    `satellites` is None while their names cannot be known; `ground` has "" for a station without a usable name.
+    `satellites` has the satellites' names as keys, in order; it is None while they cannot be known. `ground` has ""
+    for a station without a usable name.
     """
 
     data: dict[str, Any]
     scenario: Scenario
     bad: frozenset[str]
-    satellites: frozenset[str] | None = None
+    satellites: dict[str, None] | None = None
     ground: tuple[str, ...] = ()
 
     def with_names(self, *, orbits_known: bool) -> "Draft":
         """Return the draft with the names of its nodes filled in, as far as they can be known."""
         known = orbits_known and not self.bad & {"shells", "tle", "omm"}
-        satellites = frozenset(satellite_names(self.scenario)) if known else None
+        satellites = dict.fromkeys(satellite_names(self.scenario)) if known else None
         items = [
             item.get("name") if isinstance(item, dict) else item for item in as_list(self.data.get("ground"))
         ]
@@ -50,8 +51,15 @@ class Draft:
         return self.satellites is not None and name not in self.satellites and name not in self.ground
 
     def nearest(self, name: str) -> str | None:
-        """Return a hint with the most similar node name."""
-        return closest(name, (*self.ground, *sorted(self.satellites or ())))
+        """Return a hint with the most similar node name, or with what the satellites are called."""
+        satellites = self.satellites or {}
+        if hint := closest(name, {**satellites, **dict.fromkeys(self.ground)}):
+            return hint
+        return (
+            f"satellites are called {next(iter(satellites))} to {next(reversed(satellites))}"
+            if satellites
+            else None
+        )
 
 
 def as_list(value: Any) -> list[Any]:

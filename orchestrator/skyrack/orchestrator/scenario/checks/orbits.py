@@ -24,7 +24,10 @@ def check_orbits(draft: Draft) -> Iterator[Finding]:
         return
     for name, count in Counter(satellite_names(scenario)).items():
         if count > 1:
-            yield Finding((), f"{count} satellites are called '{name}'", "is an orbit file listed twice?")
+            where = "tle" if scenario.tle else "omm"
+            yield Finding(
+                (where,), f"{count} satellites are called '{name}'", "is an orbit file listed twice?"
+            )
             return
 
 

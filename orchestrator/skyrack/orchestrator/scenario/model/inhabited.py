@@ -46,9 +46,11 @@ def _all(value: object) -> object:
     return value
 
 
-def _form(value: object) -> str:
+def _form(value: object) -> str | None:
     if isinstance(value, dict):
-        return "<box>" if "box" in value and "count" not in value else "<count>"
+        if "box" in value and "count" in value:
+            return None
+        return "<box>" if "box" in value else "<count>"
     if isinstance(value, Section):
         return "<box>" if isinstance(value, InhabitedBox) else "<count>"
     return "<names>" if isinstance(value, list | tuple) else "<all>"
@@ -59,7 +61,11 @@ Inhabited = Annotated[
     | Annotated[tuple[str, ...], Tag("<names>")]
     | Annotated[InhabitedCount, Tag("<count>")]
     | Annotated[InhabitedBox, Tag("<box>")],
-    Discriminator(_form),
+    Discriminator(
+        _form,
+        custom_error_type="one_of",
+        custom_error_message="inhabited takes either count or box, found both",
+    ),
 ]
 
 

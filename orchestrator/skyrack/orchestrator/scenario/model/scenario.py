@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from ipaddress import IPv4Network
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, PlainSerializer, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from ..catalogue import CatalogueError, read_catalogue
@@ -17,6 +17,9 @@ from .shells import Shell
 from .workloads import Workload
 
 SHELL_START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+OrbitFile = Annotated[str, Field(min_length=1)]
 
 
 class Fabric(Section):
@@ -80,10 +83,10 @@ class Scenario(Section):
     version: Literal[1] = key("Version of this format.")
     name: str = key("Names the run; lower case letters, digits and '-', 32 at most.", pattern=NAME_PATTERN)
     shells: tuple[Shell, ...] = key("Groups of satellites with one pattern.", source="D: none", default=())
-    tle: tuple[str, ...] = key(
+    tle: tuple[OrbitFile, ...] = key(
         "Files of two-line elements, relative to the scenario file.", source="D: none", default=()
     )
-    omm: tuple[str, ...] = key(
+    omm: tuple[OrbitFile, ...] = key(
         "Files of orbit mean-elements messages (JSON, CSV or XML), relative to the scenario file.",
         source="D: none",
         default=(),

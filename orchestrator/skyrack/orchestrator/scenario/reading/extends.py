@@ -5,16 +5,18 @@ Mappings merge key by key, lists and scalars replace. A few mappings are one cho
 """
 
 import os.path
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..names import closest
 from ..problem import Problem, ScenarioError
 from .parse import parse
 from .source import read_file, read_preset
-from .tree import Entry, Mapping, Node, Place, Scalar, Sequence, Source
+from .tree import Entry, Mapping, Node, Scalar, Sequence, Source
 
 CHOICES = frozenset({"inhabited"})
 FILE_LISTS = ("tle", "omm")
+LONGEST_CHAIN = 16
 
 
 def merge(base: Mapping, over: Mapping) -> Mapping:
@@ -22,88 +24,103 @@ def merge(base: Mapping, over: Mapping) -> Mapping:
     entries = dict(base.entries)
     for key, entry in over.entries.items():
         old = entries.get(key)
-        entries[key] = Entry(entry.key_place, entry.value)
+        entries[key] = entry
         if old and key not in CHOICES and isinstance(old.value, Mapping) and isinstance(entry.value, Mapping):
             entries[key] = Entry(entry.key_place, merge(old.value, entry.value))
     return Mapping(entries, over.place)
 
 
-def resolve(source: Source, presets: tuple[str, ...]) -> tuple[Mapping, list[Problem]]:
-    """Return a source's tree with everything it extends merged in, and the problems met on the way.
+@dataclass(slots=True)
+class Resolver:
+    """Follows `extends` from one source to the next and merges what it finds."""
 
-    Raises ScenarioError when a text has no usable tree at all.
-    """
-    return _resolve(source, presets, {}, identity=source.label)
+    presets: tuple[str, ...]
+    problems: list[Problem] = field(default_factory=list)
+    complete: bool = True  # False once something that should have been merged in could not be
 
+    def resolve(self, source: Source) -> Mapping:
+        """Return a source's tree with everything it extends merged in.
 
-def _resolve(
-    source: Source, presets: tuple[str, ...], chain: dict[str, str], identity: str
-) -> tuple[Mapping, list[Problem]]:
-    tree, problems = parse(source)
-    if problems and tree is None:
-        raise ScenarioError(tuple(problems))
-    if tree is None or (isinstance(tree, Scalar) and tree.value is None):
-        raise ScenarioError(
-            (Problem(source.label, 0, 0, "the file is empty", "start with: extends: iridium"),)
-        )
-    if not isinstance(tree, Mapping):
-        found = "a list" if isinstance(tree, Sequence) else "plain text"
-        problem = tree.place.problem(f"a scenario is a mapping (key: value), found {found}")
-        raise ScenarioError((*problems, problem))
-    tree = _absolute_files(tree)
-    entry = tree.entries.get("extends")
-    if entry is None:
-        return tree, problems
-    own = Mapping({key: value for key, value in tree.entries.items() if key != "extends"}, tree.place)
-    chain = {**chain, identity: source.label}
-    base = _base(entry.value, entry.value.place, presets, chain, problems)
-    return (merge(base, own), problems) if base else (own, problems)
+        Adds to `problems`; raises ScenarioError when the source itself has no usable tree.
+        """
+        return self._merged(source, {_identity(source.label): source.label})
 
+    def _merged(self, source: Source, chain: dict[str, str]) -> Mapping:
+        tree = _absolute_files(self._mapping(source))
+        entry = tree.entries.get("extends")
+        if entry is None:
+            return tree
+        own = Mapping({key: value for key, value in tree.entries.items() if key != "extends"}, tree.place)
+        base = self._base(entry.value, chain)
+        if base is None:
+            self.complete = False
+            return own
+        return merge(base, own)
 
-def _base(
-    node: Node, place: Place, presets: tuple[str, ...], chain: dict[str, str], problems: list[Problem]
-) -> Mapping | None:
-    """Return the merged tree that `extends: <node>` names; adds to `problems` when there is none."""
-    if not isinstance(node, Scalar) or not isinstance(node.value, str) or not node.value:
-        problems.append(place.problem("extends takes the name of a preset or the path of a scenario file"))
-        return None
-    wanted = node.value
-    try:
-        if wanted in presets:
-            identity, source = f"preset:{wanted}", read_preset(wanted)
-        elif "/" in wanted or wanted.endswith((".yaml", ".yml", ".json")):
-            label = os.path.normpath(place.source.directory / wanted)
-            identity = os.path.realpath(label) if "\0" not in label else label
-            source = read_file(Path(label), label)
-        else:
-            hint = closest(wanted, presets) or f"presets: {', '.join(presets)}; a file is written ./file.yaml"
-            problems.append(place.problem(f"unknown preset '{wanted}'", hint))
+    def _mapping(self, source: Source) -> Mapping:
+        tree, problems = parse(source)
+        if tree is None or (isinstance(tree, Scalar) and tree.value is None):
+            empty = Problem(source.label, 0, 0, "the file is empty", "start with: extends: iridium")
+            raise ScenarioError(tuple(problems) or (empty,))
+        if not isinstance(tree, Mapping):
+            found = "a list" if isinstance(tree, Sequence) else "plain text"
+            problem = tree.place.problem(f"a scenario is a mapping (key: value), found {found}")
+            raise ScenarioError((*problems, problem))
+        self.problems += problems
+        return tree
+
+    def _base(self, node: Node, chain: dict[str, str]) -> Mapping | None:
+        """Return the merged tree that `extends: <node>` names, None when there is none."""
+        place = node.place
+        if not isinstance(node, Scalar) or not isinstance(node.value, str) or not node.value:
+            message = "extends takes the name of a preset or the path of a scenario file"
+            self.problems.append(place.problem(message))
             return None
-        if identity in chain:
-            circle = " -> ".join([*list(chain.values())[list(chain).index(identity) :], source.label])
-            problems.append(place.problem(f"extends goes in a circle: {circle}"))
+        try:
+            source = self._source(node.value, place.source.directory)
+            if source is None:
+                listed = f"presets: {', '.join(self.presets)}; a file is written ./file.yaml"
+                hint = closest(node.value, self.presets) or listed
+                self.problems.append(place.problem(f"unknown preset '{node.value}'", hint))
+                return None
+            identity = _identity(source.label)
+            if identity in chain:
+                circle = [*list(chain.values())[list(chain).index(identity) :], chain[identity]]
+                self.problems.append(place.problem(f"extends goes in a circle: {' -> '.join(circle)}"))
+                return None
+            if len(chain) > LONGEST_CHAIN:
+                self.problems.append(place.problem(f"extends goes through more than {LONGEST_CHAIN} files"))
+                return None
+            return self._merged(source, {**chain, identity: source.label})
+        except ScenarioError as error:
+            self.problems += [
+                problem if problem.line else place.problem(f"{node.value}: {problem.message}", problem.hint)
+                for problem in error.problems
+            ]
             return None
-        base, more = _resolve(source, presets, chain, identity)
-    except ScenarioError as error:
-        problems += [
-            place.problem(f"cannot extend '{wanted}': {p.message}", p.hint) if not p.line else p
-            for p in error.problems
-        ]
+
+    def _source(self, wanted: str, directory: Path) -> Source | None:
+        if wanted in self.presets:
+            return read_preset(wanted)
+        if "/" in wanted or wanted.endswith((".yaml", ".yml", ".json")):
+            label = os.path.normpath(directory / wanted)
+            return read_file(Path(label), label)
         return None
-    problems += more
-    return base
+
+
+def _identity(label: str) -> str:
+    """Return what tells one source from another, whatever path leads to it."""
+    return label if label.startswith("preset:") or "\0" in label else os.path.realpath(label)
 
 
 def _absolute_files(tree: Mapping) -> Mapping:
     """Return the tree with the paths of orbit files anchored at the folder of the file that names them."""
     entries = dict(tree.entries)
     for key in FILE_LISTS:
-        if key in entries and isinstance(entries[key].value, Sequence):
-            old = entries[key].value
-            assert isinstance(old, Sequence)
-            entries[key] = Entry(
-                entries[key].key_place, Sequence(tuple(map(_absolute, old.items)), old.place)
-            )
+        entry = entries.get(key)
+        if entry and isinstance(entry.value, Sequence):
+            items = tuple(_absolute(item) for item in entry.value.items)
+            entries[key] = Entry(entry.key_place, Sequence(items, entry.value.place))
     return Mapping(entries, tree.place)
 
 

@@ -168,6 +168,10 @@ def _syntax(source: Source, error: yaml.MarkedYAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark
     if mark is None:
         return Problem(source.label, 0, 0, f"this is not YAML: {error.problem}")
+    if error.context_mark and not "".join(source.lines[mark.line :]).strip():
+        # The text ends inside something: where that began says more than where the file ends.
+        start = Place(source, error.context_mark.line, error.context_mark.column)
+        return start.problem(f"this is not YAML: {error.problem}, {error.context} that starts here")
     line = min(mark.line, max(0, len(source.lines) - 1))
     column = mark.column if line == mark.line else len(source.lines[line])
     text = source.lines[line] if source.lines else ""
@@ -177,7 +181,7 @@ def _syntax(source: Source, error: yaml.MarkedYAMLError) -> Problem:
         return Place(source, line, tab).problem("a tab cannot indent YAML", "indent with spaces")
     hint = None
     if "mapping values are not allowed" in said:
-        hint = "quote a value that contains ': ', or check the indentation"
+        hint = "quote a value that contains ': ', check the indentation, and the line before"
     elif "could not find expected ':'" in said:
         hint = "every line of a mapping is 'key: value', with a space after the colon"
     elif error.context and error.context_mark and error.context_mark.line != line:
