@@ -1,0 +1,217 @@
+"""Stand-ins for the fabric and the orchestrator, so that real node processes can be tested by themselves."""
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from skyrack.v1 import attach, control_pb2, control_pb2_grpc
+
+NETWORK = "100.64.0.0/10"
+# As the zygote's parent does for an unprivileged user: a user, PID and mount namespace around the run.
+IN_USER_NAMESPACE = ("unshare", "--user", "--map-root-user", "--pid", "--mount", "--fork", "--kill-child")
+
+
+async def eventually(condition: Callable[[], bool], what: str) -> None:
+    """Wait until a condition holds; the test's time-out is the limit."""
+    for _ in range(2000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"never happened: {what}")
+
+
+class StandInFabric:
+    """Accepts every node; forwards packets, virtio header and all, by destination address."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.hellos: list[str] = []
+        self.ended: list[str] = []
+        self._tuns: dict[str, int] = {}
+        self._sockets: dict[str, socket.socket] = {}
+        self._listener: socket.socket | None = None
+
+    def start(self) -> None:
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+        self._listener.bind(os.fspath(self.path))
+        self._listener.listen(64)
+        asyncio.get_running_loop().add_reader(self._listener, self._accept)
+
+    def stop(self) -> None:
+        """End like a killed process: every descriptor closes, the socket file stays away."""
+        loop = asyncio.get_running_loop()
+        assert self._listener is not None
+        loop.remove_reader(self._listener)
+        self._listener.close()
+        self.path.unlink()
+        for name in list(self._sockets):
+            self._end(name)
+
+    def _accept(self) -> None:
+        assert self._listener is not None
+        sock, _ = self._listener.accept()
+        sock.setblocking(False)
+        asyncio.get_running_loop().add_reader(sock, self._hello, sock)
+
+    def _hello(self, sock: socket.socket) -> None:
+        received = attach.receive_hello(sock)
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(sock)
+        if received is None:
+            sock.close()
+            return
+        hello, tun_fd = received
+        self.hellos.append(hello.name)
+        self._tuns[hello.name], self._sockets[hello.name] = tun_fd, sock
+        attach.send_reply(sock, attach.Accepted(len(self.hellos) - 1))
+        loop.add_reader(sock, self._end, hello.name)
+        loop.add_reader(tun_fd, self._forward, tun_fd)
+
+    def _end(self, name: str) -> None:
+        loop = asyncio.get_running_loop()
+        sock, tun_fd = self._sockets.pop(name), self._tuns.pop(name)
+        loop.remove_reader(sock)
+        loop.remove_reader(tun_fd)
+        sock.close()
+        os.close(tun_fd)
+        self.ended.append(name)
+
+    def _forward(self, tun_fd: int) -> None:
+        packet = os.read(tun_fd, 70_000)
+        destination = ".".join(map(str, packet[10 + 16 : 10 + 20]))
+        for name, other_fd in self._tuns.items():
+            if destination == address_of(name):
+                os.write(other_fd, packet)
+
+
+class StandInOrchestrator(control_pb2_grpc.ControlServiceServicer):
+    """Sends each node that joins one update, then leaves the stream open."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.joined: list[str] = []
+        self._server: grpc.aio.Server | None = None
+
+    async def start(self) -> None:
+        self._server = grpc.aio.server()
+        control_pb2_grpc.add_ControlServiceServicer_to_server(self, self._server)
+        self._server.add_insecure_port(f"unix:{self.path}")
+        await self._server.start()
+
+    async def stop(self) -> None:
+        assert self._server is not None
+        await self._server.stop(0)
+
+    async def Join(
+        self, request: control_pb2.JoinRequest, context: object
+    ) -> AsyncIterator[control_pb2.JoinResponse]:
+        self.joined.append(request.name)
+        update = control_pb2.NodeUpdate()
+        update.clock.start.FromJsonString("2026-01-01T00:00:00Z")
+        update.clock.t0_monotonic_ns = time.monotonic_ns()
+        update.clock.speed = 1.0
+        update.epoch.t1_s = 15.0
+        update.ephemeris.step_s = 10.0
+        for t_s in (0.0, 10.0, 20.0, 300.0):
+            update.ephemeris.position_km.extend([7000.0, 7.5 * t_s, 0.0])
+            update.ephemeris.velocity_km_s.extend([0.0, 7.5, 0.0])
+        update.neighbours.add(name="other", address="100.64.0.9", delay_s=0.004)
+        update.forecast.add(peer="other", start_t_s=-5.0, end_t_s=900.0)
+        yield control_pb2.JoinResponse(update=update)
+        await asyncio.Event().wait()
+
+
+def address_of(name: str) -> str:
+    """Nodes of these tests are called n0, n1, ..."""
+    return f"100.64.0.{int(name[1:]) + 1}"
+
+
+@dataclass
+class Zygote:
+    """A real zygote and what it said."""
+
+    process: asyncio.subprocess.Process
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    socket_dir: Path
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    def send(self, **request: object) -> None:
+        self.writer.write(json.dumps(request).encode() + b"\n")
+
+    def config(self, name: str, **changes: object) -> dict[str, object]:
+        return {
+            "name": name,
+            "kind": "satellite",
+            "index": int(name[1:]),
+            "run": "test",
+            "address": address_of(name),
+            "network": NETWORK,
+            "mtu": 1500,
+            "gso_max_bytes": 20_000,
+            "socket_dir": str(self.socket_dir),
+            "hosts_file": str(self.socket_dir / "hosts"),
+            "log_file": str(self.socket_dir / f"{name}.jsonl"),
+        } | changes
+
+    def find(self, event: str, name: str) -> list[dict[str, Any]]:
+        return [e for e in self.events if e["event"] == event and e.get("name") == name]
+
+    async def listen(self) -> None:
+        while line := await self.reader.readline():
+            self.events.append(json.loads(line))
+
+
+@dataclass
+class World:
+    """Everything around the nodes of one test."""
+
+    socket_dir: Path
+    fabric: StandInFabric
+    orchestrator: StandInOrchestrator
+    zygote: Zygote
+
+    async def spawn(self, name: str, **changes: object) -> None:
+        """Start a node and wait until it joined."""
+        self.zygote.send(op="spawn", config=self.zygote.config(name, **changes))
+        await eventually(lambda: name in self.orchestrator.joined, f"{name} joins; {self.zygote.events}")
+
+    def channel(self, name: str) -> grpc.aio.Channel:
+        return grpc.aio.insecure_channel(f"unix:{self.socket_dir}/nodes/{name}.sock")
+
+
+@contextlib.asynccontextmanager
+async def open_world(launcher: tuple[str, ...]) -> AsyncIterator[World]:
+    """A fabric, an orchestrator and a zygote, started through `launcher`, all gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="skyrack-") as directory:
+        socket_dir = Path(directory)
+        hosts = "127.0.0.1 localhost\n" + "".join(f"{address_of(f'n{i}')} n{i}\n" for i in range(3))
+        (socket_dir / "hosts").write_text(hosts)
+        fabric = StandInFabric(socket_dir / "fabric.sock")
+        fabric.start()
+        orchestrator = StandInOrchestrator(socket_dir / "control.sock")
+        await orchestrator.start()
+        near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        command = (*launcher, sys.executable, "-m", "skyrack.node.zygote", "--fd", str(far.fileno()))
+        with far:
+            process = await asyncio.create_subprocess_exec(*command, pass_fds=[far.fileno()])
+        zygote = Zygote(process, *await asyncio.open_connection(sock=near), socket_dir)
+        async with asyncio.TaskGroup() as tasks:
+            listening = tasks.create_task(zygote.listen())
+            yield World(socket_dir, fabric, orchestrator, zygote)
+            zygote.writer.close()
+            await process.wait()
+            await listening
+        await orchestrator.stop()
+        fabric.stop()
