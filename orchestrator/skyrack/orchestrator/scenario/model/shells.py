@@ -134,7 +134,8 @@ class ClusterShell(_ShellBase):
 
     Satellite k sits on the k-th nearest point of a square lattice around the centre (sorted by distance, then
     angle). In free fall each point moves on an ellipse twice as long along the track as it is high, so neighbours are
-    between one and two `spacing_m` apart. Source: Suncatcher (Google, 2025), figure of the 81-satellite cluster.
+    between one and two `spacing_m` apart. C: 81 lattice points lie within five spacings of the centre, which at 100 m
+    gives the published figures of Suncatcher (81 satellites, 1 km radius, 100-200 m apart); the lattice itself is D.
     """
 
     kind: Literal["cluster"] = key("Kind of the shell: a close formation.")
