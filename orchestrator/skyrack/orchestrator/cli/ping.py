@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +15,9 @@ from skyrack.orchestrator.cli.console import Format, Output, note, print_json
 from skyrack.orchestrator.cli.exits import FAILED, Problem
 from skyrack.orchestrator.cli.find import LiveRun, RunName, find_run, require_name
 from skyrack.orchestrator.cli.times import parse_span_s
+
+if TYPE_CHECKING:
+    from skyrack.orchestrator.measure.prober import Probe
 
 PROBE_BYTES = 64
 LEAD_S = 0.02
@@ -36,7 +40,7 @@ def ping(
     """Probe b from a; measured and computed round trips side by side. Exit status 1 when nothing came back."""
     from skyrack.orchestrator.measure.probe_client import icmp_socket_in
     from skyrack.orchestrator.measure.prober import Prober
-    from skyrack.orchestrator.measure.shots import Plan, Route, lost_after_s
+    from skyrack.orchestrator.measure.shots import Route, Shot, lost_after_s
     from skyrack.v1 import namespaces
 
     live = find_run(run)
@@ -53,33 +57,41 @@ def ping(
         raise Problem(f"cannot enter {a}: {error.strerror}", status=FAILED) from error
     expected = _computed(live, [[status["run_s"], a, b, size]])[0]["rtt_s"]
     prober = Prober({a: source}, t0_monotonic_ns=status["t0_monotonic_ns"], ip_bytes=size)
-    start_s = live.status()["run_s"] + LEAD_S
-    plan = Plan(
-        (Route(a, b, nodes[b]["address"], lost_after_s(expected)),), start_s, 1.0 / interval_s, count, size
-    )
+    route = Route(a, b, nodes[b]["address"], lost_after_s(expected))
     results: list[dict[str, Any]] = []
-    try:
-        for probes in prober.run(plan.shots()):
-            waiting = [[probe.t_s, a, b, size] for probe in probes]
-            for probe, computed in zip(probes, _computed(live, waiting), strict=True):
-                measured_ms = probe.measured_s * 1e3 if probe.measured_s is not None else None
-                computed_ms = computed["rtt_s"] * 1e3 if computed["rtt_s"] is not None else None
-                results.append(
-                    {
-                        "t_s": probe.t_s,
-                        "measured_ms": measured_ms,
-                        "computed_ms": computed_ms,
-                        "path": computed["path"],
-                        "outcome": probe.outcome,
-                        "reason": computed["reason"],
-                    }
-                )
-                if output is Format.TABLE:
-                    print(_line(probe.seq, results[-1]), flush=True)
-    except KeyboardInterrupt:
-        note("stopped")
-    finally:
-        prober.close()
+
+    def judge(probes: list[Probe]) -> None:
+        """Runs in a thread of its own: the prober never waits for the computed values."""
+        for probe, computed in zip(
+            probes, _computed(live, [[p.t_s, a, b, size] for p in probes]), strict=True
+        ):
+            results.append(_result(probe, computed))
+            if output is Format.TABLE:
+                print(_line(len(results), results[-1]), flush=True)
+
+    unsent = 0
+
+    def shots() -> Iterator[Shot]:
+        """Due times without end, until `count` probes have left: one the host was too late to send is sent later."""
+        start_s = live.status()["run_s"] + LEAD_S
+        number = 0
+        while number - unsent < count:
+            yield Shot(number, start_s + number * interval_s, route)
+            number += 1
+
+    with ThreadPoolExecutor(1) as judges:
+        jobs: list[Future[None]] = []
+        try:
+            for probes in prober.run(shots()):
+                sent = [probe for probe in probes if probe.outcome != "unsent"]
+                unsent += len(probes) - len(sent)
+                jobs.append(judges.submit(judge, sent))
+        except KeyboardInterrupt:
+            note("stopped")
+        finally:
+            prober.close()
+    for job in jobs:
+        job.result()
     results.sort(key=lambda result: result["t_s"])
     if output is Format.JSON:
         print_json({"a": a, "b": b, "probes": results})
@@ -99,10 +111,21 @@ def _computed(live: LiveRun, probes: Iterable[list[Any]]) -> list[dict[str, Any]
     return answers
 
 
+def _result(probe: Probe, computed: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "t_s": probe.t_s,
+        "measured_ms": probe.measured_s * 1e3 if probe.measured_s is not None else None,
+        "computed_ms": computed["rtt_s"] * 1e3 if computed["rtt_s"] is not None else None,
+        "path": computed["path"],
+        "outcome": probe.outcome,
+        "reason": computed["reason"],
+    }
+
+
 def _line(number: int, result: dict[str, Any]) -> str:
     path = " > ".join(result["path"])
     measured, computed = result["measured_ms"], result["computed_ms"]
-    head = f"{number + 1:4}  {path}   {len(result['path']) - 1} hops   "
+    head = f"{number:4}  {path}   {len(result['path']) - 1} hops   "
     if computed is None:
         return head + f"no way: {result['reason']}   {_outcome(result)}"
     if measured is None:
