@@ -1,10 +1,13 @@
 """Log lines are JSON whatever is logged, and a disk that cannot take them harms nobody."""
 
+import asyncio
 import json
 import logging
 import os
+import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,3 +63,16 @@ def test_an_exception_is_part_of_the_line(tmp_path: Path) -> None:
     except KeyError:
         logger.exception("failed")
     assert "KeyError: 'burn'" in json.loads(path.read_text())["fields"]["exception"]
+
+
+@pytest.mark.parametrize(("logger", "kept"), [("grpc._cython.cygrpc", 0), ("skyrack.node", 1)])
+def test_a_cancelled_call_is_no_error_of_the_node(tmp_path: Path, logger: str, kept: int) -> None:
+    path = tmp_path / "n.jsonl"
+    try:
+        raise asyncio.CancelledError
+    except asyncio.CancelledError:
+        exc_info = sys.exc_info()
+    JsonLines("n", str(path)).emit(
+        logging.getLogger("t").makeRecord(logger, logging.ERROR, "f.py", 1, "m", (), exc_info)
+    )
+    assert len(path.read_text().splitlines()) == kept

@@ -1,5 +1,6 @@
 """JSON lines: one object per record with time, level, node, msg and fields."""
 
+import asyncio
 import json
 import logging
 import os
@@ -27,6 +28,8 @@ class JsonLines(logging.Handler):
             self._fd = -1
 
     def emit(self, record: logging.LogRecord) -> None:
+        if _is_cancelled_call(record):
+            return
         fields: dict[str, Any] = dict(getattr(record, "fields", {}))
         if record.exc_info and record.exc_info[0] is not None:
             fields["exception"] = logging.Formatter().formatException(record.exc_info)
@@ -48,6 +51,12 @@ class JsonLines(logging.Handler):
         # A disk that fills up takes a part of the line; the next record then starts a fresh one.
         self._torn = written < len(data)
         self.errors += self._torn
+
+
+def _is_cancelled_call(record: logging.LogRecord) -> bool:
+    """Whether gRPC reports as an error that a call was cancelled, as happens to open streams at shutdown."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return record.name.startswith("grpc") and kind is not None and issubclass(kind, asyncio.CancelledError)
 
 
 def open_log(node: str, path: str | None) -> JsonLines:
