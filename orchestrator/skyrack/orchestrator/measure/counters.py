@@ -27,6 +27,7 @@ class FabricFigures:
     lateness_p99_s: float | None
     ingress_lag_p99_s: float | None
     tun_dropped: int
+    restarts: int
     busy_ratio: float | None
     packets: int
     drops: Mapping[str, int]
@@ -37,7 +38,9 @@ class FabricFigures:
         return sum(self.drops.get(reason, 0) for reason in ORDERED)
 
 
-def figures(readings: Sequence[Mapping[str, Any]], quiet: QuietTimes) -> FabricFigures:
+def figures(
+    readings: Sequence[Mapping[str, Any]], quiet: QuietTimes, events: Sequence[Mapping[str, Any]] = ()
+) -> FabricFigures:
     """Figures between the first and the last of `GET /v1/fabric` readings, in order, each with `tun_dropped` added.
 
     Counters that fall (another fabric process took over) start again from zero.
@@ -64,6 +67,7 @@ def figures(readings: Sequence[Mapping[str, Any]], quiet: QuietTimes) -> FabricF
         lateness_p99_s=_quantile(bounds.get("lateness"), lateness, 0.99),
         ingress_lag_p99_s=_quantile(bounds.get("ingress_lag"), lag, 0.99),
         tun_dropped=tun_dropped,
+        restarts=sum(event["event"] == "fabric_down" for event in events),
         busy_ratio=busy_s / elapsed_s if elapsed_s > 0 else None,
         packets=packets,
         drops=drops,

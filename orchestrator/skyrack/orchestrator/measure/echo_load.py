@@ -109,7 +109,7 @@ def _evaluate(
     last_s = max((operation.complete_s for operation in recorder.operations), default=run.started_s)
     windows = [w for w in recorder.windows if w.end_s > run.started_s and w.start_s <= last_s]
     quiet = host.QuietTimes(windows)
-    fabric = counters.figures(recorder.readings, quiet)
+    fabric = counters.figures(recorder.readings, quiet, recorder.events)
     figures = fidelity.evaluate(
         recorder.samples,
         quiet,

@@ -11,6 +11,7 @@ The loop does bookkeeping only: whatever it is late with, no measurement is.
 
 from __future__ import annotations
 
+import json
 import selectors
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from typing import Any
 from skyrack.orchestrator.api.client import ApiError
 from skyrack.orchestrator.measure import host_process, shots, stamps
 from skyrack.orchestrator.measure.child import LineChild
+from skyrack.orchestrator.measure.pids import child_with_inner_pid
 from skyrack.orchestrator.measure.probe_client import ProbeProcess, node_socket
 from skyrack.orchestrator.measure.prober import Probe
 from skyrack.orchestrator.measure.recorder import Recorder
@@ -128,8 +130,8 @@ class EchoRun:
             sources = Sources({a for a, _ in self._workload.pairs}, self._socket_dir, prober, self._watch)
             stack.callback(sources.close)
             self._pids = self._find_pids()
-            if self._fabric_pid is not None:
-                host.tell(f'{{"fabric": {self._fabric_pid}}}')
+            if (fabric := self._find_fabric()) is not None:
+                host.tell(json.dumps({"fabric": fabric}))
             self._last_event = max((event["seq"] for event in self._events(0)), default=0)
             self._wait_for_ready(generator, sources)
             self.started_s = self._now_s() + LEAD_S
@@ -201,6 +203,16 @@ class EchoRun:
             except OSError:
                 continue
         return pids
+
+    def _find_fabric(self) -> int | None:
+        """The fabric's pid as seen from here: a child of whoever serves the API."""
+        if self._fabric_pid is None:
+            return None
+        try:
+            orchestrator = namespaces.pid_of_socket(self._socket_dir / "api.sock")
+        except OSError:
+            return None
+        return child_with_inner_pid(orchestrator, self._fabric_pid)
 
     def _wait_for_ready(self, generator: LineChild, sources: Sources) -> None:
         until_s = self._now_s() + READY_TIMEOUT_S

@@ -119,7 +119,7 @@ def _wrong(fidelity: Fidelity, *, quiet_enough: bool, fabric: FabricFigures) -> 
             f"{worst.what}: even the best tenth of {worst.packets} quiet probes "
             f"is {abs(worst.error_s) * 1e3:.2f} ms {side}{others}"
         )
-    if quiet_enough and fabric.tun_dropped == 0:
+    if quiet_enough and fabric.tun_dropped == 0 and fabric.restarts == 0:
         if fidelity.false_outages:
             found.append(f"{fidelity.false_outages} probes were lost on paths that were deliverable")
         if fidelity.unexpected_replies:
@@ -150,6 +150,8 @@ def _doubt_fabric(fabric: FabricFigures) -> list[str]:
         found.append(f"packets waited to be read: ingress lag p99 above {MAX_INGRESS_LAG_P99_S * 1e3:g} ms")
     if fabric.tun_dropped:
         found.append(f"the kernel dropped {fabric.tun_dropped} packets the fabric could not read in time")
+    if fabric.restarts:
+        found.append(f"the fabric ended and was restarted, {fabric.restarts} times")
     if _above(fabric.busy_ratio, MAX_BUSY_RATIO):
         found.append(f"the fabric's loop was saturated: busy more than {MAX_BUSY_RATIO:.0%} of the time")
     return found
@@ -207,6 +209,7 @@ def _fabric_checks(fabric: FabricFigures) -> list[Check]:
         _at_most("fabric lateness p99", fabric.lateness_p99_s, MAX_LATENESS_P99_S, "s"),
         _at_most("fabric ingress lag p99", fabric.ingress_lag_p99_s, MAX_INGRESS_LAG_P99_S, "s"),
         _at_most("fabric TUN drops", fabric.tun_dropped, 0, "packets"),
+        _at_most("fabric restarts", fabric.restarts, 0, "times"),
         _at_most("fabric loop busy", fabric.busy_ratio, MAX_BUSY_RATIO, "ratio"),
     ]
 

@@ -17,10 +17,14 @@ _QUIET = ("fidelity", "no ", "quiet host", "fabric")
 def render(result: Mapping[str, Any], *, colour: bool = False) -> str:
     """Lines ` ok  name   value` for a result of `result.build`."""
     lines = []
+    trusted = result["verdict"] != "inconclusive"
     for check in result["checks"]:
-        if check["ok"] is True and check["name"].startswith(_QUIET):
-            continue
-        lines.append((check["ok"], check["name"], figure(check["value"], check["unit"])))
+        value = figure(check["value"], check["unit"])
+        if not check["name"].startswith(_QUIET):
+            lines.append((check["ok"], check["name"], value))
+        elif check["ok"] is False:
+            limit = figure(check["limit"], check["unit"])
+            lines.append((False if trusted else None, check["name"], f"{value}, limit {limit}"))
     lines.append(_fidelity_line(result))
     ops = result["ops"]
     total = sum(ops.values())
@@ -42,7 +46,8 @@ def _fidelity_line(result: Mapping[str, Any]) -> tuple[bool | None, str, str]:
         f"{figures['within_500us_ratio'] * 100:.4g} % of {figures['packets']:,} probes within 0.5 ms of the computed "
         f"time, median {duration(figures['median_s'])}, p99 {duration(figures['p99_s'])}"
     )
-    return all(ok is True for ok in judged), "fidelity", text
+    ok = None if result["verdict"] == "inconclusive" and False in judged else all(judged)
+    return ok, "fidelity", text
 
 
 def _operations(ops: Mapping[str, int], total: int, latency_s: Mapping[str, float | None]) -> str:
