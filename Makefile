@@ -1,0 +1,45 @@
+# `make demo` and `make test` set up what they need; nothing else has to be installed but Python 3.11 with pip.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check bench proto clean
+
+demo: $(VENV)/.ready
+	deploy/demo.sh $(BIN)/skyrack
+
+test: $(VENV)/.dev-ready
+	$(BIN)/pytest $(PYTEST)
+
+check: $(VENV)/.dev-ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/buf lint
+	$(BIN)/buf format --exit-code --diff
+	$(BIN)/pytest -q tests/unit/test_proto.py tests/unit/test_scenario_schema.py
+
+bench: $(VENV)/.dev-ready
+	$(BIN)/python -m tests.bench
+
+proto: $(VENV)/.dev-ready
+	$(BIN)/python -m grpc_tools.protoc -I proto --python_out=proto --grpc_python_out=proto \
+	  --mypy_out=proto --mypy_grpc_out=proto proto/skyrack/v1/*.proto
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+# Debian splits venv off from python3: where it is missing, virtualenv does the same.
+$(VENV)/bin/pip:
+	$(PYTHON) -m venv $(VENV) 2>/dev/null || { rm -rf $(VENV); \
+	  $(PYTHON) -m pip install --quiet --user --break-system-packages virtualenv && $(PYTHON) -m virtualenv --quiet $(VENV); }
+	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
+
+$(VENV)/.ready: pyproject.toml | $(VENV)/bin/pip
+	$(BIN)/pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.dev-ready: $(VENV)/.ready
+	$(BIN)/pip install --quiet --group dev
+	touch $@
