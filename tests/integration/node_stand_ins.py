@@ -38,6 +38,7 @@ class StandInFabric:
         self.path = path
         self.hellos: list[str] = []
         self.ended: list[str] = []
+        self.largest_packet_bytes = 0
         self._tuns: dict[str, int] = {}
         self._sockets: dict[str, socket.socket] = {}
         self._listener: socket.socket | None = None
@@ -89,6 +90,7 @@ class StandInFabric:
 
     def _forward(self, tun_fd: int) -> None:
         packet = os.read(tun_fd, 70_000)
+        self.largest_packet_bytes = max(self.largest_packet_bytes, len(packet) - 10)
         destination = ".".join(map(str, packet[10 + 16 : 10 + 20]))
         for name, other_fd in self._tuns.items():
             if destination == address_of(name):

@@ -220,9 +220,18 @@ with grpc.insecure_channel("n1:50051") as channel:
 print(reply.node, len(reply.payload))
 """
     assert (await python_inside(world, "n0", call)).split() == ["n1", "300000"]
+    assert 1500 < world.fabric.largest_packet_bytes <= 20_000, "super-packets of at most gso_max_bytes"
     metrics = await scrape(world, "n1")
     assert metrics['skyrack_node_echo_requests_total{node="n1"}'] == 1
     assert metrics['skyrack_node_mesh_bytes_total{direction="received",node="n1"}'] > 300_000
+
+
+async def test_without_offload_no_packet_is_larger_than_the_mtu(world: World) -> None:
+    await world.spawn("n0", gso_max_bytes=0, mtu=9000)
+    await world.spawn("n1", gso_max_bytes=0, mtu=9000)
+    send = "import socket; socket.create_connection(('n1', 50051), 20).sendall(bytes(100_000))"
+    await python_inside(world, "n0", send)
+    await eventually(lambda: world.fabric.largest_packet_bytes == 9000, "a full packet passes")
 
 
 async def test_a_node_attaches_again_to_a_new_fabric_with_the_same_device(world: World) -> None:

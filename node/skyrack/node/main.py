@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import gc
 import os
 import signal
 import sys
@@ -77,6 +78,9 @@ async def _serve(config: NodeConfig, lines: JsonLines, clock: Clock) -> None:
         await stack.enter_async_context(serve_metrics(config.metrics_socket, lambda: exposition(collector)))
         if await _first(first_attach, stop) is first_attach:
             await stack.enter_async_context(serve_grpc(config, service, state))
+            # What is there now stays; collections need not look at it again.
+            gc.freeze()
+            gc.enable()
             log.info("serving", extra=fields(address=config.address, pid=os.getpid()))
             links.append(tasks.create_task(control.run(), name="control link"))
             await stop.wait()
