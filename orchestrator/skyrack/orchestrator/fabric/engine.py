@@ -241,6 +241,7 @@ class Engine:
         train = Train(data, dst, self.rows[dst], data[18] + 1, t)
         self.sequence += 1
         if dst == node and self.endpoint[node]:
+            train.ttl = data[18]  # it crosses no link, so the first pop does not take place
             heappush(self.deliveries, (t, self.sequence, node, train))
         else:
             heappush(self.hops, (t, self.sequence, node, train))
