@@ -1,17 +1,22 @@
-"""Entry point: builds the command tree and turns exceptions into messages and exit statuses."""
+"""Entry point: builds the command tree."""
 
 from __future__ import annotations
 
 import sys
+from typing import Any
 
-import click
 import typer
+from typer.main import get_command
 
-from skyrack.orchestrator.cli import exits, load, path, ping, plan, run_in, scenario, show, up
-from skyrack.orchestrator.cli.console import complain
-from skyrack.orchestrator.scenario import ScenarioError
+from skyrack.orchestrator.cli import load, path, ping, plan, run_in, scenario, show, up
+from skyrack.orchestrator.cli.guard import guarded
 
-EPILOG = "Start with:  skyrack up   then, in another terminal:  skyrack ping london tokyo"
+ENVIRONMENT = "SKYRACK"
+EPILOG = (
+    "Start with:  skyrack up   then, in another terminal:  skyrack ping london tokyo\n\n"
+    "Every option can also be set in the environment: --port of up as SKYRACK_UP_PORT.\n\n"
+    "Exit status: 0 fine, 1 failed, 2 usage or scenario error, 3 a threshold failed, 4 inconclusive, 130 interrupted."
+)
 
 app = typer.Typer(
     name="skyrack",
@@ -20,11 +25,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
-    context_settings={
-        "help_option_names": ["-h", "--help"],
-        "auto_envvar_prefix": "SKYRACK",
-        "show_default": True,
-    },
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
 )
 for verb, function in (
     ("init", scenario.init),
@@ -42,35 +43,35 @@ for verb, function in (
     ("version", show.version),
 ):
     if isinstance(function, typer.Typer):
+        for info in function.registered_commands:
+            assert info.callback is not None
+            info.callback = guarded(info.callback)
         app.add_typer(function, name=verb)
     elif verb == "exec":
         app.command(
             verb, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
-        )(function)
+        )(guarded(function))
     else:
-        app.command(verb)(function)
+        app.command(verb)(guarded(function))
+
+
+def command_tree() -> Any:
+    """The commands as click has them, every option with its environment variable: --for of path is SKYRACK_PATH_FOR."""
+    root = get_command(app)
+    _name_variables(root, ENVIRONMENT)
+    return root
+
+
+def _name_variables(command: Any, prefix: str) -> None:
+    for parameter in command.params:
+        flags = [flag for flag in parameter.opts if flag.startswith("--")]
+        if flags and "--help" not in flags:
+            parameter.envvar = f"{prefix}_{flags[0].removeprefix('--').replace('-', '_').upper()}"
+            parameter.show_envvar = True
+    for name, inner in getattr(command, "commands", {}).items():
+        _name_variables(inner, f"{prefix}_{name.upper()}")
 
 
 def main() -> None:
-    """Run the command line; never shows a traceback for what a user can mend."""
-    try:
-        status = app(standalone_mode=False)
-    except exits.Problem as problem:
-        complain(str(problem), problem.hint)
-        status = problem.status
-    except ScenarioError as error:
-        for mistake in error.problems:
-            print(mistake.render(), file=sys.stderr)
-        count = len(error.problems)
-        print(f"{count} error{'' if count == 1 else 's'} in the scenario", file=sys.stderr)
-        status = exits.USAGE
-    except click.ClickException as error:
-        error.show()
-        status = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        status = exits.INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has gone (`skyrack status | head`): not an error, and nothing more to say.
-        sys.stderr.close()
-        status = exits.FINE
-    sys.exit(status if isinstance(status, int) else exits.FINE)
+    """Run the command line. Usage errors exit with 2; what a verb raises is `guarded`."""
+    sys.exit(command_tree()())

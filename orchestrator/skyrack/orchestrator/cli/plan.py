@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from skyrack.orchestrator.cli.console import note
 from skyrack.orchestrator.cli.exits import Problem
 from skyrack.orchestrator.cli.scenario import ScenarioArgument, chosen
 from skyrack.orchestrator.cli.times import parse_span_s
+from skyrack.orchestrator.runtime.files import write_whole
 
 
 def plan(
@@ -23,27 +25,21 @@ def plan(
     ),
 ) -> None:
     """Write contacts, handovers and route changes; the same scenario and seed give the same file byte for byte."""
-    from skyrack.orchestrator.routing.plan import plan_records
-
     from skyrack.orchestrator.cli.describe import geometry_of
+    from skyrack.orchestrator.routing.plan import plan_lines
     from skyrack.orchestrator.scenario import load_scenario
 
     duration_s = parse_span_s(span)
     geometry = geometry_of(load_scenario(chosen(source)))
-    counts: dict[str, int] = {}
-    lines: list[str] = []
-    for record in plan_records(geometry, duration_s):
-        counts[str(record["event"])] = counts.get(str(record["event"]), 0) + 1
-        lines.append(json.dumps(record, separators=(",", ":")) + "\n")
+    lines = [line + "\n" for line in plan_lines(geometry, duration_s)]
     if str(file) == "-":
         sys.stdout.writelines(lines)
         return
-    temporary = file.with_name(f".{file.name}.new")
     try:
-        temporary.write_text("".join(lines))
-        temporary.replace(file)
+        write_whole(file, "".join(lines))
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise Problem(f"cannot write {file}: {error.strerror}") from error
+        raise Problem(f"cannot write {file}: {error.strerror or error}") from error
     print(file)
-    note(", ".join(f"{count:,} {kind}" for kind, count in sorted(counts.items())) + f" in {duration_s:g} s")
+    counts = Counter(str(json.loads(line)["record"]) for line in lines[1:])
+    told = ", ".join(f"{count:,} {kind}{'' if count == 1 else 's'}" for kind, count in sorted(counts.items()))
+    note(f"{told or 'nothing'} in {duration_s:g} s")

@@ -20,9 +20,7 @@ PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 def execute(
     node: Annotated[str, typer.Argument(help="An inhabited node.")],
-    command: Annotated[
-        list[str], typer.Argument(help="The program and its arguments.", metavar="-- CMD [ARG]...")
-    ],
+    command: Annotated[list[str], typer.Argument(help="After --: the program and its arguments.")],
     run: RunName = None,
 ) -> int:
     """Run a program inside a node: `skyrack exec p3s07 -- ping -c 3 tokyo`. Its exit status becomes ours."""

@@ -1,0 +1,59 @@
+"""Between a verb and the user: whatever it raises becomes a message and an exit status."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from skyrack.orchestrator.cli import exits
+from skyrack.orchestrator.cli.console import complain
+from skyrack.orchestrator.scenario import ScenarioError
+
+DEBUG = "SKYRACK_DEBUG"
+
+
+def guarded(verb: Callable[..., int | None]) -> Callable[..., None]:
+    """The verb as typer calls it: ends in `typer.Exit` with the status, never in a traceback unless SKYRACK_DEBUG is set."""
+
+    @functools.wraps(verb)
+    def run(*arguments: Any, **options: Any) -> None:
+        raise typer.Exit(status_of(lambda: verb(*arguments, **options)))
+
+    return run
+
+
+def status_of(verb: Callable[[], int | None]) -> int:
+    """Run it and say on stderr what went wrong; the exit status."""
+    try:
+        status = verb()
+        sys.stdout.flush()
+        return status or exits.FINE
+    except exits.Problem as problem:
+        complain(str(problem), problem.hint)
+        return problem.status
+    except ScenarioError as error:
+        for mistake in error.problems:
+            print(mistake.render(), file=sys.stderr)
+        count = len(error.problems)
+        print(f"{count} error{'' if count == 1 else 's'} in the scenario", file=sys.stderr)
+        return exits.USAGE
+    except KeyboardInterrupt:
+        return exits.INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone (`skyrack status | head`): not an error, and nothing more to say.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exits.FINE
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            traceback.print_exc()
+        complain(
+            f"{type(error).__name__}: {error}",
+            f"this is a fault of skyrack itself; {DEBUG}=1 shows where",
+        )
+        return exits.FAILED
