@@ -19,5 +19,5 @@ def ideal_path(geometry: Geometry, a: int, b: int, t_s: float) -> tuple[float, f
     path = walk(next_hops(geometry.n_sat, geometry.n_nodes, link_a, link_b, delay_s, ends)[0], a, b)
     if path is None:
         return None
-    one_way_s = float(geometry.delay_s(path[:-1], path[1:], t_s).sum()) if len(path) > 1 else 0.0
+    one_way_s = float(geometry.delay_s(path[:-1], path[1:], t_s).sum())
     return 2.0 * one_way_s, one_way_s, path

@@ -203,7 +203,7 @@ def _keys(station: Indices, satellite: Indices, n_sat: int) -> NDArray[np.int64]
 
 
 def _delay_s(positions_km: Floats, a: ArrayLike, b: ArrayLike) -> Floats:
-    line = positions_km[np.asarray(a)] - positions_km[np.asarray(b)]
+    line = positions_km[np.asarray(a, dtype=np.intp)] - positions_km[np.asarray(b, dtype=np.intp)]
     return np.asarray(
         np.sqrt(np.einsum("...i,...i->...", line, line)) / SPEED_OF_LIGHT_KM_S, dtype=np.float64
     )

@@ -1,0 +1,101 @@
+"""The plan: the same bytes every time, and the same facts as the epochs it was made from."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+
+import pytest
+
+from skyrack.orchestrator.routing.paths import path_of
+from skyrack.orchestrator.routing.plan import plan_lines, plan_records
+from skyrack.orchestrator.scenario import Scenario, load_scenario
+from skyrack.orchestrator.topology.geometry import Geometry
+
+DURATION_S = 400.0
+
+
+def test_one_scenario_gives_the_same_bytes() -> None:
+    first, second = (list(plan_lines(Geometry(load_scenario("iridium")), DURATION_S)) for _ in range(2))
+    assert first == second
+    used = Geometry(load_scenario("iridium"))
+    used.epoch(90_000.0)
+    assert list(plan_lines(used, DURATION_S)) == first, "the plan depends on what was computed before"
+
+
+def test_every_line_is_json_and_in_order() -> None:
+    records = [json.loads(line) for line in plan_lines(Geometry(load_scenario("iridium")), DURATION_S)]
+    assert records[0]["record"] == "plan"
+    assert records[0]["satellites"] == 66
+    times = [record.get("t0_s", record.get("t_s")) for record in records[1:]]
+    assert times == sorted(times)
+    assert all(0.0 <= t_s < DURATION_S for t_s in times)
+    assert {record["record"] for record in records} == {"plan", "contact", "handover", "route"}
+
+
+def test_contacts_are_the_links_of_the_epochs() -> None:
+    geometry = Geometry(load_scenario("iridium"))
+    contacts = [record for record in plan_records(geometry, DURATION_S) if record["record"] == "contact"]
+    for t_s in (0.0, 100.0, 399.0):
+        epoch = geometry.epoch(t_s)
+        ends = {
+            frozenset((geometry.names[a], geometry.names[b])) for a, b in zip(epoch.a, epoch.b, strict=True)
+        }
+        assert ends == {frozenset((c["a"], c["b"])) for c in contacts if c["t0_s"] <= t_s < c["t1_s"]}
+    assert sum(c["kind"] == "laser" for c in contacts) == 121
+    assert all(c["a"] in ("london", "tokyo", "nairobi") for c in contacts if c["kind"] == "ground")
+
+
+def test_routes_replayed_are_the_paths_in_force() -> None:
+    geometry = Geometry(load_scenario("iridium"))
+    latest: dict[tuple[str, str], list[str] | None] = {}
+    records = [record for record in plan_records(geometry, DURATION_S) if record["record"] == "route"]
+    for record in records:
+        latest[record["from"], record["to"]] = record["path"]
+    assert len(latest) == 3 * 12 + 3
+    epoch = geometry.epoch(DURATION_S - 0.001)
+    for (a, b), path in latest.items():
+        expected = path_of(epoch, geometry.index_of(a), geometry.index_of(b))
+        assert path == ([geometry.names[node] for node in expected] if expected else None)
+
+
+def test_handovers_lead_from_one_satellite_to_the_next() -> None:
+    """Per station and destination every handover starts where the one before ended."""
+    geometry = Geometry(load_scenario("iridium"))
+    serving: dict[tuple[str, str], str | None] = {}
+    handovers = 0
+    for record in plan_records(geometry, 1500.0):
+        if record["record"] != "handover":
+            continue
+        for destination in record["destinations"]:
+            key = record["station"], destination
+            assert serving.get(key, record["from"]) == record["from"]
+            serving[key] = record["to"]
+        assert record["from"] != record["to"]
+        handovers += 1
+    assert handovers > 5
+
+
+def test_a_station_without_a_satellite_has_a_route_of_null() -> None:
+    scenario = Scenario.model_validate(
+        {
+            "version": 1,
+            "name": "lonely",
+            "shells": [{"planes": 1, "slots": 1, "altitude_km": 550, "inclination_deg": 53}],
+            "ground": [{"name": "pole", "lat_deg": 90, "lon_deg": 0}],
+        }
+    )
+    (route,) = (record for record in plan_records(Geometry(scenario), 60.0) if record["record"] == "route")
+    assert route["path"] is None
+    assert route["delay_ms"] is None
+
+
+@pytest.mark.parametrize("ground", [[], ["london"]])
+def test_the_smallest_plans_work(ground: list[str]) -> None:
+    shells = [{"planes": 1, "slots": 1, "altitude_km": 550, "inclination_deg": 53}]
+    scenario = Scenario.model_validate({"version": 1, "name": "tiny", "shells": shells, "ground": ground})
+    counts: dict[str, int] = defaultdict(int)
+    for record in plan_records(Geometry(scenario), 6000.0):
+        counts[record["record"]] += 1
+    assert counts["plan"] == 1
+    assert (counts["contact"] > 0) == bool(ground)
