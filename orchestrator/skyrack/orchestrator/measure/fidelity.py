@@ -10,7 +10,7 @@ and no noise excuses it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -59,6 +59,7 @@ class Fidelity:
     """The published figures over `packets` judged replies, None where there were none, and what they were taken from.
 
     median_s, p99_s: of |error|; bias_s: median of the signed error. false_outages: lost though deliverable.
+    worst_s: the systematic part of the error over the worst link or pair.
     unexpected_replies: answered though dark or unreachable. noisy: probes left out because the host was not quiet.
     expected_losses: rightly lost.
     """
@@ -72,6 +73,7 @@ class Fidelity:
     unexpected_replies: int = 0
     noisy: int = 0
     expected_losses: int = 0
+    worst_s: float | None = None
     shifts: tuple[Shift, ...] = field(default=())
 
 
@@ -105,6 +107,7 @@ def evaluate(
             lost += 1
         else:
             expected += 1
+    judged = {what: group for what, group in groups.items() if len(group) >= SHIFT_MIN_PACKETS}
     distances = [abs(error) for error in errors]
     return Fidelity(
         median_s=quantile(distances, 0.5),
@@ -116,7 +119,8 @@ def evaluate(
         unexpected_replies=unexpected,
         noisy=noisy,
         expected_losses=expected + min(lost, ordered_drops),
-        shifts=_shifts(groups, SHIFT_S + 2 * admitted_s),
+        worst_s=max((_systematic(errors)[1] for errors in judged.values()), default=None),
+        shifts=_shifts(judged, SHIFT_S + 2 * admitted_s),
     )
 
 
@@ -130,22 +134,24 @@ def _keys(sample: Sample) -> Iterable[str]:
         yield f"{min(a, b)} - {max(a, b)}"
 
 
-def _shifts(groups: dict[str, list[float]], bound_s: float) -> tuple[Shift, ...]:
-    """Late when the fast tenth is late, early when the slow tenth is early; largest first."""
+def _shifts(groups: Mapping[str, Sequence[float]], bound_s: float) -> tuple[Shift, ...]:
+    """The groups that are off by more than the bound: largest first, and of equals (to 0.1 ms) the most packets, which
+    is the link rather than one of the pairs that cross it."""
     found = []
     for what, errors in groups.items():
-        if len(errors) < SHIFT_MIN_PACKETS:
-            continue
-        low, high = _low_and_high(errors)
-        if low > bound_s:
-            found.append(Shift(what, low, len(errors)))
-        elif high < -bound_s:
-            found.append(Shift(what, high, len(errors)))
-    return tuple(sorted(found, key=lambda shift: -abs(shift.error_s)))
+        error_s, size_s = _systematic(errors)
+        if size_s > bound_s:
+            found.append(Shift(what, error_s, len(errors)))
+    return tuple(sorted(found, key=lambda shift: (-round(abs(shift.error_s), 4), -shift.packets)))
 
 
-def _low_and_high(errors: Sequence[float]) -> tuple[float, float]:
+def _systematic(errors: Sequence[float]) -> tuple[float, float]:
+    """The part of the errors that noise cannot explain, with its sign and without.
+
+    Late when the fast tenth is late, early when the slow tenth is early, else nothing.
+    """
     low, high = quantile(errors, SHIFT_QUANTILE), quantile(errors, 1 - SHIFT_QUANTILE)
     assert low is not None
     assert high is not None
-    return low, high
+    error_s = low if low > 0 else min(high, 0.0)
+    return error_s, abs(error_s)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from skyrack.orchestrator.measure.fidelity import MAX_MEDIAN_S, MAX_P99_S, Sample
@@ -53,17 +53,31 @@ def latency_over_time(
         chart.dots(
             [(op.intended_s - start_s, top * height) for op in operations if op.kind == kind], kind, 2.2
         )
-    marked = [event for event in events if event["event"] in _MARKED][:_MOST_MARKERS]
-    for row, event in enumerate(marked):
-        label = f"{event.get('node', '')} {event['event'].rpartition('_')[2]}".strip()
-        chart.vertical(
-            event["run_s"] - start_s,
-            "event",
-            label,
-            f"{event['run_s'] - start_s:.2f} s: {label}",
-            1 + row % 4,
-        )
+    for row, (at_s, label, tip) in enumerate(_markers(events, start_s, end / 200)):
+        chart.vertical(at_s, "event", label, tip, 1 + row % 4)
     return chart.render()
+
+
+def _markers(
+    events: Sequence[Mapping[str, Any]], start_s: float, together_s: float
+) -> Iterator[tuple[float, str, str]]:
+    """Events worth a line in the drawing: (time, label, tooltip); one for equal events that happen together."""
+    groups: list[tuple[float, str, list[str]]] = []
+    for event in events:
+        if event["event"] not in _MARKED:
+            continue
+        at_s, word, who = (
+            event["run_s"] - start_s,
+            event["event"].rpartition("_")[2],
+            event.get("node", "fabric"),
+        )
+        if groups and groups[-1][1] == word and at_s - groups[-1][0] < together_s:
+            groups[-1][2].append(who)
+        else:
+            groups.append((at_s, word, [who]))
+    for at_s, word, names in groups[:_MOST_MARKERS]:
+        who = names[0] if len(names) == 1 else f"{len(names)} nodes"
+        yield at_s, f"{who} {word}", f"{at_s:.2f} s: {', '.join(names)} {word}"
 
 
 def latency_distribution(operations: Sequence[Operation]) -> str:

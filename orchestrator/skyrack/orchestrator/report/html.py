@@ -13,7 +13,7 @@ from skyrack.orchestrator.measure.fidelity import Sample
 from skyrack.orchestrator.measure.host import QuietTimes, Window
 from skyrack.orchestrator.measure.operations import Operation
 from skyrack.orchestrator.report import charts
-from skyrack.orchestrator.report.words import duration, figure
+from skyrack.orchestrator.report.words import duration, figure, is_on_measurement
 
 _MOST_EVENTS = 60
 _MOST_ERRORS = 8
@@ -50,7 +50,7 @@ def page(p: Page) -> str:
     windows = [w for w in p.windows if w.end_s > start_s]
     style = files("skyrack.orchestrator.report").joinpath("style.css").read_text(encoding="utf-8")
     sections = [
-        _section("Checks", _checks(result["checks"])),
+        _section("Checks", _checks(result["checks"], verdict)),
         _section(
             "Latency over time",
             charts.latency_over_time(p.operations, windows, p.events, start_s),
@@ -123,10 +123,12 @@ def _tiles(result: Mapping[str, Any]) -> str:
     return f'<div class="tiles">{cells}</div>'
 
 
-def _checks(checks: Iterable[Mapping[str, Any]]) -> str:
+def _checks(checks: Iterable[Mapping[str, Any]], verdict: str) -> str:
     rows = []
     for check in checks:
         css, word = _WORDS[check["ok"]]
+        if check["ok"] is False and verdict == "inconclusive" and is_on_measurement(check["name"]):
+            css, word = "unsure", "in doubt"
         rows.append(
             (
                 f'<span class="mark {css}">{word}</span>',

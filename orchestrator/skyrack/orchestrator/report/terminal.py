@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from skyrack.orchestrator.report.words import duration, figure
+from skyrack.orchestrator.report.words import duration, figure, is_on_measurement
 
 _MARKS = {True: " ok ", False: "BAD ", None: " ?? "}
 _COLOURS = {True: "\033[32m", False: "\033[1;31m", None: "\033[33m"}
 _VERDICTS: dict[str, bool | None] = {"ok": True, "bad": False, "inconclusive": None}
-# Of the checks on the measurement itself, only what is not in order is worth a line.
-_QUIET = ("fidelity", "no ", "quiet host", "fabric")
 
 
 def render(result: Mapping[str, Any], *, colour: bool = False) -> str:
@@ -20,9 +18,9 @@ def render(result: Mapping[str, Any], *, colour: bool = False) -> str:
     trusted = result["verdict"] != "inconclusive"
     for check in result["checks"]:
         value = figure(check["value"], check["unit"])
-        if not check["name"].startswith(_QUIET):
+        if not is_on_measurement(check["name"]):
             lines.append((check["ok"], check["name"], value))
-        elif check["ok"] is False:
+        elif check["ok"] is False:  # of these only what is not in order is worth a line
             limit = figure(check["limit"], check["unit"])
             lines.append((False if trusted else None, check["name"], f"{value}, limit {limit}"))
     lines.append(_fidelity_line(result))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+_MEASUREMENT = ("fidelity", "no ", "quiet host", "fabric")
+
 
 def figure(value: float | None, unit: str) -> str:
     """A value with its unit: seconds as us, ms or s, ratios as per cent, counts with thousands."""
@@ -13,7 +15,12 @@ def figure(value: float | None, unit: str) -> str:
         return duration(value)
     if unit == "ratio":
         return f"{value * 100:.4g} %"
-    return f"{value:,.0f} {unit}"
+    return f"{value:,.0f} {unit.removesuffix('s') if value == 1 else unit}"
+
+
+def is_on_measurement(check: str) -> bool:
+    """Whether a check of this name is on the measurement itself, not a threshold of the user's."""
+    return check.startswith(_MEASUREMENT)
 
 
 def duration(seconds: float) -> str:
