@@ -128,7 +128,6 @@ async def serve(run: Run, path: Path, port: int | None) -> tuple[list[web.AppRun
     private = web.AppRunner(application(run, mutations=True), access_log=None)
     await private.setup()
     await web.UnixSite(private, str(path)).start()
-    path.chmod(0o600)
     if port is None:
         return [private], ""
     public = web.AppRunner(application(run, mutations=False), access_log=None)

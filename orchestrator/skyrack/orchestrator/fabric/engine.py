@@ -116,10 +116,7 @@ class Engine:
                 continue
             ttl = train.ttl = train.ttl - 1
             row = train.row
-            if row >= 0:
-                number = routes[row + node]
-            else:
-                number = train.path.get(node, NO_LINK) if train.path is not None else NO_LINK
+            number = routes[row + node] if row >= 0 else train.path.get(node, NO_LINK)
             if number == NO_LINK or ttl <= 0:
                 self.sequence = sequence
                 self._ends_here(t, node, train)
@@ -255,15 +252,15 @@ class Engine:
         self._tokens[node, is_error] = (tokens - allowed, t)
         return allowed
 
-    def _path_to_bare(self, source: int, dst: int) -> dict[int, int] | None:
-        """The way from an endpoint to a bare satellite: its own tree, backwards (links are symmetric)."""
+    def _path_to_bare(self, source: int, dst: int) -> dict[int, int]:
+        """The way from an endpoint to a bare satellite: its own tree, backwards (links are symmetric). Empty: none."""
         row = self.rows[source]
         path: dict[int, int] = {}
         node = dst
         while node != source and row >= 0 and len(path) < _HOP_LIMIT:
             number = self.routes[row + node]
             if number == NO_LINK:
-                return None
+                return {}
             node = self.links[number].dst
             path[node] = number ^ 1
-        return path if node == source else None
+        return path if node == source else {}

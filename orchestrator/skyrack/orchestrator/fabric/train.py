@@ -13,6 +13,7 @@ NEEDS_CSUM = 1
 GSO_NONE = 0
 GSO_TCPV4 = 1
 GSO_ECN = 0x80
+NO_PATH: dict[int, int] = {}  # node -> link, towards a bare satellite
 _VNET = struct.Struct("=BBHHHH")
 _FIN_PSH = 0x09
 _CWR = 0x80
@@ -45,7 +46,7 @@ class Train:
         self.row = row  # offset of the destination's row in the route table; -1: follow `path`
         self.ttl = ttl
         self.tail = tail
-        self.path: dict[int, int] | None = None  # node -> link, towards a bare satellite
+        self.path = NO_PATH
         size = len(data) - VNET_BYTES
         self.segments = 1
         self.headers = 0
