@@ -20,7 +20,12 @@ KNOT_STEP_S = 10.0
 
 
 def interpolate_km(
-    before_km: Floats, v_before_km_s: Floats, after_km: Floats, v_after_km_s: Floats, fraction: float, step_s: float
+    before_km: Floats,
+    v_before_km_s: Floats,
+    after_km: Floats,
+    v_after_km_s: Floats,
+    fraction: float,
+    step_s: float,
 ) -> Floats:
     """Positions (n, 3) at `fraction` (0..1) between two knots `step_s` apart, by cubic Hermite."""
     s = fraction
