@@ -28,7 +28,7 @@ LONGEST_SEGMENT_S = 1.0
 SHORTEST_SEGMENT_S = 0.1
 SEGMENTS_AHEAD = 12  # fewer than the fabric's slots
 HOP_SLACK_S = 3e-4
-REROUTE_MARGIN_S = 0.002
+REROUTE_MARGIN_S = 0.005
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Where a run keeps its sockets and its results, and which runs are up on this machine.
 
 <base>/<run>/            0700; sockets and the little that a later command needs: gone after `down`
-    run.json             pid of the run's init, run directory, HTTP address
+    run.json             pid of the run's outermost process, run directory
     api.sock             HTTP/JSON for this user's commands
     control.sock         gRPC: nodes join here
     fabric.sock          nodes attach here
@@ -16,14 +16,20 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
+import struct
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+from skyrack.orchestrator.runtime.files import write_whole
+
 # A Unix socket's path holds 107 bytes; `nodes/` and `.metrics.sock` need room for a node's name.
 MAX_SOCKET_PATH_BYTES = 107
 LONGEST_NODE_NAME = 32
+_RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+_FLOCK = struct.Struct("hhqqi0q")  # struct flock of 64-bit Linux: l_type, l_whence, l_start, l_len, l_pid
 
 
 @dataclass(frozen=True)
@@ -34,8 +40,6 @@ class RunRecord:
     pid: int
     run_dir: str
     scenario_digest: str
-    state: str  # "starting" | "up"
-    http: str = ""
 
 
 class Busy(Exception):
@@ -46,13 +50,28 @@ def base_dir() -> Path:
     """Directory of all runs of this user."""
     if chosen := os.environ.get("SKYRACK_SOCKET_DIR"):
         return Path(chosen)
-    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
+    # After `su` the variable often still names somebody else's directory: then it is as good as unset.
+    if (runtime := os.environ.get("XDG_RUNTIME_DIR")) and _is_mine(Path(runtime)):
         return Path(runtime) / "skyrack"
     return Path("/run/skyrack") if os.getuid() == 0 else Path(f"/tmp/skyrack-{os.getuid()}")
 
 
+def _is_mine(path: Path) -> bool:
+    try:
+        return path.is_absolute() and path.is_dir() and path.stat().st_uid == os.getuid()
+    except OSError:
+        return False
+
+
+def is_run_name(text: str) -> bool:
+    """Whether a run may be called so: a name becomes part of paths, so it can hold neither `/` nor `.`."""
+    return _RUN_NAME.fullmatch(text) is not None
+
+
 def socket_dir(run: str) -> Path:
-    """Directory of one run's sockets. Raises ValueError when a socket in it could not have a legal path."""
+    """Directory of one run's sockets. Raises ValueError: not a run's name, or a socket could not have a legal path."""
+    if not is_run_name(run):
+        raise ValueError(f"{run!r} cannot name a run: up to 63 letters, digits, - and _")
     path = base_dir() / run
     longest = len(os.fsencode(path / "nodes")) + 1 + LONGEST_NODE_NAME + len(".metrics.sock")
     if longest > MAX_SOCKET_PATH_BYTES:
@@ -66,26 +85,34 @@ def socket_dir(run: str) -> Path:
 def claim(run: str) -> tuple[Path, int]:
     """The run's socket directory, emptied of what a killed run left, and a descriptor that holds its lock.
 
-    Raises Busy when a live process has it. The lock is advisory and ends with the descriptor's last holder, so a kill
-    leaves nothing to clean by hand.
+    Raises Busy when a live process has it, ValueError for a bad name, OSError. The lock is advisory and ends with the
+    descriptor's last holder, so a kill leaves nothing to clean by hand.
     """
+    path = socket_dir(run)
     base = base_dir()
     base.mkdir(mode=0o700, parents=True, exist_ok=True)
     if base.stat().st_uid != os.getuid():
         raise PermissionError(f"{base} belongs to another user; set SKYRACK_SOCKET_DIR")
-    path = socket_dir(run)
-    lock = _lock(run)
+    lock = _lock(run, create=True)
     if lock is None:
         raise Busy(run)
-    shutil.rmtree(path, ignore_errors=True)
-    (path / "nodes").mkdir(parents=True, mode=0o700)
-    path.chmod(0o700)
+    try:
+        shutil.rmtree(path, ignore_errors=True)
+        (path / "nodes").mkdir(parents=True, mode=0o700)
+        path.chmod(0o700)
+    except BaseException:
+        release(run, lock)
+        raise
     return path, lock
 
 
-def release(run: str) -> None:
-    """Remove what a run that has ended left here; does nothing while a process holds it."""
-    lock = _lock(run) if (base_dir() / f"{run}.lock").exists() else None
+def release(run: str, lock: int | None = None) -> None:
+    """Remove what a run that has ended left here; does nothing while another process holds it.
+
+    `lock` is what `claim` gave, where this process still has it; it is closed.
+    """
+    if lock is None and is_run_name(run):
+        lock = _lock(run, create=False)
     if lock is None:
         return
     shutil.rmtree(base_dir() / run, ignore_errors=True)
@@ -95,13 +122,19 @@ def release(run: str) -> None:
         base_dir().rmdir()
 
 
-def _lock(run: str) -> int | None:
-    """A descriptor that holds the run's lock; None when somebody else does."""
+def _lock(run: str, *, create: bool) -> int | None:
+    """A descriptor that holds the run's lock; None when somebody else does, or there is no lock file to hold."""
     path = base_dir() / f"{run}.lock"
     while True:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o600)
+        except FileNotFoundError:
+            if not create:
+                return None
+            base_dir().mkdir(mode=0o700, parents=True, exist_ok=True)  # the last run's end has removed it
+            continue
+        try:
+            fcntl.fcntl(lock, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
         except BlockingIOError:
             os.close(lock)
             return None
@@ -112,31 +145,26 @@ def _lock(run: str) -> int | None:
 
 
 def is_held(run: str) -> bool:
-    """Whether a live process holds the run's name."""
+    """Whether a live process holds the run's name. Only asks: taking the lock to see would make it look held to others."""
     try:
-        lock = os.open(base_dir() / f"{run}.lock", os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
+        file = os.open(base_dir() / f"{run}.lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
         return False
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        answer = fcntl.fcntl(file, fcntl.F_OFD_GETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
     finally:
-        os.close(lock)
-    return False
+        os.close(file)
+    return bool(_FLOCK.unpack(answer)[0] != fcntl.F_UNLCK)
 
 
 def write_record(record: RunRecord) -> None:
     """Publish the record (whole or not at all)."""
-    path = base_dir() / record.run / "run.json"
-    temporary = path.with_suffix(".new")
-    temporary.write_text(json.dumps(asdict(record)))
-    temporary.replace(path)
+    write_whole(base_dir() / record.run / "run.json", json.dumps(asdict(record)))
 
 
 def read_record(run: str) -> RunRecord | None:
     """The record of a live run; None when there is no such run."""
-    if not is_held(run):
+    if not is_run_name(run) or not is_held(run):
         return None
     try:
         return RunRecord(**json.loads((base_dir() / run / "run.json").read_text()))
@@ -146,24 +174,23 @@ def read_record(run: str) -> RunRecord | None:
 
 def live_runs() -> list[str]:
     """Names of this user's runs that a process holds, sorted."""
-    try:
-        names = sorted(path.stem for path in base_dir().glob("*.lock"))
-    except OSError:
-        return []
-    return [name for name in names if is_held(name)]
+    return [name for name in _known_runs() if is_held(name)]
 
 
 def leftovers() -> list[str]:
     """Names of runs that were killed and left files behind, sorted."""
+    return [name for name in _known_runs() if not is_held(name)]
+
+
+def _known_runs() -> list[str]:
     try:
-        names = sorted(path.stem for path in base_dir().glob("*.lock"))
+        return sorted(path.stem for path in base_dir().glob("*.lock") if is_run_name(path.stem))
     except OSError:
         return []
-    return [name for name in names if not is_held(name)]
 
 
 def new_run_dir(parent: Path, name: str, now: datetime) -> Path:
-    """Create `<parent>/<UTC stamp>-<name>` and point `<parent>/latest` at it. Raises OSError."""
+    """Create `<parent>/<UTC stamp>-<name>` with a directory for logs. Raises OSError, and leaves nothing then."""
     parent.mkdir(parents=True, exist_ok=True)
     stamp = now.strftime("%Y%m%dT%H%M%SZ")
     path = parent / f"{stamp}-{name}"
@@ -175,9 +202,30 @@ def new_run_dir(parent: Path, name: str, now: datetime) -> Path:
         except FileExistsError:
             number += 1
             path = parent / f"{stamp}-{name}-{number}"
-    (path / "logs").mkdir()
-    link = parent / f".latest-{os.getpid()}"
-    link.unlink(missing_ok=True)
-    link.symlink_to(path.name)
-    link.replace(parent / "latest")
+    try:
+        (path / "logs").mkdir()
+    except OSError:
+        path.rmdir()
+        raise
     return path
+
+
+def point_latest_at(run_dir: Path) -> None:
+    """Make `latest` beside the run directory a link to it. Raises OSError."""
+    link = run_dir.parent / f".latest-{os.getpid()}"
+    link.unlink(missing_ok=True)
+    link.symlink_to(run_dir.name)
+    link.replace(run_dir.parent / "latest")
+
+
+def discard_run_dir(run_dir: Path) -> None:
+    """Remove the directory of a run that never ran; `latest` goes back to the newest one left, if any."""
+    shutil.rmtree(run_dir, ignore_errors=True)
+    latest = run_dir.parent / "latest"
+    with contextlib.suppress(OSError):
+        if latest.is_symlink() and not latest.exists():
+            latest.unlink()
+            others = [path for path in run_dir.parent.iterdir() if (path / "scenario.yaml").exists()]
+            if others:
+                point_latest_at(max(others, key=lambda path: path.stat().st_mtime))
+        run_dir.parent.rmdir()

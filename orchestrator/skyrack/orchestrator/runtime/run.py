@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ipaddress
 import json
+from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -38,6 +39,10 @@ STOP_TIMEOUT_S = 10.0
 KEPT_FORCE_S = 900.0
 NICENESS_WITHOUT_FIFO = 5
 FABRIC_RESTART_S = 0.2
+# A probe in flight while a node goes dark, comes back or is routed around may rightly end either way: the fabric acts
+# within milliseconds of the instant that is written down.
+GUARD_S = 0.01
+GUARDED_FLIGHT_S = 0.3
 
 
 class StartFailed(Exception):
@@ -66,6 +71,7 @@ class Run:
         self._fabric: FabricClient | None = None
         self._mesh: MeshDriver | None = None
         self._force = ForceLog()
+        self._changes_s: deque[float] = deque(maxlen=10_000)  # unplanned: dark, lit, rerouted
         self._background: set[asyncio.Task[None]] = set()
 
     async def main(self, port: int | None) -> None:
@@ -202,6 +208,7 @@ class Run:
 
     def _fabric_event(self, message: Mapping[str, Any]) -> None:
         index, at_s, lit = int(message["node"]), float(message["at"]), message["op"] == "lit"
+        self._changes_s.append(at_s)
         node = self._states[index]
         self.nodes.attached(node, lit)
         self.events.add("node_lit" if lit else "node_dark", run_s=at_s, node=node.name)
@@ -223,7 +230,9 @@ class Run:
 
     async def _reroute(self) -> None:
         if self._mesh is not None:
+            self._changes_s.append(self.clock.run_s())
             await self._mesh.set_dark(frozenset(self._dark))
+            self._changes_s.append(self.clock.run_s())
 
     def _in_force(self, at_s: float, epoch: Epoch) -> None:
         self._epoch = epoch
@@ -357,10 +366,18 @@ class Run:
                 self._worker, computed_rtt,
                 self.geometry, self._force, model, self.require_node(a), self.require_node(b), times, size,
             )  # fmt: skip
-            for i, answer in zip(members, answers, strict=True):
+            for k, (i, answer) in enumerate(zip(members, answers, strict=True)):
                 path = [self._names[node] for node in answer.path]
-                results[i] = {"rtt_s": answer.rtt_s, "path": path, "reason": answer.reason}
+                reason = answer.reason
+                if self._unsettled(times[k], answer.rtt_s):
+                    reason = "guard: a node or a route changed while it flew"
+                results[i] = {"rtt_s": answer.rtt_s, "path": path, "reason": reason}
         return results
+
+    def _unsettled(self, sent_s: float, rtt_s: float | None) -> bool:
+        """Whether the mesh changed unplanned while a probe flew."""
+        last_s = sent_s + (GUARDED_FLIGHT_S if rtt_s is None else rtt_s) + GUARD_S
+        return any(sent_s - GUARD_S <= at_s <= last_s for at_s in self._changes_s)
 
     async def expositions(self) -> list[str]:
         """Metrics of the orchestrator with the fabric, and of every node."""
