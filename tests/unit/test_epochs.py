@@ -143,6 +143,22 @@ def test_looking_only_at_lasers_near_their_limit_misses_none() -> None:
         )
 
 
+def test_long_epochs_hold_only_what_lasts() -> None:
+    """Two hours: a satellite in sight at both ends has been away in between, and lasers still change by the second."""
+    links = {**FLICKERING["links"], "epoch_s": 7200, "epoch_offset_s": 0}
+    geometry = Geometry(Scenario.model_validate({**FLICKERING, "links": links}))
+    first = geometry.epoch(0.0)
+    assert not (first.kind == GROUND).any()
+    short, t_s = _flickering(), 0.0
+    while t_s < 600.0:
+        long_epoch, short_epoch = geometry.epoch(t_s + 0.5), short.epoch(t_s + 0.5)
+        assert (long_epoch.kind == LASER).sum() == (short_epoch.kind == LASER).sum()
+        t_s += 60.0
+    geostationary = {"kind": "geostationary", "longitudes_deg": [0]}
+    keys = {**FLICKERING, "shells": [geostationary], "links": links}
+    assert (Geometry(Scenario.model_validate(keys)).epoch(0.0).kind == GROUND).sum() == 2, "London and Reykjavik"
+
+
 def test_links_are_sorted_lasers_first_and_satellites_first() -> None:
     epoch = Geometry(load_scenario("iridium")).epoch(0.0)
     assert (epoch.a < epoch.b).all()

@@ -6,7 +6,9 @@ restarted process computes the same. Caches only save time; one Geometry may be 
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
+from functools import reduce
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,6 +32,10 @@ from skyrack.orchestrator.topology.windows import Window, cut
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int32]
 Kinds = NDArray[np.uint8]
+
+
+# A satellite that has set stays away longer than this: the next pass is most of an orbit later, an hour and more.
+_SHORTEST_ABSENCE_S = 600.0
 
 
 class Geometry:
@@ -128,8 +134,7 @@ class Geometry:
         """Links and routes in force at `t_s`, without the links of `dark` nodes.
 
         Epochs end at the UTC grid of `links.epoch_s` and at seconds where the set of lit lasers changes. A ground link
-        is in force over a whole period of the grid if it is in sight at the period's start and end: a pass rises and
-        sets once, so it is in sight between.
+        is in force over a whole period of the grid if it is in sight from the period's start to its end.
         """
         number = self.grid_clock.number_at(t_s)
         return self._epoch((number, self._window(number).part_at(t_s), dark))
@@ -159,10 +164,22 @@ class Geometry:
         )
         pairs = PATTERNS[links.pattern](sky)
         bounds_s, lit = cut(pairs, t0_s, t1_s, self._knots.positions_km, self._laser_limits)
-        first, last = self._visible_on_grid(number), self._visible_on_grid(number + 1)
-        both = np.intersect1d(_keys(*first, self.n_sat), _keys(*last, self.n_sat), assume_unique=True)
-        station, satellite = (both // self.n_sat).astype(np.int32), (both % self.n_sat).astype(np.int32)
+        station, satellite = self._visible_throughout(number)
         return Window(pairs, bounds_s, lit, station, satellite)
+
+    def _visible_throughout(self, number: int) -> tuple[Indices, Indices]:
+        """(station, satellite) in sight from boundary `number` to the next.
+
+        A pass rises and sets once, so both ends decide; over periods long enough for a satellite to set and rise again,
+        instants in between are asked too.
+        """
+        t0_s, t1_s = self.grid_clock.boundary_s(number), self.grid_clock.boundary_s(number + 1)
+        between_s = np.linspace(t0_s, t1_s, math.ceil((t1_s - t0_s) / _SHORTEST_ABSENCE_S) + 1)[1:-1]
+        sights = [self._visible_on_grid(number), self._visible_on_grid(number + 1)]
+        sights += [self._visible_at(float(t_s)) for t_s in between_s]
+        keys = [station.astype(np.int64) * self.n_sat + satellite for station, satellite in sights]
+        both = reduce(lambda a, b: np.intersect1d(a, b, assume_unique=True), keys)
+        return (both // self.n_sat).astype(np.int32), (both % self.n_sat).astype(np.int32)
 
     def _visible_at_boundary(self, number: int) -> tuple[Indices, Indices]:
         return self._visible_at(self.grid_clock.boundary_s(number))
@@ -196,10 +213,6 @@ def _links(
     kind = np.full(len(a), GROUND, dtype=np.uint8)
     kind[: len(lasers)] = LASER
     return a, b, kind
-
-
-def _keys(station: Indices, satellite: Indices, n_sat: int) -> NDArray[np.int64]:
-    return station.astype(np.int64) * n_sat + satellite
 
 
 def _delay_s(positions_km: Floats, a: ArrayLike, b: ArrayLike) -> Floats:
