@@ -159,23 +159,41 @@ def fork_into(pid: int) -> int:
             middle = os.fork()
             if middle == 0:
                 _fork_from_middle(pid, result_write)
-                # The child. Only once adopted may it set the death signal; no word means the caller died.
-                os.close(go_write)
-                fds.remove(go_write)
+                for fd in (result_read, go_write):
+                    os.close(fd)
+                    fds.remove(fd)
+                # The child. Only once adopted may it set the death signal; no word means the caller died, and so
+                # does a word that cannot be given back.
                 if not os.read(go_read, 1):
                     os._exit(1)
                 die_with_parent()
+                try:
+                    os.write(result_write, b"k")
+                except OSError:
+                    os._exit(1)
                 return 0
+            os.close(result_write)
+            fds.remove(result_write)
             os.waitpid(middle, 0)
             os.set_blocking(result_read, False)
-            child = int(_result(os.read(result_read, 4096)))
+            child = int(_result(_read_now(result_read)))
             os.write(go_write, b"g")
+            os.set_blocking(result_read, True)
+            os.read(result_read, 1)
             return child
         finally:
             if not was_subreaper:
                 _set_subreaper(False)
             for fd in fds:
                 os.close(fd)
+
+
+def _read_now(fd: int) -> bytes:
+    """What a pipe holds, without waiting."""
+    try:
+        return os.read(fd, 4096)
+    except BlockingIOError:
+        return b""
 
 
 def _fork_from_middle(pid: int, result_fd: int) -> None:
