@@ -156,7 +156,9 @@ def test_long_epochs_hold_only_what_lasts() -> None:
         t_s += 60.0
     geostationary = {"kind": "geostationary", "longitudes_deg": [0]}
     keys = {**FLICKERING, "shells": [geostationary], "links": links}
-    assert (Geometry(Scenario.model_validate(keys)).epoch(0.0).kind == GROUND).sum() == 2, "London and Reykjavik"
+    assert (Geometry(Scenario.model_validate(keys)).epoch(0.0).kind == GROUND).sum() == 2, (
+        "London and Reykjavik"
+    )
 
 
 def test_links_are_sorted_lasers_first_and_satellites_first() -> None:

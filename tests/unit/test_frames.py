@@ -13,7 +13,6 @@ from skyfield.sgp4lib import theta_GMST1982
 
 from skyrack.orchestrator.orbit.constellation import build_constellation
 from skyrack.orchestrator.orbit.frames import (
-    elevation_deg,
     geodetic_to_itrf_km,
     gmst_rad,
     itrf_to_geodetic,
@@ -24,6 +23,7 @@ from skyrack.orchestrator.orbit.frames import (
 from skyrack.orchestrator.orbit.times import from_julian_date, iso_utc, julian_date
 from skyrack.orchestrator.scenario import load_scenario
 from skyrack.orchestrator.topology.geometry import Geometry
+from skyrack.orchestrator.topology.sight import GroundLimits
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 TWENTY_METRES_KM = 0.020
@@ -104,8 +104,8 @@ def test_elevation_agrees_with_skyfield_within_a_millidegree() -> None:
     """Skyfield adds nutation and polar motion to the station's frame; they cancel to below 0.001 deg for a satellite."""
     constellation = build_constellation(load_scenario("kuiper630"))
     station = wgs84.latlon(14.6042, 120.9822)
-    r_station_km = geodetic_to_itrf_km(14.6042, 120.9822, 0.0)
-    up = up_vector(14.6042, 120.9822)
+    r_station_km = geodetic_to_itrf_km(14.6042, 120.9822, 0.0)[np.newaxis]
+    up = up_vector(14.6042, 120.9822)[np.newaxis]
     compared = 0
     for index in (183, 184, 217, 218, 648):
         satellite = EarthSatellite.from_satrec(constellation.elements[index].satrec, TIMESCALE)
@@ -115,9 +115,10 @@ def test_elevation_agrees_with_skyfield_within_a_millidegree() -> None:
             teme_km, _ = constellation.teme_of_km(index, np.array([t_s]))
             jd, fraction = julian_date(constellation.start)
             itrf_km, _ = teme_to_itrf(teme_km, teme_km, jd, fraction + (t_s + float(at.dut1)) / 86_400.0)
-            ours_deg = elevation_deg(r_station_km, up, itrf_km)[0]
-            assert abs(ours_deg - altitude.degrees) < 1e-3
-            assert abs(np.linalg.norm(itrf_km[0] - r_station_km) - distance.km) < TWENTY_METRES_KM
+            for off_deg, seen in ((-1e-3, 1), (1e-3, 0)):
+                limits = GroundLimits(altitude.degrees + off_deg)
+                assert len(limits.visible(r_station_km, up, itrf_km)[0]) == seen
+            assert abs(np.linalg.norm(itrf_km - r_station_km) - distance.km) < TWENTY_METRES_KM
             compared += 1
     assert compared == 15
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from skyrack.orchestrator.orbit.constellation import Constellation, build_constellation
+from skyrack.orchestrator.orbit.times import from_julian_date
 from skyrack.orchestrator.scenario import Scenario, load_scenario
 
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -23,7 +24,9 @@ def _catalogued(tmp_path: Path, constellation: Constellation, shuffle: int) -> S
             {
                 "OBJECT_NAME": element.name,
                 "NORAD_CAT_ID": number + 1,
-                "EPOCH": element.epoch.replace(tzinfo=None).isoformat(),
+                "EPOCH": from_julian_date(satrec.jdsatepoch, satrec.jdsatepochF)
+                .replace(tzinfo=None)
+                .isoformat(),
                 "MEAN_MOTION": satrec.no_kozai * 720.0 / np.pi,
                 "ECCENTRICITY": satrec.ecco,
                 "INCLINATION": float(np.degrees(satrec.inclo)),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 # Exact by the definition of the metre (SI).
-SPEED_OF_LIGHT_M_S: Final = 299_792_458.0
 SPEED_OF_LIGHT_KM_S: Final = 299_792.458
 
 # WGS84 ellipsoid (NIMA TR8350.2): where ground stations stand and what a sub-satellite point refers to.

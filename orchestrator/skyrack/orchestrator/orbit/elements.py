@@ -9,7 +9,7 @@ import numpy as np
 from sgp4.api import WGS72, Satrec
 
 from skyrack.orchestrator.orbit.constants import WGS72_J2, WGS72_MU_KM3_S2, WGS72_RADIUS_KM
-from skyrack.orchestrator.orbit.times import as_utc, from_julian_date
+from skyrack.orchestrator.orbit.times import as_utc
 
 _SGP4_EPOCH = datetime(1949, 12, 31, tzinfo=UTC)
 
@@ -23,11 +23,6 @@ class Element:
     shell: int = -1
     plane: int = -1
     slot: int = -1
-
-    @property
-    def epoch(self) -> datetime:
-        """The instant the elements refer to."""
-        return from_julian_date(self.satrec.jdsatepoch, self.satrec.jdsatepochF)
 
 
 def satrec_from_elements(

@@ -1,4 +1,4 @@
-"""TEME (the frame of SGP4), ITRF (fixed to the Earth), geodetic coordinates and elevation.
+"""TEME (the frame of SGP4), ITRF (fixed to the Earth) and geodetic coordinates.
 
 TEME to ITRF is one rotation by Greenwich mean sidereal time (IAU 1982), as SGP4's authors define it (AIAA 2006-6753,
 appendix C). Polar motion is neglected: at most 0.6 arcsec, 20 m on the ground.
@@ -84,10 +84,3 @@ def itrf_to_geodetic(r_itrf_km: Floats) -> tuple[Floats, Floats, Floats]:
     normal_km = EARTH_RADIUS_KM / np.sqrt(1.0 - _E2 * sin * sin)
     altitude_km = np.hypot(across_km, z + correction_km) - normal_km
     return np.degrees(lat), np.degrees(np.arctan2(y, x)), altitude_km
-
-
-def elevation_deg(station_km: Floats, up: Floats, satellite_km: Floats) -> Floats:
-    """Angle above the station's horizon of satellites (..., 3), all in one frame. No refraction."""
-    line = satellite_km - station_km
-    sine = (line * up).sum(axis=-1) / np.linalg.norm(line, axis=-1)
-    return np.asarray(np.degrees(np.arcsin(np.clip(sine, -1.0, 1.0))), dtype=np.float64)
