@@ -66,6 +66,10 @@ class LineChild:
         except BrokenPipeError:
             return
 
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+
     def close(self, patience_s: float = 2.0) -> int:
         """Wait for its end, by force after `patience_s`; returns its exit status."""
         self.finish()
