@@ -24,7 +24,7 @@ bench: $(VENV)/.dev-ready
 	$(BIN)/python -m tests.bench
 
 proto: $(VENV)/.dev-ready
-	$(BIN)/python -m grpc_tools.protoc -I proto --python_out=proto --grpc_python_out=proto \
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto --python_out=proto --grpc_python_out=proto \
 	  --mypy_out=proto --mypy_grpc_out=proto proto/skyrack/v1/*.proto
 
 clean:
