@@ -23,6 +23,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
         self._update_of = update_of
         self._epoch = asyncio.Condition()
         self._version = 0
+        self._streams: dict[str, object] = {}  # by node, the newest: the end of an older one means nothing
 
     async def publish(self) -> None:
         """Send every joined node its update anew."""
@@ -43,6 +44,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
                 f"run {self._run} has no node {request.name!r} of run {request.run!r}",
             )
             return
+        self._streams[node.name] = request
         self._nodes.joined(node, True)
         try:
             while True:
@@ -52,7 +54,9 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
                 async with self._epoch:
                     await self._epoch.wait_for(lambda seen=version: self._version != seen)  # type: ignore[misc]
         finally:
-            self._nodes.joined(node, False)
+            if self._streams.get(node.name) is request:
+                del self._streams[node.name]
+                self._nodes.joined(node, False)
 
 
 async def serve(service: ControlService, path: Path) -> grpc.aio.Server:

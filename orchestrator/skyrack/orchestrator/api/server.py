@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import json
+import math
+import os
 import signal
+import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +45,8 @@ def application(run: Run, *, mutations: bool) -> web.Application:
         for probe in probes:
             if not (isinstance(probe, list) and len(probe) == 4):
                 raise _BadRequest(f"probe {probe!r}: expected [run_s, a, b, ip_bytes]")
+            if not (_is_number(probe[0]) and _is_number(probe[3]) and probe[3] > 0):
+                raise _BadRequest(f"probe {probe!r}: run_s and ip_bytes must be numbers, ip_bytes above 0")
             for name in probe[1:3]:
                 run.require_node(name)
         return web.json_response({"results": await run.computed(probes)})
@@ -55,7 +59,7 @@ def application(run: Run, *, mutations: bool) -> web.Application:
         run.require_node(name)
         text = await scrape(run.socket_dir / "nodes" / f"{name}.metrics.sock")
         if text is None:
-            raise web.HTTPBadGateway(text=json.dumps({"error": f"{name} does not answer"}))
+            return web.json_response({"error": f"{name} does not answer"}, status=502)
         return web.Response(text=text, content_type="text/plain", charset="utf-8")
 
     async def targets(_: web.Request) -> web.Response:
@@ -99,11 +103,23 @@ async def _errors_as_json(
 ) -> web.StreamResponse:
     try:
         return await handler(request)
+    except web.HTTPException as error:
+        allowed = error.headers.get("Allow")
+        headers = {"Allow": allowed} if allowed else None
+        text = f"{request.method} {request.path}: {error.reason}"
+        return web.json_response({"error": text}, status=error.status, headers=headers)
     except (_BadRequest, KeyError, ValueError) as error:
         text = error.args[0] if error.args else repr(error)
         return web.json_response({"error": str(text)}, status=404 if isinstance(error, KeyError) else 400)
     except (RuntimeError, ConnectionError, TimeoutError) as error:
         return web.json_response({"error": str(error) or type(error).__name__}, status=503)
+    except Exception as error:
+        traceback.print_exc()
+        return web.json_response({"error": f"{type(error).__name__}: {error}"}, status=500)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 async def _body(request: web.Request) -> dict[str, Any]:
@@ -132,10 +148,15 @@ async def serve(run: Run, path: Path, port: int | None) -> tuple[list[web.AppRun
         return [private], ""
     public = web.AppRunner(application(run, mutations=False), access_log=None)
     await public.setup()
-    for candidate in range(port, port + PORTS_TRIED):
+    last = min(port + PORTS_TRIED - 1, 65535)
+    reason = ""
+    for candidate in range(port, last + 1):
         try:
             await web.TCPSite(public, "127.0.0.1", candidate).start()
-        except OSError:
+        except OSError as error:
+            reason = os.strerror(error.errno or 0)
             continue
         return [private, public], f"http://127.0.0.1:{candidate}"
-    raise RuntimeError(f"no free port from {port} to {port + PORTS_TRIED - 1} on 127.0.0.1")
+    raise RuntimeError(
+        f"no port from {port} to {last} on 127.0.0.1 can be had ({reason}): choose with --port, or 0 for none"
+    )

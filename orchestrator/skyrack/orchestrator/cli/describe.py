@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from skyrack.orchestrator.clock import RealClock
+from skyrack.orchestrator.orbit.constellation import epoch_age_note
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.orchestrator.topology.geometry import Geometry
 
@@ -17,7 +19,8 @@ def describe(scenario: Scenario) -> list[str]:
         f"{scenario.name}: {n_inhabited} of {geometry.n_sat} satellites inhabited, {n_ground} ground stations"
     ]
     lines.append(f"at {geometry.start:%Y-%m-%dT%H:%M:%SZ}: {lasers} lasers, {ground} ground links")
-    return lines + [f"note: {text}" for text in geometry.notes]
+    notes = (*geometry.notes, epoch_age_note(geometry.constellation, RealClock().utc()))
+    return lines + [f"note: {text}" for text in notes if text is not None]
 
 
 def geometry_of(scenario: Scenario) -> Geometry:

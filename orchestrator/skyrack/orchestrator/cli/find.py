@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from skyrack.orchestrator.api.client import ApiClient, ApiError
-from skyrack.orchestrator.cli.exits import FAILED, USAGE, Problem
+from skyrack.orchestrator.cli.exits import USAGE, Problem
 from skyrack.orchestrator.runtime import paths
 
 RunName = Annotated[
@@ -32,8 +32,15 @@ class LiveRun:
         try:
             answer: dict[str, Any] = self.api.get("/v1/status")
         except ApiError as error:
+            if not paths.is_held(self.record.run):
+                raise _no_run(f"{self.record.run} has just ended") from error
+            if not (self.socket_dir / "api.sock").exists():
+                raise Problem(
+                    f"{self.record.run} is starting and does not answer yet",
+                    hint="skyrack up waits until it serves",
+                ) from error
             raise Problem(
-                str(error), hint="it may still be starting: see skyrack logs orchestrator"
+                str(error), hint=f"skyrack logs orchestrator  |  skyrack down --run {self.record.run}"
             ) from error
         return answer
 
@@ -69,15 +76,27 @@ def find_run(name: str | None) -> LiveRun:
     live = paths.live_runs()
     if name is None:
         if not live:
-            raise Problem("no run is up", hint="start one: skyrack up", status=FAILED)
+            raise _no_run("no run is up")
         if len(live) > 1:
             raise Problem(
                 f"{len(live)} runs are up: {', '.join(live)}", hint="say which: --run NAME", status=USAGE
             )
         name = live[0]
+    if name not in live:
+        if not live:
+            raise _no_run(f"no run called {name!r} is up")
+        raise Problem(f"no run called {name!r} is up", hint=f"up now: {', '.join(live)}")
     record = paths.read_record(name)
     if record is None:
-        up = f"up now: {', '.join(live)}" if live else "none is up; start one: skyrack up"
-        raise Problem(f"no run is called {name!r}", hint=up, status=FAILED)
+        raise Problem(f"{name} is starting and does not answer yet", hint="skyrack up waits until it serves")
     directory = paths.base_dir() / name
     return LiveRun(record, directory, ApiClient(directory))
+
+
+def _no_run(message: str) -> Problem:
+    """That nothing is up, and what became of runs that ended by themselves."""
+    for name in paths.leftovers():
+        if (record := paths.read_record(name)) is not None:
+            message += f"; {name} was killed or failed"
+            return Problem(message, hint=f"see {record.run_dir}, start again with skyrack up")
+    return Problem(message, hint="start one: skyrack up")

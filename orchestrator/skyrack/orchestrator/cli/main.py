@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.main import get_command
 
-from skyrack.orchestrator.cli import load, path, ping, plan, run_in, scenario, show, up
+from skyrack.orchestrator.cli import down, load, path, ping, plan, run_in, scenario, show, up
 from skyrack.orchestrator.cli.guard import guarded
 
 ENVIRONMENT = "SKYRACK"
@@ -34,7 +34,7 @@ for verb, function in (
     ("plan", plan.plan),
     ("path", path.path),
     ("up", up.up),
-    ("down", up.down),
+    ("down", down.down),
     ("status", show.status),
     ("logs", show.logs),
     ("ping", ping.ping),

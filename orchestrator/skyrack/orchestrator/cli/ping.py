@@ -12,7 +12,7 @@ import typer
 
 from skyrack.orchestrator.api.client import ApiError
 from skyrack.orchestrator.cli.console import Format, Output, note, print_json
-from skyrack.orchestrator.cli.exits import FAILED, Problem
+from skyrack.orchestrator.cli.exits import FAILED, USAGE, Problem
 from skyrack.orchestrator.cli.find import LiveRun, RunName, find_run, require_name
 from skyrack.orchestrator.cli.times import parse_span_s
 
@@ -46,7 +46,7 @@ def ping(
     live = find_run(run)
     interval_s = parse_span_s(interval)
     if interval_s < 0.0005:
-        raise Problem("--interval: 0.5 ms is the shortest")
+        raise Problem("--interval: 0.5 ms is the shortest", status=USAGE)
     status = live.status()
     nodes = {node["name"]: node for node in status["nodes"]}
     require_name(b, list(nodes))

@@ -45,6 +45,7 @@ def execute(
 
 
 def _become(command: list[str]) -> None:
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and a program would inherit that
     environment = {key: value for key, value in os.environ.items() if key.lower() not in PROXIES}
     try:
         os.execvpe(command[0], command, environment)

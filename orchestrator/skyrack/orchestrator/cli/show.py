@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, TextIO
 
 import typer
 
 from skyrack.orchestrator.cli.console import Format, Output, coloured, note, print_json, print_table
 from skyrack.orchestrator.cli.exits import USAGE, Problem
 from skyrack.orchestrator.cli.find import RunName, find_run
+from skyrack.orchestrator.cli.happenings import level, sentence
 from skyrack.orchestrator.runtime import paths
 
 FOLLOW_S = 0.2
@@ -41,6 +44,8 @@ def status(
         f"{links['laser']} lasers, {links['ground']} ground links, fabric {fabric['scheduler']} {answer['http']}".rstrip()
     )
     print_table(["NODE", "KIND", "STATE", "ADDRESS", "PID", "RESTARTS"], rows)
+    if lost := answer["events_lost"]:
+        note(f"{lost} events could not be written to {answer['run_dir']}: is the disk full?")
     bare = len(answer["nodes"]) - sum(n["inhabited"] for n in answer["nodes"])
     if bare and not everything:
         note(f"and {bare} bare satellites, which forward and answer ping: skyrack status --all")
@@ -65,14 +70,18 @@ def logs(
 ) -> None:
     """Show what a node or a part of a run has logged."""
     directory = run_dir or _run_dir(run)
-    path = directory / "events.jsonl" if what == "events" else _log_file(directory, what)
-    with path.open(encoding="utf-8", errors="replace") as file:
-        text = file.readlines()
-        for line in text[-lines:] if lines else text:
-            _print_line(line, raw=raw)
-        if follow:
-            for line in _new_lines(file):
-                _print_line(line, raw=raw)
+    path = _log_file(directory, what)
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            newest = deque(file, maxlen=lines or None)
+            for line in newest:
+                print(line.rstrip("\n") if raw else readable(line))
+            if follow:
+                sys.stdout.flush()
+                for line in _new_lines(file):
+                    print(line.rstrip("\n") if raw else readable(line), flush=True)
+    except OSError as error:
+        raise Problem(f"cannot read {path}: {error.strerror}") from error
 
 
 def version() -> None:
@@ -88,14 +97,15 @@ def _run_dir(run: str | None) -> Path:
 
 
 def _log_file(directory: Path, what: str) -> Path:
-    logs_dir = directory / "logs"
-    for suffix in (".jsonl", ".log"):
-        if (path := logs_dir / f"{what}{suffix}").exists():
-            return path
-    known = sorted(path.stem for path in logs_dir.glob("*")) if logs_dir.exists() else []
-    raise Problem(
-        f"no log called {what!r} in {logs_dir}", hint=f"there are events, {', '.join(known)}", status=USAGE
-    )
+    if not directory.is_dir():
+        raise Problem(f"{directory} is not the directory of a run", status=USAGE)
+    files = {path.stem: path for path in (directory / "logs").glob("*") if path.suffix in (".jsonl", ".log")}
+    files["events"] = directory / "events.jsonl"
+    if what not in files:
+        close = difflib.get_close_matches(what, files, 3)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(sorted(files))}"
+        raise Problem(f"no log called {what!r} in {directory}", hint=hint, status=USAGE)
+    return files[what]
 
 
 def _new_lines(file: TextIO) -> Iterator[str]:
@@ -109,22 +119,27 @@ def _new_lines(file: TextIO) -> Iterator[str]:
             time.sleep(FOLLOW_S)
 
 
-def _print_line(line: str, *, raw: bool) -> None:
+def readable(line: str) -> str:
+    """A line of a log for people: time, level, message, fields. What is no JSON object stays as it is."""
     line = line.rstrip("\n")
-    if raw:
-        print(line)
-        return
     try:
-        record: dict[str, Any] = json.loads(line)
+        record = json.loads(line)
     except ValueError:
-        print(line)
-        return
-    when = record.pop("time", None) or f"{record.pop('run_s', 0.0):10.3f} s"
-    level = str(record.pop("level", "")).upper()
-    text = record.pop("msg", None) or record.pop("event", "")
-    for key in ("seq", "node") if "level" in record else ("seq",):
-        record.pop(key, None)
-    fields = " ".join(f"{key}={value}" for key, value in record.items())
-    colour = {"ERROR": "31", "WARNING": "33"}.get(level, "0")
-    head = f"{when} {coloured(level, colour, sys.stdout)} " if level else f"{when} "
-    print(f"{head}{text} {fields}".rstrip())
+        return line
+    if not isinstance(record, dict):
+        return line
+    if "event" in record and "run_s" in record:
+        return _head(f"{record['run_s']:10.3f} s", level(record)) + sentence(record)
+    fields = record.pop("fields", None)
+    when, grade, text = (str(record.pop(key, "")) for key in ("time", "level", "msg"))
+    record.pop("node", None)
+    record |= fields if isinstance(fields, dict) else {}
+    exception = str(record.pop("exception", ""))
+    told = " ".join([text, *(f"{key}={value}" for key, value in record.items())])
+    return (_head(when, grade) + told).rstrip() + (f"\n{exception}" if exception else "")
+
+
+def _head(when: str, grade: str) -> str:
+    colour = {"error": "31", "critical": "31", "warning": "33"}.get(grade.lower())
+    word = f"{grade.upper():<7}"
+    return f"{when}  {coloured(word, colour, sys.stdout) if colour else word}  "

@@ -8,10 +8,12 @@ import faulthandler
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
 
+from skyrack.orchestrator.runtime.errors import sentence
 from skyrack.orchestrator.runtime.progress import Progress
-from skyrack.orchestrator.runtime.run import Run, StartFailed
+from skyrack.orchestrator.runtime.run import Run
 from skyrack.orchestrator.scenario import load_scenario
 
 
@@ -33,9 +35,9 @@ def main() -> int:
     progress = Progress(arguments.progress_fd)
     try:
         asyncio.run(_run(arguments, progress))
-    except StartFailed as error:
-        progress.send(error=str(error))
-        print(error, file=sys.stderr)
+    except Exception as error:
+        traceback.print_exc()
+        progress.send(error=sentence(error))
         return 1
     return 0
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from skyrack.orchestrator.clock import Clock
 
@@ -19,7 +20,8 @@ class EventLog:
     def __init__(self, path: Path, clock: Clock) -> None:
         self._clock = clock
         self._path = path
-        self._file: TextIO | None = path.open("a", encoding="utf-8")
+        self._file: int | None = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._torn = False  # a disk that filled up took a part of the last line
         self._recent: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self._sequence = 0
         self._listeners: list[Callable[[dict[str, Any]], None]] = []
@@ -35,16 +37,9 @@ class EventLog:
         at = self._clock.run_s() if run_s is None else run_s
         record = {"seq": self._sequence, "run_s": round(at, 6), "event": event, **fields}
         self._recent.append(record)
-        if self._file is not None:
-            try:
-                self._file.write(json.dumps(record) + "\n")
-                self._file.flush()
-            except OSError as error:
-                self.lost += 1
-                if self.lost == 1:
-                    self.add("events_lost", error=f"{self._path}: {error.strerror}")
         for listener in self._listeners:
             listener(record)
+        self._write(record)
         return record
 
     def since(self, sequence: int) -> list[dict[str, Any]]:
@@ -54,8 +49,19 @@ class EventLog:
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
-            try:
-                self._file.close()
-            except OSError:
-                self.lost += 1
+            os.close(self._file)
             self._file = None
+
+    def _write(self, record: dict[str, Any]) -> None:
+        if self._file is None:
+            return
+        data = (b"\n" if self._torn else b"") + json.dumps(record).encode() + b"\n"
+        try:
+            self._torn = os.write(self._file, data) < len(data)
+            reason = "No space left on device" if self._torn else ""
+        except OSError as error:
+            reason = error.strerror or str(error)
+        if reason:
+            self.lost += 1
+            if self.lost == 1:
+                self.add("events_lost", error=f"{self._path}: {reason}")

@@ -1,4 +1,4 @@
-"""`python -m skyrack.orchestrator.runtime.isolate [--die-with-caller] -- COMMAND`: namespaces of its own, and an init.
+"""`python -m skyrack.orchestrator.runtime.isolate [--die-with PID] -- COMMAND`: namespaces of its own, and an init.
 
     caller --> outer: user namespace unless root, new PID and mount namespaces
                  | fork
@@ -6,11 +6,13 @@
                  | fork
                COMMAND
 
+--die-with PID: end when the caller, whose pid this is, ends.
 Imports nothing heavy: a thread started by numpy would make unshare fail.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -23,6 +25,8 @@ from skyrack.v1 import namespaces
 
 CAP_NET_ADMIN = 12
 CAP_SYS_ADMIN = 21
+PROC_SYS = Path("/proc/sys")
+FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 REFUSED = 125  # exit status when the namespaces cannot be had; the reason is on stderr
 
 
@@ -34,8 +38,12 @@ def main() -> NoReturn:
     """Isolate, then run the command after `--`."""
     separator = sys.argv.index("--")
     command = sys.argv[separator + 1 :]
-    if "--die-with-caller" in sys.argv[1:separator]:
+    if sys.argv[1:separator]:
         namespaces.die_with_parent(signal.SIGTERM)
+        if os.getppid() != int(sys.argv[separator - 1]):
+            sys.exit(128 + signal.SIGTERM)  # the caller ended before we could ask to be told
+    # A signal that comes before its handler would be lost on an init and would leave one without an outer process.
+    signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
     try:
         new_namespaces()
     except Refused as error:
@@ -61,29 +69,35 @@ def new_namespaces() -> None:
             Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
         namespaces.unshare(flags)
     except OSError as error:
-        raise Refused(f"cannot create namespaces ({error.strerror})\n{_advice(uid)}") from error
-    if missing := _missing_capabilities():
-        raise Refused(f"the user namespace came without {' and '.join(missing)}\n{_advice(uid)}")
+        raise Refused(f"cannot create namespaces ({error.strerror})\n{advice(uid)}") from error
+    if missing := missing_capabilities(Path("/proc/self/status").read_text()):
+        raise Refused(f"the namespaces came without {' and '.join(missing)}\n{advice(uid)}")
 
 
-def _advice(uid: int) -> str:
+def advice(uid: int, proc_sys: Path = PROC_SYS) -> str:
+    """What this user can do about refused namespaces, from the settings that forbid them."""
     if uid == 0:
         return "This root may not create namespaces: in a container, run it with --privileged or --cap-add SYS_ADMIN."
     for name, wanted in (
         ("kernel/apparmor_restrict_unprivileged_userns", "0"),
         ("kernel/unprivileged_userns_clone", "1"),
     ):
-        path = Path("/proc/sys") / name
-        if path.exists() and path.read_text().strip() != wanted:
+        if _setting(proc_sys / name) not in (None, wanted):
             return f"Allow them with: sudo sysctl {name.replace('/', '.')}={wanted}   (or run as root)"
-    limit = Path("/proc/sys/user/max_user_namespaces")
-    if limit.exists() and limit.read_text().strip() == "0":
+    if _setting(proc_sys / "user/max_user_namespaces") == "0":
         return "Allow them with: sudo sysctl user.max_user_namespaces=15000   (or run as root)"
     return "Run as root, or where unprivileged user namespaces are allowed."
 
 
-def _missing_capabilities() -> list[str]:
-    status = Path("/proc/self/status").read_text()
+def _setting(path: Path) -> str | None:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return None
+
+
+def missing_capabilities(status: str) -> list[str]:
+    """The capabilities a run needs that are not effective, from the text of /proc/<pid>/status."""
     effective = int(next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff")), 16)
     wanted = {"CAP_NET_ADMIN": CAP_NET_ADMIN, "CAP_SYS_ADMIN": CAP_SYS_ADMIN}
     return [name for name, bit in wanted.items() if not effective >> bit & 1]
@@ -100,6 +114,7 @@ def _be_init(command: Sequence[str]) -> NoReturn:
         print(f"note: no /proc of our own ({error.strerror})", file=sys.stderr)
     child = os.fork()
     if child == 0:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
         os.execvp(command[0], list(command))
     _forward_signals_to(child)
     os._exit(_wait_for(child))
@@ -107,10 +122,12 @@ def _be_init(command: Sequence[str]) -> NoReturn:
 
 def _forward_signals_to(pid: int) -> None:
     def forward(number: int, _frame: FrameType | None) -> None:
-        os.kill(pid, number)
+        with contextlib.suppress(ProcessLookupError):  # it has just ended
+            os.kill(pid, number)
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in FORWARDED:
         signal.signal(number, forward)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
 
 
 def _wait_for(pid: int) -> int:

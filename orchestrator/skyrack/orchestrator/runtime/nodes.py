@@ -6,6 +6,7 @@ starting --attached to the fabric, joined--> serving --socket or process gone-->
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import sys
@@ -19,6 +20,7 @@ from skyrack.orchestrator.runtime.events import EventLog
 
 FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 30.0
+PATIENCE_S = 60.0  # without any node becoming ready the start has failed
 STABLE_S = 10.0  # a node that served this long starts again with the first back-off
 MAX_LINE_BYTES = 1 << 20
 MOST_FAILED_STARTS = 3  # of a node that never served: then the run cannot start
@@ -26,7 +28,7 @@ MOST_FAILED_STARTS = 3  # of a node that never served: then the run cannot start
 
 def backoff_s(failures: int) -> float:
     """Wait before the next start: FIRST_BACKOFF_S * 2 ** (failures - 1), at most LONGEST_BACKOFF_S."""
-    return float(min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** (failures - 1)))
+    return float(min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(failures - 1, 30)))
 
 
 @dataclass
@@ -45,6 +47,8 @@ class NodeState:
     failures: int = 0
     served_since_s: float = 0.0
     ever_served: bool = False
+    fresh: bool = False  # spawned, and has not served since
+    last_words: str = ""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -77,15 +81,21 @@ class NodeSupervisor:
         self._writer: asyncio.StreamWriter | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
+        self._log = Path()
         self._restarts: asyncio.Queue[NodeState] = asyncio.Queue()
         self._given_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self, log: Path) -> None:
-        """Start the zygote and every node; serve until cancelled. Raises RuntimeError when the zygote ends by itself."""
+        """Start the zygote and every node; serve until cancelled.
+
+        Raises RuntimeError when the zygote ends by itself, or a node that never served fails to start again and again.
+        """
+        self._log = log
         ours, theirs = socket.socketpair()
         with theirs, log.open("ab") as stderr:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "skyrack.node.zygote", "--fd", str(theirs.fileno()),
+                "--main", "ground=skyrack.groundstation.main",
                 pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL, stdout=stderr, stderr=stderr,
             )  # fmt: skip
         reader, self._writer = await asyncio.open_connection(sock=ours, limit=MAX_LINE_BYTES)
@@ -97,7 +107,11 @@ class NodeSupervisor:
             async for line in reader:
                 self._hear(json.loads(line))
             if not self._stopping:
-                raise RuntimeError(f"the zygote ended; its last words are in {log}")
+                status = await self._process.wait()
+                how = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
+                raise RuntimeError(
+                    f"the process that starts the nodes has ended ({how}), and all nodes with it"
+                )
 
     async def stop(self) -> None:
         """End all nodes: the zygote asks each, then insists."""
@@ -130,8 +144,13 @@ class NodeSupervisor:
             return
         if node.state == "serving":
             node.served_since_s = self._clock.run_s()
-            self._events.add("node_serving", node=node.name, restarts=node.restarts)
+            # "attach": the process is the same, its lasers were dark for a while.
+            cause = "attach" if not node.fresh else "restart" if node.restarts else "start"
+            self._events.add("node_serving", node=node.name, restarts=node.restarts, cause=cause)
+            again, node.fresh = node.ever_served, False
             node.ever_served = True
+            if again and all(other.state == "serving" for other in self.nodes.values()):
+                self._events.add("all_serving", nodes=len(self.nodes))
         node.changed.set()
 
     def _hear(self, message: dict[str, Any]) -> None:
@@ -142,11 +161,13 @@ class NodeSupervisor:
         match message["event"]:
             case "spawned":
                 node.pid = message["pid"]
+                node.fresh = True
                 self._update(node, lambda: setattr(node, "alive", True))
             case "exited":
                 self._exited(node, message["status"])
             case "failed":
                 self._events.add("node_failed", node=node.name, error=message["error"])
+                node.last_words = message["error"]
                 self._exited(node, {})
             case other:
                 self._events.add("zygote_" + other, **{k: v for k, v in message.items() if k != "event"})
@@ -164,11 +185,24 @@ class NodeSupervisor:
             return
         if status:
             self._events.add("node_exited", node=node.name, **status)
-        if not node.ever_served and node.failures + 1 >= MOST_FAILED_STARTS and not self._given_up.done():
-            self._given_up.set_exception(RuntimeError(f"{node.name} does not start"))
+        allowed = MOST_FAILED_STARTS if self._restart else 1
+        if not node.ever_served and node.failures + 1 >= allowed and not self._given_up.done():
+            self._given_up.set_exception(RuntimeError(self._why_not(node, status)))
         node.failures = 1 if was_serving and now - node.served_since_s > STABLE_S else node.failures + 1
         if self._restart:
             self._restarts.put_nowait(node)
+
+    def _why_not(self, node: NodeState, status: dict[str, int]) -> str:
+        """The node's last words, else how it ended."""
+        how = (
+            f"killed by signal {status['signal']}"
+            if "signal" in status
+            else f"exit status {status.get('code', 1)}"
+        )
+        words = node.last_words or last_words(self._log, self._log.with_name(f"{node.name}.jsonl"), node.name)
+        tries = node.failures + 1
+        often = f" ({tries} attempts)" if tries > 1 else ""
+        return f"{node.name} does not start{often}: {words or how}"
 
     async def _give_up(self) -> None:
         await self._given_up
@@ -189,3 +223,20 @@ class NodeSupervisor:
     def _send(self, message: dict[str, Any]) -> None:
         if self._writer is not None and not self._stopping:
             self._writer.write(json.dumps(message).encode() + b"\n")
+
+
+def last_words(zygote_log: Path, node_log: Path, name: str) -> str:
+    """The last error a node has written: in its own log, else what the zygote printed for it; empty when there is none."""
+    with contextlib.suppress(OSError):
+        for line in reversed(node_log.read_text(errors="replace").splitlines()):
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                record = json.loads(line)
+                if record["level"] in ("error", "critical"):
+                    fields = record.get("fields", {})
+                    detail = fields.get("error") or fields.get("exception", "").strip().rpartition("\n")[2]
+                    return f"{record['msg']}: {detail}" if detail else str(record["msg"])
+    with contextlib.suppress(OSError):
+        for line in reversed(zygote_log.read_text(errors="replace").splitlines()):
+            if line.startswith(f"{name}: "):
+                return line.removeprefix(f"{name}: ")
+    return ""

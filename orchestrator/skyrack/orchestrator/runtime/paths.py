@@ -163,8 +163,8 @@ def write_record(record: RunRecord) -> None:
 
 
 def read_record(run: str) -> RunRecord | None:
-    """The record of a live run; None when there is no such run."""
-    if not is_run_name(run) or not is_held(run):
+    """The record of a run that is up, or that was killed and not cleaned up after; None when there is none (yet)."""
+    if not is_run_name(run):
         return None
     try:
         return RunRecord(**json.loads((base_dir() / run / "run.json").read_text()))
@@ -228,4 +228,3 @@ def discard_run_dir(run_dir: Path) -> None:
             others = [path for path in run_dir.parent.iterdir() if (path / "scenario.yaml").exists()]
             if others:
                 point_latest_at(max(others, key=lambda path: path.stat().st_mtime))
-        run_dir.parent.rmdir()

@@ -1,7 +1,7 @@
 """What `skyrack up` shows while a run starts: JSON lines over a pipe, rendered by the command that reads them.
 
 {"step": "nodes", "text": "15/15 serving", "seconds": 1.1, "state": "ok"|"running"}
-{"ready": {...}}   {"error": "...", "hint": "..."}   {"event": {...}}
+{"ready": {...}}   {"error": "..."}   {"note": "..."}   {"event": {...}}
 """
 
 from __future__ import annotations
@@ -24,10 +24,22 @@ class Progress:
         """Send one message."""
         if self._descriptor is None:
             return
+        data = json.dumps(message).encode() + b"\n"
         try:
-            os.write(self._descriptor, json.dumps(message).encode() + b"\n")
+            while data:
+                data = data[os.write(self._descriptor, data) :]
+        except BlockingIOError:
+            return
         except OSError:
             self.close()
+
+    def never_wait(self) -> None:
+        """From now on a message is dropped where it would have to wait: a reader that is suspended must not stop the run.
+
+        Messages of up to PIPE_BUF bytes are written whole or not at all.
+        """
+        if self._descriptor is not None:
+            os.set_blocking(self._descriptor, False)
 
     def close(self) -> None:
         """No more messages."""

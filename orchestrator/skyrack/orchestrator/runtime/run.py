@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import ipaddress
 import json
+import sys
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,14 @@ from skyrack.orchestrator.fabric.client import FabricClient
 from skyrack.orchestrator.fabric.engine import DROPS
 from skyrack.orchestrator.fabric.histogram import LATENESS_BOUNDS_S
 from skyrack.orchestrator.fabric.wire import FabricConfig
+from skyrack.orchestrator.orbit.constellation import epoch_age_note
 from skyrack.orchestrator.routing.computed import computed_rtt
 from skyrack.orchestrator.routing.force_log import ForceLog
 from skyrack.orchestrator.routing.link_model import LinkModel
+from skyrack.orchestrator.runtime.errors import RunFailed, sentence
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.mesh import MeshDriver, link_capacity
-from skyrack.orchestrator.runtime.nodes import NodeState, NodeSupervisor
+from skyrack.orchestrator.runtime.nodes import PATIENCE_S, NodeState, NodeSupervisor
 from skyrack.orchestrator.runtime.progress import Progress
 from skyrack.orchestrator.runtime.updates import Outlook
 from skyrack.orchestrator.scenario import Scenario
@@ -39,14 +42,12 @@ STOP_TIMEOUT_S = 10.0
 KEPT_FORCE_S = 900.0
 NICENESS_WITHOUT_FIFO = 5
 FABRIC_RESTART_S = 0.2
+REATTACH_S = 1.0  # nodes try every 50 ms; one that has not come back to a new fabric by then is gone
+PLAN_SPAN_S = 600.0
 # A probe in flight while a node goes dark, comes back or is routed around may rightly end either way: the fabric acts
 # within milliseconds of the instant that is written down.
 GUARD_S = 0.01
 GUARDED_FLIGHT_S = 0.3
-
-
-class StartFailed(Exception):
-    """The run could not start; the text is for the user."""
 
 
 class Run:
@@ -64,6 +65,7 @@ class Run:
         self.stop = asyncio.Event()
         self.clock = RealClock()
         self.events = EventLog(run_dir / "events.jsonl", self.clock)
+        self.events.listen(lambda record: progress.send(event=record))
         self.http = ""
         self._worker = ThreadPoolExecutor(1, "geometry")
         self._dark: set[int] = set()
@@ -72,10 +74,10 @@ class Run:
         self._mesh: MeshDriver | None = None
         self._force = ForceLog()
         self._changes_s: deque[float] = deque(maxlen=10_000)  # unplanned: dark, lit, rerouted
-        self._background: set[asyncio.Task[None]] = set()
+        self._tasks: asyncio.TaskGroup | None = None
 
     async def main(self, port: int | None) -> None:
-        """Start, serve, stop. Raises StartFailed."""
+        """Start, serve, stop. Raises RunFailed."""
         await self._prepare()
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._shut_down)
@@ -91,20 +93,24 @@ class Run:
         """Run every long-lived task until `stop`, or until one of them fails."""
         try:
             async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
                 jobs = [
                     tasks.create_task(self._keep_fabric(), name="fabric"),
                     tasks.create_task(self.nodes.run(self.run_dir / "logs" / "zygote.log"), name="nodes"),
                     tasks.create_task(self._announce_ready(), name="ready"),
                     tasks.create_task(self._tell_nodes(), name="updates"),
+                    tasks.create_task(self._write_plan(), name="plan"),
                 ]
                 await self.stop.wait()
                 self.events.add("stopping")
-                self.progress.send(stopping=True)
                 await self.nodes.stop()
                 for job in jobs:
                     job.cancel()
-        except* (RuntimeError, OverflowError) as group:
-            raise StartFailed("; ".join(str(error) for error in group.exceptions)) from group
+        except* Exception as group:
+            self.events.add("failed", error=sentence(group))
+            raise RunFailed(sentence(group)) from group
+        finally:
+            self._tasks = None
 
     async def _prepare(self) -> None:
         loop = asyncio.get_running_loop()
@@ -114,8 +120,9 @@ class Run:
             lasers, ground = int((first.kind == 0).sum()), int((first.kind == 1).sum())
             step.text = f"{_count(self.geometry.n_sat, 'satellite')}, {_count(lasers, 'laser')}, "
             step.text += _count(ground, "ground link")
-        for note in self.geometry.notes:
-            self.progress.send(note=note)
+        for note in (*self.geometry.notes, epoch_age_note(self.geometry.constellation, self.clock.utc())):
+            if note is not None:
+                self.progress.send(note=note)
         network = ipaddress.ip_network(self.scenario.network)
         self._base_address = int(network.network_address) + 1
         self._names = list(self.geometry.names)
@@ -191,6 +198,7 @@ class Run:
                 self.events.add("fabric_down", status=ended.result())
                 down_s = self.clock.run_s()
                 self._force.fabric_down(down_s)
+                self._fabric = None
                 for node in self._states.values():
                     self.nodes.attached(node, False)
                     self._force.dark(down_s, node.index)
@@ -204,6 +212,7 @@ class Run:
             fabric = await self._new_fabric()
             self.events.add("fabric_up", pid=fabric.pid, scheduler=fabric.scheduler)
             self._force.fabric_up(self.clock.run_s())
+            self._start(self._miss_absent(), "miss-absent")
             await self._reroute()
 
     def _fabric_event(self, message: Mapping[str, Any]) -> None:
@@ -218,11 +227,20 @@ class Run:
         else:
             self._force.dark(at_s, index)
             self._dark.add(index)
-        task = asyncio.create_task(
-            self._reroute_after(0.0 if lit else self.scenario.links.detection_s), name="reroute"
-        )
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        self._start(self._reroute_after(0.0 if lit else self.scenario.links.detection_s), "reroute")
+
+    def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """In the run's task group: its failure is the run's. Nothing is started any more once the run stops."""
+        if self._tasks is None or self.stop.is_set():
+            work.close()
+        else:
+            self._tasks.create_task(work, name=name)
+
+    async def _miss_absent(self) -> None:
+        """After a fabric's start: nodes that died while there was none have not been reported dark by anybody."""
+        await self.clock.sleep(REATTACH_S)
+        self._dark |= {node.index for node in self._states.values() if not node.attached}
+        await self._reroute()
 
     async def _reroute_after(self, seconds: float) -> None:
         await self.clock.sleep(seconds)
@@ -256,8 +274,15 @@ class Run:
     async def _announce_ready(self) -> None:
         with self.progress.step("nodes") as step:
             nodes = list(self.nodes.nodes.values())
+            most, since_s = 0, self.clock.run_s()
             while waiting := [node for node in nodes if node.state != "serving"]:
-                step.update(f"{len(nodes) - len(waiting)}/{len(nodes)} serving")
+                serving = len(nodes) - len(waiting)
+                missed = ", ".join(node.name for node in waiting[:3]) + (", ..." if len(waiting) > 3 else "")
+                step.update(f"{serving}/{len(nodes)} serving, waiting for {missed}")
+                if serving > most:
+                    most, since_s = serving, self.clock.run_s()
+                if self.clock.run_s() - since_s > PATIENCE_S:
+                    raise RuntimeError(f"{missed}: not serving after {PATIENCE_S:g} s, and not ended either")
                 waiting[0].changed.clear()
                 if waiting[0].state != "serving":
                     with contextlib.suppress(TimeoutError):
@@ -266,13 +291,29 @@ class Run:
         self.ready.set()
         self.events.add("ready", nodes=len(nodes))
         self.progress.send(ready=await self.status())
-        self.events.listen(lambda record: self.progress.send(event=record))
+        self.progress.never_wait()
+
+    async def _write_plan(self) -> None:
+        """plan.jsonl, by a process that runs when nobody else wants the CPU."""
+        await self.ready.wait()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "skyrack.orchestrator.runtime.plan_file",
+            str(self.run_dir / "scenario.yaml"), str(PLAN_SPAN_S), str(self.run_dir / "plan.jsonl"),
+            stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        try:
+            _, stderr = await process.communicate()
+            if process.returncode:
+                words = stderr.decode(errors="replace").strip().splitlines()
+                self.events.add("plan_failed", error=words[-1] if words else f"status {process.returncode}")
+        finally:
+            if process.returncode is None:
+                process.kill()
 
     async def _shut_down(self) -> None:
+        await self.nodes.stop()
         if self._fabric is not None:
             await self._fabric.stop()
-        for task in list(self._background):
-            task.cancel()
         self._worker.shutdown(wait=False, cancel_futures=True)
         self.events.add("stopped")
         self.events.close()

@@ -1,0 +1,82 @@
+"""Events of a run as sentences."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from typing import Any
+
+# What `skyrack up` shows as it happens; the rest is in `skyrack logs`.
+_NEWS = {
+    "node_signalled", "node_exited", "node_failed", "fabric_down", "fabric_up", "all_serving", "events_lost",
+    "plan_failed",
+}  # fmt: skip
+_SHOWN = {"seq", "run_s", "event", "node"}
+
+
+def is_news(event: Mapping[str, Any]) -> bool:
+    """Whether somebody who watches the run wants to see it at once."""
+    if event["event"] == "node_serving":
+        return bool(event.get("cause") == "restart")
+    return event["event"] in _NEWS
+
+
+def sentence(event: Mapping[str, Any]) -> str:
+    """One event in words; one that has no sentence of its own as its name and fields."""
+    node = event.get("node", "")
+    match event["event"]:
+        case "ready":
+            return f"ready: all {event.get('nodes')} nodes serve"
+        case "node_serving" if event.get("cause") == "restart":
+            return f"{node} serves again (restart {event.get('restarts')})"
+        case "node_serving" if event.get("cause") == "attach":
+            return f"{node} serves again (same process)"
+        case "node_serving":
+            return f"{node} serves"
+        case "node_lit":
+            return f"{node}: lasers lit"
+        case "node_dark":
+            return f"{node}: lasers dark"
+        case "node_exited" if "signal" in event:
+            return f"{node} ended: killed by {_signal(event['signal'])}"
+        case "node_exited":
+            return f"{node} ended with status {event.get('code')}"
+        case "node_failed":
+            return f"{node} cannot be started: {event.get('error')}"
+        case "node_signalled":
+            return f"{node} is sent {_signal(event.get('signal'))}"
+        case "fabric_down":
+            return f"the fabric ended ({_status(event.get('status'))}): all lasers dark, starting another"
+        case "fabric_up":
+            return f"the fabric is up again, pid {event.get('pid')}"
+        case "all_serving":
+            return f"all {event.get('nodes')} nodes serve again"
+        case "events_lost":
+            return f"events are being lost: {event.get('error')}"
+        case "plan_failed":
+            return f"no plan.jsonl: {event.get('error')}"
+        case "failed":
+            return f"the run failed: {event.get('error')}"
+        case other:
+            fields = " ".join(f"{key}={value}" for key, value in event.items() if key not in _SHOWN)
+            return f"{other} {node} {fields}".replace("  ", " ").strip()
+
+
+def level(event: Mapping[str, Any]) -> str:
+    """`error`, `warning` or `info`."""
+    if event["event"] in ("failed", "node_failed", "events_lost"):
+        return "error"
+    return (
+        "warning" if event["event"] in ("node_exited", "node_dark", "fabric_down", "plan_failed") else "info"
+    )
+
+
+def _signal(number: object) -> str:
+    try:
+        return signal.Signals(int(str(number))).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _status(status: object) -> str:
+    return f"killed by {_signal(-status)}" if isinstance(status, int) and status < 0 else f"status {status}"
