@@ -224,7 +224,9 @@ class EchoRun:
             if self._now_s() > until_s:
                 raise LoadError(f"the load generator was not ready after {READY_TIMEOUT_S:g} s")
         if not sources.pids:
-            raise LoadError("none of the source nodes serves")
+            raise LoadError("none of the source nodes can be entered")
+        if missing := sorted({a for a, _ in self._workload.pairs} - sources.pids.keys()):
+            self.doubts.append(f"could not enter {', '.join(missing)} at the start")
 
     def _measure(self, generator: LineChild, prober: ProbeProcess, sources: Sources) -> None:
         """Until generator and prober have ended, or the user or the run has."""
