@@ -7,13 +7,13 @@ heap. An event's time is *computed* from the previous one, so a late host never 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from heapq import heappop, heappush
+from heapq import heappop, heappush, heapreplace
 from math import inf
 from typing import Any
 
 from skyrack.orchestrator.fabric import icmp
 from skyrack.orchestrator.fabric.link import Link
-from skyrack.orchestrator.fabric.train import VNET_BYTES, Train, split
+from skyrack.orchestrator.fabric.train import VNET_BYTES, MalformedTrain, Train, split
 
 NO_LINK = 0xFFFFFFFF
 CONTROL = -1
@@ -67,31 +67,33 @@ class Engine:
         self.sequence += 1
         heappush(self.hops, (time_s, self.sequence, CONTROL, action))
 
-    def ingress(self, now_s: float, node: int, data: bytes) -> None:
-        """A packet (virtio header first) that `node`'s kernel sent, read at `now_s`."""
+    def ingress(self, now_s: float, node: int, data: bytes) -> Train | None:
+        """A packet (virtio header first) that `node`'s kernel sent, read at `now_s`; None where it is no packet."""
         try:
-            if data[VNET_BYTES] >> 4 != 4:
+            version = data[VNET_BYTES]
+            if version >> 4 != 4:
                 self.drops["not_ipv4"] += 1
-                return
-            if (data[12] << 8 | data[13]) != len(data) - VNET_BYTES or len(data) < VNET_BYTES + 20:
+                return None
+            header_bytes = (version & 15) * 4
+            size = len(data) - VNET_BYTES
+            if (data[12] << 8 | data[13]) != size or not 20 <= header_bytes <= size:
                 self.drops["malformed"] += 1
-                return
+                return None
             dst = int.from_bytes(data[26:30], "big") - self.base_address
             if not 0 <= dst < self.n_nodes:
-                self.drops["no_address"] += 1
-                self._answer(
-                    now_s, node, icmp.error(data, self.base_address + node, icmp.UNREACHABLE, icmp.HOST), True
-                )
-                return
+                train = Train(data, node, -1, 0, now_s)
+                self.drops["no_address"] += train.segments
+                answer = icmp.error(data, self.base_address + node, icmp.UNREACHABLE, icmp.HOST)
+                self._answer(now_s, node, answer, True)
+                return train
             # The first pop is the sender itself, which does not spend a hop of the time to live.
             train = Train(data, dst, self.rows[dst], data[18] + 1, now_s)
-        except IndexError:
+        except (IndexError, MalformedTrain):
             self.drops["malformed"] += 1
-            return
-        if train.row < 0:
-            train.path = self._path_to_bare(node, dst)
+            return None
         self.sequence += 1
         heappush(self.hops, (now_s, self.sequence, node, train))
+        return train
 
     def next_due_s(self) -> tuple[float, float]:
         """Times of the next hop and of the next delivery, infinite where there is none."""
@@ -104,63 +106,79 @@ class Engine:
         routes, delay, slope, origin = self.routes, self.delay_s, self.slope, self.segment_start_s
         sequence = self.sequence
         while hops and hops[0][0] <= now_s:
-            t, _, node, train = heappop(hops)
+            # The event stays at the top of the heap until its successor replaces it: one sift instead of two.
+            t, _, node, train = hops[0]
             if node < 0:
+                heappop(hops)
                 self.sequence = sequence
                 train(t)
                 sequence = self.sequence
                 routes, delay, slope, origin = self.routes, self.delay_s, self.slope, self.segment_start_s
                 continue
             if not lit[node]:
+                heappop(hops)
                 self.drops["dark"] += train.segments
                 continue
             ttl = train.ttl = train.ttl - 1
             row = train.row
-            number = routes[row + node] if row >= 0 else train.path.get(node, NO_LINK)
+            number = routes[row + node] if row >= 0 else self._link_to_bare(node, train)
             if number == NO_LINK or ttl <= 0:
+                heappop(hops)
                 self.sequence = sequence
                 self._ends_here(t, node, train)
                 sequence = self.sequence
                 continue
             d = delay[number]
             if d < 0.0:
+                heappop(hops)
                 self.drops["link_down"] += train.segments
                 continue
             link = links[number]
-            free = link.free_at
-            start = free if free > t else t
+            free = link.free_at if not link.tails else link.yield_to_tails(t)
             wire = train.wire
             n = train.segments
+            s_per_byte = link.s_per_byte
             if n == 1:
-                if start - t > link.queue_s:
-                    link.dropped_queue += 1
-                    continue
-                link.free_at = end = start + wire * link.s_per_byte
+                if free > t:
+                    if free - t > link.queue_s:
+                        heappop(hops)
+                        link.dropped_queue += 1
+                        continue
+                    link.busy_bytes = busy = link.busy_bytes + wire
+                    link.free_at = end = link.busy_since + busy * s_per_byte
+                else:
+                    link.busy_since, link.busy_bytes = t, wire
+                    link.free_at = end = t + wire * s_per_byte
                 if link.loss_ratio and link.loses_next():
+                    heappop(hops)
                     link.dropped_loss += 1
                     continue
-                head = train.tail = end + d + slope[number] * (end - origin)
+                head = tail = end + d + slope[number] * (end - origin)
             else:
-                s_per_byte = link.s_per_byte
-                end = start + wire * s_per_byte
+                busy_since, busy = (link.busy_since, link.busy_bytes + wire) if free > t else (t, wire)
+                end = busy_since + busy * s_per_byte
+                start = free if free > t else t
                 last = train.last * s_per_byte
-                if train.tail + last > end:
-                    end = train.tail + last
+                # A train that comes in slower than this link sends ends when its last segment does.
+                out = max(end, train.tail + last)
                 queue_s = link.queue_s
                 if (
                     start - t > queue_s
-                    or end - last - train.tail > queue_s
+                    or out - last - train.tail > queue_s
                     or (link.loss_ratio and link.gap < n)
                 ):
+                    heappop(hops)
                     self.sequence = sequence
                     self._carry_segments(t, train, link, d, slope[number], origin)
                     sequence = self.sequence
                     continue
                 link.gap -= n if link.loss_ratio else 0
-                link.free_at = end
+                link.busy_since, link.busy_bytes, link.free_at = busy_since, busy, end
+                if out > end:
+                    link.keep_tail(train.tail, out)
                 first = start + train.segment * s_per_byte
                 head = first + d + slope[number] * (first - origin)
-                train.tail = end + d + slope[number] * (end - origin)
+                train.tail = tail = out + d + slope[number] * (out - origin)
             link.packets += n
             link.bytes += wire
             if free > t:
@@ -168,9 +186,10 @@ class Engine:
             node = link.dst
             sequence += 1
             if node == train.dst and endpoint[node]:
-                heappush(deliveries, (train.tail, sequence, node, train))
+                heappop(hops)
+                heappush(deliveries, (tail, sequence, node, train))
             else:
-                heappush(hops, (head, sequence, node, train))
+                heapreplace(hops, (head, sequence, node, train))
         self.sequence = sequence
 
     def _carry_segments(
@@ -181,6 +200,7 @@ class Engine:
         step = (train.tail - t) / (n - 1)
         runs: list[tuple[int, int, float, float]] = []  # first, stop, head, tail
         free = link.free_at
+        work_end = max(free, t)
         for i in range(n):
             arrival = t + i * step
             start = max(arrival, free)
@@ -189,6 +209,7 @@ class Engine:
                 continue
             size = train.segment if i < n - 1 else train.last
             free = start + size * link.s_per_byte
+            work_end += size * link.s_per_byte
             if link.loss_ratio and link.loses_next():
                 link.dropped_loss += 1
                 continue
@@ -200,7 +221,9 @@ class Engine:
                 runs[-1] = (runs[-1][0], i + 1, runs[-1][2], arrives)
             else:
                 runs.append((i, i + 1, arrives, arrives))
-        link.free_at = free
+        link.busy_until(min(work_end, free))
+        if free > work_end:
+            link.keep_tail(train.tail, free)
         for first, stop, head, tail in runs:
             part = split(train, first, stop)
             part.tail = tail
@@ -214,6 +237,7 @@ class Engine:
         """A train that goes no further: at its bare destination, out of hops, or without a route."""
         address = self.base_address + node
         if node == train.dst and self.endpoint[node]:
+            self.sequence += 1
             # The node's own kernel routes its address to lo; only a guest that bypasses it sends to itself here.
             heappush(self.deliveries, (t, self.sequence, node, train))
         elif node == train.dst:
@@ -252,8 +276,19 @@ class Engine:
         self._tokens[node, is_error] = (tokens - allowed, t)
         return allowed
 
+    def _link_to_bare(self, node: int, train: Train) -> int:
+        """The next link towards a bare satellite, NO_LINK at its end and where the way is no more.
+
+        The sender chooses the way when it sends.
+        """
+        if train.path is None:
+            train.path = self._path_to_bare(node, train.dst)
+        number = train.path.get(node, NO_LINK)
+        # Numbers of links are given away again.
+        return number if number != NO_LINK and self.links[number].src == node else NO_LINK
+
     def _path_to_bare(self, source: int, dst: int) -> dict[int, int]:
-        """The way from an endpoint to a bare satellite: its own tree, backwards (links are symmetric). Empty: none."""
+        """The way from an endpoint to a bare satellite: its own tree, backwards (links are symmetric); empty if none."""
         row = self.rows[source]
         path: dict[int, int] = {}
         node = dst

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from skyrack.orchestrator.fabric.train import VNET_BYTES, checksum
+from skyrack.orchestrator.fabric.train import VNET_BYTES, checksum, fold
 
 ICMP = 1
 ECHO_REPLY, UNREACHABLE, ECHO, TIME_EXCEEDED = 0, 3, 8, 11
@@ -15,14 +15,24 @@ _TTL = 255
 
 
 def echo_reply(data: bytes) -> bytes | None:
-    """The reply to an echo request in `data` (virtio header included); None when `data` is anything else."""
+    """The reply to an echo request in `data` (virtio header included); None when `data` is anything else.
+
+    Fragments are answered one by one: later ones come back as they are, the first with its checksum corrected for the
+    new type (RFC 1624). So a request that was damaged gets an answer that is.
+    """
     ihl = (data[VNET_BYTES] & 15) * 4
     body = data[VNET_BYTES + ihl :]
-    if data[VNET_BYTES + 9] != ICMP or len(body) < 8 or body[0] != ECHO or _is_later_fragment(data):
+    if data[VNET_BYTES + 9] != ICMP:
         return None
-    reply = bytes((ECHO_REPLY, 0, 0, 0)) + body[4:]
-    reply = reply[:2] + struct.pack("!H", checksum(reply)) + reply[4:]
-    return _datagram(data[VNET_BYTES + 16 : VNET_BYTES + 20], data[VNET_BYTES + 12 : VNET_BYTES + 16], reply)
+    if not _is_later_fragment(data):
+        if len(body) < 8 or body[0] != ECHO:
+            return None
+        total = fold((body[2] << 8 | body[3]) + (ECHO << 8))
+        body = bytes((ECHO_REPLY, body[1])) + struct.pack("!H", total) + body[4:]
+    fragment = data[VNET_BYTES + 4 : VNET_BYTES + 8]
+    return _datagram(
+        data[VNET_BYTES + 16 : VNET_BYTES + 20], data[VNET_BYTES + 12 : VNET_BYTES + 16], body, fragment
+    )
 
 
 def error(data: bytes, source: int, kind: int, code: int) -> bytes | None:
@@ -42,7 +52,8 @@ def _is_later_fragment(data: bytes) -> bool:
     return bool((data[VNET_BYTES + 6] & 0x1F) << 8 | data[VNET_BYTES + 7])
 
 
-def _datagram(source: bytes, destination: bytes, body: bytes) -> bytes:
-    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(body), 0, 0, _TTL, ICMP, 0, source, destination)
+def _datagram(source: bytes, destination: bytes, body: bytes, fragment: bytes = bytes(4)) -> bytes:
+    """`fragment` is the header's identification, flags and fragment offset."""
+    head = struct.pack("!BBH4sBBH4s4s", 0x45, 0, 20 + len(body), fragment, _TTL, ICMP, 0, source, destination)
     head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
     return bytes(VNET_BYTES) + head + body

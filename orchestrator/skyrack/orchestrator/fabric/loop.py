@@ -27,7 +27,7 @@ from skyrack.orchestrator.fabric.engine import DROPS, Engine
 from skyrack.orchestrator.fabric.histogram import Histogram
 from skyrack.orchestrator.fabric.link import Link
 from skyrack.orchestrator.fabric.timer import Timer
-from skyrack.orchestrator.fabric.train import with_ttl
+from skyrack.orchestrator.fabric.train import VNET_BYTES, with_ttl
 from skyrack.orchestrator.fabric.wire import (
     LINK_COUNTERS,
     MAX_MESSAGE_BYTES,
@@ -158,7 +158,7 @@ class Loop:
 
     def _read(self, descriptor: int, node: int, base_s: float, ready_s: float) -> None:
         """Read until dry. The first packet was there at `ready_s`, when epoll said so; later ones when they are read."""
-        clock, t0, ingress, counts = time.monotonic, self._t0_s, self.engine.ingress, self._tx[node]
+        clock, t0, enter = time.monotonic, self._t0_s, self._enter
         base_s = self._undrained_since_s.pop(descriptor, base_s)
         for _ in range(READS_PER_TURN):
             try:
@@ -170,11 +170,18 @@ class Loop:
                 return
             now = ready_s or clock() - t0
             ready_s = 0.0
-            counts[0] += 1
-            counts[1] += len(data) - 10
             self.ingress_lag.observe(now - base_s)
-            ingress(now, node, data)
+            enter(now, node, data)
         self._undrained_since_s[descriptor] = base_s
+
+    def _enter(self, now_s: float, node: int, data: bytes) -> None:
+        train, counts = self.engine.ingress(now_s, node, data), self._tx[node]
+        if train is None:
+            counts[0] += 1
+            counts[1] += len(data) - VNET_BYTES
+        else:
+            counts[0] += train.segments
+            counts[1] += train.wire
 
     def _deliver(self, now_s: float) -> None:
         deliveries, tun, lit, drops = self.engine.deliveries, self._tun, self.engine.lit, self.engine.drops
@@ -207,11 +214,8 @@ class Loop:
             data = os.read(descriptor, READ_BYTES)
         except OSError:  # nothing came back; a dead node is noticed where its socket ends
             return
-        counts = self._tx[node]
-        counts[0] += 1
-        counts[1] += len(data) - 10
         self.ingress_lag.observe(time.monotonic() - self._t0_s - written_s)
-        self.engine.ingress(written_s, node, data)
+        self._enter(written_s, node, data)
 
     def _accept(self) -> None:
         with contextlib.suppress(BlockingIOError):

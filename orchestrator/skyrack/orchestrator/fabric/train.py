@@ -13,10 +13,17 @@ NEEDS_CSUM = 1
 GSO_NONE = 0
 GSO_TCPV4 = 1
 GSO_ECN = 0x80
-NO_PATH: dict[int, int] = {}  # node -> link, towards a bare satellite
 _VNET = struct.Struct("=BBHHHH")
+_TCP = 6
+_LEAST_MSS = (
+    8  # bytes; the kernel goes down to 8 (TCP_MIN_GSO_SIZE), and a train must not become a million packets
+)
 _FIN_PSH = 0x09
 _CWR = 0x80
+
+
+class MalformedTrain(ValueError):
+    """Offload values that do not describe TCP segments."""
 
 
 class Train:
@@ -24,6 +31,8 @@ class Train:
 
     head and tail are one packet apart when `segments` is 1; `tail` is the arrival of the last segment at the node where
     the train now is, in run seconds.
+
+    Raises MalformedTrain, IndexError: a raw socket may write any offload values.
     """
 
     __slots__ = (
@@ -46,7 +55,9 @@ class Train:
         self.row = row  # offset of the destination's row in the route table; -1: follow `path`
         self.ttl = ttl
         self.tail = tail
-        self.path = NO_PATH
+        self.path: dict[int, int] | None = (
+            None  # node -> link, towards a bare satellite; chosen by its sender
+        )
         size = len(data) - VNET_BYTES
         self.segments = 1
         self.headers = 0
@@ -56,7 +67,9 @@ class Train:
             self.headers = headers = ihl + (data[VNET_BYTES + ihl + 12] >> 4) * 4
             mss = data[4] | data[5] << 8
             payload = size - headers
-            if mss > 0 and payload > mss:
+            if data[19] != _TCP or headers < ihl + 20 or payload < 0 or mss < _LEAST_MSS:
+                raise MalformedTrain
+            if payload > mss:
                 self.segments = n = -(-payload // mss)
                 self.segment = mss + headers
                 self.last = payload - (n - 1) * mss + headers
