@@ -142,6 +142,8 @@ class Zygote:
             namespaces.die_with_parent()
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            # Until it serves. The default would be to ignore it: this is the init of its namespace.
+            signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
             os.setsid()
             self._channel.close()
             self._wake_read.close()

@@ -1,0 +1,247 @@
+"""A place where a test runs the installed `skyrack` command: its own sockets, run directories, user and home."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+SKYRACK = Path(sys.executable).with_name("skyrack")
+PATIENCE_S = 60.0
+SMALL = """\
+version: 1
+name: small
+extends: iridium
+inhabited: {count: 2}
+ground: [london, tokyo]
+"""
+
+
+def eventually(condition: Callable[[], T], what: str, seconds: float = PATIENCE_S) -> T:
+    """Wait until the condition is true and return its value."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        time.sleep(0.02)
+    return value
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a command left behind."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def text(self) -> str:
+        """Everything it said."""
+        return self.out + self.err
+
+    def expect(self, status: int = 0) -> Ended:
+        """Itself, when it ended so and without a traceback."""
+        assert "Traceback" not in self.text, self.text
+        assert self.status == status, f"exit status {self.status}, expected {status}:\n{self.text}"
+        return self
+
+
+class Foreground:
+    """A command that goes on, with what it has said so far."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.process = process
+        self._log = log
+
+    @property
+    def said(self) -> str:
+        """All output so far."""
+        return self._log.read_text(errors="replace")
+
+    def says(self, text: str) -> str:
+        """Wait until it has said so."""
+        eventually(lambda: text in self.said or self.process.poll() is not None, f"{text!r} said")
+        assert text in self.said, f"ended with {self.process.poll()} without {text!r}:\n{self.said}"
+        return self.said
+
+    def ends(self, status: int) -> str:
+        """Wait for its end; what it said."""
+        found = self.process.wait(PATIENCE_S)
+        assert "Traceback" not in self.said, self.said
+        assert found == status, f"exit status {found}, expected {status}:\n{self.said}"
+        return self.said
+
+
+@dataclass
+class Place:
+    """One user's corner of the machine. `uid` None: whoever runs the tests."""
+
+    directory: Path
+    uid: int | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def sockets(self) -> Path:
+        """SKYRACK_SOCKET_DIR."""
+        return self.directory / "s"
+
+    @property
+    def runs(self) -> Path:
+        """What runs record."""
+        return self.directory / "runs"
+
+    @property
+    def scenario(self) -> Path:
+        """A scenario of four nodes, quick to start."""
+        return self.directory / "small.yaml"
+
+    def start(self, arguments: tuple[object, ...], **options: Any) -> subprocess.Popen[bytes]:
+        """Start a command."""
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.directory),
+            "SKYRACK_SOCKET_DIR": str(self.sockets),
+            "SKYRACK_UP_RUNS": str(self.runs),
+            "SKYRACK_UP_PORT": "0",
+            **self.environment,
+        }
+        chosen: dict[str, Any] = {"cwd": self.directory, "env": environment, "stdin": subprocess.DEVNULL}
+        if self.uid is not None:
+            chosen |= {"user": self.uid, "group": self.uid, "extra_groups": []}
+        return subprocess.Popen([str(SKYRACK), *map(str, arguments)], **(chosen | options))
+
+    def skyrack(self, *arguments: object, timeout_s: float = PATIENCE_S, **options: Any) -> Ended:
+        """Run a command to its end."""
+        process = self.start(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+        try:
+            out, err = process.communicate(timeout=timeout_s)
+        except BaseException:
+            process.kill()
+            process.communicate()
+            raise
+        return Ended(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
+
+    def foreground(self, *arguments: object) -> Foreground:
+        """Start a command and go on."""
+        log = self.directory / f"said-{time.monotonic_ns()}"
+        with log.open("wb") as out:
+            return Foreground(self.start(arguments, stdout=out, stderr=out), log)
+
+    def up(self, *arguments: object) -> Ended:
+        """A run of the small scenario, detached."""
+        return self.skyrack("up", self.scenario, "--detach", *arguments).expect()
+
+    def down(self) -> None:
+        """Stop everything here, whatever its state."""
+        self.skyrack("down", "--all")
+
+    def status(self, *arguments: object) -> dict[str, Any]:
+        """`skyrack status -o json`."""
+        answer: dict[str, Any] = json.loads(self.skyrack("status", "-o", "json", *arguments).expect().out)
+        return answer
+
+    def node(self, name: str, *arguments: object) -> dict[str, Any]:
+        """One node's entry of the status."""
+        return next(node for node in self.status(*arguments)["nodes"] if node["name"] == name)
+
+    def events(self) -> list[dict[str, Any]]:
+        """What the newest run has recorded so far."""
+        text = (self.runs / "latest" / "events.jsonl").read_text()
+        return [json.loads(line) for line in text.splitlines()]
+
+    def event(self, name: str, **fields: object) -> dict[str, Any]:
+        """Wait for an event with these fields."""
+
+        wanted = {"event": name, **fields}
+
+        def found() -> list[dict[str, Any]]:
+            return [event for event in self.events() if wanted.items() <= event.items()]
+
+        return eventually(found, f"event {wanted}")[0]
+
+    def serves_again(self) -> None:
+        """Wait until every node serves."""
+        eventually(
+            lambda: all(n["state"] == "serving" for n in self.status()["nodes"] if n["inhabited"]),
+            "all nodes serving",
+        )
+
+    # Processes, seen from outside
+
+    def processes(self) -> dict[int, str]:
+        """Processes that were started with this place's environment: pid and command line."""
+        mark = f"SKYRACK_SOCKET_DIR={self.sockets}\0".encode()
+        found = {}
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdecimal():
+                with contextlib.suppress(OSError):
+                    if mark in (entry / "environ").read_bytes() + b"\0":
+                        found[int(entry.name)] = (
+                            (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                        )
+        return found
+
+    def tree(self, run: str = "small") -> dict[str, int]:
+        """Pids of the run's processes by their part: outer, init, orchestrator, fabric, zygote, and nodes by name."""
+        outer = json.loads((self.sockets / run / "run.json").read_text())["pid"]
+        (init,) = _children(outer)
+        (orchestrator,) = _children(init)
+        found = {"outer": outer, "init": init, "orchestrator": orchestrator}
+        for pid in _children(orchestrator):
+            line = Path(f"/proc/{pid}/cmdline").read_text()
+            for part in ("fabric", "zygote"):
+                if f"skyrack.orchestrator.{part}\0" in line or f"skyrack.node.{part}\0" in line:
+                    found[part] = pid
+        for pid in _children(found["zygote"]):
+            found[Path(f"/proc/{pid}/comm").read_text().strip().removeprefix("sky ")] = pid
+        return found
+
+    def kill(self, part: str, number: int = signal.SIGKILL) -> None:
+        """Signal a part of the small run."""
+        os.kill(self.tree()[part], number)
+
+    def is_clean(self) -> None:
+        """Nothing of any run is left but what it recorded: no process, no socket, no mount."""
+        eventually(lambda: not self.processes(), f"no process left of {self.processes()}", 10.0)
+        assert not self.sockets.exists(), sorted(self.sockets.rglob("*"))
+        assert str(self.directory) not in Path("/proc/mounts").read_text()
+
+
+def _children(pid: int) -> list[int]:
+    return [
+        int(child)
+        for task in Path(f"/proc/{pid}/task").iterdir()
+        for child in (task / "children").read_text().split()
+    ]
+
+
+@contextlib.contextmanager
+def open_place(uid: int | None = None) -> Any:
+    """A new place; at the end everything in it is stopped and removed."""
+    # Not pytest's directory: the path of a Unix socket has 107 bytes.
+    directory = Path(tempfile.mkdtemp(prefix="skyrack-e2e-", dir="/tmp"))
+    place = Place(directory, uid)
+    place.scenario.write_text(SMALL)
+    if uid is not None:
+        for path in (directory, place.scenario):
+            os.chown(path, uid, uid)
+    try:
+        yield place
+    finally:
+        place.down()
+        for pid in place.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(directory, ignore_errors=True)
