@@ -6,9 +6,10 @@ skyrack=${1:-skyrack}
 victim=p3s07
 run=demo-$$
 
-"$skyrack" up iridium --detach --run "$run" || exit 1
 trap '"$skyrack" down --run "$run" >/dev/null 2>&1' EXIT
 trap 'exit 130' INT TERM
+
+"$skyrack" up iridium --detach --run "$run" || exit 1
 
 echo
 echo "A ping from London to Tokyo over the lasers, beside the delay computed for the same instant:"
