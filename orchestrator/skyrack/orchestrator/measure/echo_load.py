@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from skyrack.orchestrator.api.client import ApiError
 from skyrack.orchestrator.measure import counters, fidelity, host, operations
 from skyrack.orchestrator.measure.echo_run import EchoRun, LoadError
 from skyrack.orchestrator.measure.recorder import Recorder
@@ -52,6 +53,8 @@ def run_echo_load(
     try:
         run = EchoRun(api, socket_dir, status, workload, faults, recorder, progress)
         run.run()
+    except ApiError as error:
+        raise LoadError(str(error)) from error
     finally:
         recorder.close()
     return _conclude(run, recorder, status, workload, faults, run_dir)

@@ -34,7 +34,7 @@ from skyrack.v1 import namespaces
 
 GENERATOR = "skyrack.groundstation.load"
 READY_TIMEOUT_S = 30.0
-LEAD_S = 1.2
+LEAD_S = 0.5
 TICK_S = 0.05
 ASK_EVERY_S = 0.5
 TALK_EVERY_S = 0.5
@@ -134,8 +134,9 @@ class EchoRun:
                 host.tell(json.dumps({"fabric": fabric}))
             self._last_event = max((event["seq"] for event in self._events(0)), default=0)
             self._wait_for_ready(generator, sources)
+            routes = self._routes()
             self.started_s = self._now_s() + LEAD_S
-            prober.start(self._plan(), self._t0_ns)
+            prober.start(self._plan(routes), self._t0_ns)
             generator.tell(f"start {self.started_s!r}")
             self._measure(generator, prober, sources)
             self._finish(generator, prober, host)
@@ -183,16 +184,20 @@ class EchoRun:
         arguments += ["--payload-bytes", str(w.payload_bytes), "--timeout-s", repr(w.timeout_s)]
         return [*arguments, "--spacing", w.spacing, "--seed", str(w.seed)]
 
-    def _plan(self) -> shots.Plan:
-        """Probes over the same pairs for as long as operations may be out; a sample of pairs when there are very many."""
+    def _routes(self) -> list[shots.Route]:
+        """What to probe: the same pairs, or a sample when there are very many."""
         w = self._workload
         pairs = w.pairs[:: 1 + len(w.pairs) // _MESSAGE_PAIRS]
         asked = [[self._now_s(), a, b, w.probe_bytes] for a, b in pairs]
         answers = self._api.post("/v1/computed", {"probes": asked})["results"]
-        routes = [
+        return [
             shots.Route(a, b, self._addresses[b], shots.lost_after_s(answer["rtt_s"]))
             for (a, b), answer in zip(pairs, answers, strict=True)
         ]
+
+    def _plan(self, routes: Sequence[shots.Route]) -> shots.Plan:
+        """Probes for as long as operations begin."""
+        w = self._workload
         return shots.spread(routes, self.started_s, w.probe_rate_hz, w.duration_s, w.probe_bytes)
 
     def _find_pids(self) -> dict[str, int]:

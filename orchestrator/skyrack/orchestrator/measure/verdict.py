@@ -77,10 +77,10 @@ def decide(
     needed = max(MIN_QUIET_WINDOWS, round(host.windows * MIN_QUIET_RATIO))
     wrong = _wrong(fidelity, quiet_enough=host.quiet_windows >= needed, fabric=fabric)
     doubt = [
+        *doubts,
         *_doubt_host(host, needed, fidelity),
         *_doubt_fabric(fabric),
         *_doubt_delays(fidelity, wrong),
-        *doubts,
     ]
     timed = speed == 1.0
     if not timed and thresholds:
