@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import select
 import socket
+import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from functools import partial
 from heapq import heappop
@@ -48,6 +51,10 @@ MOST_SPIN = 5.0
 SPIN_MARGIN = 1.25
 WAKE_MEMORY = 0.97
 LATE_SEGMENT_S = 0.05
+CARRY_S = 5e-5
+_TUNGETIFF = 0x800454D2
+_IFF_TUN, _IFF_TAP, _IFF_NO_PI, _IFF_VNET_HDR = 0x0001, 0x0002, 0x1000, 0x4000
+_IFF_MASK = _IFF_TUN | _IFF_TAP | _IFF_NO_PI | _IFF_VNET_HDR
 
 
 class Loop:
@@ -84,6 +91,7 @@ class Loop:
         self._hop_slack_s = 0.0  # how late a hop may be carried out without making any delivery late
         self._dump: Iterator[None] | None = None
         self._closing: SimpleQueue[int] = SimpleQueue()
+        self._unsent: deque[bytes] = deque()  # what the control socket has no room for yet
         path = directory / "fabric.sock"
         path.unlink(missing_ok=True)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -141,18 +149,27 @@ class Loop:
                 returned = after
                 if self._dump is not None:
                     self._continue_dump()
+            arrived = returned
             for descriptor, events in ready:
                 node = node_of.get(descriptor)
                 if node is not None:
-                    self._read(descriptor, node, base, returned)
+                    self._read(descriptor, node, base, arrived)
+                    # Many senders must not make the packets wait that are due meanwhile.
+                    if (now := clock() - t0) - arrived > CARRY_S:
+                        arrived = now
+                        engine.advance(now)
+                        self._deliver(now)
                 elif descriptor in special:
                     if descriptor == timer.descriptor:
                         timer.clear()
                         armed = 0.0
                     elif descriptor == self._listener.fileno():
                         self._accept()
-                    elif not self._obey():
-                        return
+                    else:
+                        if self._unsent:
+                            self._send_unsent()
+                        if not self._obey():
+                            return
                 elif descriptor in self._attached:
                     self._hear(descriptor, events)
 
@@ -218,7 +235,8 @@ class Loop:
         self._enter(written_s, node, data)
 
     def _accept(self) -> None:
-        with contextlib.suppress(BlockingIOError):
+        # Out of descriptors is the newcomer's misfortune, not the mesh's.
+        with contextlib.suppress(OSError):
             while True:
                 connection, _ = self._listener.accept()
                 connection.setblocking(False)
@@ -243,14 +261,19 @@ class Loop:
         hello, tun = received
         index = self._index.get(hello.name, -1)
         if index < 0 or self._config.rows[index] < 0:
-            self._reply(connection, attach.Refused(f"no inhabited node is called {hello.name!r}"))
-            self._closing.put(tun)
+            self._refuse(connection, tun, f"no inhabited node is called {hello.name!r}")
             return
+        if not _is_mesh_device(tun):
+            self._refuse(connection, tun, "not a TUN descriptor with virtio headers")
+            return
+        if node >= 0:
+            self._forget(node)
         for other, (_, holder) in list(self._attached.items()):
             if holder == index and other != descriptor:
                 self._drop_connection(other)
         self._forget(index)
         os.set_blocking(tun, False)
+        self._discard(tun)
         self._tun[index] = tun
         self._node_of[tun] = index
         self._attached[descriptor] = (connection, index)
@@ -258,6 +281,16 @@ class Loop:
         self.engine.lit[index] = 1
         self._reply(connection, attach.Accepted(index))
         self._tell({"op": "lit", "node": index, "at": time.monotonic() - self._t0_s})
+
+    def _refuse(self, connection: socket.socket, tun: int, why: str) -> None:
+        self._reply(connection, attach.Refused(why))
+        self._closing.put(tun)
+
+    def _discard(self, tun: int) -> None:
+        """Drop what the node sent while its lasers were dark: the kernel kept it, a laser would not have."""
+        with contextlib.suppress(OSError):
+            while os.read(tun, READ_BYTES):
+                self.engine.drops["dark"] += 1
 
     def _reply(self, connection: socket.socket, reply: attach.Reply) -> None:
         with contextlib.suppress(OSError):
@@ -286,8 +319,21 @@ class Loop:
             os.close(self._closing.get())
 
     def _tell(self, message: dict[str, Any]) -> None:
-        with contextlib.suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
-            self._control.send(json.dumps(message).encode())
+        """Tell the orchestrator; nothing is lost while it is too busy to listen."""
+        self._unsent.append(json.dumps(message).encode())
+        self._send_unsent()
+
+    def _send_unsent(self) -> None:
+        try:
+            while self._unsent:
+                self._control.send(self._unsent[0])
+                self._unsent.popleft()
+        except BlockingIOError:
+            self._epoll.modify(self._control, select.EPOLLIN | select.EPOLLOUT)
+        except (BrokenPipeError, ConnectionResetError):
+            self._unsent.clear()
+        else:
+            self._epoll.modify(self._control, select.EPOLLIN)
 
     def _obey(self) -> bool:
         """Carry out the orchestrator's messages; False when it is gone."""
@@ -378,6 +424,17 @@ class Loop:
         scalars["written_at_s"] = time.monotonic() - self._t0_s
         arrays["scalars"][:] = [scalars[name] for name in SCALARS]
         yield
+
+
+def _is_mesh_device(descriptor: int) -> bool:
+    """Whether it is a TUN device that speaks as attach.py says: anything else would end or mislead the loop."""
+    request = bytearray(40)  # struct ifreq: name, flags
+    try:
+        fcntl.ioctl(descriptor, _TUNGETIFF, request)
+    except OSError:
+        return False
+    flags = int.from_bytes(request[16:18], sys.byteorder)
+    return flags & _IFF_MASK == _IFF_TUN | _IFF_NO_PI | _IFF_VNET_HDR
 
 
 def keep_memory_resident() -> None:
