@@ -354,6 +354,9 @@ def test_addresses_outside_the_mesh_are_answered_host_unreachable_at_once() -> N
     (arrived,) = run(engine)
     assert (arrived.at_s, arrived.node) == (5.0, 0)
     assert arrived.train.data[VNET_BYTES + 20 : VNET_BYTES + 22] == b"\x03\x01"
+    assert int.from_bytes(arrived.train.data[22:26], "big") == BASE - 1, (
+        "under its own address a kernel drops it"
+    )
     assert engine.drops["no_address"] == 1
 
 

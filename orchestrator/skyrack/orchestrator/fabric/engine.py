@@ -83,8 +83,7 @@ class Engine:
             if not 0 <= dst < self.n_nodes:
                 train = Train(data, node, -1, 0, now_s)
                 self.drops["no_address"] += train.segments
-                answer = icmp.error(data, self.base_address + node, icmp.UNREACHABLE, icmp.HOST)
-                self._answer(now_s, node, answer, True)
+                self._refuse(now_s, node, data, icmp.UNREACHABLE, icmp.HOST)
                 return train
             # The first pop is the sender itself, which does not spend a hop of the time to live.
             train = Train(data, dst, self.rows[dst], data[18] + 1, now_s)
@@ -235,7 +234,6 @@ class Engine:
 
     def _ends_here(self, t: float, node: int, train: Train) -> None:
         """A train that goes no further: at its bare destination, out of hops, or without a route."""
-        address = self.base_address + node
         if node == train.dst and self.endpoint[node]:
             self.sequence += 1
             # The node's own kernel routes its address to lo; only a guest that bypasses it sends to itself here.
@@ -244,13 +242,23 @@ class Engine:
             if (reply := icmp.echo_reply(train.data)) is not None:
                 self._answer(t, node, reply, False)
             else:
-                self._answer(t, node, icmp.error(train.data, address, icmp.UNREACHABLE, icmp.PORT), True)
+                self._refuse(t, node, train.data, icmp.UNREACHABLE, icmp.PORT)
         elif train.ttl <= 0:
             self.drops["ttl"] += train.segments
-            self._answer(t, node, icmp.error(train.data, address, icmp.TIME_EXCEEDED, 0), True)
+            self._refuse(t, node, train.data, icmp.TIME_EXCEEDED, 0)
         else:
             self.drops["no_route"] += train.segments
-            self._answer(t, node, icmp.error(train.data, address, icmp.UNREACHABLE, icmp.NET), True)
+            self._refuse(t, node, train.data, icmp.UNREACHABLE, icmp.NET)
+
+    def _refuse(self, t: float, node: int, data: bytes, kind: int, code: int) -> None:
+        """Send an ICMP error about `data`.
+
+        To the node itself it comes from the network's own address: a kernel drops what claims to come from itself.
+        """
+        address = self.base_address + node
+        if int.from_bytes(data[22:26], "big") == address:
+            address = self.base_address - 1
+        self._answer(t, node, icmp.error(data, address, kind, code), True)
 
     def _answer(self, t: float, node: int, data: bytes | None, is_error: bool) -> None:
         """Send an answer of the satellite itself, through the same queues, unless it has answered too often."""
