@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 PROBE_BYTES = 64
 LEAD_S = 0.02
+SHORTEST_WATCH_S = 2.0  # the host is watched in whole seconds: JSON output has them as `windows`
 BATCH = 500
 
 
@@ -38,6 +40,8 @@ def ping(
     output: Output = Format.TABLE,
 ) -> int:
     """Probe b from a; measured and computed round trips side by side. Exit status 1 when nothing came back."""
+    from skyrack.orchestrator.measure.host_watch import HostWatch
+    from skyrack.orchestrator.measure.pids import fabric_pid
     from skyrack.orchestrator.measure.probe_client import icmp_socket_in
     from skyrack.orchestrator.measure.prober import Prober
     from skyrack.orchestrator.measure.shots import Route, Shot, lost_after_s
@@ -79,7 +83,12 @@ def ping(
             yield Shot(number, start_s + number * interval_s, route)
             number += 1
 
-    with ThreadPoolExecutor(1) as judges:
+    watch: HostWatch | None = None
+    with ThreadPoolExecutor(1) as judges, ExitStack() as stack:
+        if output is Format.JSON and count * interval_s >= SHORTEST_WATCH_S:
+            fabric = fabric_pid(live.socket_dir, status["fabric"]["pid"])
+            watch = HostWatch(status["t0_monotonic_ns"], {"fabric": fabric} if fabric else {})
+            stack.enter_context(watch)
         jobs: list[Future[None]] = []
         try:
             for probes in prober.run(shots()):
@@ -90,11 +99,13 @@ def ping(
             note("stopped")
         finally:
             prober.close()
-    for job in jobs:
-        job.result()
+        for job in jobs:
+            job.result()
+        if watch is not None:
+            watch.windows()
     results.sort(key=lambda result: result["t_s"])
     if output is Format.JSON:
-        print_json({"a": a, "b": b, "probes": results})
+        print_json({"a": a, "b": b, "probes": results, "windows": watch.raw if watch else []})
     else:
         print(_summary(results))
     return 0 if any(result["measured_ms"] is not None for result in results) else FAILED

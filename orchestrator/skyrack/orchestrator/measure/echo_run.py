@@ -23,7 +23,7 @@ from typing import Any
 from skyrack.orchestrator.api.client import ApiError
 from skyrack.orchestrator.measure import host_process, shots, stamps
 from skyrack.orchestrator.measure.child import LineChild
-from skyrack.orchestrator.measure.pids import child_with_inner_pid
+from skyrack.orchestrator.measure.pids import fabric_pid
 from skyrack.orchestrator.measure.probe_client import ProbeProcess, node_socket
 from skyrack.orchestrator.measure.prober import Probe
 from skyrack.orchestrator.measure.recorder import Recorder
@@ -130,7 +130,7 @@ class EchoRun:
             sources = Sources({a for a, _ in self._workload.pairs}, self._socket_dir, prober, self._watch)
             stack.callback(sources.close)
             self._pids = self._find_pids()
-            if (fabric := self._find_fabric()) is not None:
+            if (fabric := fabric_pid(self._socket_dir, self._fabric_pid)) is not None:
                 host.tell(json.dumps({"fabric": fabric}))
             self._last_event = max((event["seq"] for event in self._events(0)), default=0)
             self._wait_for_ready(generator, sources)
@@ -208,16 +208,6 @@ class EchoRun:
             except OSError:
                 continue
         return pids
-
-    def _find_fabric(self) -> int | None:
-        """The fabric's pid as seen from here: a child of whoever serves the API."""
-        if self._fabric_pid is None:
-            return None
-        try:
-            orchestrator = namespaces.pid_of_socket(self._socket_dir / "api.sock")
-        except OSError:
-            return None
-        return child_with_inner_pid(orchestrator, self._fabric_pid)
 
     def _wait_for_ready(self, generator: LineChild, sources: Sources) -> None:
         until_s = self._now_s() + READY_TIMEOUT_S

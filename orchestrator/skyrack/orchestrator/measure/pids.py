@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from skyrack.v1 import namespaces
+
 _PROC = Path("/proc")
+
+
+def fabric_pid(socket_dir: Path, inner: int | None) -> int | None:
+    """The fabric's pid as seen from here: the child of whoever serves the API that the run knows as `inner`."""
+    if inner is None:
+        return None
+    try:
+        return child_with_inner_pid(namespaces.pid_of_socket(socket_dir / "api.sock"), inner)
+    except OSError:
+        return None
 
 
 def child_with_inner_pid(parent: int, inner: int) -> int | None:
