@@ -91,6 +91,7 @@ class Place:
     directory: Path
     uid: int | None = None
     environment: dict[str, str] = field(default_factory=dict)
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def sockets(self) -> Path:
@@ -108,7 +109,7 @@ class Place:
         return self.directory / "small.yaml"
 
     def start(self, arguments: tuple[object, ...], **options: Any) -> subprocess.Popen[bytes]:
-        """Start a command."""
+        """Start a command; `within` is what runs it."""
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.directory),
@@ -120,7 +121,10 @@ class Place:
         chosen: dict[str, Any] = {"cwd": self.directory, "env": environment, "stdin": subprocess.DEVNULL}
         if self.uid is not None:
             chosen |= {"user": self.uid, "group": self.uid, "extra_groups": []}
-        return subprocess.Popen([str(SKYRACK), *map(str, arguments)], **(chosen | options))
+        within: list[str] = options.pop("within", [])
+        process = subprocess.Popen([*within, str(SKYRACK), *map(str, arguments)], **(chosen | options))
+        self.started.append(process)
+        return process
 
     def skyrack(self, *arguments: object, timeout_s: float = PATIENCE_S, **options: Any) -> Ended:
         """Run a command to its end."""
@@ -155,6 +159,10 @@ class Place:
     def node(self, name: str, *arguments: object) -> dict[str, Any]:
         """One node's entry of the status."""
         return next(node for node in self.status(*arguments)["nodes"] if node["name"] == name)
+
+    def bare(self) -> str:
+        """A satellite without a process."""
+        return str(next(node["name"] for node in self.status()["nodes"] if not node["inhabited"]))
 
     def events(self) -> list[dict[str, Any]]:
         """What the newest run has recorded so far."""
@@ -216,7 +224,7 @@ class Place:
         """Nothing of any run is left but what it recorded: no process, no socket, no mount."""
         eventually(lambda: not self.processes(), f"no process left of {self.processes()}", 10.0)
         assert not self.sockets.exists(), sorted(self.sockets.rglob("*"))
-        assert str(self.directory) not in Path("/proc/mounts").read_text()
+        assert str(self.sockets) not in Path("/proc/mounts").read_text()
 
 
 def _children(pid: int) -> list[int]:
@@ -244,4 +252,7 @@ def open_place(uid: int | None = None) -> Any:
         for pid in place.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        for process in place.started:
+            process.kill()
+            process.wait()
         shutil.rmtree(directory, ignore_errors=True)

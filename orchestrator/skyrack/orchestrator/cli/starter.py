@@ -9,6 +9,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from skyrack.orchestrator.runtime import paths
 from skyrack.orchestrator.runtime.isolate import REFUSED
 
 STOP_TIMEOUT_S = 20.0
+DYING_S = 5.0
+POLL_S = 0.02
 _KILLED = (128 + signal.SIGKILL, -signal.SIGKILL)
 _COLOURS = {"error": "31", "warning": "33"}
 
@@ -52,8 +55,7 @@ class Starter:
             raise Problem(f"cannot start: {where}{error.strerror or error}") from error
         finally:
             if not kept:
-                self._kill()
-                paths.release(self._name, self._lock)
+                self._clean_up()
 
     def _spawn(self, port: int | None, *, detach: bool) -> int:
         read_end, write_end = os.pipe()
@@ -146,10 +148,15 @@ class Starter:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(STOP_TIMEOUT_S)
 
-    def _kill(self) -> None:
+    def _clean_up(self) -> None:
+        """Wait for the end of everything, however the outermost process ended, and remove what it leaves."""
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
+        deadline = time.monotonic() + DYING_S
+        while self._lock is None and paths.is_held(self._name) and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+        paths.release(self._name, self._lock)
 
 
 def _interrupt(*_: object) -> None:

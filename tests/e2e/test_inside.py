@@ -1,0 +1,137 @@
+"""What a program finds inside a node."""
+
+from __future__ import annotations
+
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from .place import Place
+
+pytestmark = pytest.mark.mesh
+
+
+def test_every_node_knows_every_name(running: Place) -> None:
+    status = running.status()["nodes"]
+    nodes = {node["name"]: node["address"] for node in status}
+    assert len(nodes) == 68
+    code = "import socket,sys; [print(n, socket.gethostbyname(n)) for n in sys.argv[1:]]"
+    for inside in [node["name"] for node in status if node["inhabited"]]:
+        said = running.skyrack("exec", inside, "--", sys.executable, "-c", code, *nodes).expect().out
+        assert dict(line.split() for line in said.splitlines()) == nodes
+
+
+def test_a_bare_satellite_answers_ping_and_shows_in_traceroute(running: Place) -> None:
+    target = running.bare()
+    said = running.skyrack("ping", "london", target, "-c", 2, "-i", "20ms").expect().out
+    assert "2 sent, 2 received" in said
+    if shutil.which("traceroute") is None:
+        pytest.skip("no traceroute on this machine")
+    trace = running.skyrack("exec", "london", "--", "traceroute", "-w", "3", "-q", "1", "tokyo").expect().out
+    hops = [line.split()[1] for line in trace.splitlines()[1:]]
+    assert hops[-1] == "tokyo"
+    assert len(hops) > 2
+    assert all(hop.startswith("p") for hop in hops[:-1]), trace
+
+
+def test_programs_of_the_system_reach_other_nodes(running: Place) -> None:
+    if shutil.which("ping") is None:
+        pytest.skip("no ping on this machine")
+    said = running.skyrack("exec", "tokyo", "--", "ping", "-c", "1", "-W", "3", "london").expect().out
+    assert "1 received" in said
+
+
+def test_proxies_and_name_servers_of_the_host_are_not_seen(running: Place) -> None:
+    running.environment |= {"http_proxy": "http://proxy:1", "HTTPS_PROXY": "http://proxy:1", "KEPT": "yes"}
+    said = (
+        running.skyrack("exec", "london", "--", "sh", "-c", "env; cat /etc/resolv.conf").expect().out.lower()
+    )
+    assert "proxy" not in said
+    assert "nameserver" not in said
+    assert "kept=yes" in said
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        (["true"], 0),
+        (["sh", "-c", "exit 3"], 3),
+        (["sh", "-c", "kill -TERM $$"], 128 + signal.SIGTERM),
+        (["sh", "-c", "kill -KILL $$"], 128 + signal.SIGKILL),
+        (["no-such-program"], 127),
+        (["/etc"], 126),
+        (["sh", "-c", "yes | head -1"], 0),
+    ],
+)
+def test_the_status_of_the_program_is_ours(running: Place, command: list[str], status: int) -> None:
+    ended = running.skyrack("exec", "london", "--", *command).expect(status)
+    assert "Broken pipe" not in ended.err
+
+
+def test_exec_passes_options_and_streams_as_they_are(running: Place) -> None:
+    code = "import sys; print(sys.argv[1:]); sys.stderr.write(sys.stdin.read())"
+    process = running.start(
+        ("exec", "london", sys.executable, "-c", code, "--run", "-h", "--", "x"),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    out, err = process.communicate(b"text", timeout=30)
+    assert out == b"['--run', '-h', '--', 'x']\n"
+    assert err == b"text"
+
+
+def test_ctrl_c_reaches_the_program_and_a_terminal_works(running: Place) -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ |= {"SKYRACK_SOCKET_DIR": str(running.sockets)}
+        script = "trap 'echo interrupted; exit 7' INT; test -t 0 && echo on a terminal; while :; do sleep 0.05; done"
+        skyrack = os.path.join(os.path.dirname(sys.executable), "skyrack")
+        os.execv(skyrack, [skyrack, "exec", "london", "--", "sh", "-c", script])
+    said = b""
+    while b"on a terminal" not in said:
+        said += os.read(terminal, 4096)
+    os.write(terminal, b"\x03")
+    while b"interrupted" not in said:
+        said += os.read(terminal, 4096)
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == 7
+
+
+def test_a_guest_daemon_does_not_outlive_the_run(place: Place) -> None:
+    place.up()
+    place.skyrack("exec", "london", "--", "setsid", "sh", "-c", "sleep 1000 >/dev/null 2>&1 &").expect()
+    assert any(line.startswith("sleep 1000") for line in place.processes().values())
+    place.skyrack("down").expect()
+    place.is_clean()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "status"),
+    [
+        (("exec", "p9s99", "--", "true"), "no node is called 'p9s99'", 2),
+        (("exec", "lodon", "--", "true"), "did you mean london", 2),
+        (("ping", "london", "tokio"), "did you mean tokyo", 2),
+        (("ping", "london", "tokyo", "-i", "1us"), "--interval", 2),
+        (("logs", "lonon"), "did you mean london", 2),
+        (("status", "--run", "other"), "no run called 'other' is up", 1),
+        (("load", "echo", "--pair", "london>x"), "hint", 2),
+        (("load", "echo", "--fault", "kill:tokyo"), "kill:NODE@TIME", 2),
+    ],
+)
+def test_names_that_do_not_exist(
+    running: Place, arguments: tuple[str, ...], message: str, status: int
+) -> None:
+    ended = running.skyrack(*arguments).expect(status)
+    assert message in ended.err
+    assert ended.out == ""
+
+
+def test_nothing_can_be_run_in_a_bare_satellite(running: Place) -> None:
+    target = running.bare()
+    for arguments in (("exec", target, "--", "true"), ("ping", target, "london")):
+        assert "is a bare satellite: it has no process" in running.skyrack(*arguments).expect(1).err
