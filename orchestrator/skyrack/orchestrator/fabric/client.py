@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import mmap
 import os
@@ -160,9 +159,14 @@ class FabricClient:
     def _send(self, message: dict[str, Any]) -> None:
         if self._control is None:
             return
-        # A full socket means a fabric that has stopped; its end is noticed by `wait`, and a new one is told everything.
-        with contextlib.suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
+        try:
             self._control.send(json.dumps(message).encode())
+        except BlockingIOError:
+            # It has not listened for a thousand messages: it hangs. `wait` sees its end, and a new one is told everything.
+            if self._process is not None and self._process.returncode is None:
+                self._process.kill()
+        except (BrokenPipeError, ConnectionResetError):
+            return  # its end is noticed by `wait`
 
     def _receive(self) -> None:
         assert self._control is not None

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SEGMENT_SLOTS = 16
-ROUTE_SLOTS = 8
+ROUTE_SLOTS = 16
 MAX_MESSAGE_BYTES = 65536
 IDS_PER_MESSAGE = 4096
 SCALARS = (

@@ -9,6 +9,7 @@ Geometry is computed in one worker thread; what the fabric is told holds from a 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.fabric.client import FabricClient
+from skyrack.orchestrator.fabric.wire import ROUTE_SLOTS, SEGMENT_SLOTS
 from skyrack.orchestrator.runtime.numbering import LinkNumbering, NumberedEpoch
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.orchestrator.topology.epoch import Epoch
@@ -26,7 +28,8 @@ from skyrack.orchestrator.topology.geometry import Geometry
 LEAD_S = 2.0
 LONGEST_SEGMENT_S = 1.0
 SHORTEST_SEGMENT_S = 0.1
-SEGMENTS_AHEAD = 12  # fewer than the fabric's slots
+SEGMENTS_AHEAD = SEGMENT_SLOTS - 2
+EPOCHS_AHEAD = ROUTE_SLOTS // 2 - 2  # a reroute sends all of them once more
 HOP_SLACK_S = 3e-4
 REROUTE_MARGIN_S = 0.005
 
@@ -66,8 +69,8 @@ class MeshDriver:
         self._links = scenario.links
         self._numbering = LinkNumbering(capacity)
         self._segment_s = min(LONGEST_SEGMENT_S, max(SHORTEST_SEGMENT_S, 1.0 / scenario.speed))
-        self._lead_s = min(LEAD_S, SEGMENTS_AHEAD * self._segment_s)
         self._next_s = 0.0
+        self._segments_s: deque[float] = deque(maxlen=SEGMENTS_AHEAD)  # begin of those sent last
         self._epoch: Epoch | None = None  # links of the newest epoch, as if no node were dark
         self._pairs = np.empty(0, np.int64)
         self._sent: list[tuple[float, Epoch, NumberedEpoch]] = []  # epochs that are or will be in force
@@ -79,9 +82,18 @@ class MeshDriver:
         """Feed the fabric until cancelled, beginning now."""
         self._next_s = max(0.0, np.floor(self._clock.run_s() / self._segment_s) * self._segment_s)
         while True:
-            while self._next_s < self._clock.run_s() + self._lead_s:
-                await self.feed_one()
-            await self._clock.sleep(self._next_s - self._lead_s - self._clock.run_s())
+            await self._clock.sleep(self._feed_at_s() - self._clock.run_s())
+            await self.feed_one()
+
+    def _feed_at_s(self) -> float:
+        """When to send the next interval: a lead before it begins, but not before the fabric has a free slot for it."""
+        segments, epochs = list(self._segments_s), [at_s for at_s, _, _ in self._sent]
+        at_s = self._next_s - LEAD_S
+        if len(segments) >= SEGMENTS_AHEAD:
+            at_s = max(at_s, segments[-SEGMENTS_AHEAD])
+        if len(epochs) >= EPOCHS_AHEAD:
+            at_s = max(at_s, epochs[-EPOCHS_AHEAD])
+        return at_s
 
     async def feed_one(self) -> None:
         """Compute and send the next interval."""
@@ -90,6 +102,7 @@ class MeshDriver:
             interval = await loop.run_in_executor(self._executor, self._compute, self._next_s)
             if interval.begins is not None:
                 self._begin(interval.at_s, interval.begins)
+            self._segments_s.append(interval.at_s)
             self._fabric.set_segment(interval.at_s, interval.delay_s, interval.slope, interval.slack_s)
             if interval.begins is not None:
                 self._fabric.set_routes(interval.at_s, interval.begins.routes)

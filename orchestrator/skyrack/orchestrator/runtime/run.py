@@ -42,6 +42,7 @@ STOP_TIMEOUT_S = 10.0
 KEPT_FORCE_S = 900.0
 NICENESS_WITHOUT_FIFO = 5
 FABRIC_RESTART_S = 0.2
+SHORTEST_UPDATE_S = 1.0  # nodes are not told of every epoch when orbits turn very fast
 REATTACH_S = 1.0  # nodes try every 50 ms; one that has not come back to a new fabric by then is gone
 PLAN_SPAN_S = 600.0
 # A probe in flight while a node goes dark, comes back or is routed around may rightly end either way: the fabric acts
@@ -269,7 +270,7 @@ class Run:
             while await loop.run_in_executor(self._worker, self._outlook.extend):
                 await self.clock.sleep(0.01)
             await self._control.publish()
-            await self.clock.sleep(end_s / speed - self.clock.run_s())
+            await self.clock.sleep(max(SHORTEST_UPDATE_S, end_s / speed - self.clock.run_s()))
 
     async def _announce_ready(self) -> None:
         with self.progress.step("nodes") as step:
