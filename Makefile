@@ -40,6 +40,7 @@ $(VENV)/.ready: pyproject.toml | $(VENV)/bin/pip
 	$(BIN)/pip install --quiet --editable .
 	touch $@
 
+# Resolved together with the run-time packages: the generator wants an older protobuf than they would take alone.
 $(VENV)/.dev-ready: $(VENV)/.ready
-	$(BIN)/pip install --quiet --group dev
+	$(BIN)/pip install --quiet --editable . --group dev
 	touch $@
