@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from skyrack.orchestrator.orbit.errors import GeometryError
 
 _SPEAKING = (RuntimeError, OverflowError, GeometryError)
@@ -20,3 +22,12 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, (*_SPEAKING, RunFailed)) and str(error):
         return str(error)
     return f"{type(error).__name__}: {error}".removesuffix(": ")
+
+
+def last_line(log: Path) -> str:
+    """What a process said last; empty when it said nothing."""
+    try:
+        lines = log.read_text(errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1].strip() if lines else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections import deque
@@ -21,7 +22,6 @@ class EventLog:
         self._clock = clock
         self._path = path
         self._file: int | None = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        self._torn = False  # a disk that filled up took a part of the last line
         self._recent: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self._sequence = 0
         self._listeners: list[Callable[[dict[str, Any]], None]] = []
@@ -55,10 +55,13 @@ class EventLog:
     def _write(self, record: dict[str, Any]) -> None:
         if self._file is None:
             return
-        data = (b"\n" if self._torn else b"") + json.dumps(record).encode() + b"\n"
+        data = json.dumps(record).encode() + b"\n"
         try:
-            self._torn = os.write(self._file, data) < len(data)
-            reason = "No space left on device" if self._torn else ""
+            written = os.write(self._file, data)
+            reason = ""
+            if written < len(data):  # the disk filled up on the way: no half lines
+                os.ftruncate(self._file, os.fstat(self._file).st_size - written)
+                reason = os.strerror(errno.ENOSPC)
         except OSError as error:
             reason = error.strerror or str(error)
         if reason:

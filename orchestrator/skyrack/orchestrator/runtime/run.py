@@ -26,7 +26,7 @@ from skyrack.orchestrator.orbit.constellation import epoch_age_note
 from skyrack.orchestrator.routing.computed import computed_rtt
 from skyrack.orchestrator.routing.force_log import ForceLog
 from skyrack.orchestrator.routing.link_model import LinkModel
-from skyrack.orchestrator.runtime.errors import RunFailed, sentence
+from skyrack.orchestrator.runtime.errors import RunFailed, last_line, sentence
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.mesh import MeshDriver, link_capacity
 from skyrack.orchestrator.runtime.nodes import PATIENCE_S, NodeState, NodeSupervisor
@@ -177,7 +177,12 @@ class Run:
             spin_s=self.scenario.fabric.spin_us / 1e6,
         )
         fabric = FabricClient(config, self.socket_dir, self._fabric_event)
-        await fabric.start(self.run_dir / "logs" / "fabric.log")
+        log = self.run_dir / "logs" / "fabric.log"
+        try:
+            await fabric.start(log)
+        except RuntimeError as error:
+            await fabric.stop()
+            raise RuntimeError(f"the fabric did not start: {last_line(log) or error}") from error
         self._fabric = fabric
         self._mesh = MeshDriver(
             self.scenario, self.geometry, fabric, self.clock, self._worker, capacity, self._in_force
