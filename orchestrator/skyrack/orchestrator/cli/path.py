@@ -13,7 +13,7 @@ import typer
 from skyrack.orchestrator.cli.console import note, print_json, print_table
 from skyrack.orchestrator.cli.exits import USAGE, Problem
 from skyrack.orchestrator.cli.scenario import chosen
-from skyrack.orchestrator.cli.times import parse_span_s
+from skyrack.orchestrator.cli.times import LONGEST_SPAN_S, parse_span_s
 
 MOST_ROWS = 1_000_000
 
@@ -96,9 +96,13 @@ def _arrow(names: object) -> str:
 def _instant_s(text: str, start: datetime) -> float:
     """Orbit seconds from a number or an ISO time. Raises Problem."""
     try:
-        return float(text)
+        t_s = float(text)
     except ValueError:
         pass
+    else:
+        if not abs(t_s) <= LONGEST_SPAN_S:
+            raise Problem(f"--at {text!r}: not within 100 years of the start", status=USAGE)
+        return t_s
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
