@@ -7,7 +7,6 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
-from itertools import pairwise
 
 import pytest
 
@@ -138,14 +137,14 @@ def test_a_prober_that_was_held_up_sends_one_probe_not_a_bunch(network: int) -> 
     skipped = [probe for probe in probes if probe.outcome == "unsent"]
     assert 45 <= len(skipped) <= 55
     assert {probe.note for probe in skipped} == {"the prober was held up"}
-    times = [probe.t_s for probe in probes if probe.outcome == "reply"]
-    assert min(b - a for a, b in pairwise(times)) > 2e-3
+    # Whenever one left, no more than the one after it was due as well: with a bunch, many would have been.
+    assert all(0.5 + (probe.seq + 2) / 100 > probe.t_s for probe in probes if probe.outcome == "reply")
 
 
 @pytest.mark.mesh
 def test_what_cannot_be_sent_or_has_no_source_is_not_a_loss(network: int) -> None:
     prober = Prober({"a": raw_socket(network)}, t0_monotonic_ns=time.monotonic_ns())
-    plan = Plan((Route("a", "b", "100.64.0.9"), Route("z", "b", "127.0.0.1")), 0.0, 1000, 2)
+    plan = Plan((Route("a", "b", "100.64.0.9"), Route("z", "b", "127.0.0.1")), 0.1, 10, 2)
     probes = [probe for batch in prober.run(plan.shots()) for probe in batch]
     prober.close()
     assert {(probe.a, probe.outcome, probe.note) for probe in probes} == {
