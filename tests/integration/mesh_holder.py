@@ -6,6 +6,7 @@ One JSON object per line on standard output says what happened; the end of stand
 import json
 import os
 import select
+import signal
 import socket
 import sys
 import time
@@ -21,6 +22,7 @@ RETRY_S = 0.02
 def main() -> None:
     """Attach until standard input ends, anew whenever the fabric is gone."""
     namespaces.die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is its parent's to deal with
     config = NodeConfig.from_json(sys.argv[1])
     namespaces.unshare(namespaces.CLONE_NEWNET | namespaces.CLONE_NEWNS)
     namespaces.make_mounts_private()

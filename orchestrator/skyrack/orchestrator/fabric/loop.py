@@ -52,6 +52,7 @@ SPIN_MARGIN = 1.25
 WAKE_MEMORY = 0.97
 LATE_SEGMENT_S = 0.05
 CARRY_S = 5e-5
+MOST_DISCARDED = 4096  # twice what the device queues; a node that never stops sending must not stop the loop
 _TUNGETIFF = 0x800454D2
 _IFF_TUN, _IFF_TAP, _IFF_NO_PI, _IFF_VNET_HDR = 0x0001, 0x0002, 0x1000, 0x4000
 _IFF_MASK = _IFF_TUN | _IFF_TAP | _IFF_NO_PI | _IFF_VNET_HDR
@@ -124,6 +125,9 @@ class Loop:
             hop, delivery = engine.next_due_s()
             wake = min(hop + self._hop_slack_s, delivery - spin)
             now = clock() - t0
+            if self._realtime and now - slept > RUN_S:
+                time.sleep(YIELD_S)
+                slept = now = clock() - t0
             if wake > now and self._dump is None:
                 if wake != armed:
                     timer.arm(wake + t0)
@@ -131,17 +135,16 @@ class Loop:
                 scalars["busy_s"] += now - returned
                 ready = epoll.poll(-1, 64)
                 after = clock() - t0
-                waited = after - now > 5e-6
-                base = after if waited else returned
-                returned = slept = after
+                if after - now > 5e-6:
+                    base = slept = after
+                else:
+                    base = returned
+                returned = after
                 scalars["wakeups"] += 1
                 if wake <= after:
                     worst_wake = max(after - wake, worst_wake * WAKE_MEMORY)
                     spin = min(least_spin * MOST_SPIN, max(least_spin, worst_wake * SPIN_MARGIN))
             else:
-                if self._realtime and now - slept > RUN_S:
-                    time.sleep(YIELD_S)
-                    slept = clock() - t0
                 ready = epoll.poll(0, 64)
                 base = returned
                 after = clock() - t0
@@ -174,7 +177,7 @@ class Loop:
                     self._hear(descriptor, events)
 
     def _read(self, descriptor: int, node: int, base_s: float, ready_s: float) -> None:
-        """Read until dry. The first packet was there at `ready_s`, when epoll said so; later ones when they are read."""
+        """Read until dry. The first packet was there at `ready_s`; later ones when they are read."""
         clock, t0, enter = time.monotonic, self._t0_s, self._enter
         base_s = self._undrained_since_s.pop(descriptor, base_s)
         for _ in range(READS_PER_TURN):
@@ -208,10 +211,9 @@ class Loop:
             if not lit[node]:
                 drops["dark"] += train.segments
                 continue
-            data = train.data
             late = clock() - t0 - due
             try:
-                os.writev(tun[node], (with_ttl(data, train.ttl), memoryview(data)[30:]))
+                os.write(tun[node], with_ttl(train.data, train.ttl))
             except OSError:
                 drops["unread"] += train.segments
                 continue
@@ -289,7 +291,8 @@ class Loop:
     def _discard(self, tun: int) -> None:
         """Drop what the node sent while its lasers were dark: the kernel kept it, a laser would not have."""
         with contextlib.suppress(OSError):
-            while os.read(tun, READ_BYTES):
+            for _ in range(MOST_DISCARDED):
+                os.read(tun, READ_BYTES)
                 self.engine.drops["dark"] += 1
 
     def _reply(self, connection: socket.socket, reply: attach.Reply) -> None:

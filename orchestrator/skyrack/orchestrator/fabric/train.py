@@ -90,12 +90,13 @@ def checksum(data: bytes) -> int:
     return ~fold(sum(struct.unpack(f"!{len(data) // 2}H", data))) & 0xFFFF
 
 
-def with_ttl(data: bytes, ttl: int) -> bytes:
-    """The virtio and fixed IPv4 headers (30 bytes) with `ttl` in place and the header checksum updated (RFC 1624)."""
-    old = data[18]
-    total = 0xFFFF ^ (data[20] << 8 | data[21])
-    total = fold(total + (0xFFFF ^ (old << 8)) + (ttl << 8)) ^ 0xFFFF
-    return data[:18] + bytes((ttl, data[19], total >> 8, total & 0xFF)) + data[22:30]
+def with_ttl(data: bytes, ttl: int) -> bytearray:
+    """A copy of `data` with `ttl` in its IPv4 header, whose checksum follows (RFC 1624)."""
+    copy = bytearray(data)
+    # One's complement arithmetic is arithmetic modulo 0xFFFF; a header's stored checksum is never 0xFFFF itself.
+    total = ((copy[20] << 8 | copy[21]) + ((copy[18] - ttl) << 8)) % 0xFFFF
+    copy[18], copy[20], copy[21] = ttl, total >> 8, total & 0xFF
+    return copy
 
 
 def split(train: Train, first: int, stop: int) -> Train:
