@@ -2,23 +2,61 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 import signal
 import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from aiohttp import web
 
 from skyrack.orchestrator.api.metrics import merge, scrape
 
-if TYPE_CHECKING:
-    from skyrack.orchestrator.runtime.run import Run
-
 MOST_PROBES = 100_000
 PORTS_TRIED = 100
+
+
+class Events(Protocol):
+    """What has happened."""
+
+    def since(self, sequence: int) -> list[dict[str, Any]]:
+        """Events after number `sequence`."""
+
+
+class Run(Protocol):
+    """What the server asks of a run. Raises KeyError for unknown nodes, RuntimeError for what is not up."""
+
+    ready: asyncio.Event
+    stop: asyncio.Event
+    socket_dir: Path
+
+    @property
+    def events(self) -> Events:
+        """What has happened."""
+
+    def require_node(self, name: object) -> int:
+        """The node's index."""
+
+    def kill(self, name: str, number: int) -> None:
+        """Signal a node's process."""
+
+    async def status(self) -> dict[str, Any]:
+        """GET /v1/status."""
+
+    async def fabric_counters(self) -> dict[str, Any]:
+        """GET /v1/fabric."""
+
+    async def computed(self, probes: list[list[Any]]) -> list[dict[str, Any]]:
+        """POST /v1/computed."""
+
+    async def expositions(self) -> list[str]:
+        """Metrics to merge."""
+
+    def prometheus_targets(self) -> list[dict[str, Any]]:
+        """Targets for http_sd."""
 
 
 def application(run: Run, *, mutations: bool) -> web.Application:

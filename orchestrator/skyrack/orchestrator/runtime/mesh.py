@@ -26,6 +26,7 @@ from skyrack.orchestrator.topology.epoch import Epoch
 from skyrack.orchestrator.topology.geometry import Geometry
 
 LEAD_S = 2.0
+BEHIND_S = 2.0
 LONGEST_SEGMENT_S = 1.0
 SHORTEST_SEGMENT_S = 0.1
 SEGMENTS_AHEAD = SEGMENT_SLOTS - 2
@@ -80,10 +81,16 @@ class MeshDriver:
 
     async def run(self) -> None:
         """Feed the fabric until cancelled, beginning now."""
-        self._next_s = max(0.0, np.floor(self._clock.run_s() / self._segment_s) * self._segment_s)
+        self._next_s = self._segment_start_s()
         while True:
             await self._clock.sleep(self._feed_at_s() - self._clock.run_s())
+            if self._next_s < self._clock.run_s() - BEHIND_S:
+                self._next_s = self._segment_start_s()  # held up: what has passed needs no telling
             await self.feed_one()
+
+    def _segment_start_s(self) -> float:
+        """When the segment of this moment began."""
+        return max(0.0, float(np.floor(self._clock.run_s() / self._segment_s)) * self._segment_s)
 
     def _feed_at_s(self) -> float:
         """When to send the next interval: a lead before it begins, but not before the fabric has a free slot for it."""

@@ -7,7 +7,6 @@ import contextlib
 import ipaddress
 import json
 import sys
-from collections import deque
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,32 +22,22 @@ from skyrack.orchestrator.fabric.engine import DROPS
 from skyrack.orchestrator.fabric.histogram import LATENESS_BOUNDS_S
 from skyrack.orchestrator.fabric.wire import FabricConfig
 from skyrack.orchestrator.orbit.constellation import epoch_age_note
-from skyrack.orchestrator.routing.computed import computed_rtt
-from skyrack.orchestrator.routing.force_log import ForceLog
-from skyrack.orchestrator.routing.link_model import LinkModel
 from skyrack.orchestrator.runtime.errors import RunFailed, last_line, sentence
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.mesh import MeshDriver, link_capacity
+from skyrack.orchestrator.runtime.node_config import node_config
 from skyrack.orchestrator.runtime.nodes import PATIENCE_S, NodeState, NodeSupervisor
+from skyrack.orchestrator.runtime.oracle import Oracle
 from skyrack.orchestrator.runtime.progress import Progress
 from skyrack.orchestrator.runtime.updates import Outlook
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.orchestrator.topology.epoch import Epoch
 from skyrack.orchestrator.topology.geometry import Geometry
 
-GSO_WINDOW_S = 1e-4  # a train is at most this long on the slowest link, so that it stands for its packets
-MOST_GSO_BYTES = 65536
-STOP_TIMEOUT_S = 10.0
-KEPT_FORCE_S = 900.0
-NICENESS_WITHOUT_FIFO = 5
 FABRIC_RESTART_S = 0.2
 SHORTEST_UPDATE_S = 1.0  # nodes are not told of every epoch when orbits turn very fast
 REATTACH_S = 1.0  # nodes try every 50 ms; one that has not come back to a new fabric by then is gone
 PLAN_SPAN_S = 600.0
-# A probe in flight while a node goes dark, comes back or is routed around may rightly end either way: the fabric acts
-# within milliseconds of the instant that is written down.
-GUARD_S = 0.01
-GUARDED_FLIGHT_S = 0.3
 
 
 class Run:
@@ -73,8 +62,6 @@ class Run:
         self._epoch: Epoch | None = None
         self._fabric: FabricClient | None = None
         self._mesh: MeshDriver | None = None
-        self._force = ForceLog()
-        self._changes_s: deque[float] = deque(maxlen=10_000)  # unplanned: dark, lit, rerouted
         self._tasks: asyncio.TaskGroup | None = None
 
     async def main(self, port: int | None) -> None:
@@ -140,7 +127,14 @@ class Run:
         ]
         self.nodes = NodeSupervisor(
             nodes,
-            self._node_config,
+            lambda node: node_config(
+                node,
+                self.scenario,
+                run=self.run,
+                socket_dir=self.socket_dir,
+                run_dir=self.run_dir,
+                realtime_fabric=self._fabric is not None and self._fabric.scheduler == "fifo",
+            ),
             self.events,
             self.clock,
             restart=self.scenario.nodes.restart == "on-crash",
@@ -148,6 +142,7 @@ class Run:
         self._states = {node.index: node for node in nodes}
         hosts = ["127.0.0.1 localhost"] + [f"{self.address(i)} {name}" for i, name in enumerate(self._names)]
         (self.socket_dir / "hosts").write_text("\n".join(hosts) + "\n")
+        self._oracle = Oracle(self.scenario, self.geometry, self._worker)
         self._outlook = Outlook(self.scenario, self.geometry, self.address)
         self._control = control.ControlService(self.run, self.nodes, self._outlook.update_for)
 
@@ -203,11 +198,11 @@ class Run:
                     feeding.result()
                 self.events.add("fabric_down", status=ended.result())
                 down_s = self.clock.run_s()
-                self._force.fabric_down(down_s)
+                self._oracle.fabric_down(down_s)
                 self._fabric = None
                 for node in self._states.values():
                     self.nodes.attached(node, False)
-                    self._force.dark(down_s, node.index)
+                    self._oracle.dark(down_s, node.index)
             finally:
                 for task in (feeding, ended):
                     task.cancel()
@@ -217,21 +212,20 @@ class Run:
             await self.clock.sleep(FABRIC_RESTART_S)
             fabric = await self._new_fabric()
             self.events.add("fabric_up", pid=fabric.pid, scheduler=fabric.scheduler)
-            self._force.fabric_up(self.clock.run_s())
+            self._oracle.fabric_up(self.clock.run_s())
             self._start(self._miss_absent(), "miss-absent")
             await self._reroute()
 
     def _fabric_event(self, message: Mapping[str, Any]) -> None:
         index, at_s, lit = int(message["node"]), float(message["at"]), message["op"] == "lit"
-        self._changes_s.append(at_s)
         node = self._states[index]
         self.nodes.attached(node, lit)
         self.events.add("node_lit" if lit else "node_dark", run_s=at_s, node=node.name)
         if lit:
-            self._force.lit(at_s, index)
+            self._oracle.lit(at_s, index)
             self._dark.discard(index)
         else:
-            self._force.dark(at_s, index)
+            self._oracle.dark(at_s, index)
             self._dark.add(index)
         self._start(self._reroute_after(0.0 if lit else self.scenario.links.detection_s), "reroute")
 
@@ -254,14 +248,13 @@ class Run:
 
     async def _reroute(self) -> None:
         if self._mesh is not None:
-            self._changes_s.append(self.clock.run_s())
+            self._oracle.rerouted(self.clock.run_s())
             await self._mesh.set_dark(frozenset(self._dark))
-            self._changes_s.append(self.clock.run_s())
+            self._oracle.rerouted(self.clock.run_s())
 
     def _in_force(self, at_s: float, epoch: Epoch) -> None:
         self._epoch = epoch
-        self._force.record(at_s, epoch)
-        self._force.prune(self.clock.run_s() - KEPT_FORCE_S)
+        self._oracle.in_force(at_s, epoch, self.clock.run_s())
 
     async def _tell_nodes(self) -> None:
         """Compute the outlook of every epoch a little ahead and send it to all nodes."""
@@ -401,30 +394,10 @@ class Run:
 
     async def computed(self, probes: list[list[Any]]) -> list[dict[str, Any]]:
         """Computed round trips for [run_s, a, b, ip_bytes] probes, in their order."""
-        groups: dict[tuple[str, str, int], list[int]] = {}
-        for i, (_, a, b, size) in enumerate(probes):
-            groups.setdefault((a, b, int(size)), []).append(i)
-        results: list[dict[str, Any]] = [{} for _ in probes]
-        loop = asyncio.get_running_loop()
-        model = LinkModel.of(self.scenario)
-        for (a, b, size), members in groups.items():
-            times = [float(probes[i][0]) for i in members]
-            answers = await loop.run_in_executor(
-                self._worker, computed_rtt,
-                self.geometry, self._force, model, self.require_node(a), self.require_node(b), times, size,
-            )  # fmt: skip
-            for k, (i, answer) in enumerate(zip(members, answers, strict=True)):
-                path = [self._names[node] for node in answer.path]
-                reason = answer.reason
-                if self._unsettled(times[k], answer.rtt_s):
-                    reason = "guard: a node or a route changed while it flew"
-                results[i] = {"rtt_s": answer.rtt_s, "path": path, "reason": reason}
-        return results
-
-    def _unsettled(self, sent_s: float, rtt_s: float | None) -> bool:
-        """Whether the mesh changed unplanned while a probe flew."""
-        last_s = sent_s + (GUARDED_FLIGHT_S if rtt_s is None else rtt_s) + GUARD_S
-        return any(sent_s - GUARD_S <= at_s <= last_s for at_s in self._changes_s)
+        require = self.require_node
+        return await self._oracle.computed(
+            [(float(run_s), require(a), require(b), int(size)) for run_s, a, b, size in probes]
+        )
 
     async def expositions(self) -> list[str]:
         """Metrics of the orchestrator with the fabric, and of every node."""
@@ -459,27 +432,6 @@ class Run:
         host = self.http.removeprefix("http://")
         own: dict[str, Any] = {"targets": [host], "labels": {"job": "skyrack", "run": self.run}}
         return [own] if host else []
-
-    def _node_config(self, node: NodeState) -> dict[str, Any]:
-        fabric = self._fabric
-        links = self.scenario.links
-        slowest_bps = min(links.laser_rate_bps, links.ground_rate_bps) / links.byte_scale
-        gso_bytes = int(min(MOST_GSO_BYTES, slowest_bps / 8 * GSO_WINDOW_S))
-        return {
-            "name": node.name,
-            "kind": node.kind,
-            "index": node.index,
-            "run": self.run,
-            "address": node.address,
-            "network": str(self.scenario.network),
-            "mtu": self.scenario.mtu,
-            "gso_max_bytes": gso_bytes if gso_bytes >= 2 * self.scenario.mtu else 0,
-            "socket_dir": str(self.socket_dir),
-            "hosts_file": str(self.socket_dir / "hosts"),
-            "log_file": str(self.run_dir / "logs" / f"{node.name}.jsonl"),
-            "seed": self.scenario.seed,
-            "niceness": 0 if fabric is not None and fabric.scheduler == "fifo" else NICENESS_WITHOUT_FIFO,
-        }
 
 
 def _count(number: int, noun: str) -> str:

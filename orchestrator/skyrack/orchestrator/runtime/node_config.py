@@ -1,0 +1,42 @@
+"""What a node process is told when it is started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from skyrack.orchestrator.runtime.nodes import NodeState
+from skyrack.orchestrator.scenario import Scenario
+from skyrack.orchestrator.scenario.model.links import Links
+
+GSO_WINDOW_S = 1e-4  # a train is at most this long on the slowest link, so that it stands for its packets
+MOST_GSO_BYTES = 65536
+NICENESS_WITHOUT_FIFO = 5  # where the fabric gets no real-time priority, everybody else steps back
+
+
+def node_config(
+    node: NodeState, scenario: Scenario, *, run: str, socket_dir: Path, run_dir: Path, realtime_fabric: bool
+) -> dict[str, Any]:
+    """The node's configuration, as the zygote takes it."""
+    return {
+        "name": node.name,
+        "kind": node.kind,
+        "index": node.index,
+        "run": run,
+        "address": node.address,
+        "network": str(scenario.network),
+        "mtu": scenario.mtu,
+        "gso_max_bytes": gso_max_bytes(scenario.links, scenario.mtu),
+        "socket_dir": str(socket_dir),
+        "hosts_file": str(socket_dir / "hosts"),
+        "log_file": str(run_dir / "logs" / f"{node.name}.jsonl"),
+        "seed": scenario.seed,
+        "niceness": 0 if realtime_fabric else NICENESS_WITHOUT_FIFO,
+    }
+
+
+def gso_max_bytes(links: Links, mtu: int) -> int:
+    """The largest train the kernel may hand over: GSO_WINDOW_S of the slowest link; 0 (none) below two packets."""
+    slowest_bps = min(links.laser_rate_bps, links.ground_rate_bps) / links.byte_scale
+    size = int(min(MOST_GSO_BYTES, slowest_bps / 8 * GSO_WINDOW_S))
+    return size if size >= 2 * mtu else 0

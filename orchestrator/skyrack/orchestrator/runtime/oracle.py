@@ -1,0 +1,84 @@
+"""What was in force in this run and when, and what any probe should therefore have taken."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from typing import Any
+
+from skyrack.orchestrator.routing.computed import computed_rtt
+from skyrack.orchestrator.routing.force_log import ForceLog
+from skyrack.orchestrator.routing.link_model import LinkModel
+from skyrack.orchestrator.scenario import Scenario
+from skyrack.orchestrator.topology.epoch import Epoch
+from skyrack.orchestrator.topology.geometry import Geometry
+
+KEPT_S = 900.0
+# A probe in flight while a node goes dark, comes back or is routed around may rightly end either way: the fabric acts
+# within milliseconds of the instant that is written down.
+GUARD_S = 0.01
+GUARDED_FLIGHT_S = 0.3
+GUARD = "guard: a node or a route changed while it flew"
+
+
+class Oracle:
+    """Told of everything that takes effect, asked for round trips. Times are run seconds, nodes are indices."""
+
+    def __init__(self, scenario: Scenario, geometry: Geometry, worker: Executor) -> None:
+        self._geometry = geometry
+        self._worker = worker
+        self._model = LinkModel.of(scenario)
+        self._log = ForceLog()
+        self._changes_s: deque[float] = deque(maxlen=10_000)  # unplanned: dark, lit, rerouted
+
+    def in_force(self, at_s: float, epoch: Epoch, now_s: float) -> None:
+        """Links and routes that hold from `at_s` on; what is long over is forgotten."""
+        self._log.record(at_s, epoch)
+        self._log.prune(now_s - KEPT_S)
+
+    def dark(self, at_s: float, node: int) -> None:
+        """The node went dark."""
+        self._log.dark(at_s, node)
+        self._changes_s.append(at_s)
+
+    def lit(self, at_s: float, node: int) -> None:
+        """The node is back."""
+        self._log.lit(at_s, node)
+        self._changes_s.append(at_s)
+
+    def fabric_down(self, at_s: float) -> None:
+        """Nothing moves any more."""
+        self._log.fabric_down(at_s)
+
+    def fabric_up(self, at_s: float) -> None:
+        """Packets move again, between nodes that are lit."""
+        self._log.fabric_up(at_s)
+
+    def rerouted(self, at_s: float) -> None:
+        """Routes changed at about this instant without having been planned."""
+        self._changes_s.append(at_s)
+
+    async def computed(self, probes: Sequence[tuple[float, int, int, int]]) -> list[dict[str, Any]]:
+        """Computed round trips for (run_s, a, b, ip_bytes), in their order: rtt_s or None, path, reason."""
+        groups: dict[tuple[int, int, int], list[int]] = {}
+        for i, (_, a, b, size) in enumerate(probes):
+            groups.setdefault((a, b, size), []).append(i)
+        results: list[dict[str, Any]] = [{} for _ in probes]
+        loop = asyncio.get_running_loop()
+        for (a, b, size), members in groups.items():
+            sent_s = [probes[i][0] for i in members]
+            answers = await loop.run_in_executor(
+                self._worker, computed_rtt, self._geometry, self._log, self._model, a, b, sent_s, size
+            )
+            for i, at_s, answer in zip(members, sent_s, answers, strict=True):
+                reason = GUARD if self._unsettled(at_s, answer.rtt_s) else answer.reason
+                path = [self._geometry.names[node] for node in answer.path]
+                results[i] = {"rtt_s": answer.rtt_s, "path": path, "reason": reason}
+        return results
+
+    def _unsettled(self, sent_s: float, rtt_s: float | None) -> bool:
+        """Whether the mesh changed unplanned while a probe flew."""
+        last_s = sent_s + (GUARDED_FLIGHT_S if rtt_s is None else rtt_s) + GUARD_S
+        return any(sent_s - GUARD_S <= at_s <= last_s for at_s in self._changes_s)
