@@ -156,7 +156,9 @@ class NodeSupervisor:
     def _hear(self, message: dict[str, Any]) -> None:
         node = self.nodes.get(message.get("name", ""))
         if node is None:
-            self._events.add("zygote", **message)
+            self._events.add(
+                f"zygote_{message['event']}", **{k: v for k, v in message.items() if k != "event"}
+            )
             return
         match message["event"]:
             case "spawned":

@@ -335,6 +335,8 @@ class Run:
         self.require_node(name)
         if name not in self.nodes.nodes:
             raise KeyError(f"{name} is a bare satellite: it has no process")
+        if not self.nodes.nodes[name].alive:
+            raise RuntimeError(f"{name} has no process at the moment")
         self.events.add("node_signalled", node=name, signal=number)
         self.nodes.signal(name, number)
 

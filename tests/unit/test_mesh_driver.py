@@ -1,0 +1,306 @@
+"""What the fabric is told, and when: against a manual clock and a fabric that writes everything down."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from skyrack.orchestrator.fabric.client import FabricClient
+from skyrack.orchestrator.fabric.engine import NO_LINK
+from skyrack.orchestrator.runtime.mesh import (
+    LEAD_S,
+    LONGEST_SEGMENT_S,
+    REROUTE_MARGIN_S,
+    MeshDriver,
+    link_capacity,
+)
+from skyrack.orchestrator.scenario import Scenario
+from skyrack.orchestrator.topology.epoch import Epoch
+from skyrack.orchestrator.topology.geometry import Geometry
+
+SHELL = {"planes": 6, "slots": 11, "altitude_km": 780, "inclination_deg": 86.4, "walker": "star"}
+GROUND = [
+    {"name": "london", "lat_deg": 51.5, "lon_deg": -0.1},
+    {"name": "tokyo", "lat_deg": 35.7, "lon_deg": 139.7},
+]
+
+
+def scenario(**more: Any) -> Scenario:
+    """Six planes of eleven satellites and two stations; both stations and two satellites inhabited."""
+    keys = {
+        "version": 1,
+        "name": "test",
+        "shells": [SHELL],
+        "ground": GROUND,
+        "inhabited": {"count": 2},
+    } | more
+    return Scenario.model_validate(keys, strict=False)
+
+
+class EnoughError(Exception):
+    """The time that a test wanted to pass has passed."""
+
+
+class ManualClock:
+    """Time that passes only in `sleep`."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.until_s = 0.0
+
+    def run_s(self) -> float:
+        """Run time."""
+        return self.now_s
+
+    def utc(self) -> datetime:
+        """Never asked."""
+        return datetime(2026, 1, 1, tzinfo=UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        """Time passes, up to `until_s`."""
+        self.now_s += max(0.0, seconds)
+        if self.now_s >= self.until_s:
+            raise EnoughError
+        await asyncio.sleep(0)
+
+
+@dataclass
+class Segment:
+    """One call of set_segment."""
+
+    at_s: float
+    delay_s: NDArray[np.float64]
+    slope: NDArray[np.float64]
+    slack_s: float
+    told_at_s: float
+
+
+@dataclass
+class WritingFabric:
+    """Everything the driver said, in order."""
+
+    clock: ManualClock
+    capacity: int
+    segments: list[Segment] = field(default_factory=list)
+    routes: list[tuple[float, NDArray[np.uint32]]] = field(default_factory=list)
+    links: list[tuple[float, list[int]]] = field(default_factory=list)
+    ends: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        names = ("src", "dst", "rate_bps", "queue_bytes", "queue_bits", "loss_ratio", "byte_scale", "seed")
+        self.arrays: dict[str, NDArray[np.float64]] = _Growing(2 * self.capacity, names)
+
+    def set_links(self, at_s: float, ids: list[int]) -> None:
+        """Note it."""
+        self.links.append((at_s, list(ids)))
+
+    def set_segment(
+        self, at_s: float, delay_s: NDArray[np.float64], slope: NDArray[np.float64], slack_s: float
+    ) -> None:
+        """Note it."""
+        self.segments.append(Segment(at_s, delay_s.copy(), slope.copy(), slack_s, self.clock.now_s))
+
+    def set_routes(self, at_s: float, table: NDArray[np.uint32]) -> None:
+        """Note it."""
+        self.routes.append((at_s, table.copy()))
+
+
+class _Growing(dict[str, NDArray[np.float64]]):
+    """An array of links for whatever name is asked for."""
+
+    def __init__(self, size: int, names: tuple[str, ...]) -> None:
+        super().__init__({name: np.zeros(size) for name in names})
+        self._size = size
+
+    def __missing__(self, name: str) -> NDArray[np.float64]:
+        self[name] = np.zeros(self._size)
+        return self[name]
+
+
+@dataclass
+class Bench:
+    """A driver with everything around it."""
+
+    driver: MeshDriver
+    geometry: Geometry
+    fabric: WritingFabric
+    clock: ManualClock
+    in_force: list[tuple[float, Epoch]]
+
+    async def drive(self, until_s: float) -> None:
+        """Let the driver run until this much run time has passed."""
+        self.clock.until_s = until_s
+        with pytest.raises(EnoughError):
+            await self.driver.run()
+
+
+@pytest.fixture
+def executor() -> Iterator[ThreadPoolExecutor]:
+    """The geometry's worker."""
+    with ThreadPoolExecutor(1) as pool:
+        yield pool
+
+
+def bench(executor: ThreadPoolExecutor, **more: Any) -> Bench:
+    """A driver of the test scenario."""
+    chosen = scenario(**more)
+    geometry, clock = Geometry(chosen), ManualClock()
+    capacity = link_capacity(geometry.n_sat, geometry.n_nodes - geometry.n_sat)
+    fabric = WritingFabric(clock, capacity)
+    in_force: list[tuple[float, Epoch]] = []
+    stand_in = cast(FabricClient, fabric)
+    driver = MeshDriver(
+        chosen,
+        geometry,
+        stand_in,
+        clock,
+        executor,
+        capacity,
+        lambda at_s, epoch: in_force.append((at_s, epoch)),
+    )
+    return Bench(driver, geometry, fabric, clock, in_force)
+
+
+@pytest.mark.parametrize("speed", [0.1, 1.0, 10.0, 1000.0])
+async def test_intervals_meet_and_epochs_begin_exactly_where_the_geometry_has_them(
+    executor: ThreadPoolExecutor, speed: float
+) -> None:
+    it = bench(executor, speed=speed)
+    await it.drive({0.1: 130.0, 1.0: 40.0, 10.0: 20.0, 1000.0: 0.5}[speed])
+    segments = it.fabric.segments
+    starts = [segment.at_s for segment in segments]
+    assert starts[0] == 0.0
+    assert all(0 < b - a <= LONGEST_SEGMENT_S + 1e-9 for a, b in itertools.pairwise(starts))
+    boundaries = [epoch.t0_s for _, epoch in it.in_force]
+    assert boundaries == sorted(set(boundaries))
+    for (at_s, epoch), following in itertools.pairwise(it.in_force):
+        assert epoch.t1_s == following[1].t0_s
+        assert following[0] == pytest.approx(epoch.t1_s / speed, abs=1e-12)
+        assert at_s in starts
+    assert len(it.in_force) > 1
+    for at_s, _ in it.fabric.routes:
+        assert at_s in starts
+
+
+async def test_delays_of_a_segment_are_the_orbits_at_both_its_ends(executor: ThreadPoolExecutor) -> None:
+    it = bench(executor, speed=10.0)
+    await it.drive(6.0)
+    last = len(it.fabric.segments) - 1
+    force = iter([*it.in_force, (1e9, it.in_force[-1][1])])
+    _, epoch = next(force)
+    begins_s, following = next(force)
+    for i, segment in enumerate(it.fabric.segments[:last]):
+        if segment.at_s >= begins_s:
+            epoch = following
+            begins_s, following = next(force)
+        end_s = it.fabric.segments[i + 1].at_s
+        lit = np.nonzero(segment.delay_s >= 0)[0]
+        assert len(lit) == 2 * len(epoch.a)
+        for a, b in list(zip(epoch.a.tolist(), epoch.b.tolist(), strict=True))[::17]:
+            pair = it.driver.pair_number(a, b)
+            assert pair is not None
+            for number in (2 * pair, 2 * pair + 1):
+                for at_s in (segment.at_s, end_s):
+                    told = segment.delay_s[number] + segment.slope[number] * (at_s - segment.at_s)
+                    true = float(it.geometry.delay_s([a], [b], at_s * 10.0)[0])
+                    assert told == pytest.approx(true, abs=1e-12)
+
+
+async def test_the_fabric_hears_of_everything_before_it_holds(executor: ThreadPoolExecutor) -> None:
+    it = bench(executor)
+    await it.drive(20.0)
+    for segment in it.fabric.segments[4:]:
+        assert segment.told_at_s <= segment.at_s - LEAD_S + LONGEST_SEGMENT_S + 1e-9
+        assert segment.slack_s >= 0
+        assert segment.slack_s < segment.delay_s[segment.delay_s >= 0].min()
+
+
+async def test_a_dark_node_is_routed_around_now_and_in_what_was_sent_already(
+    executor: ThreadPoolExecutor,
+) -> None:
+    it = bench(executor)
+    await it.drive(10.5)
+    path = it.geometry.epoch(10.5)
+    ends = it.geometry.inhabited.tolist()
+    row = path.row_of(ends[1])
+    assert row is not None
+    dark = int(path.next_hop[row][ends[0]])  # two satellites; between stations there may be no way
+    assert dark >= 0
+    sent = len(it.fabric.routes)
+    now_s = it.clock.now_s
+    await it.driver.set_dark(frozenset({dark}))
+    told = it.fabric.routes[sent:]
+    assert told[0][0] == pytest.approx(now_s + REROUTE_MARGIN_S)
+    assert [at_s for at_s, _ in told] == sorted(at_s for at_s, _ in told)
+    towards = [
+        2 * pair + (a > b)
+        for a, b in ((other, dark) for other in range(it.geometry.n_nodes))
+        if (pair := it.driver.pair_number(min(a, b), max(a, b))) is not None
+    ]
+    assert towards
+    dark_row = path.row_of(dark)
+    for _, table in told:
+        used = np.delete(table, dark_row, axis=0) if dark_row is not None else table
+        assert not np.isin(used, towards).any()
+    await it.driver.set_dark(frozenset({dark}))
+    assert len(it.fabric.routes) == sent + len(told)  # nothing new: nothing told
+    await it.drive(40.0)
+    for _, table in it.fabric.routes[sent:]:
+        used = np.delete(table, dark_row, axis=0) if dark_row is not None else table
+        assert not np.isin(used, towards).any()
+    await it.driver.set_dark(frozenset())
+    assert np.isin(it.fabric.routes[-1][1], towards).any()
+
+
+async def test_a_second_fabric_is_told_the_epoch_in_force_and_every_link(
+    executor: ThreadPoolExecutor,
+) -> None:
+    it = bench(executor)
+    it.clock.now_s = 100.3
+    await it.drive(101.0)
+    assert it.fabric.segments[0].at_s == 100.0
+    assert it.in_force[0][1].t0_s <= 100.0 < it.in_force[0][1].t1_s
+    assert len(it.fabric.links[0][1]) == 2 * len(it.in_force[0][1].a)
+    assert (it.fabric.routes[0][1] != NO_LINK).any()
+
+
+async def test_a_driver_that_was_held_up_does_not_stay_behind(executor: ThreadPoolExecutor) -> None:
+    it = bench(executor, speed=1000.0)
+    await it.drive(0.3)
+    it.clock.now_s += 30.0
+    held_up = len(it.fabric.segments)
+    await it.drive(30.5)
+    skipped = it.fabric.segments[held_up:]
+    assert skipped[0].at_s == pytest.approx(30.3, abs=0.2)
+    assert len(skipped) < 600, "every moment it missed is told"
+
+
+async def test_no_links_at_all_is_a_mesh_too(executor: ThreadPoolExecutor) -> None:
+    alone = {"planes": 1, "slots": 1, "altitude_km": 550, "inclination_deg": 53}
+    it = bench(executor, shells=[alone], ground=[], inhabited="all")
+    await it.drive(20.0)
+    assert all((segment.delay_s < 0).all() for segment in it.fabric.segments)
+    assert all((table == NO_LINK).all() for _, table in it.fabric.routes)
+
+
+async def test_zero_delay_and_extra_delay_are_exactly_that(executor: ThreadPoolExecutor) -> None:
+    first = Geometry(scenario()).epoch(0.0)
+    names = Geometry(scenario()).names
+    a, b = int(first.a[0]), int(first.b[0])
+    links = {"zero_delay": True, "extra_delay": [{"a": names[a], "b": names[b], "extra_ms": 1.0}]}
+    it = bench(executor, links=links)
+    await it.drive(2.0)
+    pair = it.driver.pair_number(a, b)
+    assert pair is not None
+    segment = it.fabric.segments[0]
+    assert segment.delay_s[2 * pair] == segment.delay_s[2 * pair + 1] == 0.001
+    assert set(segment.delay_s.tolist()) == {-1.0, 0.0, 0.001}
