@@ -12,6 +12,7 @@ import pytest
 
 from skyrack.orchestrator.cli.console import coloured
 from skyrack.orchestrator.cli.main import command_tree
+from skyrack.orchestrator.cli.reference import refreshed
 from skyrack.orchestrator.orbit.times import iso_utc
 from skyrack.orchestrator.scenario import json_schema, preset_names
 
@@ -141,3 +142,8 @@ def test_colour_is_for_terminals_that_want_it(monkeypatch: pytest.MonkeyPatch) -
         with monkeypatch.context() as changed:
             changed.setenv(name, value)
             assert coloured("text", "31", Terminal()) == "text"
+
+
+def test_the_reference_page_names_every_verb_and_option_as_they_are() -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/cli.md").read_text()
+    assert page == refreshed(page), "run: python -m skyrack.orchestrator.cli.reference docs/reference/cli.md"
