@@ -160,7 +160,7 @@ def test_killed_runs_say_so_and_leave_nothing(
     place.is_clean()
 
 
-@pytest.mark.parametrize("part", ["zygote", "orchestrator", "init", "outer"])
+@pytest.mark.parametrize("part", ["zygote", "orchestrator", "outer"])
 def test_after_a_detached_run_was_killed_commands_say_so_and_the_next_start_works(
     place: Place, part: str
 ) -> None:

@@ -101,7 +101,7 @@ def test_a_signal_ends_a_foreground_run_that_serves(either: Place, number: int) 
     assert either.events()[-1]["event"] == "stopped"
 
 
-@pytest.mark.parametrize("moment", ["scenario", "geometry", "fabric", "first node"])
+@pytest.mark.parametrize("moment", ["scenario", "fabric", "first node"])
 def test_ctrl_c_during_the_start_leaves_nothing(place: Place, moment: str) -> None:
     run = place.foreground("up", place.scenario)
     if moment == "first node":
