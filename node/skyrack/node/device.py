@@ -56,6 +56,8 @@ def configure(config: NodeConfig) -> list[str]:
         # A path of 100 ms at 5 Gbit/s holds 62 MB: with the usual 6 and 4 MB the window, not the mesh, would set the rate.
         "/proc/sys/net/ipv4/tcp_rmem": ("4096 131072 67108864",),
         "/proc/sys/net/ipv4/tcp_wmem": ("4096 65536 67108864",),
+        # A node answers every traceroute probe, not one a second per peer.
+        "/proc/sys/net/ipv4/icmp_ratelimit": ("0",),
         # Unprivileged ping; in a user namespace with a single group only that group can be named.
         "/proc/sys/net/ipv4/ping_group_range": ("0 2147483647", "0 0"),
     }

@@ -11,6 +11,7 @@ import typer
 
 from skyrack.orchestrator.api.client import ApiClient, ApiError
 from skyrack.orchestrator.cli.exits import USAGE, Problem
+from skyrack.orchestrator.measure.pids import with_host_pids
 from skyrack.orchestrator.runtime import paths
 
 RunName = Annotated[
@@ -42,7 +43,7 @@ class LiveRun:
             raise Problem(
                 str(error), hint=f"skyrack logs orchestrator  |  skyrack down --run {self.record.run}"
             ) from error
-        return answer
+        return with_host_pids(answer, self.socket_dir)
 
     def node_socket(self, name: str) -> Path:
         """The management socket of an inhabited node that serves. Raises Problem."""

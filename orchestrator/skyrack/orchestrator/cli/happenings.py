@@ -48,7 +48,7 @@ def sentence(event: Mapping[str, Any]) -> str:
         case "fabric_down":
             return f"the fabric ended ({_status(event.get('status'))}): all lasers dark, starting another"
         case "fabric_up":
-            return f"the fabric is up again, pid {event.get('pid')}"
+            return "the fabric is up again"
         case "all_serving":
             return f"all {event.get('nodes')} nodes serve again"
         case "events_lost":

@@ -112,5 +112,5 @@ def _instant_s(text: str, start: datetime) -> float:
             status=USAGE,
         ) from None
     if when.tzinfo is None:
-        raise Problem(f"--at {text!r} has no time zone", hint=f"write {text}Z", status=USAGE)
+        raise Problem(f"--at {text!r} has no time zone", hint=f"write {when.isoformat()}Z", status=USAGE)
     return (when - start).total_seconds()

@@ -41,7 +41,6 @@ def ping(
 ) -> int:
     """Probe b from a; measured and computed round trips side by side. Exit status 1 when nothing came back."""
     from skyrack.orchestrator.measure.host_watch import HostWatch
-    from skyrack.orchestrator.measure.pids import fabric_pid
     from skyrack.orchestrator.measure.probe_client import icmp_socket_in
     from skyrack.orchestrator.measure.prober import Prober
     from skyrack.orchestrator.measure.shots import Route, Shot, lost_after_s
@@ -86,7 +85,7 @@ def ping(
     watch: HostWatch | None = None
     with ThreadPoolExecutor(1) as judges, ExitStack() as stack:
         if output is Format.JSON and count * interval_s >= SHORTEST_WATCH_S:
-            fabric = fabric_pid(live.socket_dir, status["fabric"]["pid"])
+            fabric = status["fabric"]["pid"]
             watch = HostWatch(status["t0_monotonic_ns"], {"fabric": fabric} if fabric else {})
             stack.enter_context(watch)
         jobs: list[Future[None]] = []
@@ -136,9 +135,10 @@ def _result(probe: Probe, computed: dict[str, Any]) -> dict[str, Any]:
 def _line(number: int, result: dict[str, Any]) -> str:
     path = " > ".join(result["path"])
     measured, computed = result["measured_ms"], result["computed_ms"]
-    head = f"{number:4}  {path}   {len(result['path']) - 1} hops   "
+    hops = len(result["path"]) - 1
+    head = f"{number:4}  {path}   {hops} hop{'' if hops == 1 else 's'}   "
     if computed is None:
-        return head + f"no way: {result['reason']}   {_outcome(result)}"
+        return head + f"nothing to expect: {result['reason'].removeprefix('guard: ')}   {_outcome(result)}"
     if measured is None:
         return head + f"computed {computed:.3f} ms   {_outcome(result)}"
     return head + f"computed {computed:.3f} ms   measured {measured:.3f} ms ({measured - computed:+.3f})"

@@ -23,7 +23,6 @@ from typing import Any
 from skyrack.orchestrator.api.client import ApiError
 from skyrack.orchestrator.measure import host_process, shots, stamps
 from skyrack.orchestrator.measure.child import LineChild
-from skyrack.orchestrator.measure.pids import fabric_pid
 from skyrack.orchestrator.measure.probe_client import ProbeProcess, node_socket
 from skyrack.orchestrator.measure.prober import Probe
 from skyrack.orchestrator.measure.recorder import Recorder
@@ -130,8 +129,8 @@ class EchoRun:
             sources = Sources({a for a, _ in self._workload.pairs}, self._socket_dir, prober, self._watch)
             stack.callback(sources.close)
             self._pids = self._find_pids()
-            if (fabric := fabric_pid(self._socket_dir, self._fabric_pid)) is not None:
-                host.tell(json.dumps({"fabric": fabric}))
+            if self._fabric_pid is not None:
+                host.tell(json.dumps({"fabric": self._fabric_pid}))
             self._last_event = max((event["seq"] for event in self._events(0)), default=0)
             self._wait_for_ready(generator, sources)
             routes = self._routes()

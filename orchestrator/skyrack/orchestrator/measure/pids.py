@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from skyrack.v1 import namespaces
 
 _PROC = Path("/proc")
 
 
-def fabric_pid(socket_dir: Path, inner: int | None) -> int | None:
-    """The fabric's pid as seen from here: the child of whoever serves the API that the run knows as `inner`."""
-    if inner is None:
-        return None
+def with_host_pids(status: Mapping[str, Any], socket_dir: Path) -> dict[str, Any]:
+    """A run's status with `pid` of the orchestrator, the fabric and every node as this process sees them; None if gone.
+
+    The run knows its processes by the ids of its own PID namespace, which mean something else, or nothing, outside.
+    """
+    orchestrator = _listener(socket_dir / "api.sock")
+    inner = status["fabric"]["inner_pid"]
+    fabric = child_with_inner_pid(orchestrator, inner) if orchestrator and inner else None
+    nodes = [
+        {
+            **node,
+            "pid": _listener(socket_dir / "nodes" / f"{node['name']}.sock") if node["inner_pid"] else None,
+        }
+        for node in status["nodes"]
+    ]
+    return {**status, "pid": orchestrator, "nodes": nodes, "fabric": {**status["fabric"], "pid": fabric}}
+
+
+def _listener(path: Path) -> int | None:
     try:
-        return child_with_inner_pid(namespaces.pid_of_socket(socket_dir / "api.sock"), inner)
+        return namespaces.pid_of_socket(path)
     except OSError:
         return None
 

@@ -152,7 +152,7 @@ class Run:
             self.clock.t0_monotonic_ns = RealClock().t0_monotonic_ns
             self._outlook.t0_monotonic_ns = self.clock.t0_monotonic_ns
             fabric = await self._new_fabric()
-            step.text = f"pid {fabric.pid}, MTU {self.scenario.mtu}, "
+            step.text = f"MTU {self.scenario.mtu}, "
             step.text += "real-time priority" if fabric.scheduler == "fifo" else "normal priority"
         if fabric.scheduler != "fifo":
             self.progress.send(note=f"fabric at normal priority: {fabric.scheduler_reason}")
@@ -211,7 +211,7 @@ class Run:
                 await fabric.stop()
             await self.clock.sleep(FABRIC_RESTART_S)
             fabric = await self._new_fabric()
-            self.events.add("fabric_up", pid=fabric.pid, scheduler=fabric.scheduler)
+            self.events.add("fabric_up", scheduler=fabric.scheduler)
             self._oracle.fabric_up(self.clock.run_s())
             self._start(self._miss_absent(), "miss-absent")
             await self._reroute()
@@ -354,7 +354,7 @@ class Run:
                     "kind": "satellite" if i < self.geometry.n_sat else "ground",
                     "state": node.state if node else "bare",
                     "inhabited": node is not None,
-                    "pid": node.pid if node else 0,
+                    "inner_pid": node.pid if node else 0,
                     "address": self.address(i),
                     "restarts": node.restarts if node else 0,
                 }
@@ -375,7 +375,7 @@ class Run:
             "scenario": json.loads(self.scenario.model_dump_json()),
             "nodes": nodes,
             "fabric": {
-                "pid": fabric.pid if fabric else None,
+                "inner_pid": fabric.pid if fabric else 0,
                 "scheduler": fabric.scheduler if fabric else "",
                 "scheduler_reason": fabric.scheduler_reason if fabric else "",
             },
