@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 SKYRACK = Path(sys.executable).with_name("skyrack")
+ROOT = Path(__file__).parents[2]  # the checkout
 PATIENCE_S = 60.0
 SMALL = """\
 version: 1
@@ -84,6 +85,12 @@ class Foreground:
         return self.said
 
 
+def as_user(uid: int) -> list[str]:
+    """What to put before a command so that the user `uid` runs it, wherever Python and the checkout lie."""
+    readable = (sys.base_prefix, sys.prefix, ROOT)
+    return [sys.executable, str(Path(__file__).with_name("as_user.py")), str(uid), *map(str, readable), "--"]
+
+
 @dataclass
 class Place:
     """One user's corner of the machine. `uid` None: whoever runs the tests."""
@@ -119,9 +126,9 @@ class Place:
             **self.environment,
         }
         chosen: dict[str, Any] = {"cwd": self.directory, "env": environment, "stdin": subprocess.DEVNULL}
-        if self.uid is not None:
-            chosen |= {"user": self.uid, "group": self.uid, "extra_groups": []}
         within: list[str] = options.pop("within", [])
+        if self.uid is not None:
+            within = [*as_user(self.uid), *within]
         process = subprocess.Popen([*within, str(SKYRACK), *map(str, arguments)], **(chosen | options))
         self.started.append(process)
         return process
