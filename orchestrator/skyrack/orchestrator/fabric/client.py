@@ -92,6 +92,9 @@ class FabricClient:
     async def stop(self) -> None:
         """End the process: closing its control socket is the request."""
         self._close_control()
+        if self._memory_fd >= 0:  # each restart of the fabric has memory of its own
+            os.close(self._memory_fd)
+            self._memory_fd = -1
         if self._process is not None and self._process.returncode is None:
             try:
                 await asyncio.wait_for(self._process.wait(), 2.0)
