@@ -69,7 +69,7 @@ def row(hops: int, kind: str, result: dict[str, Any]) -> str:
     canary = f"{host['canary_p99_s'] * 1e3:8.2f}" if host["canary_p99_s"] is not None else "-"
     return (
         f"{hops:4}  {kind:6} {figures['packets']:7} {cells[0]} {cells[1]} {figures['false_outages']:8}"
-        f"   {host['quiet_windows']:3}/{host['windows']:<3}  {steal} {canary}   {result['verdict']}"
+        f"   {host['quiet_windows']:3}/{host['windows']:<3}  {steal} {canary}   {result['verdict'] if kind == 'mesh' else ''}"
     )
 
 
