@@ -28,6 +28,7 @@ from skyrack.orchestrator.runtime.files import write_whole
 # A Unix socket's path holds 107 bytes; `nodes/` and `.metrics.sock` need room for a node's name.
 MAX_SOCKET_PATH_BYTES = 107
 LONGEST_NODE_NAME = 32
+MOST_ATTEMPTS = 100
 _RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _FLOCK = struct.Struct("hhqqi0q")  # struct flock of 64-bit Linux: l_type, l_whence, l_start, l_len, l_pid
 
@@ -89,11 +90,7 @@ def claim(run: str) -> tuple[Path, int]:
     descriptor's last holder, so a kill leaves nothing to clean by hand.
     """
     path = socket_dir(run)
-    base = base_dir()
-    base.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if base.stat().st_uid != os.getuid():
-        raise PermissionError(f"{base} belongs to another user; set SKYRACK_SOCKET_DIR")
-    lock = _lock(run, create=True)
+    lock = _lock_in_new_base(run)
     if lock is None:
         raise Busy(run)
     try:
@@ -104,6 +101,22 @@ def claim(run: str) -> tuple[Path, int]:
         release(run, lock)
         raise
     return path, lock
+
+
+def _lock_in_new_base(run: str) -> int | None:
+    """A descriptor that holds the run's lock, in a base directory made for it; None when somebody else holds it."""
+    base = base_dir()
+    for attempt in range(MOST_ATTEMPTS):
+        try:
+            base.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if base.stat().st_uid != os.getuid():
+                raise PermissionError(f"{base} belongs to another user; set SKYRACK_SOCKET_DIR")
+            return _lock(run, create=True)
+        except (FileNotFoundError, FileExistsError):
+            # Another command, releasing the last run here, removed the directory in between: make it again.
+            if attempt == MOST_ATTEMPTS - 1 or (base.exists() and not base.is_dir()):
+                raise
+    raise AssertionError("unreachable")
 
 
 def release(run: str, lock: int | None = None) -> None:
