@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 .PHONY: demo test check bench proto clean
 
 demo: $(VENV)/.ready
-	deploy/demo.sh $(BIN)/skyrack
+	@deploy/demo.sh $(BIN)/skyrack
 
 test: $(VENV)/.dev-ready
 	$(BIN)/pytest $(PYTEST)
@@ -32,15 +32,18 @@ clean:
 
 # Debian splits venv off from python3: where it is missing, virtualenv does the same.
 $(VENV)/bin/pip:
-	$(PYTHON) -m venv $(VENV) 2>/dev/null || { rm -rf $(VENV); \
+	@echo "setting up $(VENV), once"
+	@$(PYTHON) -m venv $(VENV) 2>/dev/null || { rm -rf $(VENV); \
 	  $(PYTHON) -m pip install --quiet --user --break-system-packages virtualenv && $(PYTHON) -m virtualenv --quiet $(VENV); }
-	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
+	@$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
 
 $(VENV)/.ready: pyproject.toml | $(VENV)/bin/pip
-	$(BIN)/pip install --quiet --editable .
-	touch $@
+	@echo "installing skyrack into $(VENV)"
+	@$(BIN)/pip install --quiet --editable .
+	@touch $@
 
 # Resolved together with the run-time packages: the generator wants an older protobuf than they would take alone.
 $(VENV)/.dev-ready: $(VENV)/.ready
-	$(BIN)/pip install --quiet --editable . --group dev
-	touch $@
+	@echo "installing the development tools into $(VENV)"
+	@$(BIN)/pip install --quiet --editable . --group dev
+	@touch $@
