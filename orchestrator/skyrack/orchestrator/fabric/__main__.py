@@ -11,8 +11,8 @@ import signal
 import socket
 from pathlib import Path
 
-from skyrack.orchestrator.fabric.loop import Loop, keep_memory_resident
-from skyrack.orchestrator.fabric.priority import prefer_realtime
+from skyrack.orchestrator.fabric.loop import Loop
+from skyrack.orchestrator.fabric.priority import keep_memory_resident, prefer_realtime
 from skyrack.orchestrator.fabric.wire import FabricConfig, SharedArrays
 
 

@@ -9,13 +9,10 @@ epoll --+-- mesh0 of a node readable -> read until dry -> engine.ingress(now)
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import fcntl
 import json
 import os
 import select
 import socket
-import sys
 import threading
 import time
 from collections import deque
@@ -26,18 +23,13 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from skyrack.orchestrator.fabric.engine import DROPS, Engine
-from skyrack.orchestrator.fabric.histogram import Histogram
+from skyrack.orchestrator.fabric.engine import Engine
 from skyrack.orchestrator.fabric.link import Link
+from skyrack.orchestrator.fabric.tally import Tally
 from skyrack.orchestrator.fabric.timer import Timer
 from skyrack.orchestrator.fabric.train import VNET_BYTES, with_ttl
-from skyrack.orchestrator.fabric.wire import (
-    LINK_COUNTERS,
-    MAX_MESSAGE_BYTES,
-    SCALARS,
-    FabricConfig,
-    SharedArrays,
-)
+from skyrack.orchestrator.fabric.tun import is_mesh_device
+from skyrack.orchestrator.fabric.wire import MAX_MESSAGE_BYTES, FabricConfig, SharedArrays
 from skyrack.v1 import attach
 
 READ_BYTES = 65546  # virtio header and the largest IPv4 packet
@@ -45,7 +37,6 @@ READS_PER_TURN = 32
 # Under SCHED_FIFO the kernel stops a thread that runs 95 % of a second: leave it 6 % in every millisecond instead.
 RUN_S = 0.00094
 YIELD_S = 0.00006
-LINKS_PER_TURN = 256
 # Spinning begins a little earlier than the host has lately been late to wake, within these bounds of the least spin.
 MOST_SPIN = 5.0
 SPIN_MARGIN = 1.25
@@ -53,9 +44,6 @@ WAKE_MEMORY = 0.97
 LATE_SEGMENT_S = 0.05
 CARRY_S = 5e-5
 MOST_DISCARDED = 4096  # twice what the device queues; a node that never stops sending must not stop the loop
-_TUNGETIFF = 0x800454D2
-_IFF_TUN, _IFF_TAP, _IFF_NO_PI, _IFF_VNET_HDR = 0x0001, 0x0002, 0x1000, 0x4000
-_IFF_MASK = _IFF_TUN | _IFF_TAP | _IFF_NO_PI | _IFF_VNET_HDR
 
 
 class Loop:
@@ -84,11 +72,7 @@ class Loop:
         self._node_of: dict[int, int] = {}  # descriptor -> node
         self._attached: dict[int, tuple[socket.socket, int]] = {}  # attach socket's descriptor -> node
         self._undrained_since_s: dict[int, float] = {}
-        self.lateness = Histogram()
-        self.ingress_lag = Histogram()
-        self._scalars = dict.fromkeys(SCALARS, 0.0)
-        self._tx = [[0, 0] for _ in range(n)]
-        self._rx = [[0, 0] for _ in range(n)]
+        self._tally = Tally(n)
         self._hop_slack_s = 0.0  # how late a hop may be carried out without making any delivery late
         self._dump: Iterator[None] | None = None
         self._closing: SimpleQueue[int] = SimpleQueue()
@@ -115,7 +99,7 @@ class Loop:
         clock = time.monotonic
         node_of, deliveries = self._node_of, engine.deliveries
         returned = slept = clock() - t0  # when epoll last returned; when this thread last slept
-        scalars = self._scalars
+        scalars = self._tally.scalars
         armed = 0.0
         while True:
             now = clock() - t0
@@ -190,12 +174,12 @@ class Loop:
                 return
             now = ready_s or clock() - t0
             ready_s = 0.0
-            self.ingress_lag.observe(now - base_s)
+            self._tally.ingress_lag.observe(now - base_s)
             enter(now, node, data)
         self._undrained_since_s[descriptor] = base_s
 
     def _enter(self, now_s: float, node: int, data: bytes) -> None:
-        train, counts = self.engine.ingress(now_s, node, data), self._tx[node]
+        train, counts = self.engine.ingress(now_s, node, data), self._tally.sent[node]
         if train is None:
             counts[0] += 1
             counts[1] += len(data) - VNET_BYTES
@@ -205,7 +189,7 @@ class Loop:
 
     def _deliver(self, now_s: float) -> None:
         deliveries, tun, lit, drops = self.engine.deliveries, self._tun, self.engine.lit, self.engine.drops
-        observe, clock, t0 = self.lateness.observe, time.monotonic, self._t0_s
+        observe, clock, t0 = self._tally.lateness.observe, time.monotonic, self._t0_s
         while deliveries and deliveries[0][0] <= now_s:
             due, _, node, train = heappop(deliveries)
             if not lit[node]:
@@ -218,7 +202,7 @@ class Loop:
                 drops["unread"] += train.segments
                 continue
             observe(late, train.segments)
-            counts = self._rx[node]
+            counts = self._tally.received[node]
             counts[0] += train.segments
             counts[1] += train.wire
             if not deliveries or deliveries[0][0] > now_s:
@@ -233,7 +217,7 @@ class Loop:
             data = os.read(descriptor, READ_BYTES)
         except OSError:  # nothing came back; a dead node is noticed where its socket ends
             return
-        self.ingress_lag.observe(time.monotonic() - self._t0_s - written_s)
+        self._tally.ingress_lag.observe(time.monotonic() - self._t0_s - written_s)
         self._enter(written_s, node, data)
 
     def _accept(self) -> None:
@@ -265,7 +249,7 @@ class Loop:
         if index < 0 or self._config.rows[index] < 0:
             self._refuse(connection, tun, f"no inhabited node is called {hello.name!r}")
             return
-        if not _is_mesh_device(tun):
+        if not is_mesh_device(tun):
             self._refuse(connection, tun, "not a TUN descriptor with virtio headers")
             return
         if node >= 0:
@@ -360,7 +344,13 @@ class Loop:
                 case "routes":
                     self.engine.at(message["at"], partial(self._set_routes, message["slot"]))
                 case "stats":
-                    self._dump = self._dump_counters(bool(message["links"]))
+                    with_links = bool(message["links"])
+                    self._dump = self._tally.write(
+                        self._arrays, self.engine, self._now_s, with_links=with_links
+                    )
+
+    def _now_s(self) -> float:
+        return time.monotonic() - self._t0_s
 
     def _set_links(self, ids: list[int], _: float) -> None:
         arrays, links = self._arrays, self.engine.links
@@ -386,7 +376,7 @@ class Loop:
         self.engine.delay_s, self.engine.slope = memoryview(view[0]), memoryview(view[1])
         self.engine.segment_start_s = at_s
         self._hop_slack_s = slack_s
-        self._scalars["late_segments"] += time.monotonic() - self._t0_s - at_s > LATE_SEGMENT_S
+        self._tally.scalars["late_segments"] += time.monotonic() - self._t0_s - at_s > LATE_SEGMENT_S
 
     def _set_routes(self, slot: int, _: float) -> None:
         self.engine.routes = memoryview(self._arrays["routes"][slot])
@@ -396,51 +386,3 @@ class Loop:
         if next(self._dump, self) is self:
             self._dump = None
             self._tell({"op": "stats"})
-
-    def _dump_counters(self, with_links: bool) -> Iterator[None]:
-        """Copy the counters into the shared memory, a few links at a time between packets."""
-        arrays, links = self._arrays, self.engine.links
-        queue, loss = self.engine.drops["queue"], self.engine.drops["loss"]
-        counters = arrays["link_counters"]
-        for first in range(0, len(links), LINKS_PER_TURN):
-            part = links[first : first + LINKS_PER_TURN]
-            queue += sum(link.dropped_queue for link in part)
-            loss += sum(link.dropped_loss for link in part)
-            if with_links:
-                for row, name in enumerate(LINK_COUNTERS):
-                    counters[row, first : first + len(part)] = [getattr(link, name) for link in part]
-            yield
-        drops = self.engine.drops | {"queue": queue, "loss": loss}
-        arrays["drops"][:] = [drops[name] for name in DROPS]
-        arrays["lateness"][:] = self.lateness.counts
-        arrays["ingress_lag"][:] = self.ingress_lag.counts
-        arrays["node_counters"][:2] = list(zip(*self._tx, strict=True))
-        arrays["node_counters"][2:] = list(zip(*self._rx, strict=True))
-        scalars = self._scalars
-        scalars["ingress_packets"], scalars["ingress_bytes"] = map(sum, zip(*self._tx, strict=True))
-        scalars["delivered_packets"], scalars["delivered_bytes"] = map(sum, zip(*self._rx, strict=True))
-        scalars["max_lateness_s"], scalars["sum_lateness_s"] = self.lateness.max, self.lateness.sum
-        scalars["max_ingress_lag_s"], scalars["sum_ingress_lag_s"] = (
-            self.ingress_lag.max,
-            self.ingress_lag.sum,
-        )
-        scalars["written_at_s"] = time.monotonic() - self._t0_s
-        arrays["scalars"][:] = [scalars[name] for name in SCALARS]
-        yield
-
-
-def _is_mesh_device(descriptor: int) -> bool:
-    """Whether it is a TUN device that speaks as attach.py says: anything else would end or mislead the loop."""
-    request = bytearray(40)  # struct ifreq: name, flags
-    try:
-        fcntl.ioctl(descriptor, _TUNGETIFF, request)
-    except OSError:
-        return False
-    flags = int.from_bytes(request[16:18], sys.byteorder)
-    return flags & _IFF_MASK == _IFF_TUN | _IFF_NO_PI | _IFF_VNET_HDR
-
-
-def keep_memory_resident() -> None:
-    """Lock what is mapped now (best effort): a page fault in the loop is lateness for everybody."""
-    mcl_current = 1
-    ctypes.CDLL(None).mlockall(mcl_current)

@@ -30,7 +30,7 @@ MAX_MESSAGE_BYTES = 65536
 IDS_PER_MESSAGE = 4096
 SCALARS = (
     "ingress_packets", "ingress_bytes", "delivered_packets", "delivered_bytes", "busy_s", "wakeups", "late_segments",
-    "undelivered", "written_at_s", "max_lateness_s", "sum_lateness_s", "max_ingress_lag_s", "sum_ingress_lag_s",
+    "written_at_s", "max_lateness_s", "sum_lateness_s", "max_ingress_lag_s", "sum_ingress_lag_s",
 )  # fmt: skip
 LINK_COUNTERS = ("packets", "bytes", "dropped_queue", "dropped_loss", "wait_s")
 NODE_COUNTERS = ("tx_packets", "tx_bytes", "rx_packets", "rx_bytes")
