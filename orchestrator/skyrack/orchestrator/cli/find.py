@@ -47,19 +47,9 @@ class LiveRun:
 
     def node_socket(self, name: str) -> Path:
         """The management socket of an inhabited node that serves. Raises Problem."""
-        status = self.status()
-        nodes = {node["name"]: node for node in status["nodes"]}
-        require_name(name, list(nodes))
-        inhabited = [n for n, node in nodes.items() if node["inhabited"]]
-        if not nodes[name]["inhabited"]:
-            few = ", ".join(inhabited[:6])
-            raise Problem(
-                f"{name} is a bare satellite: it has no process", hint=f"inhabited nodes are {few}, ..."
-            )
-        if nodes[name]["state"] != "serving":
-            raise Problem(
-                f"{name} is {nodes[name]['state']}, not serving", hint="skyrack status shows all nodes"
-            )
+        node = require_inhabited(name, self.status()["nodes"])
+        if node["state"] != "serving":
+            raise Problem(f"{name} is {node['state']}, not serving", hint="skyrack status shows all nodes")
         return self.socket_dir / "nodes" / f"{name}.sock"
 
 
@@ -70,6 +60,18 @@ def require_name(name: str, names: list[str]) -> None:
     close = difflib.get_close_matches(name, names, 3)
     hint = f"did you mean {' or '.join(close)}?" if close else "skyrack status lists the nodes"
     raise Problem(f"no node is called {name!r}", hint=hint, status=USAGE)
+
+
+def require_inhabited(name: str, nodes: list[dict[str, Any]]) -> dict[str, Any]:
+    """The entry of `name` among a status's nodes. Raises Problem where there is none, or it has no process."""
+    require_name(name, [node["name"] for node in nodes])
+    node = next(node for node in nodes if node["name"] == name)
+    if not node["inhabited"]:
+        few = ", ".join([node["name"] for node in nodes if node["inhabited"]][:6])
+        raise Problem(
+            f"{name} is a bare satellite: it has no process", hint=f"inhabited nodes are {few}, ..."
+        )
+    return node
 
 
 def find_run(name: str | None) -> LiveRun:

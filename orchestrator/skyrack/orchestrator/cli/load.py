@@ -7,13 +7,13 @@ import re
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from skyrack.orchestrator.cli.console import Format, Output, complain, note, print_json
 from skyrack.orchestrator.cli.exits import BAD, FAILED, FINE, INCONCLUSIVE, INTERRUPTED, USAGE, Problem
-from skyrack.orchestrator.cli.find import RunName, find_run, require_name
+from skyrack.orchestrator.cli.find import RunName, find_run, require_inhabited
 from skyrack.orchestrator.cli.times import parse_span_s
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def echo(
         probe_rate_hz=probe_rate,
         thresholds=thresholds,
     )
-    faults = [_fault(text, nodes, workload.duration_s) for text in fault or []]
+    faults = [_fault(text, status["nodes"], workload.duration_s) for text in fault or []]
     meter = _Meter()
     try:
         outcome = run_echo_load(
@@ -163,7 +163,7 @@ def echo(
     return FAILED if outcome.problems and outcome.verdict == "ok" else _STATUS[outcome.verdict]
 
 
-def _fault(text: str, nodes: list[str], duration_s: float) -> Fault:
+def _fault(text: str, nodes: list[dict[str, Any]], duration_s: float) -> Fault:
     from skyrack.orchestrator.measure.echo_load import Fault
 
     match = _FAULT.fullmatch(text.strip())
@@ -171,7 +171,7 @@ def _fault(text: str, nodes: list[str], duration_s: float) -> Fault:
         raise Problem(
             f"--fault {text!r}: expected kill:NODE@TIME", hint="for instance kill:p3s07@20s", status=USAGE
         )
-    require_name(match["node"], nodes)
+    require_inhabited(match["node"], nodes)
     at_s = parse_span_s(match["at"])
     if at_s >= duration_s:
         raise Problem(f"--fault {text!r}: the load ends after {duration_s:g} s", status=USAGE)
