@@ -114,7 +114,8 @@ def _lock_in_new_base(run: str) -> int | None:
             return _lock(run, create=True)
         except (FileNotFoundError, FileExistsError):
             # Another command, releasing the last run here, removed the directory in between: make it again.
-            if attempt == MOST_ATTEMPTS - 1 or (base.exists() and not base.is_dir()):
+            # Asking what is there now would race as well: something else than a directory just fails to the end.
+            if attempt == MOST_ATTEMPTS - 1:
                 raise
     raise AssertionError("unreachable")
 
@@ -142,10 +143,9 @@ def _lock(run: str, *, create: bool) -> int | None:
         try:
             lock = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o600)
         except FileNotFoundError:
-            if not create:
-                return None
-            base_dir().mkdir(mode=0o700, parents=True, exist_ok=True)  # the last run's end has removed it
-            continue
+            if create:
+                raise  # the last run's end has removed the directory
+            return None
         try:
             fcntl.fcntl(lock, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
         except BlockingIOError:
