@@ -9,8 +9,6 @@ from __future__ import annotations
 import struct
 
 VNET_BYTES = 10
-NEEDS_CSUM = 1
-GSO_NONE = 0
 GSO_TCPV4 = 1
 GSO_ECN = 0x80
 _VNET = struct.Struct("=BBHHHH")

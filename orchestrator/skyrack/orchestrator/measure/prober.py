@@ -129,11 +129,6 @@ class Prober:
         self._watched[descriptor] = action
         self._epoll.register(descriptor, select.EPOLLIN)
 
-    def unwatch(self, descriptor: int) -> None:
-        """Undo `watch`."""
-        del self._watched[descriptor]
-        self._epoll.unregister(descriptor)
-
     def close(self) -> None:
         """Close every source, the timer and the epoll instance."""
         for name in list(self._sources):

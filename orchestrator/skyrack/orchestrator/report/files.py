@@ -6,6 +6,8 @@ import contextlib
 import os
 from pathlib import Path
 
+from skyrack.orchestrator.runtime import files
+
 RESULT_FILES = ("history.jsonl", "probes.jsonl", "host.jsonl", "fabric.jsonl", "result.json", "report.html")
 
 
@@ -64,13 +66,9 @@ class LineFile:
 
 def write_whole(path: Path, text: str) -> None:
     """Replace `path` in one step: a reader finds the old file or the new one. Raises ReportError."""
-    temporary = path.with_name(f".{path.name}.new")
     try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
+        files.write_whole(path, text)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise ReportError(f"cannot write {path}: {error.strerror}") from error
 
 

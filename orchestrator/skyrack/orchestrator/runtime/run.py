@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp.web
-import grpc.aio
 
 from skyrack.orchestrator.api import control, metrics, server
 from skyrack.orchestrator.clock import RealClock
@@ -75,9 +74,9 @@ class Run:
             runners, self.http = await server.serve(self, self.socket_dir / "api.sock", port)
             for runner in runners:
                 stack.push_async_callback(_clean_up, runner)
-            await self._serve(grpc_server)
+            await self._serve()
 
-    async def _serve(self, _: grpc.aio.Server) -> None:
+    async def _serve(self) -> None:
         """Run every long-lived task until `stop`, or until one of them fails."""
         try:
             async with asyncio.TaskGroup() as tasks:

@@ -11,7 +11,6 @@ from .base import Flag, Number, Section, Time, Whole, key
 EARTH_RADIUS_KM = 6378.137  # the radius altitudes of shells are counted from
 LOWEST_KM = 120.0  # nothing completes an orbit below
 KINDS = ("walker", "cluster", "geostationary")
-MOST_PER_SHELL = 100_000
 
 
 class _ShellBase(Section):
