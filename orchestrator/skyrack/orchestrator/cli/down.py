@@ -11,10 +11,11 @@ from typing import Annotated
 import typer
 
 from skyrack.orchestrator.api.client import ApiClient, ApiError
+from skyrack.orchestrator.cli import contained
 from skyrack.orchestrator.cli.console import note
 from skyrack.orchestrator.cli.exits import USAGE, Problem
 from skyrack.orchestrator.cli.find import RunName
-from skyrack.orchestrator.runtime import paths
+from skyrack.orchestrator.runtime import compose, paths
 
 STOP_TIMEOUT_S = 20.0
 ANSWER_TIMEOUT_S = 3.0
@@ -28,7 +29,8 @@ def down(
     """Stop a run and leave nothing of it behind but its run directory. Touches nothing it did not start."""
     if run is not None and everything:
         raise Problem("--run and --all exclude each other", status=USAGE)
-    live = paths.live_runs()
+    in_containers = compose.records()
+    live = [*paths.live_runs(), *in_containers]
     if run is not None:
         names = [run] if run in live else []
     elif everything or len(live) < 2:
@@ -42,7 +44,10 @@ def down(
     if not names and not removed:
         note(f"nothing to stop: no run{'' if run is None else f' called {run!r}'} is up")
     for name in names:
-        _stop(name)
+        if name in in_containers:
+            contained.down(in_containers[name])
+        else:
+            _stop(name)
         print(f"{name} is down")
 
 

@@ -17,3 +17,11 @@ class Problem(Exception):
         super().__init__(message)
         self.hint = hint
         self.status = status
+
+
+class Finished(Exception):
+    """The command has been carried out elsewhere, with this exit status; nothing more is to be said."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status

@@ -10,9 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from skyrack.orchestrator.api.client import ApiClient, ApiError
+from skyrack.orchestrator.cli import contained
 from skyrack.orchestrator.cli.exits import USAGE, Problem
 from skyrack.orchestrator.measure.pids import with_host_pids
 from skyrack.orchestrator.runtime import paths
+from skyrack.orchestrator.runtime.compose import ComposeRun
 
 RunName = Annotated[
     str | None,
@@ -75,8 +77,20 @@ def require_inhabited(name: str, nodes: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def find_run(name: str | None) -> LiveRun:
-    """The run a command means. Raises Problem when there is none, or more than one and no name."""
-    live = paths.live_runs()
+    """The run a command means. Raises Problem when there is none, or more than one and no name.
+
+    For a run in containers it does not return: the command is carried out in there (raises Finished).
+    """
+    found = find_any(name)
+    if isinstance(found, ComposeRun):
+        raise contained.hand_over(found)
+    return found
+
+
+def find_any(name: str | None) -> LiveRun | ComposeRun:
+    """The run a command means, here or in containers. Raises Problem when there is none, or more than one and no name."""
+    in_containers = contained.live()
+    live = sorted({*paths.live_runs(), *in_containers})
     if name is None:
         if not live:
             raise _no_run("no run is up")
@@ -89,6 +103,8 @@ def find_run(name: str | None) -> LiveRun:
         if not live:
             raise _no_run(f"no run called {name!r} is up")
         raise Problem(f"no run called {name!r} is up", hint=f"up now: {', '.join(live)}")
+    if name in in_containers:
+        return in_containers[name]
     record = paths.read_record(name)
     if record is None:
         raise Problem(f"{name} is starting and does not answer yet", hint="skyrack up waits until it serves")

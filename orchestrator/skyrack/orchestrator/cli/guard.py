@@ -34,6 +34,8 @@ def status_of(verb: Callable[[], int | None]) -> int:
         status = verb()
         sys.stdout.flush()
         return status or exits.FINE
+    except exits.Finished as finished:
+        return finished.status
     except exits.Problem as problem:
         complain(str(problem), problem.hint)
         return problem.status

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.main import get_command
 
-from skyrack.orchestrator.cli import down, load, path, ping, plan, run_in, scenario, show, up
+from skyrack.orchestrator.cli import down, load, path, ping, plan, render, run_in, scenario, show, up
 from skyrack.orchestrator.cli.guard import guarded
 
 ENVIRONMENT = "SKYRACK"
@@ -40,6 +40,7 @@ for verb, function in (
     ("ping", ping.ping),
     ("exec", run_in.execute),
     ("load", load.app),
+    ("render", render.app),
     ("version", show.version),
 ):
     if isinstance(function, typer.Typer):

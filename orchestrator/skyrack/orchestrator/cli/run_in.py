@@ -9,8 +9,10 @@ from typing import Annotated
 
 import typer
 
+from skyrack.orchestrator.cli import contained
 from skyrack.orchestrator.cli.exits import FAILED, USAGE, Problem
-from skyrack.orchestrator.cli.find import RunName, find_run
+from skyrack.orchestrator.cli.find import RunName, find_any
+from skyrack.orchestrator.runtime.compose import ComposeRun
 from skyrack.v1 import namespaces
 
 COMMAND_NOT_FOUND = 127
@@ -28,7 +30,10 @@ def execute(
         command = command[1:]
     if not command:
         raise Problem("nothing to run", hint=f"for instance: skyrack exec {node} -- ip addr", status=USAGE)
-    socket = find_run(run).node_socket(node)
+    found = find_any(run)
+    if isinstance(found, ComposeRun):
+        return contained.execute(found, node, command)
+    socket = found.node_socket(node)
     try:
         pid = namespaces.pid_of_socket(socket)
         child = namespaces.fork_into(pid)

@@ -14,11 +14,13 @@ from typing import Annotated, TextIO
 
 import typer
 
+from skyrack.orchestrator.cli import contained
 from skyrack.orchestrator.cli.console import Format, Output, coloured, note, print_json, print_table
 from skyrack.orchestrator.cli.exits import USAGE, Problem
-from skyrack.orchestrator.cli.find import RunName, find_run
+from skyrack.orchestrator.cli.find import LiveRun, RunName, find_any, find_run
 from skyrack.orchestrator.cli.happenings import level, sentence
-from skyrack.orchestrator.runtime import paths
+from skyrack.orchestrator.runtime import compose, paths
+from skyrack.orchestrator.runtime.compose import ComposeRun
 
 FOLLOW_S = 0.2
 
@@ -69,7 +71,12 @@ def logs(
     raw: Annotated[bool, typer.Option("--raw", help="Print lines as they are in the file.")] = False,
 ) -> None:
     """Show what a node or a part of a run has logged."""
-    directory = run_dir or _run_dir(run)
+    found = None if run_dir else _live_run(run)
+    if isinstance(found, ComposeRun) and what != "events":
+        for line in contained.logs(found, what, lines=lines, follow=follow):
+            print(line.rstrip("\n") if raw else readable(line), flush=follow)
+        return
+    directory = run_dir or _run_dir(run, found)
     path = _log_file(directory, what)
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
@@ -89,8 +96,15 @@ def version() -> None:
     print(installed_version("skyrack"))
 
 
-def _run_dir(run: str | None) -> Path:
-    if run is None and not paths.live_runs() and (latest := Path("runs/latest")).exists():
+def _live_run(run: str | None) -> LiveRun | ComposeRun | None:
+    """The run that is meant, None where none is up and none is named."""
+    if run is None and not paths.live_runs() and not compose.records():
+        return None
+    return find_any(run)
+
+
+def _run_dir(run: str | None, found: LiveRun | ComposeRun | None) -> Path:
+    if found is None and (latest := Path("runs/latest")).exists():
         note(f"no run is up; reading {latest.resolve().name}")
         return latest
     return Path(find_run(run).record.run_dir)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ class Starter:
     def start(self, port: int | None, *, detach: bool) -> int:
         """The exit status: when everything serves (detached), else when the run has ended. Raises Problem."""
         for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _interrupt)
+            signal.signal(number, interrupt)
         kept = False
         try:
             read_end = self._spawn(port, detach=detach)
@@ -101,13 +102,13 @@ class Starter:
                 except ValueError:
                     continue  # cut off by a kill
                 if "step" in message:
-                    _show_step(message)
+                    show_step(message)
                 elif "note" in message:
                     note(message["note"])
                 elif "error" in message:
                     self._error = message["error"]
                 elif "event" in message:
-                    _show_event(message["event"], ready=ready)
+                    show_event(message["event"], ready=ready)
                 elif "ready" in message:
                     ready = True
                     show_ready(message["ready"])
@@ -159,16 +160,18 @@ class Starter:
         paths.release(self._name, self._lock)
 
 
-def _interrupt(*_: object) -> None:
+def interrupt(*_: object) -> None:
+    """A signal handler: what ends this command ends it like Ctrl-C."""
     raise KeyboardInterrupt
 
 
 def step(name: str, text: str, seconds: float | None) -> None:
     """A step that is done."""
-    _show_step({"step": name, "text": text, "seconds": seconds, "state": "ok"})
+    show_step({"step": name, "text": text, "seconds": seconds, "state": "ok"})
 
 
-def _show_step(message: dict[str, Any]) -> None:
+def show_step(message: dict[str, Any]) -> None:
+    """A step, done or (on a terminal) under way."""
     terminal = sys.stderr.isatty()
     name, text, seconds = message["step"], message["text"], message.get("seconds")
     if message["state"] == "running":
@@ -180,7 +183,8 @@ def _show_step(message: dict[str, Any]) -> None:
     print(f"{start} {coloured('ok', '32')} {name:<10} {text:<72} {took}", file=sys.stderr)
 
 
-def _show_event(event: dict[str, Any], *, ready: bool) -> None:
+def show_event(event: Mapping[str, Any], *, ready: bool) -> None:
+    """What has happened, if it is news."""
     if not is_news(event):
         return
     start = "\r\x1b[2K" if sys.stderr.isatty() and not ready else ""

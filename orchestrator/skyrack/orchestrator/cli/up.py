@@ -7,18 +7,20 @@ import errno
 import hashlib
 import os
 import time
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from skyrack.orchestrator.api.client import ApiClient, ApiError
+from skyrack.orchestrator.cli import contained
 from skyrack.orchestrator.cli.console import note
 from skyrack.orchestrator.cli.exits import USAGE, Problem
 from skyrack.orchestrator.cli.scenario import ScenarioArgument, chosen
 from skyrack.orchestrator.cli.starter import Starter, show_ready, step
 from skyrack.orchestrator.clock import RealClock
-from skyrack.orchestrator.runtime import paths
+from skyrack.orchestrator.runtime import compose, paths
 from skyrack.orchestrator.scenario import Scenario, dump_scenario, load_scenario
 from skyrack.orchestrator.scenario.model.shells import ClusterShell, GeostationaryShell, Shell, WalkerShell
 
@@ -26,6 +28,14 @@ DEFAULT_PORT = 8080
 PATIENCE_S = 20.0  # with a run of the same name that holds its name and does not answer
 POLL_S = 0.1
 TUN = Path("/dev/net/tun")
+_OTHER_RUNTIME = "a run called {name} is up, as {runtime}"
+
+
+class Runtime(StrEnum):
+    """What the processes of a run are."""
+
+    LOCAL = "local"
+    COMPOSE = "compose"
 
 
 def up(
@@ -40,6 +50,21 @@ def up(
         typer.Option(help="HTTP port on 127.0.0.1; the next free one if busy; 0 for none.", min=0, max=65535),
     ] = DEFAULT_PORT,
     runs: Annotated[Path, typer.Option(help="Directory for what runs record.")] = Path("runs"),
+    runtime: Annotated[
+        Runtime, typer.Option(help="What a node is: a process here, or a container of Docker Compose.")
+    ] = Runtime.LOCAL,
+    compose_file: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="With compose: one more compose file, merged over the rendered one. Several times.",
+            exists=True,
+            dir_okay=False,
+            show_default=False,
+        ),
+    ] = None,
+    build: Annotated[
+        bool, typer.Option("--build", help="With compose: build the image even if there is one.")
+    ] = False,
 ) -> int:
     """Bring a constellation up and say when everything serves. Ctrl-C stops it; with -d it stays until `skyrack down`."""
     began = time.perf_counter()
@@ -48,6 +73,21 @@ def up(
     text = dump_scenario(scenario)
     name = run or scenario.name
     digest = hashlib.sha256(text.encode()).hexdigest()
+    if runtime is Runtime.COMPOSE:
+        from skyrack.orchestrator.cli.compose_starter import ComposeStarter
+
+        if _already_up_in_containers(name, digest, name_given):
+            return 0
+        run_dir = _new_run_dir(runs, scenario.name, text)
+        step("scenario", _summary(scenario), time.perf_counter() - began)
+        starter = ComposeStarter(name, run_dir, digest, compose_file or [])
+        return starter.start(scenario, port, build=build, detach=detach)
+    if compose_file or build:
+        raise Problem("--compose-file and --build need --runtime compose", status=USAGE)
+    if name in contained.live():
+        raise Problem(
+            _OTHER_RUNTIME.format(name=name, runtime="containers"), hint=f"skyrack down --run {name}"
+        )
     check_tun(TUN)
     while True:
         try:
@@ -70,6 +110,32 @@ def up(
         raise
     step("scenario", _summary(scenario), time.perf_counter() - began)
     return Starter(name, directory, lock, run_dir, digest).start(port or None, detach=detach)
+
+
+def _already_up_in_containers(name: str, digest: str, source: str) -> bool:
+    """Whether that very run is up. Raises Problem for another one of the name, or no engine."""
+    if not paths.is_run_name(name):
+        raise Problem(f"{name!r} cannot name a run: up to 63 letters, digits, - and _", status=USAGE)
+    with contained.engine_problems():
+        compose.require_engine()
+        record = compose.live().get(name)
+    if record is None:
+        if paths.is_held(name):
+            raise Problem(
+                _OTHER_RUNTIME.format(name=name, runtime="processes"), hint=f"skyrack down --run {name}"
+            )
+        return False
+    if record.scenario_digest != digest:
+        raise _another_scenario(name, source)
+    note(f"{name} is already up: skyrack status --run {name}")
+    return True
+
+
+def _another_scenario(name: str, source: str) -> Problem:
+    return Problem(
+        f"a run called {name} is up with another scenario",
+        hint=f"skyrack down --run {name}, or start beside it: skyrack up {source} --run OTHER",
+    )
 
 
 def _new_run_dir(runs: Path, name: str, text: str) -> Path:
@@ -96,10 +162,7 @@ def _already_up(name: str, digest: str, source: str) -> bool:
     while paths.is_held(name):
         record = paths.read_record(name)
         if record is not None and record.scenario_digest != digest:
-            raise Problem(
-                f"a run called {name} is up with another scenario",
-                hint=f"skyrack down --run {name}, or start beside it: skyrack up {source} --run OTHER",
-            )
+            raise _another_scenario(name, source)
         with contextlib.suppress(ApiError):
             status = api.get("/v1/status")
             if status["state"] == "up":

@@ -1,0 +1,231 @@
+"""`skyrack up --runtime compose`: render the scenario, start the containers, wait until all are healthy, show the run."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from skyrack.orchestrator.cli import contained
+from skyrack.orchestrator.cli.console import note
+from skyrack.orchestrator.cli.exits import FAILED, INTERRUPTED, Problem
+from skyrack.orchestrator.cli.render import write_tree
+from skyrack.orchestrator.cli.starter import interrupt, show_event, show_ready, show_step
+from skyrack.orchestrator.render.project import IMAGE, project_files
+from skyrack.orchestrator.runtime import compose
+from skyrack.orchestrator.runtime.compose import ComposeRun
+from skyrack.orchestrator.scenario import Scenario
+
+PORTS = {"SKYRACK_PORT": 8080, "MQTT_PORT": 1883, "PROMETHEUS_PORT": 9090, "GRAFANA_PORT": 3000}
+PORTS_TRIED = 100
+WAIT_S = 600
+POLL_S = 1.0
+LAST_LINES = 8
+
+
+class ComposeStarter:
+    """One start. What goes wrong before everything is healthy leaves nothing behind but the run directory."""
+
+    def __init__(self, name: str, run_dir: Path, digest: str, extra_files: Sequence[Path]) -> None:
+        self._directory = run_dir / "compose"
+        files = (self._directory / "compose.yaml", *(file.absolute() for file in extra_files))
+        self._record = ComposeRun(name, f"skyrack-{name}", tuple(map(str, files)), str(run_dir), digest)
+        self._ports: dict[str, int] = {}
+
+    def start(self, scenario: Scenario, port: int, *, build: bool, detach: bool) -> int:
+        """The exit status: when everything is healthy (detached), else when the run has ended. Raises Problem."""
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, interrupt)
+        self._write(scenario, port)
+        compose.remember(self._record)
+        kept = False
+        try:
+            self._image(build=build)
+            self._containers()
+            self._show()
+            kept = detach
+            return 0 if detach else self._follow()
+        except KeyboardInterrupt:
+            print(file=sys.stderr)
+            note("stopping")
+            return INTERRUPTED
+        finally:
+            if not kept:
+                contained.down(self._record)
+
+    def _write(self, scenario: Scenario, port: int) -> None:
+        with _step("project") as told:
+            root = compose.checkout()
+            about = [
+                f"Made by `skyrack up --runtime compose`; the run's other files are in {self._record.run_dir}."
+            ]
+            files = project_files(
+                scenario, about=about, build=str(root) if root else None, run=self._record.run
+            )
+            self._ports = {
+                name: free_port(default) for name, default in (PORTS | {"SKYRACK_PORT": port}).items()
+            }
+            settings = {"SKYRACK_RUN_DIR": Path(self._record.run_dir).name, **self._ports}
+            files[".env"] = "".join(f"{name}={value}\n" for name, value in settings.items())
+            write_tree(self._directory, files)
+            told.append(f"{self._record.project}, {len(_services(files['compose.yaml']))} services")
+
+    def _image(self, *, build: bool) -> None:
+        with _step("image") as told:
+            image = os.environ.get("SKYRACK_IMAGE", IMAGE)
+            there = (
+                subprocess.run(
+                    ["docker", "image", "inspect", image], capture_output=True, check=False
+                ).returncode
+                == 0
+            )
+            if there and not build:
+                told.append(f"{image} (--build makes it anew)")
+                return
+            if compose.checkout() is None:
+                raise Problem(
+                    f"there is no image {image}, and no source tree to build it from",
+                    hint="run from a clone, or set SKYRACK_IMAGE to an image you have",
+                )
+            note(f"building {image}: some minutes the first time")
+            self._run("build", "orchestrator")
+            told.append(f"{image}, built")
+
+    def _containers(self) -> None:
+        with _step("containers") as told:
+            self._run("up", "--detach", "--wait", "--wait-timeout", str(WAIT_S), watch=True)
+            told.append(f"{len(self._record.containers())} healthy")
+
+    def _run(self, *arguments: str, watch: bool = False) -> None:
+        """One `docker compose` command, its own output kept for the case that it fails. Raises Problem."""
+        log = Path(self._record.run_dir) / "logs" / "compose.log"
+        with log.open("ab") as out:
+            process = subprocess.Popen(
+                self._record.command(*arguments), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                start_new_session=True,
+            )  # fmt: skip
+            try:
+                while process.poll() is None:
+                    if watch:
+                        show_step({"step": "containers", "state": "running", "text": self._progress()})
+                    with suppress(subprocess.TimeoutExpired):
+                        process.wait(POLL_S)
+            finally:
+                if process.poll() is None:
+                    process.terminate()
+                    process.wait()
+        if process.returncode:
+            raise Problem(self._why(arguments[0], log), hint=f"more in {log}")
+
+    def _progress(self) -> str:
+        with suppress(compose.NoEngine):
+            states = self._record.containers(form="{{.Status}}")
+            return f"{sum('(healthy)' in state for state in states)}/{len(states)} healthy"
+        return ""
+
+    def _why(self, what: str, log: Path) -> str:
+        """The reason for people: the last words of containers that ended, else what compose printed last."""
+        words: list[str] = []
+        with suppress(compose.NoEngine):
+            for name in self._record.containers("status=exited", form="{{.Names}}")[:2]:
+                tail = subprocess.run(
+                    ["docker", "logs", "--tail", "3", name], capture_output=True, text=True, check=False
+                )
+                words += [f"{name}: {line}" for line in (tail.stdout + tail.stderr).splitlines()]
+        if not words:
+            words = log.read_text(errors="replace").strip().splitlines()[-LAST_LINES:]
+        return f"docker compose {what} failed\n" + "\n".join(f"  {line}" for line in words)
+
+    def _show(self) -> None:
+        done = subprocess.run(
+            self._record.command("exec", "-T", contained.ORCHESTRATOR, "skyrack", "status", "-o", "json"),
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise Problem(f"the run does not answer: {done.stderr.strip()}", status=FAILED)
+        status: dict[str, Any] = json.loads(done.stdout)
+        status |= {
+            "http": f"http://127.0.0.1:{self._ports['SKYRACK_PORT']}",
+            "run_dir": self._record.run_dir,
+            "run": self._record.run,
+        }
+        places = {"Grafana": "GRAFANA_PORT", "Prometheus": "PROMETHEUS_PORT"}
+        print(
+            "".join(
+                f" {name}  http://127.0.0.1:{self._ports[key]}    " for name, key in places.items()
+            ).rstrip()
+        )
+        show_ready(status)
+
+    def _follow(self) -> int:
+        """Show news until Ctrl-C (raises KeyboardInterrupt) or until the containers are gone."""
+        note("Ctrl-C stops it")
+        while self._record.containers("status=running"):
+            command = self._record.command(
+                "exec",
+                "-T",
+                contained.ORCHESTRATOR,
+                "skyrack",
+                "logs",
+                "events",
+                "--follow",
+                "--raw",
+                "-n",
+                "1",
+            )
+            with subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                start_new_session=True,
+            ) as process:  # fmt: skip
+                try:
+                    for event in _events(process.stdout):
+                        show_event(event, ready=True)
+                finally:
+                    process.kill()
+            time.sleep(POLL_S)
+        note("its containers are gone")
+        return 0
+
+
+def _events(lines: Iterator[str] | Any) -> Iterator[Mapping[str, Any]]:
+    for line in lines:
+        with suppress(ValueError):
+            yield json.loads(line)
+
+
+def _services(text: str) -> list[str]:
+    import yaml
+
+    return list(yaml.safe_load(text)["services"])
+
+
+def free_port(first: int) -> int:
+    """The first port from `first` on that is free on 127.0.0.1; 0 stays 0. Raises Problem."""
+    if first == 0:
+        return 0
+    for port in range(first, min(first + PORTS_TRIED, 65536)):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise Problem(f"no port from {first} to {first + PORTS_TRIED - 1} is free on 127.0.0.1")
+
+
+@contextmanager
+def _step(name: str) -> Iterator[list[str]]:
+    """Times a step; what the block appends is its text."""
+    began = time.perf_counter()
+    told: list[str] = []
+    yield told
+    seconds = time.perf_counter() - began
+    show_step({"step": name, "text": " ".join(told), "seconds": seconds, "state": "ok"})

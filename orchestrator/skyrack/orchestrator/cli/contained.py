@@ -1,0 +1,123 @@
+"""Commands on a run in containers: most are carried out, as they were typed, by the `skyrack` in its orchestrator."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from skyrack.orchestrator.cli.console import complain
+from skyrack.orchestrator.cli.exits import Finished, Problem
+from skyrack.orchestrator.runtime import compose
+from skyrack.orchestrator.runtime.compose import ComposeRun, NoEngine
+
+ORCHESTRATOR = "orchestrator"
+GUEST = "1000:1000"  # who guest programs are: the image's user, without any capability
+STOP_TIMEOUT_S = 120.0
+
+
+@contextlib.contextmanager
+def engine_problems() -> Iterator[None]:
+    """What the engine says becomes a Problem."""
+    try:
+        yield
+    except NoEngine as error:
+        raise Problem(
+            str(error), hint="runs in containers need Docker Engine with its compose plug-in"
+        ) from error
+
+
+def live() -> dict[str, ComposeRun]:
+    """The runs in containers that are up. Raises Problem."""
+    with engine_problems():
+        return compose.live()
+
+
+def hand_over(record: ComposeRun) -> Finished:
+    """Carry out this very command inside; what comes of it, to be raised."""
+    words = without_run(sys.argv[1:])
+    options = [*compose.terminal_option(), *compose.passed_environment(os.environ)]
+    status = run_in(record, ["exec", *options, ORCHESTRATOR, "skyrack", *words])
+    if words[:1] == ["load"]:
+        fetch_results(record)
+    return Finished(status)
+
+
+def run_in(record: ComposeRun, arguments: Sequence[str]) -> int:
+    """`docker compose ARGUMENTS` on this terminal; its exit status."""
+    return subprocess.run(record.command(*arguments), check=False).returncode
+
+
+def execute(record: ComposeRun, node: str, command: Sequence[str]) -> int:
+    """Run a program in a node's container; its exit status."""
+    options = [*compose.terminal_option(), "--user", GUEST, "-e", "HOME=/tmp"]
+    return run_in(record, ["exec", *options, f"node-{node}", *command])
+
+
+def logs(record: ComposeRun, what: str, *, lines: int, follow: bool) -> Iterator[str]:
+    """Lines that a container has written: the orchestrator's, the fabric's, a node's. Raises Problem."""
+    service = what if what in (ORCHESTRATOR, "fabric") else f"node-{what}"
+    with engine_problems():
+        known = record.containers(form='{{.Label "com.docker.compose.service"}}')
+    if service not in known:
+        names = sorted(name.removeprefix("node-") for name in known)
+        raise Problem(f"no log called {what!r}", hint=f"there are events, {', '.join(names)}", status=2)
+    options = [
+        "--no-log-prefix",
+        "--no-color",
+        "--tail",
+        str(lines or "all"),
+        *(["--follow"] if follow else []),
+    ]
+    with subprocess.Popen(
+        record.command("logs", *options, service), stdout=subprocess.PIPE, text=True, errors="replace"
+    ) as process:
+        assert process.stdout is not None
+        yield from process.stdout
+
+
+def fetch_results(record: ComposeRun) -> None:
+    """Copy what the run has recorded to its directory here; a failure is told, not raised."""
+    source = f"{ORCHESTRATOR}:/runs/{Path(record.run_dir).name}/."
+    done = subprocess.run(
+        record.command("cp", source, record.run_dir), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        words = done.stderr.strip().splitlines()
+        complain(
+            f"results were not copied to {record.run_dir}: {words[-1] if words else 'docker compose cp failed'}"
+        )
+
+
+def down(record: ComposeRun) -> None:
+    """Keep the results, remove everything else. Raises Problem."""
+    with engine_problems():
+        if record.containers(f"label=com.docker.compose.service={ORCHESTRATOR}"):
+            fetch_results(record)
+    done = subprocess.run(
+        record.command("--profile", "tools", "down", "--volumes", "--remove-orphans", "--timeout", "5"),
+        capture_output=True, text=True, check=False, timeout=STOP_TIMEOUT_S,
+    )  # fmt: skip
+    if done.returncode:
+        raise Problem(
+            f"{record.run} does not stop: {done.stderr.strip().rpartition(chr(10))[2]}",
+            hint=" ".join(record.command("down", "--volumes")),
+        )
+    compose.forget(record.run)
+
+
+def without_run(words: Sequence[str]) -> list[str]:
+    """The command's words without `--run NAME`: inside there is one run. Words after -- stay."""
+    kept: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word == "--":
+            return [*kept, word, *rest]
+        if word == "--run":
+            next(rest, None)
+        elif not word.startswith("--run="):
+            kept.append(word)
+    return kept

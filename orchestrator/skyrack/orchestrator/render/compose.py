@@ -1,0 +1,297 @@
+"""A scenario as a compose file: one service per node, and what serves and watches them.
+
+              .-- run (api.sock, token) --. load
+orchestrator -+-- fabric (control.sock) --+--- fabric
+              '-- mesh (sockets, hosts) --+--- every node, mosquitto
+
+The fabric and the nodes have no network of the engine's (`network_mode: none`): what joins them to the others are Unix
+sockets on volumes, and what joins the nodes to each other is the mesh alone. The volumes with sockets and secrets are
+kept in memory and end with the project.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+UID = 1000  # the image's user: sockets on the volumes belong to it, whoever makes them
+MOSQUITTO_IMAGE = "eclipse-mosquitto:2.0.22"
+PROMETHEUS_IMAGE = "prom/prometheus:v3.5.0"
+GRAFANA_IMAGE = "grafana/grafana:12.1.1"
+SCENARIO_FILE = "scenario.yaml"
+HOSTS_FILE = "hosts"
+NODE_CHECKS_HZ = 2.0
+SHORTEST_CHECK_S = 5
+ORBITS_DIRECTORY = "orbits"
+
+
+@dataclass(frozen=True)
+class Node:
+    """An inhabited node: its name, and whether it is a ground station."""
+
+    name: str
+    ground: bool
+
+    @property
+    def service(self) -> str:
+        """The service's name. Not the node's own: an engine resolves those, and a node's name means its mesh address."""
+        return f"node-{self.name}"
+
+
+@dataclass(frozen=True)
+class Project:
+    """What a compose file depends on.
+
+    `about`: comment lines for the top. `image`: of every role. `build`: directory the image is built from, relative to the
+    file, None where it is taken as it is. `sysctls`: what a node's network needs and cannot set itself. `orbits`: whether
+    orbit files lie in ORBITS_DIRECTORY. `restart`: whether a node that ends by itself starts again.
+    """
+
+    name: str
+    about: Sequence[str]
+    image: str
+    build: str | None
+    nodes: Sequence[Node]
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    orbits: bool = False
+    restart: bool = True
+
+
+def compose_file(project: Project) -> str:
+    """The text of compose.yaml."""
+    parts = [
+        _head(project),
+        _orchestrator(project),
+        _FABRIC,
+        _node_services(project),
+        _WATCHERS,
+        _LOAD,
+        _VOLUMES,
+    ]
+    return "\n".join(parts)
+
+
+def _head(project: Project) -> str:
+    about = "\n".join(f"# {line}".rstrip() for line in project.about)
+    sysctls = "\n".join(f"    {key}: {_quoted(value)}" for key, value in sorted(project.sysctls.items()))
+    return f"""\
+{about}
+name: skyrack-{project.name}
+
+x-skyrack: &skyrack
+  image: ${{SKYRACK_IMAGE:-{project.image}}}
+  read_only: true
+  tmpfs: [/tmp]
+  cap_drop: [ALL]
+  security_opt: ["no-new-privileges:true"]
+  stop_grace_period: 5s
+  logging: &logging
+    driver: json-file
+    options: {{max-size: 10m, max-file: "2"}}
+
+x-health: &health
+  interval: 2s
+  timeout: 5s
+  retries: 3
+  start_period: 60s
+
+# A node starts as root with NET_ADMIN to make its one interface, mesh0, and keeps nothing of that afterwards.
+x-node: &node
+  <<: *skyrack
+  user: "0:0"
+  cap_add: [NET_ADMIN, SETGID, SETUID]
+  devices: [/dev/net/tun]
+  network_mode: none
+  sysctls:
+{sysctls}
+  entrypoint: [python, -m, skyrack.node.container, --mesh-dir, /run/mesh]
+  # Asking takes the host some CPU time, so that all nodes together are asked about {NODE_CHECKS_HZ:g} times a second.
+  healthcheck: {{<<: *health, interval: {_interval_s(len(project.nodes))}s}}
+  restart: {"on-failure" if project.restart else '"no"'}
+  volumes:
+    - mesh:/run/mesh
+    - ./{HOSTS_FILE}:/etc/hosts:ro
+"""
+
+
+def _orchestrator(project: Project) -> str:
+    build = (
+        f"    build: {{context: {project.build}, dockerfile: deploy/Dockerfile}}\n" if project.build else ""
+    )
+    orbits = f"      - ./{ORBITS_DIRECTORY}:/etc/skyrack/{ORBITS_DIRECTORY}:ro\n" if project.orbits else ""
+    return f"""\
+services:
+  # Computes orbits, links and routes, tells fabric and nodes, serves API and metrics. The command line lives here too:
+  #   docker compose exec orchestrator skyrack status
+  orchestrator:
+    <<: *skyrack
+{build}\
+    hostname: orchestrator
+    command:
+      - python
+      - -m
+      - skyrack.orchestrator.runtime.container
+      - --scenario=/etc/skyrack/{SCENARIO_FILE}
+      - --run={project.name}
+      - --listen=0.0.0.0:8080
+      - --mesh-dir=/run/mesh
+      - --fabric-socket=/run/fabric/control.sock
+      - --broker-dir=/run/broker
+      - --grafana-dir=/run/grafana
+      - --runs=/runs
+    environment:
+      SKYRACK_HEALTH: unix:/run/mesh/control.sock
+      SKYRACK_RUN_DIR: ${{SKYRACK_RUN_DIR:-}}
+    healthcheck: *health
+    restart: on-failure
+    ports: ["127.0.0.1:${{SKYRACK_PORT:-8080}}:8080"]
+    volumes:
+      - run:/run/skyrack
+      - mesh:/run/mesh
+      - fabric:/run/fabric
+      - broker:/run/broker
+      - grafana-secret:/run/grafana
+      - runs:/runs
+      - ./{SCENARIO_FILE}:/etc/skyrack/{SCENARIO_FILE}:ro
+{orbits}"""
+
+
+_FABRIC = f"""\
+  # Carries every packet. Starts as root for real-time priority only, then is nobody in particular.
+  fabric:
+    <<: *skyrack
+    user: "0:0"
+    cap_add: [IPC_LOCK, SETGID, SETUID, SYS_NICE]
+    network_mode: none
+    command:
+      - python
+      - -m
+      - skyrack.orchestrator.fabric
+      - --connect=/run/fabric/control.sock
+      - --directory=/run/mesh
+      - --user={UID}
+    environment: {{SKYRACK_HEALTH: "listening:/run/mesh/fabric.sock"}}
+    healthcheck: *health
+    restart: unless-stopped
+    volumes: ["mesh:/run/mesh", "fabric:/run/fabric"]
+"""
+
+
+def _node_services(project: Project) -> str:
+    return "\n".join(_node(node) for node in project.nodes) + "\n"
+
+
+def _node(node: Node) -> str:
+    kind = ", --kind=ground" if node.ground else ""
+    return f"""\
+  {node.service}:
+    <<: *node
+    hostname: {node.name}
+    command: [{_quoted(node.name)}{kind}]
+    environment: {{SKYRACK_HEALTH: "unix:/run/mesh/nodes/{node.name}.sock"}}"""
+
+
+_WATCHERS = f"""\
+  # The telemetry bus. Passwords are made by the orchestrator at its start and are never on a disk.
+  mosquitto:
+    image: {MOSQUITTO_IMAGE}
+    user: "{UID}:{UID}"
+    read_only: true
+    cap_drop: [ALL]
+    security_opt: ["no-new-privileges:true"]
+    logging: *logging
+    command: [mosquitto, -c, /mosquitto/config/mosquitto.conf]
+    depends_on: {{orchestrator: {{condition: service_healthy}}}}
+    healthcheck:
+      <<: *health
+      test: [CMD, nc, -z, 127.0.0.1, "1883"]
+    restart: unless-stopped
+    ports: ["127.0.0.1:${{MQTT_PORT:-1883}}:1883"]
+    volumes:
+      - ./mosquitto:/mosquitto/config:ro
+      - broker:/run/broker:ro
+      - mesh:/run/mesh
+
+  # Finds its targets by asking the orchestrator.
+  prometheus:
+    image: {PROMETHEUS_IMAGE}
+    read_only: true
+    cap_drop: [ALL]
+    security_opt: ["no-new-privileges:true"]
+    logging: *logging
+    command:
+      - --config.file=/etc/prometheus/prometheus.yml
+      - --storage.tsdb.path=/prometheus
+      - --storage.tsdb.retention.time=7d
+    healthcheck:
+      <<: *health
+      test: [CMD, wget, -q, -O, /dev/null, "http://127.0.0.1:9090/-/healthy"]
+    restart: unless-stopped
+    ports: ["127.0.0.1:${{PROMETHEUS_PORT:-9090}}:9090"]
+    volumes:
+      - ./prometheus:/etc/prometheus:ro
+      - prometheus:/prometheus
+
+  # Anyone on this machine may look; changing something needs the password that
+  #   docker compose exec orchestrator cat /run/grafana/password
+  # prints.
+  grafana:
+    image: {GRAFANA_IMAGE}
+    cap_drop: [ALL]
+    security_opt: ["no-new-privileges:true"]
+    logging: *logging
+    depends_on: {{orchestrator: {{condition: service_healthy}}}}
+    environment:
+      GF_ANALYTICS_CHECK_FOR_UPDATES: "false"
+      GF_ANALYTICS_REPORTING_ENABLED: "false"
+      GF_AUTH_ANONYMOUS_ENABLED: "true"
+      GF_AUTH_ANONYMOUS_ORG_ROLE: Viewer
+      GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH: /etc/grafana/dashboards/overview.json
+      GF_SECURITY_ADMIN_PASSWORD__FILE: /run/grafana/password
+    healthcheck:
+      <<: *health
+      test: [CMD, wget, -q, -O, /dev/null, "http://127.0.0.1:3000/api/health"]
+    restart: unless-stopped
+    ports: ["127.0.0.1:${{GRAFANA_PORT:-3000}}:3000"]
+    volumes:
+      - ./grafana/provisioning:/etc/grafana/provisioning:ro
+      - ./grafana/dashboards:/etc/grafana/dashboards:ro
+      - grafana-secret:/run/grafana:ro
+      - grafana:/var/lib/grafana
+"""
+
+_LOAD = """\
+  # Workload generators, when asked for:  docker compose run --rm load echo --for 30s
+  load:
+    <<: *skyrack
+    profiles: [tools]
+    network_mode: none
+    entrypoint: [skyrack, load]
+    command: [--help]
+    healthcheck: {disable: true}
+    volumes: ["run:/run/skyrack", "mesh:/run/mesh", "runs:/runs"]
+"""
+
+_VOLUMES = f"""\
+volumes:
+  run: &memory
+    driver_opts: {{type: tmpfs, device: tmpfs, o: "uid={UID},gid={UID},mode=0755,size=64m"}}
+  mesh: *memory
+  fabric: *memory
+  broker: *memory
+  grafana-secret: *memory
+  # Kept until `docker compose down -v`.
+  runs:
+  prometheus:
+  grafana:
+"""
+
+
+def _interval_s(nodes: int) -> int:
+    return max(SHORTEST_CHECK_S, math.ceil(nodes / NODE_CHECKS_HZ))
+
+
+def _quoted(text: str) -> str:
+    """A YAML string whatever it looks like: a satellite may be called `1e3` or `no`."""
+    return f'"{text}"'

@@ -1,0 +1,72 @@
+"""Everything `docker compose up` needs for a scenario, as files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from skyrack.orchestrator.render import compose
+from skyrack.orchestrator.scenario import Scenario, dump_scenario
+from skyrack.orchestrator.topology.geometry import Geometry
+
+IMAGE = f"skyrack:{version('skyrack')}"
+
+
+def project_files(
+    scenario: Scenario,
+    *,
+    about: Sequence[str],
+    build: str | None = None,
+    run: str | None = None,
+    image: str = IMAGE,
+) -> dict[str, str]:
+    """Relative path -> text of every file of the project.
+
+    `about`: comment lines for the top of compose.yaml. `build`: where the image is built from, as compose takes it, None
+    where it exists already. `run`: the run's name, the scenario's by default. Raises what Geometry raises, and OSError for
+    orbit files that cannot be read.
+    """
+    portable, orbits = _portable(scenario)
+    geometry = Geometry(scenario)
+    project = compose.Project(
+        name=run or scenario.name,
+        about=about,
+        image=image,
+        build=build,
+        nodes=_nodes(geometry),
+        sysctls={},
+        orbits=bool(orbits),
+        restart=scenario.nodes.restart == "on-crash",
+    )
+    return {
+        "compose.yaml": compose.compose_file(project),
+        compose.SCENARIO_FILE: dump_scenario(portable),
+        compose.HOSTS_FILE: _hosts(scenario, geometry),
+        **orbits,
+    }
+
+
+def _hosts(scenario: Scenario, geometry: Geometry) -> str:
+    """Every node's name, inhabited or bare, as /etc/hosts has it."""
+    lines = [f"{scenario.network[1 + i]} {name}" for i, name in enumerate(geometry.names)]
+    return "\n".join(["127.0.0.1 localhost", *lines]) + "\n"
+
+
+def _nodes(geometry: Geometry) -> list[compose.Node]:
+    indices = [int(i) for i in geometry.inhabited]
+    return [compose.Node(geometry.names[i], i >= geometry.n_sat) for i in indices]
+
+
+def _portable(scenario: Scenario) -> tuple[Scenario, dict[str, str]]:
+    """The scenario with orbit files beside it, and those files."""
+    files: dict[str, str] = {}
+    moved: dict[str, tuple[str, ...]] = {}
+    for key in ("tle", "omm"):
+        places = []
+        for number, path in enumerate(getattr(scenario, key)):
+            place = f"{compose.ORBITS_DIRECTORY}/{key}{number}-{Path(path).name}"
+            files[place] = Path(path).read_text(encoding="utf-8")
+            places.append(place)
+        moved[key] = tuple(places)
+    return (scenario.model_copy(update=moved) if files else scenario), files
