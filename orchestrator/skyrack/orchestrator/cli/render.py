@@ -15,7 +15,7 @@ from skyrack.orchestrator.runtime.files import write_whole
 from skyrack.orchestrator.scenario import load_scenario
 
 COMPOSE_FILE = "compose.yaml"
-MADE_BY = "# Made by `skyrack render compose"
+MADE_BY = "Made by `skyrack render compose"
 
 app = typer.Typer(
     help="Write a scenario as files for another runtime.", no_args_is_help=True, rich_markup_mode=None
@@ -56,10 +56,9 @@ def compose(
     given = chosen(source)
     scenario = load_scenario(given)
     target = out if out is not None else f"compose-{scenario.name}"
-    command = " ".join(["skyrack render compose", given, *([f"-o {target}"] if target != "-" else [])])
-    command += f" --build {build}" if build else ""
+    options = f" --build {build}" if build else ""
     about = [
-        f"{MADE_BY.removeprefix('# ').removesuffix('skyrack render compose')}{command}`: change the scenario and make it anew.",
+        f"{MADE_BY} {given}{options}`: change the scenario and make it anew.",
         "",
         "  docker compose up -d --wait                          start, and return when everything is healthy",
         "  docker compose exec orchestrator skyrack status      the command line of the run",
@@ -80,7 +79,7 @@ def compose(
 def _refuse_strangers(file: Path, *, force: bool) -> None:
     """Raise Problem for a compose file that somebody wrote."""
     try:
-        mine = file.read_text(encoding="utf-8").startswith(MADE_BY)
+        mine = file.read_text(encoding="utf-8").startswith(f"# {MADE_BY}")
     except OSError:
         return
     if not (mine or force):

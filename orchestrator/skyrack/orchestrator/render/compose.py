@@ -187,7 +187,7 @@ def _node(node: Node) -> str:
     return f"""\
   {node.service}:
     <<: *node
-    hostname: {node.name}
+    hostname: {_quoted(node.name)}
     command: [{_quoted(node.name)}{kind}]
     environment: {{SKYRACK_HEALTH: "unix:/run/mesh/nodes/{node.name}.sock"}}"""
 

@@ -1,0 +1,158 @@
+"""A rendered compose project says what the scenario says, and the committed one is what the renderer writes."""
+
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from skyrack.orchestrator.cli.contained import without_run
+from skyrack.orchestrator.cli.main import command_tree
+from skyrack.orchestrator.render.project import project_files
+from skyrack.orchestrator.scenario import load_scenario
+
+ROOT = Path(__file__).parents[2]
+SOURCE = "deploy/scenarios/iridium-small.yaml"
+TLE = ROOT / "tests/vectors/iridium_2022.tle"
+OWN = {"run", "mesh", "fabric", "broker", "grafana-secret"}
+
+
+def project(source: str | Path = "iridium") -> dict[str, Any]:
+    files = project_files(load_scenario(source), about=["made for a test"])
+    loaded: dict[str, Any] = yaml.safe_load(files["compose.yaml"])
+    return loaded
+
+
+def nodes(loaded: dict[str, Any]) -> dict[str, Any]:
+    return {name: service for name, service in loaded["services"].items() if name.startswith("node-")}
+
+
+def mounts(service: dict[str, Any]) -> set[str]:
+    return {volume.split(":")[0] for volume in service.get("volumes", [])}
+
+
+def invoke(*words: str) -> tuple[int, str]:
+    result = CliRunner().invoke(_app(), list(words))
+    return result.exit_code, result.output
+
+
+def _app() -> Any:
+    from skyrack.orchestrator.cli.main import app
+
+    command_tree()
+    return app
+
+
+def test_the_committed_project_is_what_the_renderer_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    status, output = invoke("render", "compose", SOURCE, "-o", str(tmp_path), "--build", "..")
+    assert status == 0, output
+    written = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()]
+    stale = [str(p) for p in written if (ROOT / "deploy" / p).read_text() != (tmp_path / p).read_text()]
+    assert not stale, f"run: skyrack render compose {SOURCE} -o deploy --build .."
+
+
+def test_every_inhabited_node_has_a_container_and_no_other_has() -> None:
+    committed = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())
+    assert len(nodes(committed)) == 12 + 3
+    assert {"node-london", "node-tokyo", "node-nairobi"} <= nodes(committed).keys()
+
+
+def test_hosts_have_the_mesh_addresses_of_all_nodes_also_bare_ones() -> None:
+    scenario = load_scenario("iridium")
+    text = project_files(scenario, about=[])["hosts"]
+    named = dict(reversed(line.split()) for line in text.splitlines())
+    assert named["localhost"] == "127.0.0.1"
+    assert len(named) == 1 + 66 + 3
+    assert {
+        IPv4Address(address) in scenario.network for name, address in named.items() if name != "localhost"
+    } == {True}
+
+
+def test_nodes_have_no_network_but_the_mesh_and_only_what_making_it_needs() -> None:
+    for name, service in nodes(project()).items():
+        assert service["network_mode"] == "none", name
+        assert service["cap_drop"] == ["ALL"]
+        assert set(service["cap_add"]) == {"NET_ADMIN", "SETGID", "SETUID"}
+        assert service["read_only"]
+        assert "no-new-privileges:true" in service["security_opt"]
+        assert mounts(service) & OWN == {"mesh"}, (
+            "a guest program must not reach the API, the token or passwords"
+        )
+
+
+def test_only_orchestrator_and_load_can_reach_the_api_socket() -> None:
+    services = project()["services"]
+    assert {name for name, service in services.items() if "run" in mounts(service)} == {
+        "orchestrator",
+        "load",
+    }
+
+
+def test_everything_published_is_bound_to_loopback() -> None:
+    services = project()["services"]
+    ports = [port for service in services.values() for port in service.get("ports", [])]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_what_runs_as_root_is_what_must_start_as_root() -> None:
+    services = project()["services"]
+    roots = {name for name, service in services.items() if service.get("user") == "0:0"}
+    assert roots == {"fabric", *nodes({"services": services})}
+
+
+def test_sockets_and_secrets_are_never_on_a_disk() -> None:
+    volumes = project()["volumes"]
+    assert all(volumes[name]["driver_opts"]["type"] == "tmpfs" for name in OWN)
+
+
+def test_names_that_yaml_takes_for_numbers_stay_names(tmp_path: Path) -> None:
+    file = tmp_path / "s.yaml"
+    file.write_text(
+        "version: 1\nname: odd\nextends: iridium\ninhabited: {count: 1}\n"
+        "ground: [{name: '1e3', lat_deg: 1, lon_deg: 1}, {name: 'no', lat_deg: 2, lon_deg: 2}]\n"
+    )
+    services = nodes(project(file))
+    assert services["node-1e3"]["hostname"] == "1e3"
+    assert services["node-no"]["command"][0] == "no"
+
+
+def test_orbit_files_travel_with_the_project(tmp_path: Path) -> None:
+    file = tmp_path / "s.yaml"
+    file.write_text(f"version: 1\nname: real\ntle: [{TLE}]\ninhabited: {{count: 2}}\n")
+    files = project_files(load_scenario(file), about=[])
+    (place,) = [name for name in files if name.startswith("orbits/")]
+    assert files[place] == TLE.read_text()
+    for name, text in files.items():
+        (tmp_path / "out" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "out" / name).write_text(text)
+    moved = load_scenario(tmp_path / "out" / "scenario.yaml")
+    assert Path(moved.tle[0]).is_relative_to(tmp_path / "out")
+
+
+def test_a_compose_file_that_somebody_wrote_is_not_overwritten(tmp_path: Path) -> None:
+    mine = tmp_path / "compose.yaml"
+    mine.write_text("services: {}\n")
+    status, output = invoke("render", "compose", "iridium", "-o", str(tmp_path))
+    assert status == 2
+    assert "was not made by this command" in output
+    assert mine.read_text() == "services: {}\n"
+    assert invoke("render", "compose", "iridium", "-o", str(tmp_path), "--force")[0] == 0
+
+
+def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    status, output = invoke("render", "compose", "iridium", "-o", str(tmp_path / "file"))
+    assert status == 1
+    assert str(tmp_path / "file") in output
+
+
+def test_a_command_is_handed_over_without_the_run_it_names_outside() -> None:
+    assert without_run(["ping", "--run", "x", "a", "b"]) == ["ping", "a", "b"]
+    assert without_run(["ping", "a", "b", "--run=x", "-c", "3"]) == ["ping", "a", "b", "-c", "3"]
+    assert without_run(["exec", "a", "--", "prog", "--run", "y"]) == ["exec", "a", "--", "prog", "--run", "y"]
