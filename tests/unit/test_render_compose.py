@@ -65,7 +65,7 @@ def test_every_inhabited_node_has_a_container_and_no_other_has() -> None:
 def test_hosts_have_the_mesh_addresses_of_all_nodes_also_bare_ones() -> None:
     scenario = load_scenario("iridium")
     text = project_files(scenario, about=[])["hosts"]
-    named = dict(reversed(line.split()) for line in text.splitlines())
+    named = {name: address for address, name in (line.split() for line in text.splitlines())}
     assert named["localhost"] == "127.0.0.1"
     assert len(named) == 1 + 66 + 3
     assert {
