@@ -21,8 +21,8 @@ from skyrack.orchestrator.runtime import errors
 from skyrack.orchestrator.runtime.errors import RunFailed, last_line
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.isolate import advice, missing_capabilities
-from skyrack.orchestrator.runtime.nodes import last_words
 from skyrack.orchestrator.runtime.progress import Progress
+from skyrack.orchestrator.runtime.spawned_nodes import last_words
 
 # Advice
 

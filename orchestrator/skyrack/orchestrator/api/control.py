@@ -8,7 +8,8 @@ from pathlib import Path
 
 import grpc
 
-from skyrack.orchestrator.runtime.nodes import NodeState, NodeSupervisor
+from skyrack.orchestrator.runtime.nodes import NodeState
+from skyrack.orchestrator.runtime.processes import Nodes
 from skyrack.v1 import control_pb2, control_pb2_grpc
 
 
@@ -16,7 +17,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
     """Joins nodes to the run. `update_of` builds the message for a node, None while there is nothing to say yet."""
 
     def __init__(
-        self, run: str, nodes: NodeSupervisor, update_of: Callable[[NodeState], control_pb2.NodeUpdate | None]
+        self, run: str, nodes: Nodes, update_of: Callable[[NodeState], control_pb2.NodeUpdate | None]
     ) -> None:
         self._run = run
         self._nodes = nodes
@@ -37,7 +38,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
         context: grpc.aio.ServicerContext[control_pb2.JoinRequest, control_pb2.JoinResponse],
     ) -> AsyncIterator[control_pb2.JoinResponse]:
         """One stream per node; its end is the node's leaving."""
-        node = self._nodes.nodes.get(request.name)
+        node = self._nodes.book.by_name.get(request.name)
         if node is None or request.run != self._run:
             await context.abort(
                 grpc.StatusCode.FAILED_PRECONDITION,

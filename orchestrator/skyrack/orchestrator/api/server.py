@@ -31,7 +31,10 @@ class Run(Protocol):
 
     ready: asyncio.Event
     stop: asyncio.Event
-    socket_dir: Path
+
+    @property
+    def mesh_dir(self) -> Path:
+        """Where nodes have their sockets."""
 
     @property
     def events(self) -> Events:
@@ -95,7 +98,7 @@ def application(run: Run, *, mutations: bool) -> web.Application:
     async def node_metrics(request: web.Request) -> web.Response:
         name = request.match_info["name"]
         run.require_node(name)
-        text = await scrape(run.socket_dir / "nodes" / f"{name}.metrics.sock")
+        text = await scrape(run.mesh_dir / "nodes" / f"{name}.metrics.sock")
         if text is None:
             return web.json_response({"error": f"{name} does not answer"}, status=502)
         return web.Response(text=text, content_type="text/plain", charset="utf-8")

@@ -12,6 +12,8 @@ import traceback
 from pathlib import Path
 
 from skyrack.orchestrator.runtime.errors import sentence
+from skyrack.orchestrator.runtime.local import local_processes
+from skyrack.orchestrator.runtime.places import Places
 from skyrack.orchestrator.runtime.progress import Progress
 from skyrack.orchestrator.runtime.run import Run
 from skyrack.orchestrator.scenario import load_scenario
@@ -44,7 +46,8 @@ def main() -> int:
 
 async def _run(arguments: argparse.Namespace, progress: Progress) -> None:
     scenario = load_scenario(arguments.run_dir / "scenario.yaml")
-    run = Run(arguments.run, scenario, arguments.socket_dir, arguments.run_dir, progress)
+    places = Places(arguments.socket_dir, arguments.socket_dir, arguments.run_dir)
+    run = Run(arguments.run, scenario, places, progress, local_processes)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, run.stop.set)

@@ -14,10 +14,8 @@ MOST_GSO_BYTES = 65536
 NICENESS_WITHOUT_FIFO = 5  # where the fabric gets no real-time priority, everybody else steps back
 
 
-def node_config(
-    node: NodeState, scenario: Scenario, *, run: str, socket_dir: Path, run_dir: Path, realtime_fabric: bool
-) -> dict[str, Any]:
-    """The node's configuration, as the zygote takes it."""
+def node_config(node: NodeState, scenario: Scenario, run: str, mesh_dir: Path) -> dict[str, Any]:
+    """The node's configuration, as far as it is the same wherever its process runs."""
     return {
         "name": node.name,
         "kind": node.kind,
@@ -27,10 +25,18 @@ def node_config(
         "network": str(scenario.network),
         "mtu": scenario.mtu,
         "gso_max_bytes": gso_max_bytes(scenario.links, scenario.mtu),
-        "socket_dir": str(socket_dir),
-        "hosts_file": str(socket_dir / "hosts"),
-        "log_file": str(run_dir / "logs" / f"{node.name}.jsonl"),
+        "socket_dir": str(mesh_dir),
         "seed": scenario.seed,
+    }
+
+
+def spawned(
+    config: dict[str, Any], mesh_dir: Path, log_dir: Path, *, realtime_fabric: bool
+) -> dict[str, Any]:
+    """For a node of the run's own, which makes its namespaces itself."""
+    return config | {
+        "hosts_file": str(mesh_dir / "hosts"),
+        "log_file": str(log_dir / f"{config['name']}.jsonl"),
         "niceness": 0 if realtime_fabric else NICENESS_WITHOUT_FIFO,
     }
 

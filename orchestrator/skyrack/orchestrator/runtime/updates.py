@@ -21,7 +21,13 @@ FORECAST_S = 600.0
 class Outlook:
     """Builds each node's update from the geometry. `compute` and `extend` run in the geometry's worker thread."""
 
-    def __init__(self, scenario: Scenario, geometry: Geometry, address_of: Callable[[int], str]) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        geometry: Geometry,
+        address_of: Callable[[int], str],
+        t0_monotonic_ns: int,
+    ) -> None:
         self._speed = scenario.speed
         self._geometry = geometry
         self._address_of = address_of
@@ -30,7 +36,7 @@ class Outlook:
         self._ephemeris: dict[int, mesh_pb2.Ephemeris] = {}
         self._neighbours: dict[int, list[mesh_pb2.Neighbour]] = {}
         self._ahead: list[Epoch] = []  # from the epoch in force on
-        self.t0_monotonic_ns = 0
+        self._t0_monotonic_ns = t0_monotonic_ns
 
     def compute(self, t_s: float) -> float:
         """Bring everything but the far forecast up to orbit time `t_s`; returns when the next epoch begins (orbit time)."""
@@ -70,7 +76,7 @@ class Outlook:
         """The node's update; None before the first `compute`."""
         if self._epoch is None:
             return None
-        clock = mesh_pb2.RunClock(t0_monotonic_ns=self.t0_monotonic_ns, speed=self._speed)
+        clock = mesh_pb2.RunClock(t0_monotonic_ns=self._t0_monotonic_ns, speed=self._speed)
         clock.start.FromDatetime(self._geometry.start)
         return control_pb2.NodeUpdate(
             clock=clock,

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from skyrack.orchestrator.runtime import nodes as module
 from skyrack.orchestrator.runtime.events import EventLog
-from skyrack.orchestrator.runtime.nodes import (
+from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
+from skyrack.orchestrator.runtime.spawned_nodes import (
     FIRST_BACKOFF_S,
     LONGEST_BACKOFF_S,
+    MOST_FAILED_STARTS,
     STABLE_S,
-    NodeState,
-    NodeSupervisor,
+    SpawnedNodes,
     backoff_s,
 )
 
@@ -46,15 +46,21 @@ class ManualClock:
 
 
 class Supervised:
-    """A supervisor of two nodes whose zygote is this test."""
+    """Two nodes whose zygote is this test."""
 
     def __init__(self, directory: Path, *, restart: bool = True) -> None:
         self.clock = ManualClock()
         self.events = EventLog(directory / "events.jsonl", self.clock)
         self.a = NodeState(0, "a", "satellite", "100.64.0.1")
         self.b = NodeState(1, "b", "ground", "100.64.0.2")
-        self.supervisor = NodeSupervisor(
-            [self.a, self.b], lambda node: {"name": node.name}, self.events, self.clock, restart=restart
+        self.supervisor = SpawnedNodes(
+            NodeBook([self.a, self.b], self.events, self.clock),
+            lambda node: {"name": node.name},
+            self.events,
+            self.clock,
+            log=directory / "zygote.log",
+            may_start=asyncio.Event(),
+            restart=restart,
         )
         self.sent: list[dict[str, Any]] = []
         self.supervisor._send = self.sent.append  # type: ignore[assignment, method-assign]
@@ -132,6 +138,15 @@ async def test_a_node_that_served_for_long_starts_again_with_the_first_back_off(
     assert it.a.failures == 1
 
 
+async def test_whoever_listens_hears_of_changed_states_only(it: Supervised) -> None:
+    heard: list[str] = []
+    it.supervisor.book.listen(lambda node: heard.append(f"{node.name} {node.state}"))
+    it.serve(it.a)
+    it.hear("exited", status={"signal": 9})
+    it.supervisor.attached(it.a, False)
+    assert heard == ["a serving", "a dark"]
+
+
 async def test_a_crashed_node_is_spawned_after_its_back_off(it: Supervised) -> None:
     it.serve(it.a)
     async with asyncio.TaskGroup() as tasks:
@@ -158,7 +173,7 @@ async def test_without_restarts_a_crashed_node_stays_down(tmp_path: Path) -> Non
 
 
 async def test_the_start_is_given_up_after_a_few_failures_with_the_last_words(it: Supervised) -> None:
-    for _ in range(module.MOST_FAILED_STARTS - 1):
+    for _ in range(MOST_FAILED_STARTS - 1):
         it.hear("failed", error="no memory")
         assert not it.supervisor._given_up.done()
     it.hear("failed", error="no memory")

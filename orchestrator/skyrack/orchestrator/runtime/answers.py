@@ -1,0 +1,137 @@
+"""What the API asks of a run: its state, the fabric's counters, computed round trips, metrics."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from skyrack.orchestrator.api import metrics
+from skyrack.orchestrator.clock import RealClock
+from skyrack.orchestrator.runtime.events import EventLog
+from skyrack.orchestrator.runtime.feed import Feed
+from skyrack.orchestrator.runtime.nodes import NodeBook
+from skyrack.orchestrator.runtime.places import Places
+from skyrack.orchestrator.runtime.roster import Roster
+from skyrack.orchestrator.scenario import Scenario
+from skyrack.orchestrator.topology.geometry import Geometry
+
+
+class Answers:
+    """Reads what the parts of a run know; changes nothing."""
+
+    def __init__(
+        self,
+        run: str,
+        scenario: Scenario,
+        places: Places,
+        geometry: Geometry,
+        roster: Roster,
+        book: NodeBook,
+        feed: Feed,
+        events: EventLog,
+        clock: RealClock,
+    ) -> None:
+        self._run = run
+        self._scenario = scenario
+        self._places = places
+        self._geometry = geometry
+        self._roster = roster
+        self._book = book
+        self._feed = feed
+        self._events = events
+        self._clock = clock
+
+    def status(self, state: str, http: str) -> dict[str, Any]:
+        """The run as `skyrack status` shows it."""
+        fabric, epoch = self._feed.fabric, self._feed.epoch
+        start, run_s, places = self._geometry.start, self._clock.run_s(), self._places
+        return {
+            "run": self._run,
+            "name": self._scenario.name,
+            "state": state,
+            "http": http,
+            "start": start.isoformat(),
+            "t0_monotonic_ns": self._clock.t0_monotonic_ns,
+            "run_s": run_s,
+            "orbit_unix_s": start.timestamp() + run_s * self._scenario.speed,
+            "speed": self._scenario.speed,
+            "run_dir": str(places.run_dir),
+            "socket_dir": str(places.socket_dir),
+            "mesh_dir": str(places.mesh_dir),
+            "mtu": self._scenario.mtu,
+            "scenario": json.loads(self._scenario.model_dump_json()),
+            "nodes": [self._node(i, name) for i, name in enumerate(self._roster.names)],
+            "fabric": {
+                "inner_pid": fabric.pid if fabric else 0,
+                "scheduler": fabric.scheduler if fabric else "",
+                "scheduler_reason": fabric.scheduler_reason if fabric else "",
+            },
+            "links": {
+                "laser": int((epoch.kind == 0).sum()) if epoch is not None else 0,
+                "ground": int((epoch.kind == 1).sum()) if epoch is not None else 0,
+            },
+            "events_lost": self._events.lost,
+        }
+
+    def _node(self, index: int, name: str) -> dict[str, Any]:
+        node = self._book.by_index.get(index)
+        return {
+            "name": name,
+            "kind": self._roster.kind(index),
+            "state": node.state if node else "bare",
+            "inhabited": node is not None,
+            "inner_pid": node.pid if node else 0,
+            "address": self._roster.address(index),
+            "restarts": node.restarts if node else 0,
+        }
+
+    async def fabric_counters(self) -> dict[str, Any]:
+        """Cumulative counters of the fabric process. Raises RuntimeError while there is none."""
+        if self._feed.fabric is None:
+            raise RuntimeError("the fabric is not up")
+        counters = await self._feed.fabric.counters()
+        counters.pop("nodes")
+        return counters
+
+    async def computed(self, probes: list[list[Any]]) -> list[dict[str, Any]]:
+        """Computed round trips for [run_s, a, b, ip_bytes] probes, in their order. Raises KeyError."""
+        require = self._roster.require
+        return await self._feed.oracle.computed(
+            [(float(run_s), require(a), require(b), int(size)) for run_s, a, b, size in probes]
+        )
+
+    async def expositions(self, status: Mapping[str, Any]) -> list[str]:
+        """Metrics of the orchestrator with the fabric, and of every node."""
+        counters: dict[str, Any] | None = None
+        samples: list[metrics.LinkSample] = []
+        if self._feed.fabric is not None:
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                counters = await self._feed.fabric.counters(links=True)
+                samples = self._link_samples(counters["links"])
+        paths = [self._places.mesh_dir / "nodes" / f"{name}.metrics.sock" for name in self._book.by_name]
+        collector = metrics.RunCollector(status, counters, samples)
+        return [metrics.exposition(collector), *await metrics.scrape_all(paths)]
+
+    def _link_samples(self, counters: Mapping[str, list[float]]) -> list[metrics.LinkSample]:
+        samples: list[metrics.LinkSample] = []
+        epoch, names = self._feed.epoch, self._roster.names
+        if epoch is None:
+            return samples
+        for a, b, kind in zip(epoch.a.tolist(), epoch.b.tolist(), epoch.kind.tolist(), strict=True):
+            pair = self._feed.pair_number(a, b)
+            if pair is None:
+                continue
+            for number, (src, dst) in ((2 * pair, (a, b)), (2 * pair + 1, (b, a))):
+                if counters["packets"][number] or counters["dropped_queue"][number]:
+                    values = {name: column[number] for name, column in counters.items()}
+                    ends = names[src], names[dst]
+                    samples.append(metrics.LinkSample(*ends, "ground" if kind else "laser", values))
+        return samples[: metrics.MOST_LINKS]
+
+    def prometheus_targets(self, http: str) -> list[dict[str, Any]]:
+        """Targets for http_sd: the orchestrator with the fabric and, behind it, every node."""
+        host = http.removeprefix("http://")
+        own: dict[str, Any] = {"targets": [host], "labels": {"job": "skyrack", "run": self._run}}
+        return [own] if host else []

@@ -1,0 +1,69 @@
+"""Where a run's processes come from: what the run asks of whoever starts them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from skyrack.orchestrator.clock import Clock
+from skyrack.orchestrator.fabric.client import FabricClient
+from skyrack.orchestrator.fabric.wire import FabricConfig
+from skyrack.orchestrator.runtime.events import EventLog
+from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
+from skyrack.orchestrator.runtime.places import Places
+from skyrack.orchestrator.scenario import Scenario
+
+
+class Fabrics(Protocol):
+    """Fabric processes, one after the other."""
+
+    async def start(
+        self, config: FabricConfig, on_event: Callable[[Mapping[str, Any]], None]
+    ) -> FabricClient:
+        """The next fabric, once it listens. Raises RuntimeError with its last words when there will be none."""
+
+    async def end(self) -> dict[str, int]:
+        """End the fabric, if it has not ended; how it did, as fields of an event: none where nobody can know."""
+
+
+class Nodes(Protocol):
+    """The node processes. What the fabric and the nodes themselves report about them goes to `attached` and `joined`."""
+
+    book: NodeBook
+
+    async def run(self) -> None:
+        """See to the nodes until cancelled. Raises RuntimeError when the run cannot go on."""
+
+    async def stop(self) -> None:
+        """The run stops, and the nodes with it where they are its own."""
+
+    def signal(self, name: str, number: int) -> None:
+        """Send a signal to a node's process. Raises RuntimeError where that cannot be done."""
+
+    def attached(self, node: NodeState, attached: bool) -> None:
+        """The fabric says whether the node's lasers are lit."""
+
+    def joined(self, node: NodeState, joined: bool) -> None:
+        """The node joined, or its stream ended."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What is known of a run when its processes are to come."""
+
+    run: str
+    scenario: Scenario
+    places: Places
+    book: NodeBook
+    events: EventLog
+    clock: Clock
+
+
+@dataclass(frozen=True)
+class Processes:
+    """One way to have both. `awaited`: somebody else starts them, so they may be there already, and may come late."""
+
+    fabrics: Fabrics
+    nodes: Nodes
+    awaited: bool
