@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from skyrack.node.logs import log
+from skyrack.v1.sockets import owner_only
 
 MAX_REQUEST_BYTES = 16_384
 REQUEST_TIMEOUT_S = 5.0
@@ -26,6 +27,7 @@ async def serve_metrics(path: Path, render: Callable[[], bytes]) -> AsyncIterato
         writer.close()
 
     server = await asyncio.start_unix_server(handle, os.fspath(path), limit=MAX_REQUEST_BYTES)
+    owner_only(path)
     try:
         yield
     finally:

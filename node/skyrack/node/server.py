@@ -10,6 +10,7 @@ from grpc_reflection.v1alpha import reflection
 from skyrack.node.config import PORT, NodeConfig
 from skyrack.node.service import NodeService
 from skyrack.v1 import node_pb2, node_pb2_grpc
+from skyrack.v1.sockets import owner_only
 
 DRAIN_S = 1.0
 # Health service names: the process as a whole, its service, and whether the fabric serves its lasers.
@@ -54,6 +55,7 @@ async def serve_grpc(config: NodeConfig, service: NodeService, state: Health) ->
         except RuntimeError as error:
             raise AddressError(f"listen on {address}: {error}") from error
     await server.start()
+    owner_only(config.grpc_socket)
     await state.set_serving()
     try:
         yield

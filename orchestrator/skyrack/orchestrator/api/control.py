@@ -11,6 +11,7 @@ import grpc
 from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.runtime.processes import Nodes
 from skyrack.v1 import control_pb2, control_pb2_grpc
+from skyrack.v1.sockets import owner_only
 
 
 class ControlService(control_pb2_grpc.ControlServiceServicer):
@@ -66,4 +67,5 @@ async def serve(service: ControlService, path: Path) -> grpc.aio.Server:
     control_pb2_grpc.add_ControlServiceServicer_to_server(service, server)
     server.add_insecure_port(f"unix:{path}")
     await server.start()
+    owner_only(path)
     return server

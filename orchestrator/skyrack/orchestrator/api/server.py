@@ -1,22 +1,31 @@
-"""The run's HTTP servers: everything on the user's own Unix socket, what only reads also on loopback."""
+"""The run's HTTP servers: one for the user's own Unix socket, and one over TCP where changes need the run's token."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import math
-import os
 import signal
-import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Protocol
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
+from skyrack.orchestrator.api.access import COMPUTING, Guard, refusal
+from skyrack.orchestrator.api.errors import BadRequest, error, errors_as_json, http_log
+from skyrack.orchestrator.api.listen import KEEPALIVE_TIMEOUT_S, Door, Listen
 from skyrack.orchestrator.api.metrics import merge, scrape
+from skyrack.orchestrator.api.token import run_token
+from skyrack.v1.sockets import owner_only
 
 MOST_PROBES = 100_000
-PORTS_TRIED = 100
+MOST_BODY_BYTES = 16 << 20  # the most probes there can be, with room
+MOST_NAME_CHARS = 64
+BODY_TIMEOUT_S = 20.0
+SHUTDOWN_TIMEOUT_S = 2.0  # what is not answered by then is not waited for
 
 
 class Events(Protocol):
@@ -62,9 +71,11 @@ class Run(Protocol):
         """Targets for http_sd."""
 
 
-def application(run: Run, *, mutations: bool) -> web.Application:
-    """The routes. `mutations` adds the ones that change something."""
-    app = web.Application(middlewares=[_errors_as_json], client_max_size=64 << 20)
+def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Application:
+    """The routes, behind `middlewares`. `tell_all`: see `errors_as_json`."""
+    app = web.Application(
+        middlewares=[errors_as_json(tell_all=tell_all), *middlewares], client_max_size=MOST_BODY_BYTES
+    )
 
     async def healthz(_: web.Request) -> web.Response:
         ready = run.ready.is_set()
@@ -82,12 +93,16 @@ def application(run: Run, *, mutations: bool) -> web.Application:
     async def computed(request: web.Request) -> web.Response:
         probes = (await _body(request)).get("probes")
         if not isinstance(probes, list) or len(probes) > MOST_PROBES:
-            raise _BadRequest(f"probes: expected a list of at most {MOST_PROBES} of [run_s, a, b, ip_bytes]")
+            raise BadRequest(f"probes: expected a list of at most {MOST_PROBES} of [run_s, a, b, ip_bytes]")
         for probe in probes:
             if not (isinstance(probe, list) and len(probe) == 4):
-                raise _BadRequest(f"probe {probe!r}: expected [run_s, a, b, ip_bytes]")
+                raise BadRequest(f"probe {_short(probe)}: expected [run_s, a, b, ip_bytes]")
             if not (_is_number(probe[0]) and _is_number(probe[3]) and probe[3] > 0):
-                raise _BadRequest(f"probe {probe!r}: run_s and ip_bytes must be numbers, ip_bytes above 0")
+                raise BadRequest(
+                    f"probe {_short(probe)}: run_s and ip_bytes must be numbers, ip_bytes above 0"
+                )
+            if not all(isinstance(name, str) and len(name) <= MOST_NAME_CHARS for name in probe[1:3]):
+                raise BadRequest(f"probe {_short(probe)}: a and b must be names of nodes")
             for name in probe[1:3]:
                 run.require_node(name)
         return web.json_response({"results": await run.computed(probes)})
@@ -100,16 +115,16 @@ def application(run: Run, *, mutations: bool) -> web.Application:
         run.require_node(name)
         text = await scrape(run.mesh_dir / "nodes" / f"{name}.metrics.sock")
         if text is None:
-            return web.json_response({"error": f"{name} does not answer"}, status=502)
+            return error(502, f"{name} does not answer")
         return web.Response(text=text, content_type="text/plain", charset="utf-8")
 
     async def targets(_: web.Request) -> web.Response:
         return web.json_response(run.prometheus_targets())
 
     async def kill(request: web.Request) -> web.Response:
-        number = (await _body(request)).get("signal", signal.SIGKILL)
-        if number not in {int(s) for s in signal.Signals}:
-            raise _BadRequest(f"signal {number!r}: expected a signal number")
+        number = (await _body(request)).get("signal", int(signal.SIGKILL))
+        if type(number) is not int or number not in set(signal.Signals):
+            raise BadRequest(f"signal {number!r}: expected a signal number")
         run.kill(request.match_info["name"], number)
         return web.json_response({"ok": True})
 
@@ -127,77 +142,116 @@ def application(run: Run, *, mutations: bool) -> web.Application:
             web.get("/v1/events", events),
             web.get("/v1/fabric", fabric),
             web.post("/v1/computed", computed),
+            web.post("/v1/nodes/{name}/kill", kill),
+            web.post("/v1/down", down),
         ]
     )
-    if mutations:
-        app.add_routes([web.post("/v1/nodes/{name}/kill", kill), web.post("/v1/down", down)])
     return app
 
 
-class _BadRequest(Exception):
-    pass
-
-
-@web.middleware
-async def _errors_as_json(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except web.HTTPException as error:
-        allowed = error.headers.get("Allow")
-        headers = {"Allow": allowed} if allowed else None
-        text = f"{request.method} {request.path}: {error.reason}"
-        return web.json_response({"error": text}, status=error.status, headers=headers)
-    except (_BadRequest, KeyError, ValueError) as error:
-        text = error.args[0] if error.args else repr(error)
-        return web.json_response({"error": str(text)}, status=404 if isinstance(error, KeyError) else 400)
-    except (RuntimeError, ConnectionError, TimeoutError) as error:
-        return web.json_response({"error": str(error) or type(error).__name__}, status=503)
-    except Exception as error:
-        traceback.print_exc()
-        return web.json_response({"error": f"{type(error).__name__}: {error}"}, status=500)
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer that no float can hold
+        return False
 
 
 async def _body(request: web.Request) -> dict[str, Any]:
-    body = await request.json()
+    await _receive(request)
+    try:
+        body = json.loads(await request.read())
+    except (ValueError, RecursionError) as found:
+        raise BadRequest(f"expected a JSON object: {found}") from None
     if not isinstance(body, dict):
-        raise _BadRequest("expected a JSON object")
+        raise BadRequest("expected a JSON object")
     return body
+
+
+async def _receive(request: web.Request) -> None:
+    """Wait for the whole body, which the request keeps."""
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            await request.read()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
 
 
 def _number(request: web.Request, key: str, default: int) -> int:
     try:
         return int(request.query.get(key, default))
     except ValueError:
-        raise _BadRequest(f"{key}: expected a whole number") from None
+        raise BadRequest(f"{key}: expected a whole number") from None
 
 
-async def serve(run: Run, path: Path, port: int | None) -> tuple[list[web.AppRunner], str]:
-    """Serve on the Unix socket `path` and, with a port, on 127.0.0.1; a busy port moves on to the next.
+def _guarded(guard: Guard) -> Middleware:
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        refused = refusal(guard, request.method, request.path, request.headers)
+        if refused is None:
+            return await handler(request)
+        headers = {"WWW-Authenticate": 'Bearer realm="skyrack"'} if refused.status == 401 else None
+        return error(refused.status, refused.text, headers)
 
-    Returns the runners to clean up and the HTTP address.
+    return middleware
+
+
+def _one_computation() -> Middleware:
+    """Readings are cheap, computing is not: one at a time for everybody together, and the mesh's timetable goes on."""
+    busy = asyncio.Lock()
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path not in COMPUTING:
+            return await handler(request)
+        await _receive(request)
+        if busy.locked():
+            return error(429, "the run is computing for somebody else: try again", {"Retry-After": "1"})
+        async with busy:
+            return await handler(request)
+
+    return middleware
+
+
+@contextlib.asynccontextmanager
+async def serve(run: Run, path: Path, listen: Listen | None) -> AsyncIterator[str]:
+    """Serve on the Unix socket `path` and, where `listen` says, over TCP, while the context lasts.
+
+    Gives the HTTP address, "" without one. Raises RuntimeError when it cannot listen there, OSError.
     """
-    private = web.AppRunner(application(run, mutations=True), access_log=None)
-    await private.setup()
-    await web.UnixSite(private, str(path)).start()
-    if port is None:
-        return [private], ""
-    public = web.AppRunner(application(run, mutations=False), access_log=None)
-    await public.setup()
-    last = min(port + PORTS_TRIED - 1, 65535)
-    reason = ""
-    for candidate in range(port, last + 1):
-        try:
-            await web.TCPSite(public, "127.0.0.1", candidate).start()
-        except OSError as error:
-            reason = os.strerror(error.errno or 0)
-            continue
-        return [private, public], f"http://127.0.0.1:{candidate}"
-    raise RuntimeError(
-        f"no port from {port} to {last} on 127.0.0.1 can be had ({reason}): choose with --port, or 0 for none"
+    async with contextlib.AsyncExitStack() as stack:
+        private = await _set_up(stack, application(run, tell_all=True))
+        await web.UnixSite(private, str(path)).start()
+        owner_only(path)
+        if listen is None:
+            yield ""
+            return
+        guard = Guard(run_token(path.parent), listen.names, listen.protect_reads)
+        door = Door()
+        public = await _set_up(
+            stack, application(run, door.heard, _guarded(guard), _one_computation(), tell_all=False)
+        )
+        listener = listen.open()
+        port = listener.getsockname()[1]
+        assert public.server is not None
+        await stack.enter_async_context(door.open(public.server, listener))
+        yield listen.url(port)
+
+
+async def _set_up(stack: contextlib.AsyncExitStack, app: web.Application) -> web.AppRunner:
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        logger=http_log(),
+        keepalive_timeout=KEEPALIVE_TIMEOUT_S,
+        shutdown_timeout=SHUTDOWN_TIMEOUT_S,
     )
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    return runner

@@ -39,13 +39,16 @@ class Starter:
         self._process: subprocess.Popen[bytes] | None = None
         self._error = ""
 
-    def start(self, port: int | None, *, detach: bool) -> int:
-        """The exit status: when everything serves (detached), else when the run has ended. Raises Problem."""
+    def start(self, http: list[str], *, detach: bool) -> int:
+        """The exit status: when everything serves (detached), else when the run has ended. Raises Problem.
+
+        `http`: the orchestrator's options about its HTTP port.
+        """
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, interrupt)
         kept = False
         try:
-            read_end = self._spawn(port, detach=detach)
+            read_end = self._spawn(http, detach=detach)
             kept = self._follow(read_end, detach=detach)
             return 0 if kept else self._ended()
         except KeyboardInterrupt:
@@ -58,7 +61,7 @@ class Starter:
             if not kept:
                 self._clean_up()
 
-    def _spawn(self, port: int | None, *, detach: bool) -> int:
+    def _spawn(self, http: list[str], *, detach: bool) -> int:
         read_end, write_end = os.pipe()
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft < hard:
@@ -69,10 +72,8 @@ class Starter:
             *([] if detach else ["--die-with", str(os.getpid())]), "--",
             sys.executable, "-m", "skyrack.orchestrator.runtime",
             "--run", self._name, "--socket-dir", str(self._directory), "--run-dir", str(self._run_dir),
-            "--lock-fd", str(self._lock), "--progress-fd", str(write_end),
+            "--lock-fd", str(self._lock), "--progress-fd", str(write_end), *http,
         ]  # fmt: skip
-        if port is not None:
-            command += ["--port", str(port)]
         environment = {
             **os.environ,
             "OPENBLAS_NUM_THREADS": "1",

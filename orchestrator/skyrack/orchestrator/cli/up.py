@@ -49,6 +49,17 @@ def up(
         int,
         typer.Option(help="HTTP port on 127.0.0.1; the next free one if busy; 0 for none.", min=0, max=65535),
     ] = DEFAULT_PORT,
+    protect_reads: Annotated[
+        bool,
+        typer.Option(
+            "--protect-reads",
+            help="Over HTTP, ask for the run's token for readings too, not for changes only.",
+        ),
+    ] = False,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="A name besides localhost that HTTP clients may use.", show_default=False),
+    ] = None,
     runs: Annotated[Path, typer.Option(help="Directory for what runs record.")] = Path("runs"),
     runtime: Annotated[
         Runtime, typer.Option(help="What a node is: a process here, or a container of Docker Compose.")
@@ -109,7 +120,17 @@ def up(
         paths.release(name, lock)
         raise
     step("scenario", _summary(scenario), time.perf_counter() - began)
-    return Starter(name, directory, lock, run_dir, digest).start(port or None, detach=detach)
+    return Starter(name, directory, lock, run_dir, digest).start(
+        _http(port, allow_host or [], protect_reads=protect_reads), detach=detach
+    )
+
+
+def _http(port: int, allow_hosts: list[str], *, protect_reads: bool) -> list[str]:
+    """The orchestrator's options for its HTTP port."""
+    if not port:
+        return []
+    names = [word for name in allow_hosts for word in ("--allow-host", name)]
+    return ["--port", str(port), *names, *(["--protect-reads"] if protect_reads else [])]
 
 
 def _already_up_in_containers(name: str, digest: str, source: str) -> bool:

@@ -31,6 +31,7 @@ from skyrack.orchestrator.fabric.train import VNET_BYTES, with_ttl
 from skyrack.orchestrator.fabric.tun import is_mesh_device
 from skyrack.orchestrator.fabric.wire import MAX_MESSAGE_BYTES, FabricConfig, SharedArrays
 from skyrack.v1 import attach
+from skyrack.v1.sockets import owner_only
 
 READ_BYTES = 65546  # virtio header and the largest IPv4 packet
 READS_PER_TURN = 32
@@ -81,6 +82,7 @@ class Loop:
         path.unlink(missing_ok=True)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._listener.bind(str(path))
+        owner_only(path)
         self._listener.listen(1024)
         self._listener.setblocking(False)
         control.setblocking(False)

@@ -11,6 +11,7 @@ import sys
 import traceback
 from pathlib import Path
 
+from skyrack.orchestrator.api.listen import Listen
 from skyrack.orchestrator.runtime.errors import sentence
 from skyrack.orchestrator.runtime.local import local_processes
 from skyrack.orchestrator.runtime.places import Places
@@ -27,7 +28,9 @@ def main() -> int:
     parser.add_argument("--run-dir", type=Path, required=True)
     parser.add_argument("--lock-fd", type=int, required=True)
     parser.add_argument("--progress-fd", type=int, required=True)
-    parser.add_argument("--port", type=int)
+    parser.add_argument("--port", type=int, help="on 127.0.0.1, or the next free one; none without it")
+    parser.add_argument("--allow-host", action="append", default=[])
+    parser.add_argument("--protect-reads", action="store_true")
     arguments = parser.parse_args()
     faulthandler.enable()
     # Children must hold neither: the lock is this run's life, the pipe the starting command's.
@@ -51,7 +54,14 @@ async def _run(arguments: argparse.Namespace, progress: Progress) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, run.stop.set)
-    await run.main(arguments.port)
+    await run.main(_listen(arguments))
+
+
+def _listen(arguments: argparse.Namespace) -> Listen | None:
+    if arguments.port is None:
+        return None
+    names = tuple(arguments.allow_host)
+    return Listen("127.0.0.1", arguments.port, True, names, arguments.protect_reads)
 
 
 if __name__ == "__main__":

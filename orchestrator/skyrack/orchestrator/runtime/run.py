@@ -9,9 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import aiohttp.web
-
 from skyrack.orchestrator.api import control, server
+from skyrack.orchestrator.api.listen import Listen
 from skyrack.orchestrator.clock import RealClock
 from skyrack.orchestrator.orbit.constellation import epoch_age_note
 from skyrack.orchestrator.runtime.answers import Answers
@@ -60,7 +59,7 @@ class Run:
         self._processes = processes
         self._worker = ThreadPoolExecutor(1, "geometry")
 
-    async def main(self, port: int | None) -> None:
+    async def main(self, listen: Listen | None) -> None:
         """Start, serve, stop. Raises RunFailed."""
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self._close)
@@ -68,9 +67,9 @@ class Run:
             stack.push_async_callback(self._end_processes)
             grpc_server = await control.serve(self._control, self.places.mesh_dir / "control.sock")
             stack.push_async_callback(grpc_server.stop, 0)
-            runners, self.http = await server.serve(self, self.places.socket_dir / "api.sock", port)
-            for runner in runners:
-                stack.push_async_callback(_clean_up, runner)
+            self.http = await stack.enter_async_context(
+                server.serve(self, self.places.socket_dir / "api.sock", listen)
+            )
             await self._serve()
 
     async def _prepare(self) -> None:
@@ -196,7 +195,3 @@ class Run:
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-async def _clean_up(runner: aiohttp.web.AppRunner) -> None:
-    await runner.cleanup()

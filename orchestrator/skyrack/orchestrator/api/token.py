@@ -1,0 +1,51 @@
+"""The run's token: what a TCP client shows when it asks for a change. A file beside the API's Unix socket.
+
+Who can read the file could use the socket as well, so the file gives nothing away. It lives as long as the run's socket
+directory: an orchestrator that starts again in the same directory keeps it, so clients keep working.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from pathlib import Path
+
+TOKEN_FILE = "token"
+_BYTES = 32
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")  # 32 random bytes in base64, without padding
+_OPEN_TO_OTHERS = 0o077
+
+
+def run_token(directory: Path) -> str:
+    """The token in `directory`, made (0600) when there is none that nobody else can have read. Raises OSError."""
+    path = directory / TOKEN_FILE
+    return _kept(path) or _new(path)
+
+
+def _kept(path: Path) -> str | None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    with os.fdopen(descriptor, encoding="ascii", errors="replace") as file:
+        found = os.fstat(descriptor)
+        if found.st_mode & _OPEN_TO_OTHERS or found.st_uid != os.geteuid():
+            return None
+        text = file.read(1024)
+    return text.strip() if _TOKEN.fullmatch(text.strip()) else None
+
+
+def _new(path: Path) -> str:
+    token = secrets.token_urlsafe(_BYTES)
+    # Under a name of its own first: a reader sees a whole token or none, and nobody's link is followed.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(token + "\n")
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    return token

@@ -1,0 +1,322 @@
+"""The run's HTTP servers as clients meet them: who may do what, and what an unfriendly client can take."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+import stat
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from skyrack.orchestrator.api import listen as limits
+from skyrack.orchestrator.api import server
+from skyrack.orchestrator.api.client import ApiClient, ApiError
+from skyrack.orchestrator.api.listen import Listen
+from skyrack.orchestrator.api.token import TOKEN_FILE
+
+
+class Events:
+    def since(self, sequence: int) -> list[dict[str, Any]]:
+        return [{"seq": sequence + 1}]
+
+
+class StandIn:
+    """A run that only remembers what it was asked to do."""
+
+    def __init__(self, directory: Path) -> None:
+        self.ready, self.stop = asyncio.Event(), asyncio.Event()
+        self.mesh_dir = directory
+        self.events = Events()
+        self.killed: list[tuple[str, int]] = []
+        self.computing = asyncio.Event()
+        self.may_end = asyncio.Event()
+        self.may_end.set()
+
+    def require_node(self, name: object) -> int:
+        if name not in ("london", "tokyo"):
+            raise KeyError(f"no node is called {name!r}")
+        return 0
+
+    def kill(self, name: str, number: int) -> None:
+        self.require_node(name)
+        self.killed.append((name, number))
+
+    async def status(self) -> dict[str, Any]:
+        return {"state": "up"}
+
+    async def fabric_counters(self) -> dict[str, Any]:
+        raise OSError(2, "No such file or directory", "/home/somebody/secret")
+
+    async def computed(self, probes: list[list[Any]]) -> list[dict[str, Any]]:
+        self.computing.set()
+        await self.may_end.wait()
+        return [{} for _ in probes]
+
+    async def expositions(self) -> list[str]:
+        return ["skyrack_up 1\n"]
+
+    def prometheus_targets(self) -> list[dict[str, Any]]:
+        return []
+
+
+class Served:
+    """A served stand-in, and clients of it."""
+
+    def __init__(self, run: StandIn, http: str, session: aiohttp.ClientSession) -> None:
+        self.run, self.http, self.session = run, http, session
+        self.port = int(http.rpartition(":")[2]) if http else 0
+        self.unix = ApiClient(run.mesh_dir, 5.0)
+
+    @property
+    def token(self) -> str:
+        return (self.run.mesh_dir / TOKEN_FILE).read_text().strip()
+
+    async def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        """Status and decoded answer over TCP."""
+        data = body if isinstance(body, bytes) else json.dumps(body)
+        async with self.session.request(method, self.http + path, data=data, headers=headers) as response:
+            text = await response.text()
+            return response.status, json.loads(text) if text.startswith("{") else text
+
+    async def bearer(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """The same with the token."""
+        return await self.ask(method, path, body, Authorization=f"Bearer {self.token}")
+
+    async def raw(self, data: bytes) -> bytes:
+        """Everything the server says to these bytes, until it closes."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            writer.write(data)
+            return await asyncio.wait_for(reader.read(), 10)
+        finally:
+            writer.close()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+@contextlib.asynccontextmanager
+async def served(listen: Listen | None = None) -> AsyncIterator[Served]:
+    with tempfile.TemporaryDirectory(prefix="sk-api-", dir="/tmp") as directory:
+        run = StandIn(Path(directory))
+        listen = listen or Listen("127.0.0.1", free_port(), next_free=True)
+        async with (
+            server.serve(run, Path(directory) / "api.sock", listen) as http,
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(10)) as session,
+        ):
+            yield Served(run, http, session)
+
+
+async def test_a_change_over_tcp_needs_the_token_and_says_where_it_is() -> None:
+    async with served() as api:
+        status, answer = await api.ask("POST", "/v1/down", {})
+        assert status == 401
+        assert "Authorization: Bearer TOKEN" in answer["error"]
+        status, answer = await api.ask("POST", "/v1/down", {}, Authorization="Bearer guess")
+        assert status == 403
+        assert "not this run's token" in answer["error"]
+        status, _ = await api.ask("POST", "/v1/nodes/london/kill", {"signal": 9})
+        assert status == 401
+        assert not api.run.stop.is_set()
+        assert not api.run.killed
+
+
+async def test_with_the_token_changes_work_over_tcp() -> None:
+    async with served() as api:
+        assert (await api.bearer("POST", "/v1/nodes/london/kill", {"signal": 15}))[0] == 200
+        assert api.run.killed == [("london", signal.SIGTERM)]
+        assert (await api.bearer("POST", "/v1/down", {}))[0] == 200
+        assert api.run.stop.is_set()
+
+
+async def test_the_unix_socket_is_its_owners_and_needs_no_token() -> None:
+    async with served() as api:
+        assert stat.S_IMODE((api.run.mesh_dir / "api.sock").stat().st_mode) == 0o600
+        assert await asyncio.to_thread(api.unix.post, "/v1/nodes/tokyo/kill", {}) == {"ok": True}
+        assert await asyncio.to_thread(api.unix.get, "/v1/status") == {"state": "up"}
+        with pytest.raises(ApiError, match="no node is called 'paris'"):
+            await asyncio.to_thread(api.unix.post, "/v1/nodes/paris/kill", {})
+
+
+async def test_without_a_port_there_is_neither_a_listener_nor_a_token() -> None:
+    with tempfile.TemporaryDirectory(prefix="sk-api-", dir="/tmp") as directory:
+        async with server.serve(StandIn(Path(directory)), Path(directory) / "api.sock", None) as http:
+            assert http == ""
+            assert os.listdir(directory) == ["api.sock"]
+
+
+async def test_reading_is_open_and_no_answer_invites_other_origins() -> None:
+    async with served() as api:
+        for path in ("/v1/status", "/metrics", "/sd/prometheus", "/v1/events"):
+            async with api.session.get(api.http + path) as response:
+                assert response.status == 200, path
+                assert not [name for name in response.headers if name.lower().startswith("access-control")]
+        status, _ = await api.ask("OPTIONS", "/v1/down", None, Origin="http://evil.example")
+        assert status == 403
+
+
+async def test_protected_readings_are_read_with_the_token_only() -> None:
+    async with served(Listen("127.0.0.1", free_port(), True, protect_reads=True)) as api:
+        for path in ("/v1/status", "/metrics", "/sd/prometheus"):
+            assert (await api.ask("GET", path))[0] == 401
+            assert (await api.bearer("GET", path))[0] == 200
+        assert (await api.ask("GET", "/healthz"))[0] == 503
+
+
+async def test_a_rebound_name_reads_nothing() -> None:
+    async with served() as api:
+        status, answer = await api.ask("GET", "/v1/status", None, Host="evil.example")
+        assert status == 421
+        assert "state" not in answer
+        assert b" 421 " in await api.raw(b"GET /v1/status HTTP/1.0\r\n\r\n")
+
+
+async def test_what_breaks_inside_is_told_to_the_owner_and_not_over_tcp(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    async with served() as api:
+        status, answer = await api.ask("GET", "/v1/fabric")
+        assert status == 500
+        assert "secret" not in answer["error"]
+        assert "orchestrator.log" in answer["error"]
+        with pytest.raises(ApiError, match="secret"):
+            await asyncio.to_thread(api.unix.get, "/v1/fabric")
+    assert "Traceback" in capfd.readouterr().err
+
+
+BAD_BODIES = [
+    b"", b"{", b"[]", b"[" * 100_000, b"\xff\xfe", b'{"probes": 1}', b'{"probes": [1]}', b'{"probes": [[1,2,3,4]]}',
+    b'{"probes": [[NaN,"london","tokyo",64]]}', b'{"probes": [[0,"london","tokyo",-1]]}',
+    b'{"probes": [[1' + b"0" * 400 + b',"london","tokyo",64]]}', b'{"probes": [[0,"london",[],64]]}',
+    b'{"probes": [[0,"london","' + b"x" * 1000 + b'",64]]}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", BAD_BODIES)
+async def test_a_bad_question_is_the_askers_fault(body: bytes) -> None:
+    async with served() as api:
+        status, answer = await api.ask("POST", "/v1/computed", body)
+        assert status in (400, 404), answer
+        assert set(answer) == {"error"}
+        assert len(answer["error"]) < 300
+        assert "/" not in answer["error"].replace("/v1/computed", "")
+
+
+@pytest.mark.parametrize("signal_number", ["9", 9.0, True, 0, 10_000, [9], None])
+async def test_what_is_no_signal_is_refused(signal_number: object) -> None:
+    async with served() as api:
+        status, _ = await api.bearer("POST", "/v1/nodes/london/kill", {"signal": signal_number})
+        assert status == 400
+        assert not api.run.killed
+
+
+async def test_a_body_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MOST_BODY_BYTES", 1000)
+    async with served() as api:
+        status, answer = await api.ask("POST", "/v1/computed", b"x" * 1001)
+        assert status == 413
+        assert "error" in answer
+
+
+async def test_one_computes_at_a_time_over_tcp_and_the_owner_is_not_kept_waiting() -> None:
+    async with served() as api:
+        api.run.may_end.clear()
+        first = asyncio.create_task(api.ask("POST", "/v1/computed", {"probes": []}))
+        await asyncio.wait_for(api.run.computing.wait(), 5)
+        status, answer = await api.ask("POST", "/v1/computed", {"probes": []})
+        assert status == 429
+        assert "try again" in answer["error"]
+        assert (await api.ask("GET", "/v1/status"))[0] == 200
+        own = asyncio.create_task(asyncio.to_thread(api.unix.post, "/v1/computed", {"probes": []}))
+        api.run.may_end.set()
+        assert (await first)[0] == 200
+        assert await own == {"results": []}
+
+
+async def test_a_client_that_says_nothing_is_put_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "HEADER_TIMEOUT_S", 0.2)
+    async with served() as api:
+        for data in (b"", b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\nX-Slow: "):
+            with contextlib.suppress(ConnectionResetError):
+                assert await api.raw(data) == b""
+
+
+async def test_a_client_that_is_slow_between_requests_is_put_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "KEEPALIVE_TIMEOUT_S", 0.3)
+    async with served() as api:
+        said = await api.raw(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /v1/st")
+        assert said.count(b"HTTP/1.1 ") == 1
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "BODY_TIMEOUT_S", 0.2)
+    async with served() as api:
+        head = b"POST /v1/computed HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 100\r\n\r\n{"
+        reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+        writer.write(head)
+        assert b" 408 " in await asyncio.wait_for(reader.readline(), 10)
+        writer.close()
+        status, _ = await api.ask("POST", "/v1/computed", {"probes": []})
+        assert status == 200, "the slow one held the place of the one that computes"
+
+
+async def test_a_slow_client_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "SHUTDOWN_TIMEOUT_S", 0.1)
+    async with asyncio.timeout(10), served() as api:
+        _, writer = await asyncio.open_connection("127.0.0.1", api.port)
+        writer.write(b"POST /v1/computed HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
+        assert (await api.ask("GET", "/v1/status"))[0] == 200
+    writer.close()
+
+
+async def test_more_connections_than_there_is_room_for_are_turned_away_and_the_owner_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "MOST_CONNECTIONS", 4)
+    async with served() as api:
+        writers = [(await asyncio.open_connection("127.0.0.1", api.port))[1] for _ in range(4)]
+        assert b" 503 " in await api.raw(b"")
+        assert await asyncio.to_thread(api.unix.get, "/v1/status") == {"state": "up"}
+        for writer in writers:
+            writer.close()
+            await writer.wait_closed()
+        while True:  # the server hears of each end in its own time
+            with contextlib.suppress(AssertionError, aiohttp.ClientError):
+                assert (await api.ask("GET", "/v1/status"))[0] == 200
+                break
+
+
+async def test_what_is_no_http_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    async with served() as api:
+        with caplog.at_level(logging.INFO):
+            for data in (
+                b"\x16\x03\x01\x02\x00\x01\r\n\r\n",
+                b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nContent-Length: x\r\n\r\n",
+                b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n\r\n",
+                b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 1000 + b"\r\n",
+            ):
+                said = await api.raw(data)
+                assert said.startswith((b"HTTP/1.0 400", b"HTTP/1.1 400")), said
+                assert b"Traceback" not in said
+                assert b".py" not in said
+    assert not caplog.records
+
+
+async def test_a_busy_port_moves_on_only_where_that_was_asked_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        async with served(Listen("127.0.0.1", port, next_free=True)) as api:
+            assert api.port > port
+        with pytest.raises(RuntimeError, match=rf"cannot listen on 127.0.0.1:{port}: .*in use"):
+            async with served(Listen("127.0.0.1", port)):
+                pass
