@@ -85,6 +85,12 @@ def up(
     name = run or scenario.name
     digest = hashlib.sha256(text.encode()).hexdigest()
     if runtime is Runtime.COMPOSE:
+        if protect_reads or allow_host:
+            raise Problem(
+                "--protect-reads and --allow-host need --runtime local",
+                status=USAGE,
+                hint="with compose they are options of the orchestrator's command: --compose-file FILE changes it",
+            )
         from skyrack.orchestrator.cli.compose_starter import ComposeStarter
 
         if _already_up_in_containers(name, digest, name_given):
