@@ -44,7 +44,7 @@ def is_quiet(window):
         and window["idle_ratio"] >= MIN_IDLE
         and window["canary_p99_s"] <= MAX_CANARY_P99_S
         and (pressure is None or pressure <= MAX_PRESSURE)
-        and window["waits_ratio"].get("fabric", 0.0) <= MAX_FABRIC_WAIT
+        and window["waits_ratio"].get("fabric", 1.0) <= MAX_FABRIC_WAIT
     )
 
 

@@ -21,8 +21,8 @@ def main() -> None:
     peers, tuns = [], []
     for index in range(2):
         peer, _ = listener.accept()
-        received = attach.receive_hello(peer)
-        assert received is not None
+        received = attach.receive_opening(peer)
+        assert isinstance(received, tuple)
         os.set_blocking(received[1], False)
         attach.send_reply(peer, attach.Accepted(index))
         peers.append(peer)

@@ -21,6 +21,7 @@ from skyrack.orchestrator.fabric.engine import DROPS, NO_LINK
 from skyrack.orchestrator.fabric.histogram import LATENESS_BOUNDS_S
 from skyrack.orchestrator.fabric.wire import FabricConfig
 from skyrack.v1 import namespaces
+from skyrack.v1.descriptors import receive_fds
 
 NETWORK = "100.64.0.0/10"
 BASE = int.from_bytes(socket.inet_aton("100.64.0.1"), "big")
@@ -175,7 +176,7 @@ class MeshWorld:
 
     def socket(self, node: int, family: int, kind: int, protocol: int = 0) -> socket.socket:
         """A socket in a node's network, with a time-out so that no test hangs."""
-        made = namespaces.socket_in(self.holder(node).pid, family, kind, protocol)
+        made = socket_in(self.holder(node).pid, family, kind, protocol)
         made.settimeout(PATIENCE_S)
         return made
 
@@ -212,6 +213,25 @@ async def until(condition: Callable[[], bool], what: str, *context: object) -> N
             return
         await asyncio.sleep(0.005)
     raise AssertionError(f"never happened: {what} {context}")
+
+
+def socket_in(pid: int, family: int, kind: int, protocol: int) -> socket.socket:
+    """A socket of the network of process `pid`, opened by a child that goes there."""
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with near, far:
+        child = os.fork()
+        if child == 0:
+            try:
+                namespaces.enter(pid)
+                with socket.socket(family, kind, protocol) as sock:
+                    socket.send_fds(far, [b"here"], [sock.fileno()])
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        far.close()
+        _, fds = receive_fds(near, 16, 1)
+    assert fds, f"no socket in the network of process {pid}"
+    return socket.socket(fileno=fds[0])
 
 
 def address(node: int) -> str:

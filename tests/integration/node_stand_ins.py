@@ -66,10 +66,10 @@ class StandInFabric:
         asyncio.get_running_loop().add_reader(sock, self._hello, sock)
 
     def _hello(self, sock: socket.socket) -> None:
-        received = attach.receive_hello(sock)
+        received = attach.receive_opening(sock)
         loop = asyncio.get_running_loop()
         loop.remove_reader(sock)
-        if received is None:
+        if not isinstance(received, tuple):
             sock.close()
             return
         hello, tun_fd = received

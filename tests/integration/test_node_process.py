@@ -4,6 +4,8 @@ import asyncio
 import json
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -15,7 +17,10 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from skyrack.node.metrics import read_device_counters
+from skyrack.orchestrator.measure.hold import connect_node
 from skyrack.v1 import mesh_pb2, namespaces, node_pb2, node_pb2_grpc
+from skyrack.v1.hand_out import receive_node
 
 from .node_stand_ins import IN_USER_NAMESPACE, World, eventually, open_world
 
@@ -286,6 +291,40 @@ def same_pid_namespace(a: int, b: int) -> bool:
         return os.readlink(f"/proc/{a}/ns/pid") == os.readlink(f"/proc/{b}/ns/pid")
     except OSError:
         return False
+
+
+async def test_a_node_hands_out_its_network_without_anybody_entering_it(world: World) -> None:
+    await world.spawn("n0")
+    await world.spawn("n1")
+    with connect_node(world.socket_dir, "n0") as connection, connect_node(world.socket_dir, "n0"):
+        handed = receive_node(connection)
+        assert (handed.name, handed.address) == ("n0", "100.64.0.1")
+        with socket.socket(fileno=handed.ping) as ping:
+            assert (ping.type, ping.proto) == (socket.SOCK_DGRAM, socket.IPPROTO_ICMP)
+            ping.settimeout(5)
+            request = struct.pack("!BBHHH", 8, 0, 0, 0, 7) + b"hello"
+            before = read_device_counters(os.pread(handed.net_dev, 65_536, 0).decode())
+            ping.sendto(request, ("100.64.0.2", 0))
+            loop = asyncio.get_running_loop()
+            answer, sender = await loop.run_in_executor(None, ping.recvfrom, 99)
+            assert sender == ("100.64.0.2", 0)
+            assert (answer[0], answer[6:]) == (0, request[6:])
+            after = read_device_counters(os.pread(handed.net_dev, 65_536, 0).decode())
+            assert before is not None
+            assert after is not None
+            assert after[9] > before[9], "a counter that does not count"
+        assert len(os.pread(handed.schedstat, 99, 0).split()) == 3
+        os.kill(pid_of(world, "n0"), signal.SIGKILL)
+        assert await asyncio.to_thread(connection.recv, 1) == b""
+        os.close(handed.net_dev)
+        os.close(handed.schedstat)
+    await eventually(lambda: bool(world.zygote.find("exited", "n0")), "n0 exits")
+    await world.spawn("n0")
+    await eventually(lambda: world.orchestrator.joined.count("n0") == 2, "n0 joins again")
+    with connect_node(world.socket_dir, "n0") as connection:
+        again = receive_node(connection)
+        for descriptor in (again.ping, again.net_dev, again.schedstat):
+            os.close(descriptor)
 
 
 async def test_orphans_are_reaped_by_the_node(world: World) -> None:

@@ -83,8 +83,8 @@ def test_descriptor_arrives_and_is_not_inherited(pair: tuple[socket.socket, sock
     read_fd, write_fd = os.pipe()
     attach.send_hello(node, attach.Hello("a"), write_fd)
     os.close(write_fd)
-    received = attach.receive_hello(fabric)
-    assert received is not None
+    received = attach.receive_opening(fabric)
+    assert isinstance(received, tuple)
     hello, fd = received
     assert hello == attach.Hello("a")
     assert not os.get_inheritable(fd)
@@ -94,13 +94,20 @@ def test_descriptor_arrives_and_is_not_inherited(pair: tuple[socket.socket, sock
     os.close(read_fd)
 
 
+def test_a_watch_is_neither_a_node_nor_an_error(pair: tuple[socket.socket, socket.socket]) -> None:
+    watcher, fabric = pair
+    for data in (attach.pack_watch(), b'{ "op": "watch" }'):
+        watcher.send(data)
+        assert attach.receive_opening(fabric) == attach.Watch()
+
+
 def test_end_of_stream_is_none_and_no_message_would_block(pair: tuple[socket.socket, socket.socket]) -> None:
     node, fabric = pair
     fabric.setblocking(False)
     with pytest.raises(BlockingIOError):
-        attach.receive_hello(fabric)
+        attach.receive_opening(fabric)
     node.close()
-    assert attach.receive_hello(fabric) is None
+    assert attach.receive_opening(fabric) is None
 
 
 @pytest.mark.parametrize("data", [b"garbage", b'{"v":1,"name":"a"}'])
@@ -114,11 +121,11 @@ def test_descriptors_of_wrong_messages_do_not_leak(
     os.close(write_fd)
     if data == b"garbage" or count == 0:
         with pytest.raises(attach.AttachError):
-            attach.receive_hello(fabric)
+            attach.receive_opening(fabric)
     else:
         # More descriptors than one are cut by the kernel; the first is taken.
-        received = attach.receive_hello(fabric)
-        assert received is not None
+        received = attach.receive_opening(fabric)
+        assert isinstance(received, tuple)
         os.close(received[1])
     os.set_blocking(read_fd, False)
     assert os.read(read_fd, 1) == b"", "a copy of the write end is still open"

@@ -9,7 +9,10 @@ from skyrack.orchestrator.measure.host import QuietTimes, Window
 
 
 def seconds(n: int, *noisy: int) -> QuietTimes:
-    return QuietTimes(Window(k, k + 1, 0.005 if k in noisy else 0.0, 0.8, 1e-4, 3e-4, 1e-3) for k in range(n))
+    return QuietTimes(
+        Window(k, k + 1, 0.005 if k in noisy else 0.0, 0.8, 1e-4, 3e-4, 1e-3, waits_ratio={"fabric": 0.0})
+        for k in range(n)
+    )
 
 
 def probes(

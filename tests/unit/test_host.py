@@ -1,14 +1,14 @@
 """Quiet and noisy seconds, from the kernel's figures."""
 
-import json
+import os
+import select
 import subprocess
-import sys
 import time
 
 import pytest
 
-from skyrack.orchestrator.measure import host_process
 from skyrack.orchestrator.measure.host import QuietTimes, Window, summarise
+from skyrack.orchestrator.measure.host_watch import HostWatch
 from skyrack.orchestrator.measure.kernel import Reading, window
 from skyrack.orchestrator.measure.stats import histogram_quantile, quantile
 
@@ -74,17 +74,41 @@ def test_quantiles_are_measured_values() -> None:
     assert histogram_quantile([1.0], [0, 0], 0.5) is None
 
 
+def test_a_second_in_which_nobody_watched_the_fabric_is_not_quiet() -> None:
+    assert list(changed(waits_ratio={"london": 0.0}).noise()) == ["fabric not watched"]
+
+
+def schedstat_of(pid: int) -> int:
+    return os.open(f"/proc/{pid}/schedstat", os.O_RDONLY)
+
+
+def next_window(watch: HostWatch) -> Window:
+    while not (lines := watch.child.read()):
+        select.select([watch.child.descriptor], [], [], 5)
+    return Window(**lines[-1])
+
+
 def test_the_host_process_tells_of_whole_run_seconds_and_ends_with_its_caller() -> None:
-    command = [sys.executable, "-m", host_process.__name__, str(time.monotonic_ns())]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(f'{{"fabric": {process.pid}}}\n')
-        process.stdin.flush()
-        lines = [json.loads(process.stdout.readline()) for _ in range(2)]
-        process.stdin.close()
-        assert process.wait(5) == 0
-    first, second = (Window(**line) for line in lines)
+    with HostWatch(time.monotonic_ns()) as watch:
+        watch.watch("fabric", schedstat_of(os.getpid()))
+        first, second = next_window(watch), next_window(watch)
+        last = watch.windows()
     assert first.start_s == int(first.start_s)
     assert second.start_s == first.end_s == first.start_s + 1
     assert "fabric" in second.waits_ratio
+    assert [window.start_s for window in last] == [second.end_s]
+
+
+def test_the_waits_of_two_processes_of_one_name_are_never_subtracted_from_each_other() -> None:
+    ended = subprocess.Popen(["sleep", "60"])
+    with HostWatch(time.monotonic_ns()) as watch:
+        watch.watch("fabric", schedstat_of(ended.pid))
+        next_window(watch)
+        assert "fabric" in next_window(watch).waits_ratio
+        watch.watch("fabric", schedstat_of(os.getpid()))
+        assert "fabric" not in next_window(watch).waits_ratio
+        assert "fabric" in next_window(watch).waits_ratio
+        watch.watch("fabric", schedstat_of(ended.pid))
+        ended.kill()
+        ended.wait()
+        assert "fabric" not in next_window(watch).waits_ratio

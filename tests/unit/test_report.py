@@ -52,7 +52,9 @@ def html(name: str = RUN["name"]) -> str:
             operations=OPERATIONS,
             failures=[(1.0, "unknown", "<b>UNAVAILABLE</b>")],
             samples=[Sample("a>b", 0.1, 0.0301, 0.03, ("a", "b"))],
-            windows=[Window(k, k + 1.0, 0.0, 0.9, 1e-4, 3e-4, 1e-3) for k in range(3)],
+            windows=[
+                Window(k, k + 1.0, 0.0, 0.9, 1e-4, 3e-4, 1e-3, waits_ratio={"fabric": 0.0}) for k in range(3)
+            ],
             events=[{"seq": 1, "run_s": 1.0, "event": "node_dark", "node": "<i>b</i>"}],
         )
     )

@@ -60,7 +60,7 @@ class NodeConfig:
             raise ConfigError(f"network or address: {error}") from error
         if address not in network:
             raise ConfigError(f"address: {address} is outside {network}")
-        for path in (self.grpc_socket, self.metrics_socket, self.control_socket):
+        for path in (self.grpc_socket, self.metrics_socket, self.net_socket, self.control_socket):
             if len(os.fsencode(path)) > MAX_SOCKET_PATH_BYTES:
                 raise ConfigError(
                     f"socket_dir: {path} is longer than the {MAX_SOCKET_PATH_BYTES} bytes of a socket's path"
@@ -75,6 +75,11 @@ class NodeConfig:
     def metrics_socket(self) -> Path:
         """Where /metrics is served."""
         return Path(self.socket_dir, "nodes", f"{self.name}.metrics.sock")
+
+    @property
+    def net_socket(self) -> Path:
+        """Where descriptors of its network are handed out."""
+        return Path(self.socket_dir, "nodes", f"{self.name}.net.sock")
 
     @property
     def fabric_socket(self) -> Path:

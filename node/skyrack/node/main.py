@@ -13,6 +13,7 @@ from skyrack.node.clock import Clock, RealClock
 from skyrack.node.config import NodeConfig
 from skyrack.node.control_link import ControlLink
 from skyrack.node.fabric_link import RETRY_S, FabricLink
+from skyrack.node.hand_out import hand_out
 from skyrack.node.isolation import isolate
 from skyrack.node.logs import JsonLines, fields, log, open_log
 from skyrack.node.metrics import NodeCollector, exposition
@@ -82,6 +83,8 @@ async def _serve(config: NodeConfig, lines: JsonLines, clock: Clock) -> None:
             gc.freeze()
             gc.enable()
             log.info("serving", extra=fields(address=config.address, pid=os.getpid()))
+            # In this order: who is told that the node joined finds the other listening.
+            links.append(tasks.create_task(hand_out(config, clock), name="hand out"))
             links.append(tasks.create_task(control.run(), name="control link"))
             await stop.wait()
         log.info("stopping")

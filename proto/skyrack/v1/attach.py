@@ -7,6 +7,8 @@
       | <---------------------------------------------------------------------- |
       |  ... the socket stays open: it is the node's life, seen from both ends   |
 
+Whoever only measures opens with {"op":"watch"} and no descriptor; hand_out.py has the answer.
+
 Exceptions: `AttachError` for a message that breaks the format; `OSError` from the socket itself, including
 `BlockingIOError`, so the functions serve blocking and non-blocking sockets alike.
 """
@@ -32,6 +34,11 @@ class Hello:
     """A node's first and only message."""
 
     name: str
+
+
+@dataclass(frozen=True)
+class Watch:
+    """The first and only message of one who is no node: asks for the fabric's own figures."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,11 @@ def unpack_hello(data: bytes) -> Hello:
     return Hello(name)
 
 
+def pack_watch() -> bytes:
+    """Bytes of a watch."""
+    return _dump({"op": "watch"})
+
+
 def pack_reply(reply: Reply) -> bytes:
     """Bytes of a reply; an error that is too long for one message is cut."""
     if isinstance(reply, Accepted):
@@ -93,8 +105,8 @@ def send_hello(sock: socket.socket, hello: Hello, tun_fd: int) -> None:
     socket.send_fds(sock, [pack_hello(hello)], [tun_fd])
 
 
-def receive_hello(sock: socket.socket) -> tuple[Hello, int] | None:
-    """The hello and its descriptor (close-on-exec, now the caller's to close), or None at end of stream.
+def receive_opening(sock: socket.socket) -> tuple[Hello, int] | Watch | None:
+    """A hello and its descriptor (close-on-exec, now the caller's to close), a watch, or None at end of stream.
 
     Raises AttachError when the message or its descriptor is wrong; descriptors that came with it are closed.
     """
@@ -102,6 +114,8 @@ def receive_hello(sock: socket.socket) -> tuple[Hello, int] | None:
     try:
         if not data and not fds:
             return None
+        if not fds and _load(data).get("op") == "watch":
+            return Watch()
         if len(fds) != 1:
             raise AttachError(f"attach message with {len(fds)} descriptors, expected 1")
         hello = unpack_hello(data)

@@ -12,9 +12,6 @@ import socket
 import struct
 import threading
 from pathlib import Path
-from typing import NoReturn
-
-from skyrack.v1.descriptors import receive_fds
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
@@ -109,10 +106,7 @@ def enter(pid: int) -> None:
     Needs a single-threaded caller. The PID namespace takes effect for children: see `fork_into`. Keeps the
     working directory by name where it exists inside, else it becomes the root directory.
     """
-    _enter(pid, CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWPID)
-
-
-def _enter(pid: int, flags: int) -> None:
+    flags = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWPID
     threads = len(os.listdir("/proc/self/task"))
     if threads > 1:
         raise OSError(errno.EINVAL, f"entering namespaces needs one thread, this process has {threads}")
@@ -206,39 +200,6 @@ def _fork_from_middle(pid: int, result_fd: int) -> None:
     except BaseException as error:
         _report(result_fd, error)
     os._exit(0)
-
-
-def socket_in(
-    pid: int, family: int = socket.AF_INET, type: int = socket.SOCK_DGRAM, proto: int = 0
-) -> socket.socket:
-    """A socket of the network namespace of `pid`, for a caller that stays where it is.
-
-    The socket keeps that namespace alive until it is closed. Close-on-exec. May be called from a process with
-    threads.
-    """
-    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with near:
-        with far:
-            child = os.fork()
-            if child == 0:
-                _open_in_child(far, pid, family, type, proto)
-        try:
-            data, fds = receive_fds(near, 4096, 1)
-        finally:
-            os.waitpid(child, 0)
-    _result(data)
-    return socket.socket(family, type, proto, fileno=fds[0])
-
-
-def _open_in_child(far: socket.socket, pid: int, family: int, type: int, proto: int) -> NoReturn:
-    try:
-        _enter(pid, CLONE_NEWNET)
-        with socket.socket(family, type, proto) as sock:
-            socket.send_fds(far, [b"ok 0"], [sock.fileno()])
-    except BaseException as error:
-        _report(far.fileno(), error)
-    finally:
-        os._exit(0)
 
 
 def _report(fd: int, error: BaseException) -> None:

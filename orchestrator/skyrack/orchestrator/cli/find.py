@@ -12,7 +12,6 @@ import typer
 from skyrack.orchestrator.api.client import ApiClient, ApiError
 from skyrack.orchestrator.cli import contained
 from skyrack.orchestrator.cli.exits import USAGE, Problem
-from skyrack.orchestrator.measure.pids import with_host_pids
 from skyrack.orchestrator.runtime import paths
 from skyrack.orchestrator.runtime.compose import ComposeRun
 
@@ -45,14 +44,13 @@ class LiveRun:
             raise Problem(
                 str(error), hint=f"skyrack logs orchestrator  |  skyrack down --run {self.record.run}"
             ) from error
-        return with_host_pids(answer, self.socket_dir)
+        return answer
 
     def node_socket(self, name: str) -> Path:
         """The management socket of an inhabited node that serves. Raises Problem."""
-        node = require_inhabited(name, self.status()["nodes"])
-        if node["state"] != "serving":
-            raise Problem(f"{name} is {node['state']}, not serving", hint="skyrack status shows all nodes")
-        return self.socket_dir / "nodes" / f"{name}.sock"
+        status = self.status()
+        require_serving(name, status["nodes"])
+        return Path(status["mesh_dir"], "nodes", f"{name}.sock")
 
 
 def require_name(name: str, names: list[str]) -> None:
@@ -74,6 +72,13 @@ def require_inhabited(name: str, nodes: list[dict[str, Any]]) -> dict[str, Any]:
             f"{name} is a bare satellite: it has no process", hint=f"inhabited nodes are {few}, ..."
         )
     return node
+
+
+def require_serving(name: str, nodes: list[dict[str, Any]]) -> None:
+    """Raise Problem unless `name` among a status's nodes is inhabited and serves."""
+    node = require_inhabited(name, nodes)
+    if node["state"] != "serving":
+        raise Problem(f"{name} is {node['state']}, not serving", hint="skyrack status shows all nodes")
 
 
 def find_run(name: str | None) -> LiveRun:

@@ -144,9 +144,7 @@ def echo(
     faults = [_fault(text, status["nodes"], workload.duration_s) for text in fault or []]
     meter = _Meter()
     try:
-        outcome = run_echo_load(
-            live.api, live.socket_dir, status, workload, faults, Path(status["run_dir"]), meter.show
-        )
+        outcome = run_echo_load(live.api, status, workload, faults, Path(status["run_dir"]), meter.show)
     except (LoadError, ReportError) as error:
         raise Problem(str(error)) from error
     finally:

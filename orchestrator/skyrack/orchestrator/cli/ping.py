@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import socket
 import statistics
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,10 +18,11 @@ import typer
 from skyrack.orchestrator.api.client import ApiError
 from skyrack.orchestrator.cli.console import Format, Output, note, print_json
 from skyrack.orchestrator.cli.exits import FAILED, USAGE, Problem
-from skyrack.orchestrator.cli.find import LiveRun, RunName, find_run, require_name
+from skyrack.orchestrator.cli.find import LiveRun, RunName, find_run, require_name, require_serving
 from skyrack.orchestrator.cli.times import parse_span_s
 
 if TYPE_CHECKING:
+    from skyrack.orchestrator.measure.host_watch import HostWatch
     from skyrack.orchestrator.measure.prober import Probe
 
 PROBE_BYTES = 64
@@ -41,10 +46,8 @@ def ping(
 ) -> int:
     """Probe b from a; measured and computed round trips side by side. Exit status 1 when nothing came back."""
     from skyrack.orchestrator.measure.host_watch import HostWatch
-    from skyrack.orchestrator.measure.probe_client import icmp_socket_in
     from skyrack.orchestrator.measure.prober import Prober
     from skyrack.orchestrator.measure.shots import Route, Shot, lost_after_s
-    from skyrack.v1 import namespaces
 
     live = find_run(run)
     interval_s = parse_span_s(interval)
@@ -53,13 +56,12 @@ def ping(
     status = live.status()
     nodes = {node["name"]: node for node in status["nodes"]}
     require_name(b, list(nodes))
-    socket_path = live.node_socket(a)
-    try:
-        source = icmp_socket_in(namespaces.pid_of_socket(socket_path))
-    except OSError as error:
-        raise Problem(f"cannot enter {a}: {error.strerror}", status=FAILED) from error
+    require_serving(a, status["nodes"])
+    mesh_dir = Path(status["mesh_dir"])
+    life, source = _take_source(mesh_dir, a)
     expected = _computed(live, [[status["run_s"], a, b, size]])[0]["rtt_s"]
     prober = Prober({a: source}, t0_monotonic_ns=status["t0_monotonic_ns"], ip_bytes=size)
+    prober.watch(life.fileno(), lambda: _ended(a))
     route = Route(a, b, nodes[b]["address"], lost_after_s(expected))
     results: list[dict[str, Any]] = []
 
@@ -84,10 +86,10 @@ def ping(
 
     watch: HostWatch | None = None
     with ThreadPoolExecutor(1) as judges, ExitStack() as stack:
+        stack.enter_context(life)
         if output is Format.JSON and count * interval_s >= SHORTEST_WATCH_S:
-            fabric = status["fabric"]["pid"]
-            watch = HostWatch(status["t0_monotonic_ns"], {"fabric": fabric} if fabric else {})
-            stack.enter_context(watch)
+            watch = stack.enter_context(HostWatch(status["t0_monotonic_ns"]))
+            _watch_fabric(mesh_dir, watch)
         jobs: list[Future[None]] = []
         try:
             for probes in prober.run(shots()):
@@ -96,6 +98,8 @@ def ping(
                 jobs.append(judges.submit(judge, sent))
         except KeyboardInterrupt:
             note("stopped")
+        except _SourceEndedError as error:
+            note(str(error))
         finally:
             prober.close()
         for job in jobs:
@@ -108,6 +112,38 @@ def ping(
     else:
         print(_summary(results))
     return 0 if any(result["measured_ms"] is not None for result in results) else FAILED
+
+
+class _SourceEndedError(Exception):
+    """The node probed from is gone; the message says so."""
+
+
+def _ended(name: str) -> None:
+    raise _SourceEndedError(f"{name} has ended")
+
+
+def _take_source(mesh_dir: Path, name: str) -> tuple[socket.socket, socket.socket]:
+    """A connection whose end is the node's, and a ping socket of its network. Raises Problem."""
+    from skyrack.orchestrator.measure.hold import connect_node
+    from skyrack.v1.hand_out import HandOutError, receive_node
+
+    try:
+        life = connect_node(mesh_dir, name)
+        handed = receive_node(life)
+    except (OSError, HandOutError) as error:
+        raise Problem(f"cannot probe from {name}: {error}", status=FAILED) from error
+    os.close(handed.net_dev)
+    os.close(handed.schedstat)
+    return life, socket.socket(fileno=handed.ping)
+
+
+def _watch_fabric(mesh_dir: Path, watch: HostWatch) -> None:
+    """Where the fabric cannot be watched, the windows say so."""
+    from skyrack.orchestrator.measure.hold import connect_fabric
+    from skyrack.v1.hand_out import HandOutError, receive_fabric
+
+    with contextlib.suppress(OSError, HandOutError), connect_fabric(mesh_dir) as connection:
+        watch.watch("fabric", receive_fabric(connection))
 
 
 def _computed(live: LiveRun, probes: Iterable[list[Any]]) -> list[dict[str, Any]]:

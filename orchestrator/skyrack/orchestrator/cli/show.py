@@ -19,6 +19,7 @@ from skyrack.orchestrator.cli.console import Format, Output, coloured, note, pri
 from skyrack.orchestrator.cli.exits import USAGE, Problem
 from skyrack.orchestrator.cli.find import LiveRun, RunName, find_any, find_run
 from skyrack.orchestrator.cli.happenings import level, sentence
+from skyrack.orchestrator.cli.pids import with_host_pids
 from skyrack.orchestrator.runtime import compose, paths
 from skyrack.orchestrator.runtime.compose import ComposeRun
 
@@ -31,7 +32,8 @@ def status(
     output: Output = Format.TABLE,
 ) -> None:
     """Show a run: its nodes, the fabric, the links in force."""
-    answer = find_run(run).status()
+    live = find_run(run)
+    answer = with_host_pids(live.status(), live.socket_dir)
     if output is Format.JSON:
         print_json(answer)
         return

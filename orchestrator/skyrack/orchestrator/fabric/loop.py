@@ -2,7 +2,8 @@
 
 epoll --+-- mesh0 of a node readable -> read until dry -> engine.ingress(now)
         +-- timerfd: the next event is near -> spin -> engine.advance(now) -> deliver what is due
-        +-- attach socket: a node arrives (descriptor by SCM_RIGHTS) or is gone (end of its socket: dark)
+        +-- attach socket: a node arrives (descriptor by SCM_RIGHTS) or is gone (end of its socket: dark);
+        |                  who measures asks for this thread's schedstat
         +-- control socket: segments, routes, questions
 """
 
@@ -30,7 +31,7 @@ from skyrack.orchestrator.fabric.timer import Timer
 from skyrack.orchestrator.fabric.train import VNET_BYTES, with_ttl
 from skyrack.orchestrator.fabric.tun import is_mesh_device
 from skyrack.orchestrator.fabric.wire import MAX_MESSAGE_BYTES, FabricConfig, SharedArrays
-from skyrack.v1 import attach
+from skyrack.v1 import attach, hand_out
 from skyrack.v1.sockets import owner_only
 
 READ_BYTES = 65546  # virtio header and the largest IPv4 packet
@@ -78,6 +79,7 @@ class Loop:
         self._dump: Iterator[None] | None = None
         self._closing: SimpleQueue[int] = SimpleQueue()
         self._unsent: deque[bytes] = deque()  # what the control socket has no room for yet
+        self._schedstat: int | None = None  # of the thread that runs, for those who measure
         path = directory / "fabric.sock"
         path.unlink(missing_ok=True)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -91,6 +93,8 @@ class Loop:
     def run(self) -> None:
         """Serve until the orchestrator closes the control socket."""
         epoll, timer, engine = self._epoll, self._timer, self.engine
+        with contextlib.suppress(OSError):  # a kernel without run-queue figures
+            self._schedstat = os.open("/proc/thread-self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
         epoll.register(self._listener, select.EPOLLIN)
         epoll.register(self._control, select.EPOLLIN)
         epoll.register(timer.descriptor, select.EPOLLIN)
@@ -232,10 +236,10 @@ class Loop:
                 self._epoll.register(connection, select.EPOLLIN | select.EPOLLRDHUP)
 
     def _hear(self, descriptor: int, events: int) -> None:
-        """An attach socket spoke: a node brings its descriptor, or its process is gone."""
+        """An attach socket spoke: a node brings its descriptor, somebody wants to watch, or its process is gone."""
         connection, node = self._attached[descriptor]
         try:
-            received = attach.receive_hello(connection) if events & select.EPOLLIN else None
+            received = attach.receive_opening(connection) if events & select.EPOLLIN else None
         except BlockingIOError:
             return
         except (OSError, attach.AttachError) as error:
@@ -245,6 +249,9 @@ class Loop:
             self._drop_connection(descriptor)
             if node >= 0:
                 self._forget(node)
+            return
+        if isinstance(received, attach.Watch):
+            self._show(connection)
             return
         hello, tun = received
         index = self._index.get(hello.name, -1)
@@ -269,6 +276,16 @@ class Loop:
         self.engine.lit[index] = 1
         self._reply(connection, attach.Accepted(index))
         self._tell({"op": "lit", "node": index, "at": time.monotonic() - self._t0_s})
+
+    def _show(self, connection: socket.socket) -> None:
+        """Hand out how long this thread has waited for a core; the open connection tells whether it still runs."""
+        with contextlib.suppress(OSError):
+            if self._schedstat is None:
+                hand_out.send_error(
+                    connection, "this kernel does not say how long the fabric waits for a core"
+                )
+            else:
+                hand_out.send_fabric(connection, self._schedstat)
 
     def _refuse(self, connection: socket.socket, tun: int, why: str) -> None:
         self._reply(connection, attach.Refused(why))

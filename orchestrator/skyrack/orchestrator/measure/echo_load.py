@@ -36,7 +36,6 @@ class EchoResult:
 
 def run_echo_load(
     api: Api,
-    socket_dir: Path,
     status: Mapping[str, Any],
     workload: Workload,
     faults: Sequence[Fault],
@@ -51,7 +50,7 @@ def run_echo_load(
     files.set_aside(run_dir)
     recorder = Recorder(run_dir)
     try:
-        run = EchoRun(api, socket_dir, status, workload, faults, recorder, progress)
+        run = EchoRun(api, status, workload, faults, recorder, progress)
         run.run()
     except ApiError as error:
         raise LoadError(str(error)) from error

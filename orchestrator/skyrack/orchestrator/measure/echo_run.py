@@ -11,25 +11,25 @@ The loop does bookkeeping only: whatever it is late with, no measurement is.
 
 from __future__ import annotations
 
-import json
 import selectors
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from skyrack.orchestrator.api.client import ApiError
-from skyrack.orchestrator.measure import host_process, shots, stamps
+from skyrack.orchestrator.measure import hold, shots, stamps
 from skyrack.orchestrator.measure.child import LineChild
-from skyrack.orchestrator.measure.probe_client import ProbeProcess, node_socket
+from skyrack.orchestrator.measure.host_watch import HostWatch
+from skyrack.orchestrator.measure.nodes import Nodes
+from skyrack.orchestrator.measure.probe_client import ProbeProcess
 from skyrack.orchestrator.measure.prober import Probe
 from skyrack.orchestrator.measure.recorder import Recorder
-from skyrack.orchestrator.measure.sources import Sources
-from skyrack.orchestrator.measure.tun import TunDrops
 from skyrack.orchestrator.measure.workload import Api, Fault, Progress, Workload
-from skyrack.v1 import namespaces
+from skyrack.v1.hand_out import receive_fabric
 
 GENERATOR = "skyrack.groundstation.load"
 READY_TIMEOUT_S = 30.0
@@ -89,7 +89,6 @@ class EchoRun:
     def __init__(
         self,
         api: Api,
-        socket_dir: Path,
         status: Mapping[str, Any],
         workload: Workload,
         faults: Sequence[Fault],
@@ -97,19 +96,17 @@ class EchoRun:
         progress: Callable[[Progress], None],
     ) -> None:
         self._api = api
-        self._socket_dir = socket_dir
+        self._mesh_dir = Path(status["mesh_dir"])
         self._workload = workload
         self._faults = sorted(faults, key=lambda fault: fault.at_s)
         self._recorder = recorder
         self._progress = progress
         self._addresses = {node["name"]: node["address"] for node in status["nodes"]}
         self._inhabited = [node["name"] for node in status["nodes"] if node["inhabited"]]
-        self._fabric_pid: int | None = status["fabric"]["pid"]
+        self._sources = {a for a, _ in workload.pairs}
         self._t0_ns: int = status["t0_monotonic_ns"]
         self._watch = _Watch()
         self._waiting: list[Probe] = []
-        self._drops = TunDrops()
-        self._pids: dict[str, int] = {}
         self._last_event = 0
         self._ready = False
         self._probes_seen = 0
@@ -122,23 +119,25 @@ class EchoRun:
         """Start, measure, end. Raises LoadError when a part does not come up."""
         with ExitStack() as stack:
             stack.enter_context(self._interruptible())
-            host = self._child(stack, host_process.__name__, [str(self._t0_ns)], self._recorder.window)
-            generator = self._child(stack, GENERATOR, self._generator_arguments(), self._from_generator)
+            host = stack.enter_context(HostWatch(self._t0_ns))
+            self._listen(host.child, self._recorder.window)
+            generator = LineChild(GENERATOR, self._generator_arguments())
+            stack.callback(generator.close)
+            self._listen(generator, self._from_generator)
             prober = stack.enter_context(ProbeProcess())
             self._watch.add(prober.child.descriptor, lambda: self._from_prober(prober))
-            sources = Sources({a for a, _ in self._workload.pairs}, self._socket_dir, prober, self._watch)
-            stack.callback(sources.close)
-            self._pids = self._find_pids()
-            if self._fabric_pid is not None:
-                host.tell(json.dumps({"fabric": self._fabric_pid}))
+            nodes = Nodes(self._inhabited, self._sources, self._mesh_dir, prober, host, self._watch)
+            stack.callback(nodes.close)
+            fabric = self._hold_fabric(host)
+            stack.callback(fabric.close)
             self._last_event = max((event["seq"] for event in self._events(0)), default=0)
-            self._wait_for_ready(generator, sources)
+            self._wait_for_ready(generator, nodes, fabric)
             routes = self._routes()
             self.started_s = self._now_s() + LEAD_S
             prober.start(self._plan(routes), self._t0_ns)
             generator.tell(f"start {self.started_s!r}")
-            self._measure(generator, prober, sources)
-            self._finish(generator, prober, host)
+            self._measure(generator, prober, nodes, fabric)
+            self._finish(generator, prober, host, nodes)
 
     def _now_s(self) -> float:
         return (stamps.monotonic_ns() - self._t0_ns) / 1e9
@@ -159,12 +158,7 @@ class EchoRun:
             for signum, handler in before.items():
                 signal.signal(signum, handler)
 
-    def _child(
-        self, stack: ExitStack, module: str, arguments: Sequence[str], take: Callable[[dict[str, Any]], None]
-    ) -> LineChild:
-        child = LineChild(module, arguments)
-        stack.callback(child.close)
-
+    def _listen(self, child: LineChild, take: Callable[[dict[str, Any]], None]) -> None:
         def read() -> None:
             for line in child.read():
                 take(line)
@@ -172,11 +166,19 @@ class EchoRun:
                 self._watch.remove(child.descriptor)
 
         self._watch.add(child.descriptor, read)
-        return child
+
+    def _hold_fabric(self, host: HostWatch) -> hold.Hold:
+        """Watch how long the fabric waits for a core, and the next one's wait should it be replaced."""
+        return hold.Hold(
+            connect=partial(hold.connect_fabric, self._mesh_dir),
+            take=lambda connection: host.watch("fabric", receive_fabric(connection)),
+            lost=lambda: None,
+            watch=self._watch,
+        )
 
     def _generator_arguments(self) -> list[str]:
         w = self._workload
-        arguments = ["echo", "--socket-dir", str(self._socket_dir), "--t0-monotonic-ns", str(self._t0_ns)]
+        arguments = ["echo", "--socket-dir", str(self._mesh_dir), "--t0-monotonic-ns", str(self._t0_ns)]
         for a, b in w.pairs:
             arguments += ["--pair", f"{a}>{b}={self._addresses[b]}"]
         arguments += ["--rate-hz", repr(w.rate_hz), "--duration-s", repr(w.duration_s)]
@@ -199,30 +201,22 @@ class EchoRun:
         w = self._workload
         return shots.spread(routes, self.started_s, w.probe_rate_hz, w.duration_s, w.probe_bytes)
 
-    def _find_pids(self) -> dict[str, int]:
-        pids = {}
-        for name in self._inhabited:
-            try:
-                pids[name] = namespaces.pid_of_socket(node_socket(self._socket_dir, name))
-            except OSError:
-                continue
-        return pids
-
-    def _wait_for_ready(self, generator: LineChild, sources: Sources) -> None:
+    def _wait_for_ready(self, generator: LineChild, nodes: Nodes, fabric: hold.Hold) -> None:
         until_s = self._now_s() + READY_TIMEOUT_S
         while not self._ready and not self.interrupted:
-            sources.look(self._now_s())
+            nodes.look(self._now_s())
+            fabric.look(self._now_s())
             self._watch.wait(TICK_S)
             if generator.ended:
                 raise LoadError("the load generator ended before it was ready; its message is above")
             if self._now_s() > until_s:
                 raise LoadError(f"the load generator was not ready after {READY_TIMEOUT_S:g} s")
-        if not sources.pids:
-            raise LoadError("none of the source nodes can be entered")
-        if missing := sorted({a for a, _ in self._workload.pairs} - sources.pids.keys()):
-            self.doubts.append(f"could not enter {', '.join(missing)} at the start")
+        if not self._sources & nodes.alive:
+            raise LoadError("none of the source nodes can be probed from")
+        if missing := sorted(self._sources - nodes.alive):
+            self.doubts.append(f"could not probe from {', '.join(missing)} at the start")
 
-    def _measure(self, generator: LineChild, prober: ProbeProcess, sources: Sources) -> None:
+    def _measure(self, generator: LineChild, prober: ProbeProcess, nodes: Nodes, fabric: hold.Hold) -> None:
         """Until generator and prober have ended, or the user or the run has."""
         faults = list(self._faults)
         read, ask, talk = _Every(1.0), _Every(ASK_EVERY_S), _Every(TALK_EVERY_S)
@@ -233,12 +227,13 @@ class EchoRun:
             if now_s > limit_s:
                 self.doubts.append("the load generator did not end in time")
                 return
-            sources.look(now_s)
+            nodes.look(now_s)
+            fabric.look(now_s)
             try:
                 while faults and now_s >= self.started_s + faults[0].at_s:
                     self._trigger(faults.pop(0))
                 if read.due(now_s):
-                    self._read_fabric(sources)
+                    self._read_fabric(nodes)
                 if ask.due(now_s):
                     self._explain(now_s - SETTLE_S)
                     self._recorder.events += self._events(self._last_event)
@@ -248,7 +243,7 @@ class EchoRun:
             if talk.due(now_s):
                 self._talk(now_s)
 
-    def _finish(self, generator: LineChild, prober: ProbeProcess, host: LineChild) -> None:
+    def _finish(self, generator: LineChild, prober: ProbeProcess, host: HostWatch, nodes: Nodes) -> None:
         """Ask everybody to end, take what is left, explain the last probes."""
         if self.interrupted:
             self.doubts.append(
@@ -270,7 +265,7 @@ class EchoRun:
         if not self.interrupted and prober.strays is None:
             self.doubts.append("the prober ended before its plan did")
         try:
-            self._read_fabric(None)
+            self._read_fabric(nodes)
             self._explain(self._now_s())
             self._recorder.events += self._events(self._last_event)
         except ApiError as error:
@@ -288,16 +283,14 @@ class EchoRun:
                 raise
             self.doubts.append(f"kill {fault.node}: {error}")
 
-    def _read_fabric(self, sources: Sources | None) -> None:
+    def _read_fabric(self, nodes: Nodes) -> None:
         try:
             counters: dict[str, Any] = self._api.get("/v1/fabric")
         except ApiError as error:
             if not error.status:
                 raise
             return  # the fabric is down or restarting; the next reading counts from zero
-        if sources is not None:
-            self._pids |= sources.pids
-        self._recorder.reading({**counters, "tun_dropped": self._drops.look(self._pids)})
+        self._recorder.reading({**counters, "tun_dropped": nodes.drops.look()})
 
     def _explain(self, before_s: float) -> None:
         """Get what was to be expected for the probes that have settled, and write them down together."""

@@ -31,7 +31,7 @@ class Window:
     """What the kernel said about run seconds [start_s, end_s).
 
     Ratios of the window, `steal` and `idle` of all cores together. `pressure_ratio` is None where the kernel has no
-    PSI. `waits_ratio`: per watched process, the part of the window it was runnable and waited for a core.
+    PSI. `waits_ratio`: per process watched throughout, the part of the window it was runnable and waited for a core.
     """
 
     start_s: float
@@ -55,7 +55,9 @@ class Window:
             found["late canary"] = f"p99 {self.canary_p99_s * 1e3:.1f} ms"
         if self.pressure_ratio is not None and self.pressure_ratio > MAX_PRESSURE_RATIO:
             found["CPU pressure"] = f"{self.pressure_ratio:.0%}"
-        if (wait := self.waits_ratio.get("fabric", 0.0)) > MAX_FABRIC_WAIT_RATIO:
+        if (wait := self.waits_ratio.get("fabric")) is None:
+            found["fabric not watched"] = "it was not there throughout"
+        elif wait > MAX_FABRIC_WAIT_RATIO:
             found["fabric waited for a core"] = f"{wait:.1%}"
         return found
 

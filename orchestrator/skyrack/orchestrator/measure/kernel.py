@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,10 +25,10 @@ class Reading:
     waits_ns: Mapping[str, int]
 
 
-def read(at_s: float, watched: Iterable[tuple[str, int]]) -> Reading:
-    """Read the kernel's files now. A process that is gone is left out."""
+def read(at_s: float, watched: Mapping[str, int]) -> Reading:
+    """Read the kernel's files now; `watched`: name -> descriptor of a schedstat. A process that is gone is left out."""
     first = (_PROC / "stat").read_text().partition("\n")[0]
-    waits = {name: delay for name, pid in watched if (delay := _run_delay_ns(pid)) is not None}
+    waits = {name: delay for name, fd in watched.items() if (delay := _run_delay_ns(fd)) is not None}
     return Reading(at_s, tuple(int(word) for word in first.split()[1 : 1 + _COUNTED]), _stall_us(), waits)
 
 
@@ -65,9 +66,9 @@ def _stall_us() -> int | None:
     return int(some.rpartition("total=")[2])
 
 
-def _run_delay_ns(pid: int) -> int | None:
-    """Time the main thread of `pid` was runnable and waited: the fabric and the nodes do their work there."""
+def _run_delay_ns(schedstat: int) -> int | None:
+    """Time the thread of `schedstat` was runnable and waited: the fabric and the nodes do their work in one."""
     try:
-        return int((_PROC / str(pid) / "schedstat").read_text().split()[1])
+        return int(os.pread(schedstat, 128, 0).split()[1])
     except (OSError, IndexError):
         return None

@@ -1,4 +1,4 @@
-"""The caller's side of the prober process: opens the raw sockets, hands them over, reads the probes."""
+"""The caller's side of the prober process: hands over the sockets to probe from, reads the probes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import select
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -14,28 +13,17 @@ from skyrack.orchestrator.measure import probe_process
 from skyrack.orchestrator.measure.child import LineChild
 from skyrack.orchestrator.measure.prober import Probe, Strays
 from skyrack.orchestrator.measure.shots import Plan
-from skyrack.v1 import namespaces
 
 
 class ProberError(Exception):
     """The prober process ended before its plan did."""
 
 
-def node_socket(socket_dir: Path, name: str) -> Path:
-    """Where a node's management socket is; whoever listens there is the node."""
-    return socket_dir / "nodes" / f"{name}.sock"
-
-
-def icmp_socket_in(pid: int) -> socket.socket:
-    """A raw ICMP socket in the network of process `pid`. Raises OSError."""
-    return namespaces.socket_in(pid, socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
-
-
 class ProbeProcess:
     """One plan of probes in a process of its own.
 
     with ProbeProcess() as prober:
-        prober.set_source("london", icmp_socket_in(pid))
+        prober.set_source("london", sock)
         prober.start(plan, t0_monotonic_ns)
         for probe in prober.probes(): ...
     """
@@ -97,6 +85,6 @@ class ProbeProcess:
 
     def _send(self, message: bytes, sock: socket.socket | None = None) -> None:
         try:
-            probe_process.send(self._channel, message, sock)
+            socket.send_fds(self._channel, [message], [sock.fileno()] if sock is not None else [])
         except BrokenPipeError:
             return

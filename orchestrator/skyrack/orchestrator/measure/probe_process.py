@@ -1,15 +1,14 @@
 """The prober as a process of its own, so that nothing the caller does can disturb it. `python -m ...probe_process FD`.
 
-    caller --SEQPACKET FD: {"op": "source"|"drop"|"run"|"stop", ...} [+ raw socket]--> prober --stdout: JSON
+    caller --SEQPACKET FD: {"op": "source"|"drop"|"run"|"stop", ...} [+ ping socket]--> prober --stdout: JSON
     lines--> caller
 
 Lines are probes, then one {"end": {strays}}. The end of the caller, or `stop`, ends it at once. Imports the
-standard library and four small files: it starts in some 50 ms and takes 12 MB.
+standard library and five small files: it starts in some 50 ms and takes 12 MB.
 """
 
 from __future__ import annotations
 
-import array
 import dataclasses
 import gc
 import json
@@ -21,6 +20,7 @@ from typing import Any
 
 from skyrack.orchestrator.measure.prober import Probe, Prober
 from skyrack.orchestrator.measure.shots import Plan, Route
+from skyrack.v1.descriptors import receive_fds
 
 MESSAGE_BYTES = 1 << 17
 
@@ -64,13 +64,9 @@ class _Control:
             self.prober.drop_source(message["name"])
 
     def _receive(self) -> tuple[dict[str, Any], socket.socket | None]:
-        data, fds, _, _ = socket.recv_fds(self.channel, MESSAGE_BYTES, 1, socket.MSG_CMSG_CLOEXEC)
+        data, fds = receive_fds(self.channel, MESSAGE_BYTES, 1)
         message: dict[str, Any] = json.loads(data) if data else {"op": "stop"}
-        sock = (
-            socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP, fileno=fds[0])
-            if fds
-            else None
-        )
+        sock = socket.socket(fileno=fds[0]) if fds else None
         if message["op"] == "stop":
             raise _Stop
         return message, sock
@@ -117,13 +113,6 @@ def run_message(plan: Plan, t0_monotonic_ns: int) -> bytes:
     if len(data) > MESSAGE_BYTES:
         raise ValueError(f"{len(plan.routes)} pairs are too many for one prober")
     return data
-
-
-def send(channel: socket.socket, message: bytes, sock: socket.socket | None = None) -> None:
-    """Send one message, with a socket if the operation needs one."""
-    fds = array.array("i", [sock.fileno()] if sock is not None else [])
-    ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)] if sock is not None else []
-    channel.sendmsg([message], ancillary)
 
 
 if __name__ == "__main__":

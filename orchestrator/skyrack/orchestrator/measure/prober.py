@@ -1,7 +1,8 @@
 """Sends ICMP echo requests at planned instants from inside many nodes' networks, and times the replies.
 
     schedule --timerfd--> stamp, sendto(a's socket) ~~ mesh ~~> b's kernel ~~ mesh ~~> SO_TIMESTAMPNS on a's socket
-                          CLOCK_MONOTONIC                                              brought to CLOCK_MONOTONIC
+                          CLOCK_MONOTONIC                  |                           brought to CLOCK_MONOTONIC
+                                                           '~ a router refuses ~ mesh ~~> a's error queue
 
 The time of sending is read just before the system call and the time of receiving is the kernel's, so neither a late
 wake-up of this process nor the time a reply waits in its socket is part of a measurement. Open loop: a reply is
@@ -15,7 +16,6 @@ import heapq
 import os
 import select
 import socket
-import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -26,8 +26,6 @@ from skyrack.orchestrator.measure.shots import Shot
 
 Outcome = Literal["reply", "lost", "unreachable", "expired", "unsent", "clock-set"]
 
-_SOL_RAW, _ICMP_FILTER = 255, 1
-_WANTED = (1 << icmp.ECHO_REPLY) | (1 << icmp.UNREACHABLE) | (1 << icmp.TIME_EXCEEDED)
 _RECEIVE_BUFFER_BYTES = 1 << 20
 _DRAIN = 64
 _CLOCK_SET_NS = 50_000
@@ -70,11 +68,10 @@ class _Flying:
 class _Source:
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
-        self.identifier = int.from_bytes(os.urandom(2), "big")
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_IP, socket.IP_TTL, 255)
+        sock.setsockopt(socket.SOL_IP, icmp.IP_RECVERR, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
-        sock.setsockopt(_SOL_RAW, _ICMP_FILTER, struct.pack("=I", ~_WANTED & 0xFFFFFFFF))
         stamps.stamp_receives(sock)
 
 
@@ -82,8 +79,7 @@ class Prober:
     """One loop for all sources.
 
     Args:
-        sources: node name -> raw ICMP socket opened in that node's network (see `skyrack.v1.namespaces.socket_in`);
-        owned from here on.
+        sources: node name -> ping socket of that node's network (see `skyrack.v1.hand_out`); owned from here on.
         t0_monotonic_ns: the run's zero.
         ip_bytes: size of a probe as an IPv4 packet.
     """
@@ -178,8 +174,10 @@ class Prober:
         if self._deadlines:
             at_ns = min(at_ns, self._deadlines[0][0])
         self._timer.arm(at_ns / 1e9)
-        for descriptor, _ in self._epoll.poll():
+        for descriptor, events in self._epoll.poll():
             if (source := self._by_fd.get(descriptor)) is not None:
+                if events & select.EPOLLERR:
+                    self._receive_errors(source)
                 self._receive(source)
             elif descriptor == self._timer.descriptor:
                 self._timer.clear()
@@ -192,34 +190,48 @@ class Prober:
         if source is None:
             self._unsent(shot, "source down")
             return
-        packet = icmp.echo_request(source.identifier, shot.seq, self._token, self._ip_bytes)
+        packet = icmp.echo_request(shot.seq, self._token, self._ip_bytes)
         offset_ns = stamps.realtime_offset_ns()
         target = (route.address, 0)
         sent_ns = stamps.monotonic_ns()
         try:
             source.sock.sendto(packet, target)
-        except OSError as error:
-            self._unsent(shot, error.strerror or str(error))
-            return
+        except OSError:
+            # A router's refusal of an earlier probe fails the next call on the socket, once, whatever that call is.
+            sent_ns = stamps.monotonic_ns()
+            try:
+                source.sock.sendto(packet, target)
+            except OSError as error:
+                self._unsent(shot, error.strerror or str(error))
+                return
         self._flying[shot.seq] = _Flying(shot, sent_ns, offset_ns)
         heapq.heappush(self._deadlines, (sent_ns + round(route.timeout_s * 1e9), shot.seq))
 
     def _receive(self, source: _Source) -> None:
         for _ in range(_DRAIN):
             try:
-                packet, control, _, _ = source.sock.recvmsg(2048, stamps.CONTROL_BYTES)
+                message, control, _, sender = source.sock.recvmsg(2048, stamps.CONTROL_BYTES)
             except BlockingIOError:
                 return
             except OSError:
-                # An error the kernel queued on the socket (the interface went away); reading it clears it.
+                # A refusal that is in the error queue, or the interface went away; reading it clears it.
                 continue
             stamp_ns = stamps.receive_stamp_ns(control)
-            answer = icmp.parse(packet, source.identifier, self._token)
+            answer = icmp.parse_reply(message, sender[0], self._token)
             if answer is None:
                 self.strays.foreign += 1
-            elif isinstance(answer, icmp.Reply):
-                self._reply(answer, stamp_ns)
             else:
+                self._reply(answer, stamp_ns)
+
+    def _receive_errors(self, source: _Source) -> None:
+        """What routers, or the sender's own kernel, said about probes that will not be answered."""
+        room = icmp.ERROR_CONTROL_BYTES + stamps.CONTROL_BYTES
+        for _ in range(_DRAIN):
+            try:
+                quoted, control, _, target = source.sock.recvmsg(2048, room, socket.MSG_ERRQUEUE)
+            except OSError:
+                return
+            if (answer := icmp.parse_error(quoted, control, target[0])) is not None:
                 self._refused(answer)
 
     def _reply(self, answer: icmp.Reply, stamp_ns: int | None) -> None:
@@ -264,6 +276,7 @@ class Prober:
                 continue
             # The reply may wait in the socket, stamped in time, while this process was held up.
             if (source := self._sources.get(flying.shot.route.a)) is not None:
+                self._receive_errors(source)
                 self._receive(source)
             if self._flying.pop(sequence, None) is not None:
                 self._done.append(self._probe(flying, None, "lost", ""))

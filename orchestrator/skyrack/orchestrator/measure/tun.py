@@ -5,37 +5,57 @@ A fabric that cannot keep up does not know it: what it never read it cannot coun
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+import os
+from dataclasses import dataclass
 
 INTERFACE = "mesh0"
 _TX_DROPPED = 11
+_READ_BYTES = 1 << 16
 
 
-def tx_dropped(pid: int) -> int | None:
-    """Drops on the way out of the network of process `pid` so far; None when it is gone."""
-    try:
-        lines = Path(f"/proc/{pid}/net/dev").read_text().splitlines()
-    except OSError:
-        return None
-    for line in lines:
+def tx_dropped(net_dev: int) -> int | None:
+    """Drops on the way out so far, from a descriptor of a network's /proc/net/dev; None when mesh0 is gone."""
+    for line in os.pread(net_dev, _READ_BYTES, 0).decode().splitlines():
         name, _, figures = line.partition(":")
         if name.strip() == INTERFACE:
             return int(figures.split()[_TX_DROPPED])
     return None
 
 
+@dataclass(slots=True)
+class _Counter:
+    net_dev: int
+    first: int
+    last: int
+
+
 class TunDrops:
-    """Adds up drops since the first look at each process; a node that comes back begins at zero again."""
+    """Adds up drops since each network was added; a node that comes back begins at zero again."""
 
     def __init__(self) -> None:
-        self._first: dict[int, int] = {}
-        self._last: dict[int, int] = {}
+        self._counters: dict[str, _Counter] = {}
+        self._before = 0
 
-    def look(self, pids: Mapping[str, int]) -> int:
-        """Read the counters of the processes that are there; returns the total so far."""
-        for pid in pids.values():
-            if (count := tx_dropped(pid)) is not None:
-                self._first.setdefault(pid, count)
-                self._last[pid] = count
-        return sum(self._last[pid] - self._first[pid] for pid in self._last)
+    def add(self, name: str, net_dev: int) -> None:
+        """Count at this network of node `name` from now on. Owns the descriptor, which keeps the network in being."""
+        self.remove(name)
+        count = tx_dropped(net_dev) or 0
+        self._counters[name] = _Counter(net_dev, count, count)
+
+    def remove(self, name: str) -> None:
+        """Let go of the network of `name`; what was counted there stays counted."""
+        if (counter := self._counters.pop(name, None)) is not None:
+            self._before += counter.last - counter.first
+            os.close(counter.net_dev)
+
+    def look(self) -> int:
+        """Read all counters; returns the total so far."""
+        for counter in self._counters.values():
+            if (count := tx_dropped(counter.net_dev)) is not None:
+                counter.last = count
+        return self._before + sum(counter.last - counter.first for counter in self._counters.values())
+
+    def close(self) -> None:
+        """Let go of all networks."""
+        for name in list(self._counters):
+            self.remove(name)

@@ -1,4 +1,4 @@
-"""Process ids across PID namespaces: the run counts from one inside its own, the measurement looks from outside."""
+"""Process ids across PID namespaces, for showing: the run counts from one inside its own, its user looks from outside."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ _PROC = Path("/proc")
 
 
 def with_host_pids(status: Mapping[str, Any], socket_dir: Path) -> dict[str, Any]:
-    """A run's status with `pid` of the orchestrator, the fabric and every node as this process sees them; None if gone.
+    """A run's status with `pid` of the orchestrator, the fabric and every node as this process sees them; None if
+    gone, or in a PID namespace that cannot be seen from here.
 
     The run knows its processes by the ids of its own PID namespace, which mean something else, or nothing, outside.
     """
     orchestrator = _listener(socket_dir / "api.sock")
     inner = status["fabric"]["inner_pid"]
     fabric = child_with_inner_pid(orchestrator, inner) if orchestrator and inner else None
+    sockets = Path(status["mesh_dir"], "nodes")
     nodes = [
-        {
-            **node,
-            "pid": _listener(socket_dir / "nodes" / f"{node['name']}.sock") if node["inner_pid"] else None,
-        }
+        {**node, "pid": _listener(sockets / f"{node['name']}.sock") if node["inner_pid"] else None}
         for node in status["nodes"]
     ]
     return {**status, "pid": orchestrator, "nodes": nodes, "fabric": {**status["fabric"], "pid": fabric}}
