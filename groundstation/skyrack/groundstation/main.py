@@ -4,8 +4,8 @@ from skyrack.node import main as node
 from skyrack.node.config import ConfigError, NodeConfig
 
 
-def run(config: NodeConfig) -> int:
+def run(config: NodeConfig, tun_fd: int | None = None) -> int:
     """Be the ground station until SIGTERM; see `skyrack.node.main.run`. Raises ConfigError for a satellite."""
     if config.kind != "ground":
         raise ConfigError(f"kind: {config.kind!r}, a ground station is 'ground'")
-    return node.run(config)
+    return node.run(config, tun_fd)

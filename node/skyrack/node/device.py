@@ -1,6 +1,7 @@
 """The node's one network device: `mesh0`, a TUN whose other end is the fabric."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import struct
@@ -13,6 +14,26 @@ from skyrack.node.netlink import Netlink
 DEVICE = "mesh0"
 # Deep enough that the fabric, not the kernel, is where a burst is queued and counted.
 QUEUE_PACKETS = 2000
+
+# Settings of a node's network, by name: the values that will do, the best first.
+SYSCTLS: dict[str, tuple[str, ...]] = {
+    # Paths reach 74 hops.
+    "net.ipv4.ip_default_ttl": ("255",),
+    # A path of 100 ms at 5 Gbit/s holds 62 MB: with the usual 6 and 4 MB the window, not the mesh, would set the rate.
+    "net.ipv4.tcp_rmem": ("4096 131072 67108864",),
+    "net.ipv4.tcp_wmem": ("4096 65536 67108864",),
+    # A node answers every traceroute probe, not one a second per peer.
+    "net.ipv4.icmp_ratelimit": ("0",),
+    # Unprivileged ping, for every group that can be named: in a rootless engine these are the 65,536 of its user
+    # namespace, and in a user namespace with a single group that one.
+    "net.ipv4.ping_group_range": ("0 2147483647", "0 65535", "0 0"),
+}
+# What a compose file has to set for a node's container, where /proc/sys is read-only. A value here is one that every
+# engine can set, because a container whose sysctl is refused does not start. IPv6 is absent for that reason too:
+# a kernel may be without it, and mesh0 is kept free of link-local addresses by netlink.
+CONTAINER_SYSCTLS: dict[str, str] = {name: values[0] for name, values in SYSCTLS.items()} | {
+    "net.ipv4.ping_group_range": "0 65535"
+}
 
 _TUNSETIFF = 0x400454CA
 _TUNSETOFFLOAD = 0x400454D0
@@ -47,26 +68,16 @@ def configure(config: NodeConfig) -> list[str]:
 
     Returns what could not be set and can be lived without, for the log. Raises OSError for the rest.
     """
-    missed = []
-    settings = {
-        # No link-local address, hence no router solicitations into the mesh.
-        f"/proc/sys/net/ipv6/conf/{DEVICE}/addr_gen_mode": ("1",),
-        # Paths reach 74 hops.
-        "/proc/sys/net/ipv4/ip_default_ttl": ("255",),
-        # A path of 100 ms at 5 Gbit/s holds 62 MB: with the usual 6 and 4 MB the window, not the mesh, would set the rate.
-        "/proc/sys/net/ipv4/tcp_rmem": ("4096 131072 67108864",),
-        "/proc/sys/net/ipv4/tcp_wmem": ("4096 65536 67108864",),
-        # A node answers every traceroute probe, not one a second per peer.
-        "/proc/sys/net/ipv4/icmp_ratelimit": ("0",),
-        # Unprivileged ping; in a user namespace with a single group only that group can be named.
-        "/proc/sys/net/ipv4/ping_group_range": ("0 2147483647", "0 0"),
-    }
-    for path, values in settings.items():
-        if not _write_first(path, values):
-            missed.append(path)
+    missed = [name for name, values in SYSCTLS.items() if not _set_first(name, values)]
     address = IPv4Address(config.address)
     with Netlink() as netlink:
         netlink.set_link_up("lo")
+        try:
+            # No link-local address, hence no router solicitations into the mesh.
+            netlink.without_link_local(DEVICE)
+        except OSError as error:
+            if error.errno != errno.EAFNOSUPPORT:
+                missed.append(str(error))
         netlink.set_link_up(
             DEVICE, mtu=config.mtu, queue_packets=QUEUE_PACKETS, gso_max_bytes=config.gso_max_bytes
         )
@@ -75,10 +86,14 @@ def configure(config: NodeConfig) -> list[str]:
     return missed
 
 
-def _write_first(path: str, values: tuple[str, ...]) -> bool:
-    """Write the first value the kernel takes; False when it takes none."""
+def _set_first(name: str, values: tuple[str, ...]) -> bool:
+    """Have one of the values: the one that is there already, else the first the kernel takes; False without any."""
+    path = Path("/proc/sys", *name.split("."))
+    with contextlib.suppress(OSError):
+        if " ".join(path.read_text().split()) in values:
+            return True
     for value in values:
         with contextlib.suppress(OSError):
-            Path(path).write_text(value)
+            path.write_text(value)
             return True
     return False

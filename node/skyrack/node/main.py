@@ -25,9 +25,10 @@ from skyrack.node.service import NodeService
 BUSY_LIMIT_S = 10.0
 
 
-def run(config: NodeConfig) -> int:
+def run(config: NodeConfig, tun_fd: int | None = None) -> int:
     """Be the node until SIGTERM or SIGINT. Returns the exit status: 0, or 1 after an error, which is logged.
 
+    `tun_fd` is mesh0, made and configured, in a process that is isolated already; without it both are done here.
     Call it in a fresh process with one thread and without any gRPC object.
     """
     # Before the loop has handlers there is nothing to drain. As init, default actions would be ignored.
@@ -42,10 +43,10 @@ def run(config: NodeConfig) -> int:
     try:
         config.grpc_socket.parent.mkdir(mode=0o700, exist_ok=True)
         os.nice(config.niceness)
-        missed = isolate(config) if config.isolate else []
+        missed = isolate(config) if config.isolate and tun_fd is None else []
         for text in missed:
             log.warning("isolation incomplete", extra=fields(error=text))
-        asyncio.run(_serve(config, lines, RealClock()))
+        asyncio.run(_serve(config, tun_fd, lines, RealClock()))
     except Exception as error:
         log.exception("node failed")
         print(f"{config.name}: {error}", file=sys.stderr)
@@ -53,7 +54,7 @@ def run(config: NodeConfig) -> int:
     return 0
 
 
-async def _serve(config: NodeConfig, lines: JsonLines, clock: Clock) -> None:
+async def _serve(config: NodeConfig, tun_fd: int | None, lines: JsonLines, clock: Clock) -> None:
     """Device, attach, serve, join, in that order; then wait for the end."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -61,7 +62,8 @@ async def _serve(config: NodeConfig, lines: JsonLines, clock: Clock) -> None:
         loop.add_signal_handler(signum, stop.set)
     if os.getpid() == 1:
         loop.add_signal_handler(signal.SIGCHLD, _reap)
-    tun_fd = await _open_device(config, clock)
+    if tun_fd is None:
+        tun_fd = await _open_device(config, clock)
     fabric = FabricLink(config.name, config.fabric_socket, tun_fd, clock)
     control = ControlLink(config, clock)
     service = NodeService(config, clock, fabric, control)
@@ -100,8 +102,8 @@ async def _open_device(config: NodeConfig, clock: Clock) -> int:
             if error.errno != errno.EBUSY or clock.monotonic_ns() > deadline_ns:
                 raise
         await clock.sleep(RETRY_S)
-    for path in device.configure(config):
-        log.warning("setting refused", extra=fields(path=path))
+    for text in device.configure(config):
+        log.warning("setting refused", extra=fields(setting=text))
     return tun_fd
 
 

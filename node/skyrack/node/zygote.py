@@ -12,27 +12,22 @@ however it dies. It holds no thread and no gRPC object: a fork of either hangs.
 """
 
 import argparse
-import ctypes
 import gc
-import importlib
 import json
 import os
 import selectors
 import signal
 import socket
 import sys
-from collections.abc import Callable
 from typing import Any
 
 from skyrack.node.clock import Clock, RealClock
 from skyrack.node.config import ConfigError, NodeConfig
+from skyrack.node.forked import become
+from skyrack.node.mains import Run, load_mains
 from skyrack.v1 import namespaces
 
-DEFAULT_MAIN = "skyrack.node.main"
 STOP_LIMIT_S = 3.0
-_PR_SET_NAME = 15
-
-Run = Callable[[NodeConfig], int]
 
 
 class Zygote:
@@ -129,32 +124,19 @@ class Zygote:
         try:
             pid = os.fork()
             if pid == 0:
-                self._become(config)
+                run = self._mains[config.kind]
+                become(f"sky {config.name}", self._leave, lambda: run(config))
         finally:
             if config.isolate:
                 namespaces.setns(self._pid_namespace, namespaces.CLONE_NEWPID)
         return pid
 
-    def _become(self, config: NodeConfig) -> None:
-        """In the child: leave nothing of the zygote behind, run the node, never return."""
-        status = 1
-        try:
-            namespaces.die_with_parent()
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            # Until it serves. The default would be to ignore it: this is the init of its namespace.
-            signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-            os.setsid()
-            self._channel.close()
-            self._wake_read.close()
-            self._wake_write.close()
-            os.close(self._pid_namespace)
-            ctypes.CDLL(None).prctl(_PR_SET_NAME, f"sky {config.name}".encode(), 0, 0, 0)
-            status = self._mains[config.kind](config)
-        except BaseException as error:
-            sys.stderr.write(f"{config.name}: {error!r}\n")
-        finally:
-            os._exit(status)
+    def _leave(self) -> None:
+        """In the child: close what is the zygote's."""
+        self._channel.close()
+        self._wake_read.close()
+        self._wake_write.close()
+        os.close(self._pid_namespace)
 
     def _reap(self) -> None:
         while self._names:
@@ -179,17 +161,6 @@ class Zygote:
                 if selector.select(left_ns / 1e9):
                     self._wake_read.recv(4096)
                     self._reap()
-
-
-def load_mains(arguments: list[str]) -> dict[str, Run]:
-    """The `run` of each kind's module, from `kind=module` arguments. Raises ValueError, ImportError."""
-    modules = {"satellite": DEFAULT_MAIN, "ground": DEFAULT_MAIN}
-    for argument in arguments:
-        kind, equals, module = argument.partition("=")
-        if not equals or kind not in modules:
-            raise ValueError(f"--main {argument}: expected satellite=MODULE or ground=MODULE")
-        modules[kind] = module
-    return {kind: importlib.import_module(module).run for kind, module in modules.items()}
 
 
 def main() -> int:
