@@ -39,7 +39,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mount.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p)
 
 
-def _check(result: int, what: str) -> None:
+def check(result: int, what: str) -> None:
+    """Raise the OSError of a libc call that returned `result`; the library must be loaded with use_errno."""
     if result != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{what}: {os.strerror(number)}")
@@ -47,12 +48,12 @@ def _check(result: int, what: str) -> None:
 
 def unshare(flags: int) -> None:
     """Give the calling thread new namespaces; CLONE_NEWPID takes effect for its next children."""
-    _check(_libc.unshare(flags), f"unshare({flags:#x})")
+    check(_libc.unshare(flags), f"unshare({flags:#x})")
 
 
 def setns(fd: int, flags: int) -> None:
     """Move the calling thread into the namespaces `flags` of a namespace descriptor or a pidfd."""
-    _check(_libc.setns(fd, flags), f"setns({flags:#x})")
+    check(_libc.setns(fd, flags), f"setns({flags:#x})")
 
 
 def mount(
@@ -63,12 +64,12 @@ def mount(
     kind = fstype.encode() if fstype is not None else None
     options = data.encode() if data is not None else None
     result = _libc.mount(source.encode(), os.fsencode(target), kind, flags, options)
-    _check(result, f"mount {fstype or source} on {target}")
+    check(result, f"mount {fstype or source} on {target}")
 
 
 def unmount(target: str | Path) -> None:
     """Detach a mount at once, busy or not."""
-    _check(_libc.umount2(os.fsencode(target), _MNT_DETACH), f"unmount {target}")
+    check(_libc.umount2(os.fsencode(target), _MNT_DETACH), f"unmount {target}")
 
 
 def make_mounts_private() -> None:
@@ -81,7 +82,7 @@ def die_with_parent(signum: int = signal.SIGKILL) -> None:
 
     Does not tell about a parent that ended before the call: compare os.getppid() afterwards.
     """
-    _check(_libc.prctl(_PR_SET_PDEATHSIG, signum, 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
+    check(_libc.prctl(_PR_SET_PDEATHSIG, signum, 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
 
 
 def pid_of_socket(path: str | Path) -> int:
@@ -220,11 +221,9 @@ def _result(answer: bytes) -> str:
 
 def _is_subreaper() -> bool:
     value = ctypes.c_int()
-    _check(
-        _libc.prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(value), 0, 0, 0), "prctl(PR_GET_CHILD_SUBREAPER)"
-    )
+    check(_libc.prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(value), 0, 0, 0), "prctl(PR_GET_CHILD_SUBREAPER)")
     return bool(value.value)
 
 
 def _set_subreaper(on: bool) -> None:
-    _check(_libc.prctl(_PR_SET_CHILD_SUBREAPER, int(on), 0, 0, 0), "prctl(PR_SET_CHILD_SUBREAPER)")
+    check(_libc.prctl(_PR_SET_CHILD_SUBREAPER, int(on), 0, 0, 0), "prctl(PR_SET_CHILD_SUBREAPER)")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import grpc
 
@@ -43,6 +44,17 @@ class EchoPlan:
     payload_bytes: int
     timeout_s: float
     t0_monotonic_ns: int
+
+    def as_mapping(self) -> dict[str, Any]:
+        """For JSON, to a worker that is no child."""
+        return asdict(self)
+
+    @classmethod
+    def from_mapping(cls, data: Mapping[str, Any]) -> EchoPlan:
+        """The reverse of `as_mapping`. Raises TypeError, KeyError."""
+        arrivals = dict(data["arrivals"])
+        pairs = tuple(Pair(**pair) for pair in arrivals.pop("pairs"))
+        return cls(**{**data, "arrivals": Arrivals(pairs, **arrivals)})
 
 
 def run_worker(

@@ -1,6 +1,6 @@
 """Keeps one worker alive in every source node, and accounts for every planned operation exactly once.
 
-A worker lives in the node's PID namespace, so it dies with the node, like any program that runs there. Then
+A worker lives in the node's PID namespace (starter.py), so it dies with the node, like any program that runs there. Then
 - operations it may have started and did not finish are `unknown` ("source died"),
 - operations meant to start before a new worker is ready are `fail` ("source down"): nobody started them.
 
@@ -13,18 +13,17 @@ import gc
 import json
 import os
 import selectors
-import signal
-import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
 
 from skyrack.groundstation.load.arrivals import Arrival, Arrivals
 from skyrack.groundstation.load.clock import RunClock
-from skyrack.groundstation.load.echo import EchoPlan, run_worker
+from skyrack.groundstation.load.container import ContainerStarter
+from skyrack.groundstation.load.echo import EchoPlan
+from skyrack.groundstation.load.local import LocalStarter
 from skyrack.groundstation.load.operation import Kind, Operation
-from skyrack.v1 import namespaces
+from skyrack.groundstation.load.starter import Starter, Worker
 
 _TICK_S = 0.05
 _RETRY_S = 0.1
@@ -60,7 +59,7 @@ class _Source:
 
     name: str
     pairs: dict[str, _Planned]
-    worker: int | None = None
+    worker: Worker | None = None
     lines: int = -1
     go: int = -1
     partial: bytes = b""
@@ -77,14 +76,15 @@ class Supervisor:
     """Runs one echo workload.
 
     Args:
-        socket_dir: the run's, with `nodes/<name>.sock` of every node.
+        mesh_dir: the run's, with `nodes/<name>.sock` of every node, or `nodes/<name>.init.sock` of its container.
         emit: gets every line of the output: operations, and events ({"event": "ready" | "source_down" | "source_up"}).
         control: descriptor with the caller's lines: `start RUN_S` begins the workload, the end of input stops it.
     """
 
-    def __init__(self, plan: EchoPlan, socket_dir: Path, emit: Callable[[str], None], control: int) -> None:
+    def __init__(self, plan: EchoPlan, mesh_dir: Path, emit: Callable[[str], None], control: int) -> None:
         self._plan = plan
-        self._socket_dir = socket_dir
+        self._local = LocalStarter(plan, mesh_dir, self._leave)
+        self._container = ContainerStarter(plan, mesh_dir)
         self._emit = emit
         self._control = control
         self._clock = RunClock(plan.t0_monotonic_ns)
@@ -146,52 +146,31 @@ class Supervisor:
             self._emit(json.dumps({"event": "ready"}))
 
     def _launch(self, source: _Source) -> None:
+        lines_read, lines_write = os.pipe()
+        go_read, go_write = os.pipe()
+        starter: Starter = self._container if self._container.reaches(source.name) else self._local
         try:
-            node_pid = namespaces.pid_of_socket(self._socket_dir / "nodes" / f"{source.name}.sock")
-            lines_read, lines_write = os.pipe()
-            go_read, go_write = os.pipe()
-            try:
-                pid = namespaces.fork_into(node_pid)
-            except OSError:
-                for descriptor in (lines_read, lines_write, go_read, go_write):
-                    os.close(descriptor)
-                raise
+            worker = starter.start(source.name, warm_up=source.starts == 0, lines=lines_write, go=go_read)
         except OSError:
-            return  # not there yet, or on its way out: tried again soon
-        if pid == 0:
-            self._become_worker(source, lines_write, go_read)
-        os.close(lines_write)
-        os.close(go_read)
+            # Not there yet, or on its way out: tried again soon.
+            os.close(lines_read)
+            os.close(go_write)
+            return
+        finally:
+            os.close(lines_write)
+            os.close(go_read)
         os.set_blocking(lines_read, False)
-        source.worker, source.lines, source.go, source.partial = pid, lines_read, go_write, b""
+        source.worker, source.lines, source.go, source.partial = worker, lines_read, go_write, b""
         source.starts += 1
         self._selector.register(lines_read, selectors.EVENT_READ, lambda: self._read(source))
 
-    def _become_worker(self, source: _Source, lines: int, go: int) -> NoReturn:
-        status = 1
-        try:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            self._selector.close()
-            nothing = os.open(os.devnull, os.O_RDWR)
-            for descriptor in (0, 1):
-                os.dup2(nothing, descriptor)
-            for other in self._sources:
-                if other.worker is not None:
-                    os.close(other.lines)
-                    os.close(other.go)
-            with open(lines, "w", buffering=1) as out, open(go) as answers:
-                run_worker(
-                    self._plan,
-                    source.name,
-                    warm_up=source.starts == 0,
-                    emit=lambda line: print(line, file=out, flush=True),
-                    wait_for_go=answers.readline,
-                )
-            status = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(status)
+    def _leave(self) -> None:
+        """In a forked worker: close what is the supervisor's."""
+        self._selector.close()
+        for source in self._sources:
+            if source.worker is not None:
+                os.close(source.lines)
+                os.close(source.go)
 
     def _read(self, source: _Source) -> None:
         data = os.read(source.lines, _READ_BYTES)
@@ -231,7 +210,7 @@ class Supervisor:
         self._selector.unregister(source.lines)
         os.close(source.lines)
         os.close(source.go)
-        os.waitpid(source.worker, 0)
+        source.worker.end()
         source.worker, source.from_s = None, None
         source.retry_s = now_s + _RETRY_S
         if not source.over:
@@ -271,8 +250,7 @@ class Supervisor:
         self._advance(now_s)
         for source in self._sources:
             if source.worker is not None:
-                os.kill(source.worker, signal.SIGKILL)
-                os.waitpid(source.worker, 0)
+                source.worker.end()
                 source.worker = None
             self._give_up(source, now_s, "stopped")
         self._selector.close()

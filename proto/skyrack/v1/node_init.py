@@ -1,0 +1,153 @@
+"""Wire format of `nodes/NAME.init.sock`: what the init of a node's container does for processes outside of it.
+
+    asks                             AF_UNIX SOCK_SEQPACKET                             init
+      |  {"op":"signal","signal":9}                                                       |
+      | --------------------------------------------------------------------------------> |  sends it to the node
+      | <------------------------------------------------------------------- {"ok":true}  |
+      |  {"op":"worker","kind":"echo","arguments":{...}} + SCM_RIGHTS [what it needs]     |
+      | --------------------------------------------------------------------------------> |  forks it into the node
+      | <------------------------------------------------------------------- {"ok":true}  |
+      | <---------------------------------- {"ended":{"code":0}}, or {"signal":9}, and EOF |
+
+A request that cannot be served is answered {"ok":false,"error":"..."}. A connection has at most one worker, and the
+worker's life is the connection's: when either ends, so does the other. EOF without `ended`: the container is gone.
+
+Exceptions: `NodeInitError` for a message that breaks the format and for a refusal; `OSError` from the socket itself,
+including `BlockingIOError`.
+"""
+
+import json
+import os
+import signal
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MAX_MESSAGE_BYTES = 4096
+MAX_DESCRIPTORS = 8
+
+
+class NodeInitError(ValueError):
+    """The message is none of this format, or the init refused."""
+
+
+@dataclass(frozen=True)
+class Signal:
+    """Send a signal to the node process."""
+
+    signum: int
+
+
+@dataclass(frozen=True)
+class StartWorker:
+    """Fork a worker of a kind the container was started with; `arguments` are its own business."""
+
+    kind: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a worker ended: an exit code from 0, or minus the signal that killed it, as subprocess has it."""
+
+    code: int
+
+
+def init_socket(mesh_dir: str | os.PathLike[str], name: str) -> Path:
+    """Where the init of a node's container listens."""
+    return Path(mesh_dir, "nodes", f"{name}.init.sock")
+
+
+def pack_request(request: Signal | StartWorker) -> bytes:
+    """Bytes of a request."""
+    if isinstance(request, Signal):
+        return _dump({"op": "signal", "signal": request.signum})
+    return _dump({"op": "worker", "kind": request.kind, "arguments": dict(request.arguments)})
+
+
+def unpack_request(data: bytes) -> Signal | StartWorker:
+    """The request in `data`. Raises NodeInitError."""
+    message = _load(data)
+    operation = message.get("op")
+    if operation == "signal":
+        signum = message.get("signal")
+        if type(signum) is not int or not 0 < signum < signal.NSIG:
+            raise NodeInitError(f"signal {signum!r}, expected 1 to {signal.NSIG - 1}")
+        return Signal(signum)
+    if operation == "worker":
+        kind, arguments = message.get("kind"), message.get("arguments", {})
+        if not isinstance(kind, str) or not isinstance(arguments, dict):
+            raise NodeInitError("worker: expected kind, a text, and arguments, an object")
+        return StartWorker(kind, arguments)
+    raise NodeInitError(f"op {operation!r}, expected signal or worker")
+
+
+def pack_done() -> bytes:
+    """Bytes of the answer to a request that was served."""
+    return _dump({"ok": True})
+
+
+def pack_refused(error: str) -> bytes:
+    """Bytes of the answer to one that was not; an error that is too long for one message is cut."""
+    return _dump({"ok": False, "error": error[:512]})
+
+
+def pack_ended(ended: Ended) -> bytes:
+    """Bytes of a worker's end."""
+    how = {"code": ended.code} if ended.code >= 0 else {"signal": -ended.code}
+    return _dump({"ended": how})
+
+
+def unpack_answer(data: bytes) -> Ended | None:
+    """A worker's end, or None: the request was served. Raises NodeInitError, also for a refusal."""
+    message = _load(data)
+    if message.get("ok") is True:
+        return None
+    if message.get("ok") is False:
+        raise NodeInitError(str(message.get("error")))
+    match message.get("ended"):
+        case {"code": int(code)} if code >= 0:
+            return Ended(code)
+        case {"signal": int(signum)} if signum > 0:
+            return Ended(-signum)
+    raise NodeInitError(f"answer {message!r}, expected ok or ended")
+
+
+def send_request(sock: socket.socket, request: Signal | StartWorker, descriptors: Sequence[int] = ()) -> None:
+    """Ask; the sender keeps its own copies of the descriptors open."""
+    socket.send_fds(sock, [pack_request(request)], list(descriptors))
+
+
+def signal_node(path: str | os.PathLike[str], signum: int, *, timeout_s: float = 2.0) -> None:
+    """Send a signal to the node process behind an init socket, and wait for the answer.
+
+    Raises OSError: nothing listens there, or it does not answer in time. Raises NodeInitError: it refused.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock:
+        sock.settimeout(timeout_s)
+        sock.connect(os.fspath(path))
+        send_request(sock, Signal(signum))
+        # A container that the signal ended may be gone before it could answer.
+        if data := sock.recv(MAX_MESSAGE_BYTES):
+            unpack_answer(data)
+
+
+def _dump(message: dict[str, Any]) -> bytes:
+    data = json.dumps(message, separators=(",", ":")).encode()
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise NodeInitError(f"message of {len(data)} bytes, at most {MAX_MESSAGE_BYTES} allowed")
+    return data
+
+
+def _load(data: bytes) -> dict[str, Any]:
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise NodeInitError(f"message longer than {MAX_MESSAGE_BYTES} bytes")
+    try:
+        message = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise NodeInitError(f"message is not JSON: {error}") from error
+    if not isinstance(message, dict):
+        raise NodeInitError(f"message is a {type(message).__name__}, expected an object")
+    return message
