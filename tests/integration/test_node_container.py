@@ -1,0 +1,405 @@
+"""The first process of a node's container, with the privileges an engine gives it, and what it does for others."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from skyrack.v1 import namespaces, node_init
+
+from .container_world import ROOT, ContainerWorld, open_container_world
+from .node_stand_ins import eventually
+from .test_node_process import INSIDE, alive
+
+pytestmark = pytest.mark.mesh
+
+
+@pytest.fixture(params=["root", "user"])
+async def world(request: pytest.FixtureRequest) -> AsyncIterator[ContainerWorld]:
+    if os.getuid() and request.param == "root":
+        pytest.skip("needs root")
+    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        pytest.skip("needs a writable /dev/net/tun")
+    async with open_container_world(root=request.param == "root") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[ContainerWorld]:
+    """With exactly the privileges of the compose file."""
+    if os.getuid():
+        pytest.skip("needs root")
+    async with open_container_world(root=True) as opened:
+        yield opened
+
+
+def status_of(pid: int) -> dict[str, str]:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+
+async def inside(world: ContainerWorld, name: str, *command: str) -> str:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", INSIDE, str(world.node_pid(name)), *command, stdout=subprocess.PIPE
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0, command
+    return output.decode()
+
+
+async def receive(sock: socket.socket) -> Any:
+    data = await asyncio.to_thread(sock.recv, 8192)
+    return json.loads(data) if data else None
+
+
+async def start_worker(sock: socket.socket) -> tuple[int, int]:
+    """A worker that waits: its pid as its container counts, and the descriptor whose end it waits for."""
+    says_read, says_write = os.pipe()
+    waits_read, waits_write = os.pipe()
+    request = node_init.StartWorker("wait", {"text": "here"})
+    node_init.send_request(sock, request, [says_write, waits_read])
+    os.close(says_write)
+    os.close(waits_read)
+    assert await receive(sock) == {"ok": True}
+    word, pid = (await asyncio.to_thread(os.read, says_read, 100)).split()
+    assert word == b"here"
+    os.close(says_read)
+    return int(pid), waits_write
+
+
+def workers_beside(world: ContainerWorld, name: str) -> list[int]:
+    """Pids, as this test sees them, of the init's children that are not the node."""
+    node = world.node_pid(name)
+    init = int(status_of(node)["PPid"])
+    children = Path(f"/proc/{init}/task/{init}/children").read_text().split()
+    return [int(pid) for pid in children if int(pid) != node]
+
+
+def open_files(pid: int) -> list[str]:
+    """What its descriptors are."""
+    return [os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir()]
+
+
+def own_hosts() -> bytes:
+    return Path("/etc/hosts").read_bytes()
+
+
+async def test_a_node_joins_and_nobody_in_its_container_has_a_capability_left(world: ContainerWorld) -> None:
+    container = await world.run("n0")
+    node = world.node_pid("n0")
+    init = int(status_of(node)["PPid"])
+    assert status_of(init)["NSpid"].split()[-1] == "1"
+    for pid in (node, init):
+        status = status_of(pid)
+        for key in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+            assert int(status[key], 16) == 0, (pid, key)
+        assert status["NoNewPrivs"] == "1"
+        if world.root:
+            assert status["Uid"].split() == ["1000"] * 4
+            assert status["Gid"].split() == ["1000"] * 4
+            assert status["Groups"] == ""
+        assert status["Threads"] == "1" or pid == node, "a fork of threads hangs"
+    assert world.fabric.hellos == ["n0"]
+    refused = [fields["setting"] for fields in container.said("setting refused")]
+    # The one thing a user namespace of a single group cannot do.
+    assert refused == [] or (not world.root and refused == ["net.ipv4.ping_group_range"])
+    assert "/dev/net/tun" not in open_files(init), "the device would outlive the node"
+
+
+async def test_the_settings_of_a_compose_file_leave_nothing_to_be_set_in_a_container(
+    engine: ContainerWorld,
+) -> None:
+    container = await engine.run("n0")
+    show = """
+import socket, os
+from pathlib import Path
+try: Path("/proc/sys/net/ipv4/ip_default_ttl").write_text("64"); print("writable")
+except OSError: print("read-only")
+print(*sorted(name for _, name in socket.if_nameindex() if name in ("lo", "mesh0", "eth0")))
+print(*Path("/proc/sys/net/ipv4/ping_group_range").read_text().split())
+print(*[line for line in Path("/proc/net/if_inet6").read_text().splitlines() if "mesh0" in line])
+"""
+    lines = (await inside(engine, "n0", sys.executable, "-c", show)).splitlines()
+    assert lines == ["read-only", "lo mesh0", "0 65535", ""]
+    assert container.said("setting refused") == []
+
+
+async def test_names_are_written_into_the_files_that_the_engine_mounts(world: ContainerWorld) -> None:
+    before = own_hosts()
+    await world.run("n0")
+    assert await inside(world, "n0", "cat", "/etc/hosts") == (world.mesh_dir / "hosts").read_text()
+    assert await inside(world, "n0", "cat", "/etc/resolv.conf") == ""
+    assert own_hosts() == before
+
+
+async def test_it_waits_for_its_configuration_and_says_so_once(world: ContainerWorld) -> None:
+    container = await world.start("n0")
+    await eventually(lambda: bool(container.said("waiting for the configuration")), "it says that it waits")
+    world.configure("n0")
+    await eventually(lambda: world.orchestrator.joined == ["n0"], "it joins")
+    path = str(world.mesh_dir / "nodes" / "n0.json")
+    assert container.said("waiting for the configuration") == [{"path": path}]
+
+
+async def test_sigterm_while_it_waits_ends_it(world: ContainerWorld) -> None:
+    container = await world.start("n0")
+    await eventually(lambda: bool(container.said("waiting for the configuration")), "it waits")
+    container.signal(signal.SIGTERM)
+    assert await container.process.wait() == 0
+
+
+async def test_sigterm_is_the_nodes_and_ends_the_container_with_its_status(world: ContainerWorld) -> None:
+    container = await world.run("n0")
+    container.signal(signal.SIGTERM)
+    assert await container.process.wait() == 0
+    assert "stopping" in [record["msg"] for record in container.log]
+    assert [path.name for path in (world.mesh_dir / "nodes").iterdir()] == ["n0.json"], "a socket is left"
+
+
+async def test_a_node_that_hangs_is_killed_when_it_is_to_end(world: ContainerWorld) -> None:
+    container = await world.run("n0")
+    os.kill(world.node_pid("n0"), signal.SIGSTOP)
+    container.signal(signal.SIGTERM)
+    assert await container.process.wait() == 137
+
+
+async def test_the_death_of_the_node_is_the_death_of_its_container(world: ContainerWorld) -> None:
+    container = await world.run("n0")
+    with world.connect("n0") as sock:
+        _, waits = await start_worker(sock)
+        (worker,) = workers_beside(world, "n0")
+        os.kill(world.node_pid("n0"), signal.SIGKILL)
+        assert await container.process.wait() == 137
+        assert await receive(sock) is None
+    os.close(waits)
+    assert not alive(worker), "a worker outlived its satellite"
+    await eventually(lambda: world.fabric.ended == ["n0"], "its lasers go dark")
+
+
+async def test_a_container_that_was_killed_starts_again_over_what_it_left(world: ContainerWorld) -> None:
+    container = await world.run("n0")
+    container.signal(signal.SIGKILL)
+    await container.process.wait()
+    left = sorted(path.name for path in (world.mesh_dir / "nodes").iterdir())
+    assert "n0.init.sock" in left
+    assert "n0.sock" in left
+    await world.run("n0")
+    node_init.signal_node(world.init_socket("n0"), signal.SIGCONT)
+    assert world.fabric.hellos == ["n0", "n0"]
+
+
+async def test_a_signal_is_passed_to_the_node(world: ContainerWorld) -> None:
+    container = await world.run("n0")
+    node_init.signal_node(world.init_socket("n0"), signal.SIGSTOP)
+    await eventually(lambda: status_of(world.node_pid("n0"))["State"].startswith("T"), "the node stops")
+    node_init.signal_node(world.init_socket("n0"), signal.SIGKILL)
+    assert await container.process.wait() == 137
+
+
+async def test_another_configuration_ends_the_container_so_that_it_is_started_again(
+    world: ContainerWorld,
+) -> None:
+    container = await world.run("n0")
+    world.configure("n0", run="another")
+    assert await container.process.wait() == 75
+    assert container.said("another configuration, starting again") == [{}]
+    await world.run("n0", run="another")
+
+
+async def test_orphans_are_reaped_by_the_init(world: ContainerWorld) -> None:
+    await world.run("n0")
+    orphan = "import os\nif os.fork() == 0: os._exit(0)"
+    for _ in range(3):
+        await inside(world, "n0", sys.executable, "-c", orphan)
+    await eventually(lambda: workers_beside(world, "n0") == [], "no zombie is left")
+
+
+async def test_a_worker_runs_beside_the_node_and_its_end_is_told(world: ContainerWorld) -> None:
+    await world.run("n0")
+    with world.connect("n0") as sock:
+        pid, waits = await start_worker(sock)
+        assert pid > 1
+        (worker,) = workers_beside(world, "n0")
+        for namespace in ("net", "pid", "mnt"):
+            assert os.readlink(f"/proc/{worker}/ns/{namespace}") == os.readlink(
+                f"/proc/{world.node_pid('n0')}/ns/{namespace}"
+            )
+        assert int(status_of(worker)["CapPrm"], 16) == 0
+        sockets = [link for link in open_files(worker) if "socket" in link]
+        assert sockets == [], "it holds something of the init's"
+        os.close(waits)
+        assert await receive(sock) == {"ended": {"code": 0}}
+        assert await receive(sock) is None
+    with world.connect("n0") as sock:
+        request = node_init.StartWorker("wait", {"raise": "on purpose"})
+        node_init.send_request(sock, request, [0, 1])
+        assert [await receive(sock) for _ in range(3)] == [{"ok": True}, {"ended": {"code": 1}}, None]
+
+
+async def test_a_worker_dies_with_the_connection_of_who_asked_for_it(world: ContainerWorld) -> None:
+    await world.run("n0")
+    with world.connect("n0") as first, world.connect("n0") as second:
+        _, first_waits = await start_worker(first)
+        _, second_waits = await start_worker(second)
+        assert len(workers_beside(world, "n0")) == 2
+        first.close()
+        await eventually(lambda: len(workers_beside(world, "n0")) == 1, "its worker is gone")
+        os.close(second_waits)
+        assert await receive(second) == {"ended": {"code": 0}}, "the other one was harmed"
+    os.close(first_waits)
+
+
+async def test_bad_messages_are_answered_and_harm_nobody(world: ContainerWorld) -> None:
+    await world.run("n0")
+    with world.connect("n0") as sock:
+        for text in (
+            "garbage",
+            "[]",
+            '{"op":"fly"}',
+            '{"op":"signal","signal":0}',
+            '{"op":"signal","signal":true}',
+            '{"op":"signal"}',
+            '{"op":"worker"}',
+            '{"op":"worker","kind":"nothing"}',
+            "x" * 5000,
+        ):
+            sock.send(text.encode())
+            answer = await receive(sock)
+            assert answer["ok"] is False, text
+            assert answer["error"], text
+        _, waits = await start_worker(sock)
+        node_init.send_request(sock, node_init.StartWorker("wait", {"text": "two"}), [0, 1])
+        assert "already" in (await receive(sock))["error"]
+        os.close(waits)
+        assert await receive(sock) == {"ended": {"code": 0}}
+    with world.connect("n0") as sock:
+        for _ in range(10_000):
+            try:
+                sock.send(b"nobody reads the answers")
+            except OSError:
+                break
+            await asyncio.sleep(0)
+        else:
+            raise AssertionError("answers are kept for ever")
+    node_init.signal_node(world.init_socket("n0"), signal.SIGCONT)
+
+
+async def test_more_connections_than_there_may_be_are_closed(world: ContainerWorld) -> None:
+    await world.run("n0")
+    held = [world.connect("n0") for _ in range(64)]
+    with world.connect("n0") as sock:
+        assert await receive(sock) is None
+    for sock in held:
+        sock.close()
+
+    def served() -> bool:
+        try:
+            node_init.signal_node(world.init_socket("n0"), signal.SIGCONT)
+        except OSError:
+            return False
+        return True
+
+    await eventually(served, "it serves again")
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "uid", "words"),
+    [
+        (("setgid", "setuid"), 1000, "NET_ADMIN"),
+        (("net_admin",), 1000, "expected root with SETUID and SETGID, or user 1000"),
+    ],
+)
+async def test_a_missing_privilege_is_named(
+    engine: ContainerWorld, capabilities: tuple[str, ...], uid: int, words: str
+) -> None:
+    engine.configure("n0")
+    container = await engine.start("n0", capabilities=capabilities, uid=uid)
+    assert await container.process.wait() == 1
+    await eventually(
+        lambda: words in container.stderr.decode(), f"it says {words}; {container.stderr.decode()}"
+    )
+    assert b"Traceback" not in container.stderr
+
+
+async def test_a_configuration_of_no_use_is_named(world: ContainerWorld) -> None:
+    world.configure("n0", mtu=1)
+    container = await world.start("n0")
+    assert await container.process.wait() == 2
+    await eventually(lambda: b"mtu: 1" in container.stderr, container.stderr.decode())
+    world.configure("n0")
+    (world.mesh_dir / "nodes" / "n0.json").rename(world.mesh_dir / "nodes" / "n1.json")
+    container = await world.start("n1")
+    assert await container.process.wait() == 2
+    await eventually(lambda: b"'n0', this is n1" in container.stderr, container.stderr.decode())
+
+
+async def test_load_from_a_container_accounts_for_every_operation_when_it_dies(world: ContainerWorld) -> None:
+    first = await world.run("n0")
+    await world.run("n1", kind="ground")
+    t0 = time.monotonic_ns()
+    command = [
+        sys.executable,
+        "-m",
+        "skyrack.groundstation.load",
+        "echo",
+        "--socket-dir",
+        str(world.mesh_dir),
+    ]
+    command += ["--t0-monotonic-ns", str(t0), "--pair", "n0>n1=100.64.0.2", "--pair", "n1>n0=100.64.0.1"]
+    command += ["--rate-hz", "100", "--duration-s", "4", "--timeout-s", "1"]
+    generator = await asyncio.create_subprocess_exec(
+        *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
+    )
+    assert generator.stdout is not None
+    assert generator.stdin is not None
+    assert json.loads(await generator.stdout.readline()) == {"event": "ready"}
+    generator.stdin.write(f"start {(time.monotonic_ns() - t0) / 1e9 + 0.1!r}\n".encode())
+    lines: list[dict[str, Any]] = []
+    restarted = False
+    while line := await generator.stdout.readline():
+        lines.append(json.loads(line))
+        if not restarted and sum(entry.get("type") == "ok" for entry in lines) > 50:
+            restarted = True
+            os.kill(world.node_pid("n0"), signal.SIGKILL)
+            assert await first.process.wait() == 137
+            await world.run("n0")
+    assert await generator.wait() == 0
+    operations = [entry for entry in lines if "op" in entry]
+    assert sorted(entry["op"] for entry in operations) == list(range(400))
+    assert {"source_down", "source_up"} == {entry["event"] for entry in lines if "event" in entry}
+    sent = [entry for entry in operations if entry["pair"] == "n0>n1"]
+    assert {entry["error"] for entry in sent if entry["type"] == "fail"} == {"source down"}
+    assert {entry["error"] for entry in sent if entry["type"] == "unknown"} <= {"source died"}
+    back = max(entry["intended_s"] for entry in sent if entry["error"] == "source down")
+    assert any(entry["type"] == "ok" and entry["intended_s"] > back for entry in sent)
+    await eventually(
+        lambda: not workers_beside(world, "n0") + workers_beside(world, "n1"), "no worker is left"
+    )
+
+
+async def test_load_that_is_killed_leaves_no_worker(world: ContainerWorld) -> None:
+    await world.run("n0")
+    command = [
+        sys.executable,
+        "-m",
+        "skyrack.groundstation.load",
+        "echo",
+        "--socket-dir",
+        str(world.mesh_dir),
+    ]
+    command += ["--t0-monotonic-ns", "0", "--pair", "n0>n1=100.64.0.2"]
+    generator = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, cwd=ROOT)
+    await eventually(lambda: len(workers_beside(world, "n0")) == 1, "its worker runs")
+    generator.kill()
+    await generator.wait()
+    await eventually(lambda: workers_beside(world, "n0") == [], "the worker is gone")
+    assert namespaces.pid_of_socket(world.mesh_dir / "nodes" / "n0.sock")
