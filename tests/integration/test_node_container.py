@@ -351,7 +351,7 @@ async def test_load_from_a_container_accounts_for_every_operation_when_it_dies(w
         "-m",
         "skyrack.groundstation.load",
         "echo",
-        "--socket-dir",
+        "--mesh-dir",
         str(world.mesh_dir),
     ]
     command += ["--t0-monotonic-ns", str(t0), "--pair", "n0>n1=100.64.0.2", "--pair", "n1>n0=100.64.0.1"]
@@ -393,7 +393,7 @@ async def test_load_that_is_killed_leaves_no_worker(world: ContainerWorld) -> No
         "-m",
         "skyrack.groundstation.load",
         "echo",
-        "--socket-dir",
+        "--mesh-dir",
         str(world.mesh_dir),
     ]
     command += ["--t0-monotonic-ns", "0", "--pair", "n0>n1=100.64.0.2"]

@@ -119,7 +119,7 @@ def node(path: Path) -> Iterator[subprocess.Popen[bytes]]:
 @contextmanager
 def generator(socket_dir: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     t0 = time.monotonic_ns()
-    command = [sys.executable, "-m", "skyrack.groundstation.load", "echo", "--socket-dir", str(socket_dir)]
+    command = [sys.executable, "-m", "skyrack.groundstation.load", "echo", "--mesh-dir", str(socket_dir)]
     command += ["--t0-monotonic-ns", str(t0), "--pair", "a>b=127.0.0.1", *arguments]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -223,7 +223,7 @@ def test_the_end_of_the_caller_stops_everything_and_leaves_nothing_open(socket_d
 
 
 def test_a_pair_that_makes_no_sense_is_said_in_one_line(socket_dir: Path) -> None:
-    command = [sys.executable, "-m", "skyrack.groundstation.load", "echo", "--socket-dir", str(socket_dir)]
+    command = [sys.executable, "-m", "skyrack.groundstation.load", "echo", "--mesh-dir", str(socket_dir)]
     command += ["--t0-monotonic-ns", "0", "--pair", "a=b"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode != 0

@@ -8,6 +8,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from skyrack.groundstation.load.container import KIND
+from skyrack.node.device import CONTAINER_SYSCTLS
+from skyrack.node.mains import load_mains, load_workers
 from skyrack.orchestrator.cli.contained import without_run
 from skyrack.orchestrator.cli.main import command_tree
 from skyrack.orchestrator.render.project import project_files
@@ -83,6 +86,20 @@ def test_nodes_have_no_network_but_the_mesh_and_only_what_making_it_needs() -> N
         assert mounts(service) & OWN == {"mesh"}, (
             "a guest program must not reach the API, the token or passwords"
         )
+
+
+def test_nodes_have_the_settings_they_cannot_make_and_a_start_that_works() -> None:
+    for name, service in nodes(project()).items():
+        assert service["sysctls"] == CONTAINER_SYSCTLS, name
+        *python, module, mesh_dir, main, worker = service["entrypoint"]
+        assert (python, module, mesh_dir) == (
+            ["python", "-m"],
+            "skyrack.node.container",
+            "--mesh-dir=/run/mesh",
+        )
+        assert load_mains([main.removeprefix("--main=")])["ground"].__module__ == "skyrack.groundstation.main"
+        assert KIND in load_workers([worker.removeprefix("--worker=")])
+        assert service["command"] == [name.removeprefix("node-")]
 
 
 def test_only_orchestrator_and_load_can_reach_the_api_socket() -> None:

@@ -25,7 +25,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     kinds = parser.add_subparsers(dest="kind", required=True)
     echo = kinds.add_parser("echo", help="gRPC echo between pairs of nodes", fromfile_prefix_chars="@")
-    echo.add_argument("--socket-dir", type=Path, required=True, help="directory that the run's nodes share")
+    echo.add_argument("--mesh-dir", type=Path, required=True, help="directory that the run's nodes share")
     echo.add_argument("--t0-monotonic-ns", type=int, required=True, help="the run's zero on CLOCK_MONOTONIC")
     echo.add_argument(
         "--pair", action="append", required=True, metavar="A>B=ADDRESS", help="repeat for every pair"
@@ -59,7 +59,7 @@ def main() -> None:
         tuple(pairs), arguments.rate_hz, arguments.duration_s, spacing=arguments.spacing, seed=arguments.seed
     )
     plan = EchoPlan(arrivals, arguments.payload_bytes, arguments.timeout_s, arguments.t0_monotonic_ns)
-    Supervisor(plan, arguments.socket_dir, lambda line: print(line, flush=True), sys.stdin.fileno()).run()
+    Supervisor(plan, arguments.mesh_dir, lambda line: print(line, flush=True), sys.stdin.fileno()).run()
 
 
 if __name__ == "__main__":

@@ -178,7 +178,7 @@ class EchoRun:
 
     def _generator_arguments(self) -> list[str]:
         w = self._workload
-        arguments = ["echo", "--socket-dir", str(self._mesh_dir), "--t0-monotonic-ns", str(self._t0_ns)]
+        arguments = ["echo", "--mesh-dir", str(self._mesh_dir), "--t0-monotonic-ns", str(self._t0_ns)]
         for a, b in w.pairs:
             arguments += ["--pair", f"{a}>{b}={self._addresses[b]}"]
         arguments += ["--rate-hz", repr(w.rate_hz), "--duration-s", repr(w.duration_s)]

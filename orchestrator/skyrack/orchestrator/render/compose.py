@@ -12,8 +12,8 @@ kept in memory and end with the project.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 UID = 1000  # the image's user: sockets on the volumes belong to it, whoever makes them
 MOSQUITTO_IMAGE = "eclipse-mosquitto:2.0.22"
@@ -24,14 +24,30 @@ HOSTS_FILE = "hosts"
 NODE_CHECKS_HZ = 2.0
 SHORTEST_CHECK_S = 5
 ORBITS_DIRECTORY = "orbits"
+# A node cannot set these in a container. skyrack.node.device has the reasons; a test holds the two equal.
+NODE_SYSCTLS = {
+    "net.ipv4.icmp_ratelimit": "0",
+    "net.ipv4.ip_default_ttl": "255",
+    "net.ipv4.ping_group_range": "0 65535",
+    "net.ipv4.tcp_rmem": "4096 131072 67108864",
+    "net.ipv4.tcp_wmem": "4096 65536 67108864",
+}
+# The node package does not know what runs on the ground, so it is told.
+NODE_ENTRYPOINT = (
+    "python",
+    "-m",
+    "skyrack.node.container",
+    "--mesh-dir=/run/mesh",
+    "--main=ground=skyrack.groundstation.main",
+    "--worker=echo=skyrack.groundstation.load.worker",
+)
 
 
 @dataclass(frozen=True)
 class Node:
-    """An inhabited node: its name, and whether it is a ground station."""
+    """An inhabited node."""
 
     name: str
-    ground: bool
 
     @property
     def service(self) -> str:
@@ -44,8 +60,8 @@ class Project:
     """What a compose file depends on.
 
     `about`: comment lines for the top. `image`: of every role. `build`: directory the image is built from, relative to the
-    file, None where it is taken as it is. `sysctls`: what a node's network needs and cannot set itself. `orbits`: whether
-    orbit files lie in ORBITS_DIRECTORY. `restart`: whether a node that ends by itself starts again.
+    file, None where it is taken as it is. `orbits`: whether orbit files lie in ORBITS_DIRECTORY. `restart`: whether a node
+    that ends by itself starts again.
     """
 
     name: str
@@ -53,7 +69,6 @@ class Project:
     image: str
     build: str | None
     nodes: Sequence[Node]
-    sysctls: Mapping[str, str] = field(default_factory=dict)
     orbits: bool = False
     restart: bool = True
 
@@ -74,7 +89,8 @@ def compose_file(project: Project) -> str:
 
 def _head(project: Project) -> str:
     about = "\n".join(f"# {line}".rstrip() for line in project.about)
-    sysctls = "\n".join(f"    {key}: {_quoted(value)}" for key, value in sorted(project.sysctls.items()))
+    sysctls = "\n".join(f"    {key}: {_quoted(value)}" for key, value in NODE_SYSCTLS.items())
+    entrypoint = "\n".join(f"    - {word}" for word in NODE_ENTRYPOINT)
     return f"""\
 {about}
 name: skyrack-{project.name}
@@ -105,13 +121,16 @@ x-node: &node
   network_mode: none
   sysctls:
 {sysctls}
-  entrypoint: [python, -m, skyrack.node.container, --mesh-dir, /run/mesh]
+  entrypoint:
+{entrypoint}
   # Asking takes the host some CPU time, so that all nodes together are asked about {NODE_CHECKS_HZ:g} times a second.
   healthcheck: {{<<: *health, interval: {_interval_s(len(project.nodes))}s}}
   restart: {"on-failure" if project.restart else '"no"'}
   volumes:
     - mesh:/run/mesh
     - ./{HOSTS_FILE}:/etc/hosts:ro
+    # Unknown names fail at once.
+    - /dev/null:/etc/resolv.conf:ro
 """
 
 
@@ -183,12 +202,11 @@ def _node_services(project: Project) -> str:
 
 
 def _node(node: Node) -> str:
-    kind = ", --kind=ground" if node.ground else ""
     return f"""\
   {node.service}:
     <<: *node
     hostname: {_quoted(node.name)}
-    command: [{_quoted(node.name)}{kind}]
+    command: [{_quoted(node.name)}]
     environment: {{SKYRACK_HEALTH: "unix:/run/mesh/nodes/{node.name}.sock"}}"""
 
 

@@ -35,7 +35,6 @@ def project_files(
         image=image,
         build=build,
         nodes=_nodes(geometry),
-        sysctls={},
         orbits=bool(orbits),
         restart=scenario.nodes.restart == "on-crash",
     )
@@ -54,8 +53,7 @@ def _hosts(scenario: Scenario, geometry: Geometry) -> str:
 
 
 def _nodes(geometry: Geometry) -> list[compose.Node]:
-    indices = [int(i) for i in geometry.inhabited]
-    return [compose.Node(geometry.names[i], i >= geometry.n_sat) for i in indices]
+    return [compose.Node(geometry.names[int(i)]) for i in geometry.inhabited]
 
 
 def _portable(scenario: Scenario) -> tuple[Scenario, dict[str, str]]:
