@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from skyrack.v1 import namespaces, node_init
+from skyrack.v1 import hand_out, namespaces, node_init
 
 from .container_world import ROOT, ContainerWorld, open_container_world
 from .node_stand_ins import eventually
@@ -131,6 +131,12 @@ print(*[line for line in Path("/proc/net/if_inet6").read_text().splitlines() if 
     lines = (await inside(engine, "n0", sys.executable, "-c", show)).splitlines()
     assert lines == ["read-only", "lo mesh0", "0 65535", ""]
     assert container.said("setting refused") == []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock:
+        sock.settimeout(20)
+        sock.connect(os.fspath(engine.mesh_dir / "nodes" / "n0.net.sock"))
+        handed = await asyncio.to_thread(hand_out.receive_node, sock)
+    handed.close()
+    assert handed.address == "100.64.0.1"
 
 
 async def test_names_are_written_into_the_files_that_the_engine_mounts(world: ContainerWorld) -> None:
