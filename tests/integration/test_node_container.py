@@ -135,7 +135,8 @@ print(*[line for line in Path("/proc/net/if_inet6").read_text().splitlines() if 
         sock.settimeout(20)
         sock.connect(os.fspath(engine.mesh_dir / "nodes" / "n0.net.sock"))
         handed = await asyncio.to_thread(hand_out.receive_node, sock)
-    handed.close()
+    for descriptor in (handed.ping, handed.net_dev, handed.schedstat):
+        os.close(descriptor)
     assert handed.address == "100.64.0.1"
 
 
