@@ -48,7 +48,7 @@ async def udp() -> None:
     )
     for hops in HOPS:
         async with open_row(replace(FAST, hops=hops)) as world:
-            got = await _flood(world, world.fabric.pid or 0, hops)
+            got = await _flood(world, world.fabric.pid, hops)
         each, least = got.cpu_s_per_s / got.per_s, floor.cpu_s_per_s / floor.per_s
         print(
             f"  {hops:4}  {got.per_s:11,.0f} {each * 1e6:12.2f} {got.cpu_s_per_s:9.0%}"
@@ -68,7 +68,7 @@ async def tcp() -> None:
             floor_bps, _, cpu, control = await _stream(world, pid)
         print(f"  {mtu:4}  copy {floor_bps / 1e9:10.2f} {'':12} {cpu:9.0%} {'':18}   {control}")
         async with open_row(replace(row, hops=5)) as world:
-            bps, retransmits, cpu, control = await _stream(world, world.fabric.pid or 0)
+            bps, retransmits, cpu, control = await _stream(world, world.fabric.pid)
         print(
             f"  {mtu:4}     5 {bps / 1e9:10.2f} {retransmits:12} {cpu:9.0%} {bps / floor_bps:18.2f}   {control}"
         )

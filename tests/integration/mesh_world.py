@@ -20,6 +20,8 @@ from skyrack.orchestrator.fabric.client import FabricClient
 from skyrack.orchestrator.fabric.engine import DROPS, NO_LINK
 from skyrack.orchestrator.fabric.histogram import LATENESS_BOUNDS_S
 from skyrack.orchestrator.fabric.wire import FabricConfig
+from skyrack.orchestrator.runtime.local_fabric import LocalFabric
+from skyrack.orchestrator.runtime.processes import Fabrics
 from skyrack.v1 import namespaces
 from skyrack.v1.descriptors import receive_fds
 
@@ -87,7 +89,7 @@ class Holder:
 class MeshWorld:
     """One row with its fabric; `events` is what the fabric reported."""
 
-    def __init__(self, row: Row, directory: Path) -> None:
+    def __init__(self, row: Row, directory: Path, fabrics: Fabrics | None = None) -> None:
         self.row = row
         self.directory = directory
         self.events: list[dict[str, Any]] = []
@@ -106,12 +108,12 @@ class MeshWorld:
             seed=row.seed,
             spin_s=row.spin_s,
         )
-        self.fabric = self._client()
+        self.fabrics = fabrics or LocalFabric(directory, directory / "fabric.log")
+        self.fabric: FabricClient
 
     async def start_fabric(self) -> None:
         """Start a fabric process, the first or the next, and tell it everything."""
-        if self.fabric.pid is not None:
-            self.fabric = self._client()
+        self.fabric = await self.fabrics.start(self._config, self.events.append)
         row, arrays = self.row, self.fabric.arrays
         for i in range(row.hops):
             arrays["src"][2 * i], arrays["dst"][2 * i] = i, i + 1
@@ -119,7 +121,6 @@ class MeshWorld:
         arrays["s_per_byte"][:] = 8 / row.rate_bps
         arrays["queue_s"][:] = row.queue_bytes * 8 / row.rate_bps
         arrays["loss_ratio"][:] = row.loss_ratio
-        await self.fabric.start(self.directory / "fabric.log")
         self.fabric.set_links(0.0, range(2 * row.hops))
         self.set_delay(row.delay_s)
         table = np.full((len(row.endpoints), row.hops + 1), NO_LINK, np.uint32)
@@ -186,10 +187,7 @@ class MeshWorld:
             await holder.kill()
         for task in list(self._listening):
             await task
-        await self.fabric.stop()
-
-    def _client(self) -> FabricClient:
-        return FabricClient(self._config, self.directory, self.events.append)
+        await self.fabrics.end()
 
 
 @contextlib.asynccontextmanager

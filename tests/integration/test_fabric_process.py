@@ -245,9 +245,9 @@ async def test_nodes_attach_again_to_a_fabric_that_was_restarted_and_connections
         with client, server:
             client.sendall(b"before")
             assert server.recv(100) == b"before"
-            os.kill(world.fabric.pid or 0, 9)
+            os.kill(world.fabric.pid, 9)
             await world.fabric.wait()
-            await world.fabric.stop()
+            assert await world.fabrics.end() == {"status": -9}
             await world.start_fabric()
             await until(lambda: all(h.attached == 2 for h in world.holders), "both attach again")
             client.sendall(b"after")
@@ -401,8 +401,6 @@ async def test_links_that_go_dark_at_an_instant_carry_nothing_after_it() -> None
 async def test_the_fabric_ends_with_its_orchestrator_and_leaves_no_process() -> None:
     async with open_row(Row(hops=1)) as world:
         pid = world.fabric.pid
-        assert pid is not None
-        await world.fabric.stop()
-        assert await world.fabric.wait() == 0
+        assert await world.fabrics.end() == {"status": 0}
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)

@@ -91,7 +91,7 @@ async def test_who_watches_the_fabric_reads_its_wait_until_it_ends() -> None:
             schedstat = receive_fabric(connection)
             ran_ns, _, _ = map(int, os.pread(schedstat, 99, 0).split())
             assert ran_ns > 0
-            await world.fabric.stop()
+            await world.fabrics.end()
             assert connection.recv(1) == b""
             with pytest.raises(ProcessLookupError):
                 os.pread(schedstat, 99, 0)

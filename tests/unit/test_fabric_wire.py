@@ -1,7 +1,12 @@
 """Orchestrator and fabric read the same memory and the same configuration."""
 
-from pathlib import Path
+import os
+import socket
+from dataclasses import replace
 
+import pytest
+
+from skyrack.orchestrator.fabric import handover
 from skyrack.orchestrator.fabric.wire import FabricConfig, SharedArrays
 
 CONFIG = FabricConfig(
@@ -22,9 +27,29 @@ ARRAYS = (
 )  # fmt: skip
 
 
-def test_a_restarted_fabric_reads_the_configuration_its_predecessor_had(tmp_path: Path) -> None:
-    CONFIG.save(tmp_path / "fabric.json")
-    assert FabricConfig.load(tmp_path / "fabric.json") == CONFIG
+def test_a_fabric_reads_the_configuration_that_was_meant() -> None:
+    assert FabricConfig.from_json(CONFIG.to_json()) == CONFIG
+
+
+def test_a_configuration_longer_than_a_message_and_the_memory_arrive_whole() -> None:
+    many = replace(CONFIG, names=[f"satellite-number-{i}" for i in range(20_000)])
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    memory = os.memfd_create("memory")
+    with ours, theirs:
+        os.write(memory, b"shared")
+        handover.send_serve(ours, many, memory)
+        config, received = handover.receive_serve(theirs)
+        assert config == many
+        assert os.pread(received, 100, 0) == b"shared"
+        assert not os.get_inheritable(received)
+        os.close(received)
+        ours.send(b'{"op":"stats"}')
+        with pytest.raises(handover.HandoverError, match="expected serve"):
+            handover.receive_serve(theirs)
+        ours.close()
+        with pytest.raises(handover.HandoverError, match="ended"):
+            handover.receive_serve(theirs)
+    os.close(memory)
 
 
 def test_no_two_arrays_share_a_byte_and_all_lie_within_the_memory() -> None:

@@ -21,7 +21,7 @@ from skyrack.orchestrator.runtime import errors
 from skyrack.orchestrator.runtime.errors import RunFailed, last_line
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.isolate import advice, missing_capabilities
-from skyrack.orchestrator.runtime.progress import Progress
+from skyrack.orchestrator.runtime.progress import PipeSink, Progress
 from skyrack.orchestrator.runtime.spawned_nodes import last_words
 
 # Advice
@@ -121,7 +121,7 @@ def test_a_full_disk_loses_whole_lines_and_is_said_once(
 
 def test_a_reader_that_is_suspended_or_gone_does_not_stop_the_run() -> None:
     read_end, write_end = os.pipe()
-    progress = Progress(write_end)
+    progress = Progress(PipeSink(write_end))
     progress.never_wait()
     for number in range(2000):  # far more than a pipe holds
         progress.send(event={"number": number, "text": "x" * 100})

@@ -9,7 +9,10 @@ from typing import Any
 # What `skyrack up` shows as it happens; the rest is in `skyrack logs`.
 _NEWS = {
     "node_signalled", "node_exited", "node_failed", "fabric_down", "fabric_up", "all_serving", "events_lost",
-    "plan_failed",
+    "plan_failed", "fabric_failed", "orchestrator_restarted",
+}  # fmt: skip
+_WARNINGS = {
+    "node_exited", "node_dark", "fabric_down", "fabric_failed", "plan_failed", "orchestrator_restarted",
 }  # fmt: skip
 _SHOWN = {"seq", "run_s", "event", "node"}
 
@@ -39,14 +42,19 @@ def sentence(event: Mapping[str, Any]) -> str:
             return f"{node}: lasers dark"
         case "node_exited" if "signal" in event:
             return f"{node} ended: killed by {_signal(event['signal'])}"
+        case "node_exited" if "code" in event:
+            return f"{node} ended with status {event['code']}"
         case "node_exited":
-            return f"{node} ended with status {event.get('code')}"
+            return f"{node} has ended"
         case "node_failed":
             return f"{node} cannot be started: {event.get('error')}"
         case "node_signalled":
             return f"{node} is sent {_signal(event.get('signal'))}"
         case "fabric_down":
-            return f"the fabric ended ({_status(event.get('status'))}): all lasers dark, starting another"
+            how = f" ({_status(event['status'])})" if "status" in event else ""
+            return f"the fabric ended{how}: all lasers dark until there is another"
+        case "fabric_failed":
+            return f"a fabric that had connected does not serve: {event.get('error')}"
         case "fabric_up":
             return "the fabric is up again"
         case "all_serving":
@@ -55,6 +63,8 @@ def sentence(event: Mapping[str, Any]) -> str:
             return f"events are being lost: {event.get('error')}"
         case "plan_failed":
             return f"no plan.jsonl: {event.get('error')}"
+        case "orchestrator_restarted":
+            return "the orchestrator is back: the run goes on"
         case "failed":
             return f"the run failed: {event.get('error')}"
         case other:
@@ -66,9 +76,7 @@ def level(event: Mapping[str, Any]) -> str:
     """`error`, `warning` or `info`."""
     if event["event"] in ("failed", "node_failed", "events_lost"):
         return "error"
-    return (
-        "warning" if event["event"] in ("node_exited", "node_dark", "fabric_down", "plan_failed") else "info"
-    )
+    return "warning" if event["event"] in _WARNINGS else "info"
 
 
 def _signal(number: object) -> str:

@@ -1,43 +1,48 @@
-"""`python -m skyrack.orchestrator.fabric`: started by the orchestrator with two inherited descriptors."""
+"""`python -m skyrack.orchestrator.fabric`: the laser mesh, as a process that connects to its orchestrator."""
 
 from __future__ import annotations
 
 import argparse
-import gc
-import json
-import mmap
 import os
 import signal
-import socket
+import sys
 from pathlib import Path
 
-from skyrack.orchestrator.fabric.loop import Loop
 from skyrack.orchestrator.fabric.priority import keep_memory_resident, prefer_realtime
-from skyrack.orchestrator.fabric.wire import FabricConfig, SharedArrays
+from skyrack.orchestrator.fabric.service import serve_once, serve_one_after_the_other
+from skyrack.v1 import privileges
 
 
-def main() -> None:
-    """Serve the mesh until the control socket ends."""
-    parser = argparse.ArgumentParser(prog="skyrack-fabric")
-    parser.add_argument("--directory", type=Path, required=True)
-    parser.add_argument("--control-fd", type=int, required=True)
-    parser.add_argument("--memory-fd", type=int, required=True)
+def main() -> int:
+    """Serve the mesh; the exit status: 1 when the user cannot be had."""
+    parser = argparse.ArgumentParser(
+        prog="python -m skyrack.orchestrator.fabric", description="Carry packets."
+    )
+    parser.add_argument("--connect", type=Path, required=True, help="where the orchestrator listens")
+    parser.add_argument("--directory", type=Path, required=True, help="where nodes attach: fabric.sock")
+    parser.add_argument(
+        "--user",
+        type=int,
+        metavar="UID",
+        help="in a container: take priority, become this user and group without any capability, "
+        "and serve one orchestrator after the other",
+    )
     arguments = parser.parse_args()
     # The orchestrator decides when the mesh ends; a terminal's Ctrl-C reaches the whole process group.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    config = FabricConfig.load(arguments.directory / "fabric.json")
-    arrays = SharedArrays(config, mmap.mmap(arguments.memory_fd, 0))
-    control = socket.socket(fileno=arguments.control_fd)
-    scheduler, reason = prefer_realtime()
-    loop = Loop(config, arrays, control, arguments.directory, realtime=scheduler == "fifo")
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    scheduler = prefer_realtime()
+    if arguments.user is None:
+        serve_once(arguments.connect, arguments.directory, scheduler)
+        return 0
     keep_memory_resident()
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    up = {"op": "up", "pid": os.getpid(), "scheduler": scheduler, "scheduler_reason": reason}
-    control.send(json.dumps(up).encode())
-    loop.run()
+    try:
+        privileges.drop(arguments.user, arguments.user)
+    except OSError as error:
+        print(f"fabric: {error}", file=sys.stderr)
+        return 1
+    return serve_one_after_the_other(arguments.connect, arguments.directory, scheduler)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

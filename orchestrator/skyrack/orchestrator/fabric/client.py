@@ -1,4 +1,4 @@
-"""The orchestrator's end of the fabric: starts the process, shares memory with it, tells it what holds from when on."""
+"""The orchestrator's end of the fabric: shares memory with it and tells it what holds from when on."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import json
 import mmap
 import os
 import socket
-import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skyrack.orchestrator.fabric import handover
 from skyrack.orchestrator.fabric.engine import DROPS
 from skyrack.orchestrator.fabric.histogram import LATENESS_BOUNDS_S
 from skyrack.orchestrator.fabric.wire import (
@@ -34,13 +33,10 @@ START_TIMEOUT_S = 15.0
 
 
 class FabricClient:
-    """One fabric process. `on_event` receives its messages ("lit", "dark"); `wait` returns when it has ended."""
+    """One fabric, from its connection on. `on_event` receives what it reports ("lit", "dark")."""
 
-    def __init__(
-        self, config: FabricConfig, directory: Path, on_event: Callable[[dict[str, Any]], None]
-    ) -> None:
+    def __init__(self, config: FabricConfig, on_event: Callable[[dict[str, Any]], None]) -> None:
         self._config = config
-        self._directory = directory
         self._on_event = on_event
         self._memory_fd = os.memfd_create("skyrack-fabric")
         size = SharedArrays(config).size_bytes
@@ -48,59 +44,51 @@ class FabricClient:
         self.arrays = SharedArrays(config, mmap.mmap(self._memory_fd, size))
         self._segment_slot = self._route_slot = 0
         self._control: socket.socket | None = None
-        self._process: asyncio.subprocess.Process | None = None
-        self._up: asyncio.Future[dict[str, Any]] | None = None
+        loop = asyncio.get_running_loop()
+        self._up: asyncio.Future[dict[str, Any]] = loop.create_future()
+        self._ended: asyncio.Future[None] = loop.create_future()
         self._stats: asyncio.Future[None] | None = None
+        self.pid = 0
         self.scheduler = ""
         self.scheduler_reason = ""
-        config.save(directory / "fabric.json")
 
-    @property
-    def pid(self) -> int | None:
-        """The process's id, in the orchestrator's PID namespace."""
-        return self._process.pid if self._process else None
+    async def open(self, control: socket.socket) -> None:
+        """Give the fabric at the other end its configuration and wait until it serves; the connection becomes this object's.
 
-    async def start(self, log: Path) -> None:
-        """Start the process and wait until it listens. Raises RuntimeError with its last words when it does not."""
-        loop = asyncio.get_running_loop()
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 21)
-        ours.setblocking(False)
-        self._control = ours
-        self._up = loop.create_future()
-        with theirs, log.open("ab") as stderr:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "skyrack.orchestrator.fabric",
-                "--directory", str(self._directory),
-                "--control-fd", str(theirs.fileno()),
-                "--memory-fd", str(self._memory_fd),
-                pass_fds=(theirs.fileno(), self._memory_fd),
-                stdin=asyncio.subprocess.DEVNULL, stdout=stderr, stderr=stderr,
-            )  # fmt: skip
-        loop.add_reader(ours, self._receive)
+        `pid` is then the fabric's, 0 where it lives in a PID namespace that is not below this one. Raises RuntimeError.
+        """
+        self._control = control
         try:
+            control.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 21)
+            control.setblocking(False)
+            self.pid = handover.peer_pid(control)
+            handover.send_serve(control, self._config, self._memory_fd)
+            asyncio.get_running_loop().add_reader(control, self._receive)
             up = await asyncio.wait_for(self._up, START_TIMEOUT_S)
-        except (TimeoutError, ConnectionError) as error:
-            raise RuntimeError(f"the fabric did not start; its last words are in {log}") from error
+        except (TimeoutError, OSError) as error:
+            self.close()
+            raise RuntimeError(str(error) or f"it did not answer within {START_TIMEOUT_S:g} s") from error
         self.scheduler, self.scheduler_reason = up["scheduler"], up["scheduler_reason"]
 
-    async def wait(self) -> int:
-        """The exit status, once it has ended."""
-        assert self._process is not None
-        return await self._process.wait()
+    async def wait(self) -> None:
+        """Return once the connection has ended, by whichever side."""
+        await asyncio.shield(self._ended)
 
-    async def stop(self) -> None:
-        """End the process: closing its control socket is the request."""
-        self._close_control()
-        if self._memory_fd >= 0:  # each restart of the fabric has memory of its own
+    def close(self) -> None:
+        """End the connection, which a fabric takes as the end of its service; only the first call does something."""
+        if self._memory_fd >= 0:  # each fabric has memory of its own
             os.close(self._memory_fd)
             self._memory_fd = -1
-        if self._process is not None and self._process.returncode is None:
-            try:
-                await asyncio.wait_for(self._process.wait(), 2.0)
-            except TimeoutError:
-                self._process.kill()
-                await self._process.wait()
+        if self._control is not None:
+            asyncio.get_running_loop().remove_reader(self._control)
+            self._control.close()
+            self._control = None
+        if not self._ended.done():
+            self._ended.set_result(None)
+        for future in (self._up, self._stats):
+            if future is not None and not future.done():
+                future.set_exception(ConnectionError("the fabric has ended"))
+                future.exception()
 
     def set_links(self, at_s: float, ids: Sequence[int]) -> None:
         """From `at_s` on, the links `ids` are as `arrays` has them, with empty queues and zero counters."""
@@ -124,7 +112,12 @@ class FabricClient:
         self._send({"op": "routes", "at": at_s, "slot": self._route_slot})
 
     async def counters(self, *, links: bool = False) -> dict[str, Any]:
-        """Cumulative counters since the process started, in seconds, bytes and packets."""
+        """Cumulative counters since the process started, in seconds, bytes and packets.
+
+        Raises ConnectionError, TimeoutError.
+        """
+        if self._control is None:
+            raise ConnectionError("the fabric has ended")
         if self._stats is None or self._stats.done():
             self._stats = asyncio.get_running_loop().create_future()
             self._send({"op": "stats", "links": links})
@@ -165,11 +158,10 @@ class FabricClient:
         try:
             self._control.send(json.dumps(message).encode())
         except BlockingIOError:
-            # It has not listened for a thousand messages: it hangs. `wait` sees its end, and a new one is told everything.
-            if self._process is not None and self._process.returncode is None:
-                self._process.kill()
+            # It has not listened for a thousand messages: it hangs. A new one is told everything.
+            self.close()
         except (BrokenPipeError, ConnectionResetError):
-            return  # its end is noticed by `wait`
+            return  # its end is noticed where it is read
 
     def _receive(self) -> None:
         assert self._control is not None
@@ -181,25 +173,14 @@ class FabricClient:
             except ConnectionResetError:
                 data = b""
             if not data:
-                self._close_control()
+                self.close()
                 return
             message = json.loads(data)
             match message["op"]:
-                case "up" if self._up is not None and not self._up.done():
+                case "up" if not self._up.done():
                     self._up.set_result(message)
                 case "stats":
                     if self._stats is not None and not self._stats.done():
                         self._stats.set_result(None)
                 case _:
                     self._on_event(message)
-
-    def _close_control(self) -> None:
-        if self._control is None:
-            return
-        asyncio.get_running_loop().remove_reader(self._control)
-        self._control.close()
-        self._control = None
-        for future in (self._up, self._stats):
-            if future is not None and not future.done():
-                future.set_exception(ConnectionError("the fabric has ended"))
-                future.exception()

@@ -49,7 +49,7 @@ MOST_DISCARDED = 4096  # twice what the device queues; a node that never stops s
 
 
 class Loop:
-    """Owns every descriptor; `run` returns when the control socket ends."""
+    """Owns every descriptor but the control socket; `run` returns when that ends."""
 
     def __init__(
         self,
@@ -88,7 +88,8 @@ class Loop:
         self._listener.listen(1024)
         self._listener.setblocking(False)
         control.setblocking(False)
-        threading.Thread(target=self._close_descriptors, daemon=True, name="closer").start()
+        self._closer = threading.Thread(target=self._close_descriptors, daemon=True, name="closer")
+        self._closer.start()
 
     def run(self) -> None:
         """Serve until the orchestrator closes the control socket."""
@@ -321,8 +322,22 @@ class Loop:
         self._tell({"op": "dark", "node": node, "at": time.monotonic() - self._t0_s})
 
     def _close_descriptors(self) -> None:
-        while True:
-            os.close(self._closing.get())
+        while (descriptor := self._closing.get()) >= 0:
+            os.close(descriptor)
+
+    def close(self) -> None:
+        """Let go of every descriptor but the control socket, which is the caller's. Call it after `run` only."""
+        self._listener.close()
+        for connection, _ in self._attached.values():
+            connection.close()
+        for tun in self._node_of:
+            self._closing.put(tun)
+        if self._schedstat is not None:
+            self._closing.put(self._schedstat)
+        self._closing.put(-1)
+        self._timer.close()
+        self._epoll.close()
+        self._closer.join()
 
     def _tell(self, message: dict[str, Any]) -> None:
         """Tell the orchestrator; nothing is lost while it is too busy to listen."""

@@ -9,6 +9,7 @@ import resource
 from pathlib import Path
 
 _PRIORITY = 10
+_CAP_SYS_NICE = 23
 
 
 def prefer_realtime() -> tuple[str, str]:
@@ -31,11 +32,19 @@ def prefer_realtime() -> tuple[str, str]:
 def _why_refused() -> str:
     limit = resource.getrlimit(resource.RLIMIT_RTPRIO)[0]
     if os.geteuid() == 0 and not _in_user_namespace():
-        return "refused although root: no CAP_SYS_NICE, or the control group has no cpu.rt_runtime_us"
+        if _has_sys_nice(Path("/proc/self/status").read_text()):
+            return "refused although root: its control group has no budget for real time (cpu.rt_runtime_us)"
+        return "refused although root: without CAP_SYS_NICE (docker run: --cap-add SYS_NICE)"
     return (
         f"needs CAP_SYS_NICE, or a real-time priority limit of at least {_PRIORITY} (now {limit}): "
         f"add '<user> - rtprio {_PRIORITY}' to /etc/security/limits.conf"
     )
+
+
+def _has_sys_nice(status: str) -> bool:
+    """Whether CAP_SYS_NICE is effective, from the text of /proc/<pid>/status."""
+    fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+    return bool(int(fields.get("CapEff", "0"), 16) >> _CAP_SYS_NICE & 1)
 
 
 def _in_user_namespace() -> bool:

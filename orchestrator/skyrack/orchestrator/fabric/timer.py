@@ -46,3 +46,7 @@ class Timer:
             os.read(self.descriptor, 8)
         except BlockingIOError:
             return
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        os.close(self.descriptor)

@@ -5,7 +5,8 @@
               routes     ROUTE_SLOTS x [row, node] -> link
               counters   written by the fabric when asked
 
-    orchestrator -> fabric   {"op": "links", "at", "ids"}         (re)create these links from the memory
+    orchestrator -> fabric   {"op": "serve"} + SCM_RIGHTS [configuration, memory]    first, once (handover.py)
+                             {"op": "links", "at", "ids"}         (re)create these links from the memory
                              {"op": "segment", "at", "slot", "slack_s"}    from `at` on, delays, none below slack_s
                              {"op": "routes", "at", "slot"}
                              {"op": "stats", "links": bool}
@@ -18,7 +19,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ NODE_COUNTERS = ("tx_packets", "tx_bytes", "rx_packets", "rx_bytes")
 
 @dataclass(frozen=True)
 class FabricConfig:
-    """Everything the fabric knows before the first message; a file, so that a restarted fabric reads the same."""
+    """Everything the fabric knows before the first order."""
 
     t0_monotonic_ns: int
     base_address: int
@@ -51,14 +51,14 @@ class FabricConfig:
     seed: int
     spin_s: float
 
-    def save(self, path: Path) -> None:
-        """Write as JSON."""
-        path.write_text(json.dumps(asdict(self)))
+    def to_json(self) -> bytes:
+        """What `from_json` reads."""
+        return json.dumps(asdict(self)).encode()
 
     @classmethod
-    def load(cls, path: Path) -> FabricConfig:
-        """Read what `save` wrote."""
-        return cls(**json.loads(path.read_text()))
+    def from_json(cls, text: bytes) -> FabricConfig:
+        """What `to_json` wrote. Raises ValueError, TypeError."""
+        return cls(**json.loads(text))
 
 
 class SharedArrays:

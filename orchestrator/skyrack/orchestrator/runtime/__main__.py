@@ -15,7 +15,7 @@ from skyrack.orchestrator.api.listen import Listen
 from skyrack.orchestrator.runtime.errors import sentence
 from skyrack.orchestrator.runtime.local import local_processes
 from skyrack.orchestrator.runtime.places import Places
-from skyrack.orchestrator.runtime.progress import Progress
+from skyrack.orchestrator.runtime.progress import PipeSink, Progress
 from skyrack.orchestrator.runtime.run import Run
 from skyrack.orchestrator.scenario import load_scenario
 
@@ -37,7 +37,7 @@ def main() -> int:
     os.set_inheritable(arguments.lock_fd, False)
     os.set_inheritable(arguments.progress_fd, False)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    progress = Progress(arguments.progress_fd)
+    progress = Progress(PipeSink(arguments.progress_fd))
     try:
         asyncio.run(_run(arguments, progress))
     except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -16,14 +17,18 @@ KEPT = 10_000
 
 
 class EventLog:
-    """Appends events. A full disk costs the file its newest lines, never the run: it is said once, and counted."""
+    """Appends events, after those that an earlier process of the run has written.
+
+    A full disk costs the file its newest lines, never the run: it is said once, and counted.
+    """
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self._clock = clock
         self._path = path
         self._file: int | None = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._recent: deque[dict[str, Any]] = deque(maxlen=KEPT)
-        self._sequence = 0
+        self._recent.extend(_written(path))
+        self._sequence = self._recent[-1]["seq"] if self._recent else 0
         self._listeners: list[Callable[[dict[str, Any]], None]] = []
         self.lost = 0
 
@@ -68,3 +73,14 @@ class EventLog:
             self.lost += 1
             if self.lost == 1:
                 self.add("events_lost", error=f"{self._path}: {reason}")
+
+
+def _written(path: Path) -> list[dict[str, Any]]:
+    """Events in the file, but for lines that a kill or a full disk has cut."""
+    records: list[dict[str, Any]] = []
+    for line in path.read_text(errors="replace").splitlines():
+        with contextlib.suppress(ValueError):
+            record = json.loads(line)
+            if isinstance(record, dict) and isinstance(record.get("seq"), int):
+                records.append(record)
+    return records

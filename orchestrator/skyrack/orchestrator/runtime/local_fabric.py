@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import contextlib
+import socket
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from skyrack.orchestrator.fabric.client import FabricClient
+from skyrack.orchestrator.fabric import handover
+from skyrack.orchestrator.fabric.client import START_TIMEOUT_S, FabricClient
 from skyrack.orchestrator.fabric.wire import FabricConfig
 from skyrack.orchestrator.runtime.errors import last_line
+
+END_TIMEOUT_S = 2.0
 
 
 class LocalFabric:
@@ -19,26 +25,61 @@ class LocalFabric:
         self._mesh_dir = mesh_dir
         self._log = log
         self._fabric: FabricClient | None = None
+        self._process: asyncio.subprocess.Process | None = None
         self.up = asyncio.Event()
         self.realtime = False
 
-    async def start(
-        self, config: FabricConfig, on_event: Callable[[Mapping[str, Any]], None]
-    ) -> FabricClient:
+    async def start(self, config: FabricConfig, on_event: Callable[[dict[str, Any]], None]) -> FabricClient:
         """A new process, once it listens. Raises RuntimeError with its last words when it does not."""
-        fabric = self._fabric = FabricClient(config, self._mesh_dir, on_event)
+        path = self._mesh_dir / "fabric.control.sock"
         try:
-            await fabric.start(self._log)
+            with handover.listening(path) as listener, self._log.open("ab") as stderr:
+                process = self._process = await asyncio.create_subprocess_exec(
+                    sys.executable, "-m", "skyrack.orchestrator.fabric",
+                    "--connect", str(path), "--directory", str(self._mesh_dir),
+                    stdin=asyncio.subprocess.DEVNULL, stdout=stderr, stderr=stderr,
+                )  # fmt: skip
+                control = await _accept(listener, process)
+            fabric = self._fabric = FabricClient(config, on_event)
+            await fabric.open(control)
         except RuntimeError as error:
+            await self.end()
             raise RuntimeError(f"the fabric did not start: {last_line(self._log) or error}") from error
         self.realtime = fabric.scheduler == "fifo"
         self.up.set()
         return fabric
 
     async def end(self) -> dict[str, int]:
-        """End the process and say with which status it did, negative for a signal."""
-        if self._fabric is None:
+        """End the process, by closing its connection or by force; the status, negative for a signal."""
+        if self._fabric is not None:
+            self._fabric.close()
+            self._fabric = None
+        if self._process is None:
             return {}
-        fabric, self._fabric = self._fabric, None
-        await fabric.stop()
-        return {"status": await fabric.wait()}
+        process, self._process = self._process, None
+        with contextlib.suppress(TimeoutError):
+            return {"status": await asyncio.wait_for(process.wait(), END_TIMEOUT_S)}
+        process.kill()
+        return {"status": await process.wait()}
+
+
+async def _accept(listener: socket.socket, process: asyncio.subprocess.Process) -> socket.socket:
+    """The process's connection. Raises RuntimeError when it ends, or says nothing for START_TIMEOUT_S."""
+    loop = asyncio.get_running_loop()
+    connected = asyncio.ensure_future(loop.sock_accept(listener))
+    ended = asyncio.ensure_future(process.wait())
+    try:
+        done, _ = await asyncio.wait(
+            {connected, ended}, timeout=START_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED
+        )
+    finally:
+        ended.cancel()
+        if not connected.done():
+            connected.cancel()
+    if connected in done:
+        return connected.result()[0]
+    raise RuntimeError(
+        f"exit status {ended.result()}"
+        if ended in done
+        else f"it did not connect within {START_TIMEOUT_S:g} s"
+    )

@@ -41,6 +41,11 @@ def spawned(
     }
 
 
+def contained(config: dict[str, Any]) -> dict[str, Any]:
+    """For a node in a container, which has its namespaces, its hosts file and somebody who reads its log already."""
+    return config | {"isolate": False}
+
+
 def gso_max_bytes(links: Links, mtu: int) -> int:
     """The largest train the kernel may hand over: GSO_WINDOW_S of the slowest link; 0 (none) below two packets."""
     slowest_bps = min(links.laser_rate_bps, links.ground_rate_bps) / links.byte_scale

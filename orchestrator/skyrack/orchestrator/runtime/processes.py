@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,9 +18,7 @@ from skyrack.orchestrator.scenario import Scenario
 class Fabrics(Protocol):
     """Fabric processes, one after the other."""
 
-    async def start(
-        self, config: FabricConfig, on_event: Callable[[Mapping[str, Any]], None]
-    ) -> FabricClient:
+    async def start(self, config: FabricConfig, on_event: Callable[[dict[str, Any]], None]) -> FabricClient:
         """The next fabric, once it listens. Raises RuntimeError with its last words when there will be none."""
 
     async def end(self) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""What `skyrack up` shows while a run starts: JSON lines over a pipe, rendered by the command that reads them.
+"""What a run shows while it starts: messages, for `skyrack up` as JSON lines over a pipe, for a container's log as text.
 
 {"step": "nodes", "text": "15/15 serving", "seconds": 1.1, "state": "ok"|"running"}
 {"ready": {...}}   {"error": "..."}   {"note": "..."}   {"event": {...}}
@@ -9,19 +9,29 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 
-class Progress:
-    """Writes to the pipe; a reader that has gone (detached) is no error."""
+class Sink(Protocol):
+    """Where messages go."""
 
-    def __init__(self, descriptor: int | None) -> None:
-        self._descriptor = descriptor
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Take one message."""
 
-    def send(self, **message: Any) -> None:
-        """Send one message."""
+    def never_wait(self) -> None:
+        """From now on a message is dropped where it would have to wait."""
+
+
+class PipeSink:
+    """Writes JSON lines to a pipe; a reader that has gone (detached) is no error."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor: int | None = descriptor
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Write one line."""
         if self._descriptor is None:
             return
         data = json.dumps(message).encode() + b"\n"
@@ -31,7 +41,8 @@ class Progress:
         except BlockingIOError:
             return
         except OSError:
-            self.close()
+            os.close(self._descriptor)
+            self._descriptor = None
 
     def never_wait(self) -> None:
         """From now on a message is dropped where it would have to wait: a reader that is suspended must not stop the run.
@@ -41,11 +52,20 @@ class Progress:
         if self._descriptor is not None:
             os.set_blocking(self._descriptor, False)
 
-    def close(self) -> None:
-        """No more messages."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+
+class Progress:
+    """What a run says about itself, to whoever started it."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+
+    def send(self, **message: Any) -> None:
+        """Send one message."""
+        self._sink.send(message)
+
+    def never_wait(self) -> None:
+        """From now on the run does not wait for the reader."""
+        self._sink.never_wait()
 
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:
