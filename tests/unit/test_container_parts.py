@@ -12,8 +12,8 @@ from skyrack.node import etc_files, mains
 from skyrack.node.clock import RealClock
 from skyrack.node.config import ConfigError
 from skyrack.node.config_file import ConfigFile
-from skyrack.node.privileges import still_held
 from skyrack.v1 import node_init
+from skyrack.v1.privileges import still_held
 
 CONFIG: dict[str, object] = {
     "name": "p3s07",

@@ -18,7 +18,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from skyrack.node import device, etc_files, privileges
+from skyrack.node import device, etc_files
 from skyrack.node.clock import RealClock
 from skyrack.node.config import ConfigError, NodeConfig
 from skyrack.node.config_file import ConfigFile
@@ -26,6 +26,7 @@ from skyrack.node.forked import set_process_name
 from skyrack.node.init import Init
 from skyrack.node.logs import fields, log, open_log
 from skyrack.node.mains import load_mains, load_workers
+from skyrack.v1 import privileges
 from skyrack.v1.node_init import init_socket
 
 BACKLOG = 64

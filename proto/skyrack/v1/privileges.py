@@ -1,7 +1,8 @@
 """Giving up, for good, what only the start of a container needs.
 
-Root of the container holds NET_ADMIN, SETUID and SETGID and nothing else: it may not even read what belongs to the
-image's user. So it reads as that user (`acting_as`), makes the device as root, and then drops everything.
+Root of a container holds NET_ADMIN (a node) or SYS_NICE (the fabric), SETUID and SETGID and little else: it may not even
+read what belongs to the image's user. So it reads as that user (`acting_as`), does its one thing as root, and then drops
+everything.
 """
 
 import contextlib
@@ -11,7 +12,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from skyrack.v1.namespaces import _check as check
+from skyrack.v1.namespaces import check
 
 _PR_SET_NO_NEW_PRIVS = 38
 _CAPABILITY_VERSION_3 = 0x20080522
