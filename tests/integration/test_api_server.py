@@ -28,6 +28,32 @@ class Events:
         return [{"seq": sequence + 1}]
 
 
+class Exposed:
+    """London answers Prometheus, tokyo does not."""
+
+    def __init__(self) -> None:
+        self.heard: list[dict[str, Any]] = []
+
+    def targets(self, host: str) -> list[dict[str, Any]]:
+        return [{"targets": [host], "labels": {}}]
+
+    async def run_exposition(self) -> str:
+        return "run 1\n"
+
+    async def node_exposition(self, name: str) -> str | None:
+        if name not in ("london", "tokyo"):
+            raise KeyError(f"no node is called {name!r}")
+        return "node 1\n" if name == "london" else None
+
+    async def expositions(self) -> list[str]:
+        return ["run 1\n", "node 1\n"]
+
+    def hear_workload(self, news: dict[str, Any]) -> None:
+        if "workload" not in news:
+            raise ValueError("workload: Field required")
+        self.heard.append(news)
+
+
 class StandIn:
     """A run that only remembers what it was asked to do."""
 
@@ -35,6 +61,7 @@ class StandIn:
         self.ready, self.stop = asyncio.Event(), asyncio.Event()
         self.mesh_dir = directory
         self.events = Events()
+        self.exposer = Exposed()
         self.killed: list[tuple[str, int]] = []
         self.computing = asyncio.Event()
         self.may_end = asyncio.Event()
@@ -59,12 +86,6 @@ class StandIn:
         self.computing.set()
         await self.may_end.wait()
         return [{} for _ in probes]
-
-    async def expositions(self) -> list[str]:
-        return ["skyrack_up 1\n"]
-
-    def prometheus_targets(self) -> list[dict[str, Any]]:
-        return []
 
 
 class Served:
@@ -137,6 +158,32 @@ async def test_with_the_token_changes_work_over_tcp() -> None:
         assert api.run.killed == [("london", signal.SIGTERM)]
         assert (await api.bearer("POST", "/v1/down", {}))[0] == 200
         assert api.run.stop.is_set()
+
+
+async def test_prometheus_is_sent_to_the_address_it_asked_at() -> None:
+    async with served(Listen("0.0.0.0", free_port())) as api:
+        for host in (f"127.0.0.1:{api.port}", "orchestrator:8080", f"localhost:{api.port}"):
+            _, answer = await api.ask("GET", "/sd/prometheus", Host=host)
+            assert json.loads(answer)[0]["targets"] == [host]
+
+
+async def test_each_target_has_its_page_and_a_node_that_does_not_answer_is_down() -> None:
+    async with served() as api:
+        assert await api.ask("GET", "/metrics/run") == (200, "run 1\n")
+        assert await api.ask("GET", "/nodes/london/metrics") == (200, "node 1\n")
+        assert await api.ask("GET", "/nodes/tokyo/metrics") == (502, {"error": "tokyo does not answer"})
+        assert (await api.ask("GET", "/nodes/paris/metrics"))[0] == 404
+        async with api.session.get(api.http + "/metrics") as response:
+            assert response.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+
+
+async def test_a_load_tells_the_run_over_its_socket_or_with_the_token() -> None:
+    async with served() as api:
+        assert await asyncio.to_thread(api.unix.post, "/v1/workload", {"workload": "echo"}) == {"ok": True}
+        with pytest.raises(ApiError, match="workload: Field required"):
+            await asyncio.to_thread(api.unix.post, "/v1/workload", {})
+        assert (await api.ask("POST", "/v1/workload", {"workload": "echo"}))[0] == 401
+        assert len(api.run.exposer.heard) == 1
 
 
 async def test_the_unix_socket_is_its_owners_and_needs_no_token() -> None:

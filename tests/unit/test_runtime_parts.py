@@ -1,4 +1,4 @@
-"""Small parts of a run: advice on namespaces, events, progress, last words, sentences, merged metrics, readable logs."""
+"""Small parts of a run: advice on namespaces, events, progress, last words, sentences, readable logs."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
-from skyrack.orchestrator.api.metrics import RunCollector, exposition, merge
 from skyrack.orchestrator.cli.exits import Problem
 from skyrack.orchestrator.cli.happenings import is_news, level, sentence
 from skyrack.orchestrator.cli.show import readable
@@ -186,51 +184,3 @@ def test_log_lines_are_for_people_and_odd_ones_stay() -> None:
         assert odd in readable(odd) or readable(odd)
     event = {"seq": 1, "run_s": 1.0, "event": "ready", "nodes": 2}
     assert readable(json.dumps(event)) == "     1.000 s  INFO     ready: all 2 nodes serve"
-
-
-# Metrics
-
-A = """\
-# HELP x_total Things.
-# TYPE x_total counter
-x_total{node="a"} 1
-# HELP h H.
-# TYPE h histogram
-h_bucket{le="+Inf"} 1
-h_sum 0
-h_count 1
-"""
-B = """\
-# HELP x_total Other words.
-# TYPE x_total counter
-x_total{node="b"} 2
-# TYPE y gauge
-y 3
-# EOF
-"""
-
-
-def test_merged_metrics_name_each_family_once_and_lose_no_sample() -> None:
-    merged = merge([A, B, ""])
-    assert merged.count("# TYPE x_total") == 1
-    assert merged.count("# HELP x_total") == 1
-    assert "EOF" not in merged
-    families = {family.name: family for family in text_string_to_metric_families(merged)}
-    assert {(s.labels["node"], s.value) for s in families["x"].samples} == {("a", 1.0), ("b", 2.0)}
-    assert len(families["h"].samples) == 3
-    assert families["y"].samples[0].value == 3
-    assert merge([]) == "\n"
-    assert merge([merged]) == merged
-
-
-def test_metrics_of_a_run_without_a_fabric_are_complete() -> None:
-    node = {"name": "a", "kind": "ground", "inhabited": True, "state": "dark", "restarts": 2}
-    status = {
-        "run": "r", "name": "s", "run_s": 1.0, "orbit_unix_s": 2.0, "links": {"laser": 3, "ground": 0},
-        "nodes": [node, {**node, "name": "b", "inhabited": False}], "events_lost": 0,
-    }  # fmt: skip
-    text = exposition(RunCollector(status, None, []))
-    assert 'skyrack_node_up{kind="ground",node="a"} 0.0' in text
-    assert 'skyrack_node_restarts_total{kind="ground",node="a"} 2.0' in text
-    assert '"b"' not in text
-    assert "skyrack_fabric" not in text

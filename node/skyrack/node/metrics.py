@@ -4,8 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Metric, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+from prometheus_client import Metric
 
 from skyrack.node.clock import Clock
 from skyrack.node.config import NodeConfig
@@ -14,6 +13,7 @@ from skyrack.node.device import DEVICE
 from skyrack.node.fabric_link import FabricLink
 from skyrack.node.logs import JsonLines
 from skyrack.node.service import EchoCounters
+from skyrack.v1 import families
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -39,23 +39,24 @@ class NodeCollector:
         self._started_ns = clock.monotonic_ns()
 
     def collect(self) -> Iterator[Metric]:
-        info = InfoMetricFamily("skyrack_node", "What the node is.", labels=["node"])
-        info.add_metric([self._config.name], {"kind": self._config.kind, "address": self._config.address})
+        """Every family, as it is now."""
+        info = families.gauge("skyrack_node_info")
+        info.add_metric([self._config.name, self._config.kind, self._config.address], 1)
         yield info
         uptime_s = (self._clock.monotonic_ns() - self._started_ns) / 1e9
-        yield self._gauge("uptime_seconds", "Time since the process began to serve.", uptime_s)
-        yield self._gauge("attached", "1 while the fabric serves the lasers.", self._fabric.attached)
-        yield self._counter("attaches", "Times the fabric took the node.", self._fabric.attaches)
-        yield self._gauge("joined", "1 while the orchestrator's stream is open.", self._control.joined)
-        yield self._counter("updates", "Updates received from the orchestrator.", self._control.updates)
+        yield self._gauge("skyrack_node_uptime_seconds", uptime_s)
+        yield self._gauge("skyrack_node_attached", self._fabric.attached)
+        yield self._counter("skyrack_node_attaches_total", self._fabric.attaches)
+        yield self._gauge("skyrack_node_joined", self._control.joined)
+        yield self._counter("skyrack_node_updates_total", self._control.updates)
         knowledge = self._control.knowledge
         links = 0 if knowledge is None else len(knowledge.neighbours)
-        yield self._gauge("neighbours", "Nodes one link away in the epoch in force.", links)
-        yield self._counter("echo_requests", "Echo requests answered.", self._echo.requests)
+        yield self._gauge("skyrack_node_neighbours", links)
+        yield self._counter("skyrack_node_echo_requests_total", self._echo.requests)
         yield self._directions(
-            "echo_bytes", "Payload of Echo.", self._echo.received_bytes, self._echo.sent_bytes
+            "skyrack_node_echo_bytes_total", self._echo.received_bytes, self._echo.sent_bytes
         )
-        yield self._counter("log_errors", "Log records that could not be written.", self._lines.errors)
+        yield self._counter("skyrack_node_log_errors_total", self._lines.errors)
         yield from self._device()
         yield from self._process()
 
@@ -63,41 +64,33 @@ class NodeCollector:
         counters = read_device_counters(Path("/proc/net/dev").read_text())
         if counters is None:
             return
-        names = {
-            "mesh_bytes": "IP bytes through mesh0.",
-            "mesh_packets": "Packets through mesh0; a super-packet counts as one.",
-            "mesh_errors": "Errors at mesh0.",
-            "mesh_drops": "Packets the kernel dropped at mesh0.",
-        }
-        for column, (name, text) in enumerate(names.items()):
-            yield self._directions(name, text, counters[column], counters[column + 8])
+        for column, what in enumerate(("bytes", "packets", "errors", "drops")):
+            yield self._directions(f"skyrack_node_mesh_{what}_total", counters[column], counters[column + 8])
 
     def _process(self) -> Iterator[Metric]:
         times = os.times()
-        yield self._counter("cpu_seconds", "CPU time of the process.", times.user + times.system)
+        yield self._counter("skyrack_node_cpu_seconds_total", times.user + times.system)
         run_delay_ns = sum(
             read_run_delay_ns(path.read_text()) for path in Path("/proc/self/task").glob("*/schedstat")
         )
-        text = "Time the process's threads were ready but not running."
-        yield self._counter("run_delay_seconds", text, run_delay_ns / 1e9)
+        yield self._counter("skyrack_node_run_delay_seconds_total", run_delay_ns / 1e9)
         resident_bytes = int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE_BYTES
-        text = "Resident memory, pages shared with other nodes included."
-        yield self._gauge("resident_memory_bytes", text, resident_bytes)
+        yield self._gauge("skyrack_node_resident_memory_bytes", resident_bytes)
         open_fds = len(os.listdir("/proc/self/fd"))
-        yield self._gauge("open_fds", "Open file descriptors.", open_fds)
+        yield self._gauge("skyrack_node_open_fds", open_fds)
 
-    def _gauge(self, name: str, text: str, value: float) -> Metric:
-        family = GaugeMetricFamily(f"skyrack_node_{name}", text, labels=["node"])
+    def _gauge(self, name: str, value: float) -> Metric:
+        family = families.gauge(name)
         family.add_metric([self._config.name], value)
         return family
 
-    def _counter(self, name: str, text: str, value: float) -> Metric:
-        family = CounterMetricFamily(f"skyrack_node_{name}", text, labels=["node"])
+    def _counter(self, name: str, value: float) -> Metric:
+        family = families.counter(name)
         family.add_metric([self._config.name], value)
         return family
 
-    def _directions(self, name: str, text: str, received: float, sent: float) -> Metric:
-        family = CounterMetricFamily(f"skyrack_node_{name}", text, labels=["node", "direction"])
+    def _directions(self, name: str, received: float, sent: float) -> Metric:
+        family = families.counter(name)
         family.add_metric([self._config.name, "received"], received)
         family.add_metric([self._config.name, "sent"], sent)
         return family
@@ -105,9 +98,7 @@ class NodeCollector:
 
 def exposition(collector: NodeCollector) -> bytes:
     """The metrics in Prometheus's text format."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(collector)
-    return generate_latest(registry)
+    return families.exposition(collector.collect()).encode()
 
 
 def read_device_counters(text: str) -> list[int] | None:

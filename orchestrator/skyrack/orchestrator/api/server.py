@@ -14,10 +14,10 @@ from typing import Any, Protocol
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from skyrack.orchestrator.api import prometheus
 from skyrack.orchestrator.api.access import COMPUTING, Guard, refusal
 from skyrack.orchestrator.api.errors import BadRequest, error, errors_as_json, http_log
 from skyrack.orchestrator.api.listen import KEEPALIVE_TIMEOUT_S, Door, Listen
-from skyrack.orchestrator.api.metrics import merge, scrape
 from skyrack.orchestrator.api.token import run_token
 from skyrack.v1.sockets import owner_only
 
@@ -42,12 +42,12 @@ class Run(Protocol):
     stop: asyncio.Event
 
     @property
-    def mesh_dir(self) -> Path:
-        """Where nodes have their sockets."""
-
-    @property
     def events(self) -> Events:
         """What has happened."""
+
+    @property
+    def exposer(self) -> prometheus.Exposed:
+        """What Prometheus may read."""
 
     def require_node(self, name: object) -> int:
         """The node's index."""
@@ -63,12 +63,6 @@ class Run(Protocol):
 
     async def computed(self, probes: list[list[Any]]) -> list[dict[str, Any]]:
         """POST /v1/computed."""
-
-    async def expositions(self) -> list[str]:
-        """Metrics to merge."""
-
-    def prometheus_targets(self) -> list[dict[str, Any]]:
-        """Targets for http_sd."""
 
 
 def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Application:
@@ -107,25 +101,15 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
                 run.require_node(name)
         return web.json_response({"results": await run.computed(probes)})
 
-    async def metrics(_: web.Request) -> web.Response:
-        return web.Response(text=merge(await run.expositions()), content_type="text/plain", charset="utf-8")
-
-    async def node_metrics(request: web.Request) -> web.Response:
-        name = request.match_info["name"]
-        run.require_node(name)
-        text = await scrape(run.mesh_dir / "nodes" / f"{name}.metrics.sock")
-        if text is None:
-            return error(502, f"{name} does not answer")
-        return web.Response(text=text, content_type="text/plain", charset="utf-8")
-
-    async def targets(_: web.Request) -> web.Response:
-        return web.json_response(run.prometheus_targets())
-
     async def kill(request: web.Request) -> web.Response:
         number = (await _body(request)).get("signal", int(signal.SIGKILL))
         if type(number) is not int or number not in set(signal.Signals):
             raise BadRequest(f"signal {number!r}: expected a signal number")
         run.kill(request.match_info["name"], number)
+        return web.json_response({"ok": True})
+
+    async def workload(request: web.Request) -> web.Response:
+        run.exposer.hear_workload(await _body(request))
         return web.json_response({"ok": True})
 
     async def down(_: web.Request) -> web.Response:
@@ -135,14 +119,13 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
     app.add_routes(
         [
             web.get("/healthz", healthz),
-            web.get("/metrics", metrics),
-            web.get("/nodes/{name}/metrics", node_metrics),
-            web.get("/sd/prometheus", targets),
             web.get("/v1/status", status),
             web.get("/v1/events", events),
             web.get("/v1/fabric", fabric),
             web.post("/v1/computed", computed),
+            *prometheus.routes(run.exposer),
             web.post("/v1/nodes/{name}/kill", kill),
+            web.post("/v1/workload", workload),
             web.post("/v1/down", down),
         ]
     )

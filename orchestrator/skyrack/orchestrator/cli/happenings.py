@@ -50,6 +50,8 @@ def sentence(event: Mapping[str, Any]) -> str:
             return f"{node} cannot be started: {event.get('error')}"
         case "node_signalled":
             return f"{node} is sent {_signal(event.get('signal'))}"
+        case "handover":
+            return f"{node} sends to {event.get('to')} instead of {event.get('from')}"
         case "fabric_down":
             how = f" ({_status(event['status'])})" if "status" in event else ""
             return f"the fabric ended{how}: all lasers dark until there is another"

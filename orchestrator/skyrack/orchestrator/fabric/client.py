@@ -7,6 +7,7 @@ import json
 import mmap
 import os
 import socket
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -43,6 +44,7 @@ class FabricClient:
         os.ftruncate(self._memory_fd, size)
         self.arrays = SharedArrays(config, mmap.mmap(self._memory_fd, size))
         self._segment_slot = self._route_slot = 0
+        self._segments: deque[tuple[float, int]] = deque(maxlen=SEGMENT_SLOTS - 1)  # begin and slot
         self._control: socket.socket | None = None
         loop = asyncio.get_running_loop()
         self._up: asyncio.Future[dict[str, Any]] = loop.create_future()
@@ -103,7 +105,16 @@ class FabricClient:
         view = self.arrays["segments"][self._segment_slot]
         view[0, : len(delay_s)] = delay_s
         view[1, : len(slope)] = slope
+        self._segments.append((at_s, self._segment_slot))
         self._send({"op": "segment", "at": at_s, "slot": self._segment_slot, "slack_s": slack_s})
+
+    def delay_s(self, run_s: float) -> NDArray[np.float64] | None:
+        """Every link's delay at `run_s`, negative where it is dark; None for times nothing was told about."""
+        for at_s, slot in reversed(self._segments):
+            if at_s <= run_s:
+                delay_s, slope = self.arrays["segments"][slot]
+                return np.where(delay_s < 0.0, -1.0, delay_s + slope * (run_s - at_s))
+        return None
 
     def set_routes(self, at_s: float, table: NDArray[np.uint32]) -> None:
         """From `at_s` on, packets follow `table` (rows x nodes, link numbers)."""

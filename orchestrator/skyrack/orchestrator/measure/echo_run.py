@@ -219,7 +219,7 @@ class EchoRun:
     def _measure(self, generator: LineChild, prober: ProbeProcess, nodes: Nodes, fabric: hold.Hold) -> None:
         """Until generator and prober have ended, or the user or the run has."""
         faults = list(self._faults)
-        read, ask, talk = _Every(1.0), _Every(ASK_EVERY_S), _Every(TALK_EVERY_S)
+        read, ask, talk, tell = _Every(1.0), _Every(ASK_EVERY_S), _Every(TALK_EVERY_S), _Every(1.0)
         limit_s = self.started_s + self._workload.duration_s + self._workload.timeout_s + GRACE_S
         while not self.interrupted and not (generator.ended and prober.child.ended):
             self._watch.wait(TICK_S)
@@ -237,6 +237,8 @@ class EchoRun:
                 if ask.due(now_s):
                     self._explain(now_s - SETTLE_S)
                     self._recorder.events += self._events(self._last_event)
+                if tell.due(now_s):
+                    self._recorder.tally.tell(self._api)
             except ApiError as error:
                 self.doubts.append(str(error))
                 return
@@ -268,6 +270,7 @@ class EchoRun:
             self._read_fabric(nodes)
             self._explain(self._now_s())
             self._recorder.events += self._events(self._last_event)
+            self._recorder.tally.tell(self._api)
         except ApiError as error:
             if not self.doubts:
                 self.doubts.append(str(error))

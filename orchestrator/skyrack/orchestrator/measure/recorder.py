@@ -12,6 +12,7 @@ from skyrack.orchestrator.measure.fidelity import GUARD, Sample
 from skyrack.orchestrator.measure.host import Window
 from skyrack.orchestrator.measure.operations import Operation
 from skyrack.orchestrator.measure.prober import Probe
+from skyrack.orchestrator.measure.tally import Tally
 from skyrack.orchestrator.report.files import LineFile
 
 _UNTOLD: dict[str, Any] = {
@@ -33,6 +34,7 @@ class Recorder:
         self.readings: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] = []
         self.unsent: dict[str, int] = {}
+        self.tally = Tally("echo")
         self._history = LineFile(run_dir / "history.jsonl")
         self._probes = LineFile(run_dir / "probes.jsonl")
         self._host = LineFile(run_dir / "host.jsonl")
@@ -53,6 +55,7 @@ class Recorder:
         self._history.write([json.dumps(line)])
         self.operations.append(Operation(line["intended_s"], line["complete_s"], line["type"]))
         self.counts[line["type"]] += 1
+        self.tally.operation(line["type"], self.operations[-1].latency_s)
         if line["type"] != "ok":
             self.failures.append((line["intended_s"], line["type"], line["error"] or ""))
 
@@ -68,6 +71,7 @@ class Recorder:
                 line |= {"computed_s": answer["rtt_s"], "path": answer["path"], "reason": answer["reason"]}
                 if probe.outcome != "clock-set":
                     self.samples.append(_sample(probe, answer))
+                    self.tally.probe(probe.measured_s, answer["rtt_s"])
             else:
                 self.unsent[probe.note] = self.unsent.get(probe.note, 0) + 1
             lines.append(json.dumps(line))

@@ -97,6 +97,11 @@ class ForceLog:
             for intervals in (*self._dark.values(), self._down):
                 intervals[:] = [interval for interval in intervals if interval[1] >= before_s]
 
+    def epoch_at(self, run_s: float) -> Epoch | None:
+        """What is in force at `run_s`; None before the first epoch."""
+        with self._lock:
+            return next((epoch for since_s, epoch in reversed(self._epochs) if since_s <= run_s), None)
+
     def history(self) -> History:
         """The log as it stands now."""
         with self._lock:

@@ -1,13 +1,10 @@
-"""What the API asks of a run: its state, the fabric's counters, computed round trips, metrics."""
+"""What the API asks of a run: its state, the fabric's counters, computed round trips."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Mapping
 from typing import Any
 
-from skyrack.orchestrator.api import metrics
 from skyrack.orchestrator.clock import RealClock
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.feed import Feed
@@ -101,37 +98,3 @@ class Answers:
         return await self._feed.oracle.computed(
             [(float(run_s), require(a), require(b), int(size)) for run_s, a, b, size in probes]
         )
-
-    async def expositions(self, status: Mapping[str, Any]) -> list[str]:
-        """Metrics of the orchestrator with the fabric, and of every node."""
-        counters: dict[str, Any] | None = None
-        samples: list[metrics.LinkSample] = []
-        if self._feed.fabric is not None:
-            with contextlib.suppress(TimeoutError, ConnectionError):
-                counters = await self._feed.fabric.counters(links=True)
-                samples = self._link_samples(counters["links"])
-        paths = [self._places.mesh_dir / "nodes" / f"{name}.metrics.sock" for name in self._book.by_name]
-        collector = metrics.RunCollector(status, counters, samples)
-        return [metrics.exposition(collector), *await metrics.scrape_all(paths)]
-
-    def _link_samples(self, counters: Mapping[str, list[float]]) -> list[metrics.LinkSample]:
-        samples: list[metrics.LinkSample] = []
-        epoch, names = self._feed.epoch, self._roster.names
-        if epoch is None:
-            return samples
-        for a, b, kind in zip(epoch.a.tolist(), epoch.b.tolist(), epoch.kind.tolist(), strict=True):
-            pair = self._feed.pair_number(a, b)
-            if pair is None:
-                continue
-            for number, (src, dst) in ((2 * pair, (a, b)), (2 * pair + 1, (b, a))):
-                if counters["packets"][number] or counters["dropped_queue"][number]:
-                    values = {name: column[number] for name, column in counters.items()}
-                    ends = names[src], names[dst]
-                    samples.append(metrics.LinkSample(*ends, "ground" if kind else "laser", values))
-        return samples[: metrics.MOST_LINKS]
-
-    def prometheus_targets(self, http: str) -> list[dict[str, Any]]:
-        """Targets for http_sd: the orchestrator with the fabric and, behind it, every node."""
-        host = http.removeprefix("http://")
-        own: dict[str, Any] = {"targets": [host], "labels": {"job": "skyrack", "run": self._run}}
-        return [own] if host else []

@@ -14,12 +14,19 @@ from typing import Any
 from skyrack.orchestrator.clock import Clock
 
 KEPT = 10_000
+# Counted from zero, so that the first one is an increase for Prometheus; others are counted from their first.
+FORESEEN = (
+    "ready", "all_serving", "node_serving", "node_exited", "node_failed", "node_signalled", "node_lit", "node_dark",
+    "fabric_down", "fabric_up", "handover", "events_lost",
+)  # fmt: skip
 
 
 class EventLog:
     """Appends events, after those that an earlier process of the run has written.
 
     A full disk costs the file its newest lines, never the run: it is said once, and counted.
+
+    `counts`: this process's events by name. `lost`: those that could not be written.
     """
 
     def __init__(self, path: Path, clock: Clock) -> None:
@@ -30,6 +37,7 @@ class EventLog:
         self._recent.extend(_written(path))
         self._sequence = self._recent[-1]["seq"] if self._recent else 0
         self._listeners: list[Callable[[dict[str, Any]], None]] = []
+        self.counts = dict.fromkeys(FORESEEN, 0)
         self.lost = 0
 
     def listen(self, listener: Callable[[dict[str, Any]], None]) -> None:
@@ -42,6 +50,7 @@ class EventLog:
         at = self._clock.run_s() if run_s is None else run_s
         record = {"seq": self._sequence, "run_s": round(at, 6), "event": event, **fields}
         self._recent.append(record)
+        self.counts[event] = self.counts.get(event, 0) + 1
         for listener in self._listeners:
             listener(record)
         self._write(record)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Executor
 from typing import Any
 
@@ -30,7 +30,10 @@ REATTACH_S = 1.0  # nodes try every 50 ms; one that has not come back to a new f
 
 
 class Feed:
-    """`fabric` is the one that is up, if any; `epoch` was in force last; `up` is set from the first fabric on."""
+    """`fabric` is the one that is up, if any; `epoch` was in force last; `up` is set from the first fabric on.
+
+    `on_change`: hears from when on other links or routes are in force, ahead of time.
+    """
 
     def __init__(
         self,
@@ -59,6 +62,7 @@ class Feed:
         self.fabric: FabricClient | None = None
         self.epoch: Epoch | None = None
         self.up = asyncio.Event()
+        self.on_change: Callable[[float], None] = lambda at_s: None
 
     async def run(self, progress: Progress) -> None:
         """Feed one fabric after the other until cancelled. Raises RuntimeError when there will be no other."""
@@ -165,3 +169,4 @@ class Feed:
     def _in_force(self, at_s: float, epoch: Epoch) -> None:
         self.epoch = epoch
         self.oracle.in_force(at_s, epoch, self._clock.run_s())
+        self.on_change(at_s)

@@ -38,6 +38,10 @@ class Oracle:
         self._log.record(at_s, epoch)
         self._log.prune(now_s - KEPT_S)
 
+    def epoch_at(self, run_s: float) -> Epoch | None:
+        """Links and routes in force at `run_s`; None before the first."""
+        return self._log.epoch_at(run_s)
+
     def dark(self, at_s: float, node: int) -> None:
         """The node went dark."""
         self._log.dark(at_s, node)

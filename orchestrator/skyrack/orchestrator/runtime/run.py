@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 from skyrack.orchestrator.api import control, server
@@ -17,6 +16,7 @@ from skyrack.orchestrator.runtime.answers import Answers
 from skyrack.orchestrator.runtime.briefing import brief_nodes
 from skyrack.orchestrator.runtime.errors import RunFailed, sentence
 from skyrack.orchestrator.runtime.events import EventLog
+from skyrack.orchestrator.runtime.exposer import Exposer
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.nodes import NodeBook
 from skyrack.orchestrator.runtime.places import Places
@@ -106,6 +106,17 @@ class Run:
             self.events,
             self.clock,
         )
+        self.exposer = Exposer(
+            self.run,
+            self.scenario,
+            self.places.mesh_dir,
+            self.roster,
+            book,
+            self.feed,
+            self.events,
+            self.clock,
+            self.status,
+        )
         self._outlook = Outlook(self.scenario, self.geometry, self.roster.address, self.clock.t0_monotonic_ns)
         self._control = control.ControlService(self.run, self.nodes, self._outlook.update_for)
 
@@ -118,6 +129,7 @@ class Run:
                     tasks.create_task(self.feed.run(self.progress), name="feed"),
                     tasks.create_task(self.nodes.run(), name="nodes"),
                     tasks.create_task(self._become_ready(), name="ready"),
+                    tasks.create_task(self.exposer.handovers.run(), name="handovers"),
                     tasks.create_task(
                         brief_nodes(outlook, self._control, self.clock, self._worker, speed), name="updates"
                     ),
@@ -152,11 +164,6 @@ class Run:
 
     # What the API asks for (`server.Run`)
 
-    @property
-    def mesh_dir(self) -> Path:
-        """Where nodes have their sockets."""
-        return self.places.mesh_dir
-
     def require_node(self, name: object) -> int:
         """The node's index. Raises KeyError with a text for the user."""
         return self.roster.require(name)
@@ -183,14 +190,6 @@ class Run:
     async def computed(self, probes: list[list[Any]]) -> list[dict[str, Any]]:
         """Computed round trips for [run_s, a, b, ip_bytes] probes, in their order."""
         return await self.answers.computed(probes)
-
-    async def expositions(self) -> list[str]:
-        """Metrics of the orchestrator with the fabric, and of every node."""
-        return await self.answers.expositions(await self.status())
-
-    def prometheus_targets(self) -> list[dict[str, Any]]:
-        """Targets for http_sd."""
-        return self.answers.prometheus_targets(self.http)
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,0 +1,129 @@
+"""What Prometheus may read of a run: the run and its fabric as one target, every node as one, and where to find them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skyrack.orchestrator.api.scrape import scrape, scrape_all
+from skyrack.orchestrator.clock import Clock
+from skyrack.orchestrator.metrics.fabric import fabric_families
+from skyrack.orchestrator.metrics.links import LinkSample, link_families, link_samples
+from skyrack.orchestrator.metrics.run import RunFacts, run_families
+from skyrack.orchestrator.metrics.workload import Workloads
+from skyrack.orchestrator.runtime.events import EventLog
+from skyrack.orchestrator.runtime.feed import Feed
+from skyrack.orchestrator.runtime.handovers import HandoverWatch
+from skyrack.orchestrator.runtime.nodes import NodeBook
+from skyrack.orchestrator.runtime.roster import Roster
+from skyrack.orchestrator.scenario import Scenario
+from skyrack.orchestrator.topology.epoch import GROUND, LASER
+from skyrack.orchestrator.topology.lit import Links, count_parts, lit_links
+from skyrack.v1.families import exposition
+
+
+class Exposer:
+    """Reads what the parts of a run know. `handovers` has to be run. `status`: as GET /v1/status."""
+
+    def __init__(
+        self,
+        run: str,
+        scenario: Scenario,
+        mesh_dir: Path,
+        roster: Roster,
+        book: NodeBook,
+        feed: Feed,
+        events: EventLog,
+        clock: Clock,
+        status: Callable[[], Awaitable[dict[str, Any]]],
+    ) -> None:
+        self._run = run
+        self._scenario = scenario
+        self._mesh_dir = mesh_dir
+        self._roster = roster
+        self._book = book
+        self._feed = feed
+        self._events = events
+        self._status = status
+        self._workloads = Workloads()
+        stations = [i for i in roster.inhabited if roster.kind(i) == "ground"]
+        self.handovers = HandoverWatch(roster.names, stations, feed.oracle.epoch_at, events, clock)
+        feed.on_change = self.handovers.expect
+
+    def targets(self, host: str) -> list[dict[str, Any]]:
+        """Targets for http_sd, all at `host`: the orchestrator with the fabric, and every node."""
+        run = self._run
+        found = [_target(host, "/metrics/run", job="skyrack", instance="orchestrator", run=run)]
+        for node in self._book.by_name.values():
+            path, what = f"/nodes/{node.name}/metrics", {"node": node.name, "kind": node.kind}
+            found.append(_target(host, path, job="skyrack-node", instance=node.name, run=run, **what))
+        return found
+
+    def hear_workload(self, news: dict[str, Any]) -> None:
+        """A load generator tells what it has done. Raises ValueError."""
+        self._workloads.add(news)
+
+    async def run_exposition(self) -> str:
+        """Metrics of orchestrator, fabric and load. Delays are those at the `skyrack_run_seconds` of the same page."""
+        status = await self._status()
+        run_s: float = status["run_s"]
+        epoch, nodes = self._feed.oracle.epoch_at(run_s), self._book.by_name.values()
+        links = lit_links(epoch, [node.index for node in nodes if not node.attached])
+        found = [*run_families(status, self._facts(links)), *self._workloads.families()]
+        fabric = self._feed.fabric
+        if fabric is not None:
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                counters = await fabric.counters(links=True)
+                found += fabric_families(counters)
+                if (delay_s := fabric.delay_s(run_s)) is not None:
+                    found += link_families(self._samples(links, delay_s, counters["links"]))
+        return await asyncio.to_thread(exposition, found)  # thousands of lines
+
+    async def node_exposition(self, name: str) -> str | None:
+        """A node's metrics, None when it does not answer. Raises KeyError."""
+        self._roster.require(name)
+        if name not in self._book.by_name:
+            raise KeyError(f"{name} is a bare satellite: it has no process")
+        return await scrape(self._socket(name))
+
+    async def expositions(self) -> list[str]:
+        """Metrics of the run and of all nodes that answer, to be merged."""
+        sockets = [self._socket(name) for name in self._book.by_name]
+        return [await self.run_exposition(), *await scrape_all(sockets)]
+
+    def _socket(self, node: str) -> Path:
+        return self._mesh_dir / "nodes" / f"{node}.metrics.sock"
+
+    def _facts(self, links: Links) -> RunFacts:
+        limits, roster = self._scenario.links, self._roster
+        lit = [node.index for node in self._book.by_name.values() if node.attached]
+        return RunFacts(
+            partitions=count_parts(links, len(roster.names), lit),
+            links_lit={
+                "laser": int((links.kind == LASER).sum()),
+                "ground": int((links.kind == GROUND).sum()),
+            },
+            link_rate_bps={
+                "laser": limits.laser_rate_bps / limits.byte_scale,
+                "ground": limits.ground_rate_bps / limits.byte_scale,
+            },
+            handovers=self.handovers.counts,
+            events=self._events.counts,
+        )
+
+    def _samples(
+        self, links: Links, delay_s: NDArray[np.float64], counters: Mapping[str, list[float]]
+    ) -> list[LinkSample]:
+        roster = self._roster
+        inhabited = frozenset(roster.inhabited)
+        return link_samples(links, roster.names, inhabited, self._feed.pair_number, delay_s, counters)
+
+
+def _target(host: str, path: str, **labels: str) -> dict[str, Any]:
+    return {"targets": [host], "labels": {"__metrics_path__": path, **labels}}

@@ -1,0 +1,113 @@
+"""Every metric that a run exposes: its name, type, unit, labels and meaning, in this one place.
+
+Who exposes a metric asks `skyrack.v1.families` for its family, so a name that is not listed here cannot be exposed. The
+page docs/reference/metrics.md is made from this table. Units are base units; a counter's name ends in `_total`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["counter", "gauge", "histogram"]
+Exporter = Literal["orchestrator", "fabric", "node", "load"]
+
+# Series per metric about single links: more than anybody can read.
+MOST_LINKS = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One metric. `unit` is empty where there is none; `exporter` is whose knowledge it is."""
+
+    name: str
+    kind: Kind
+    unit: str
+    text: str
+    labels: tuple[str, ...]
+    exporter: Exporter
+
+
+_Table = tuple[
+    tuple[str, Kind, str, str, tuple[str, ...]], ...
+]  # name without skyrack_, type, unit, meaning, labels
+_N = ("node",)
+_NODE = ("node", "kind")
+_WAY = ("node", "direction")
+_LINK = ("src", "dst", "kind")
+
+_ORCHESTRATOR: _Table = (
+    ("run_info", "gauge", "", "The run: always 1.", ("run", "scenario")),
+    ("run_seconds", "gauge", "seconds", "Real time since the start of the run.", ()),
+    ("orbit_time_seconds", "gauge", "seconds", "Orbit time in force, as Unix time.", ()),
+    ("node_up", "gauge", "", "1 while the node serves and its lasers are lit.", _NODE),
+    ("node_restarts_total", "counter", "starts", "Starts after the first one.", _NODE),
+    ("links_lit", "gauge", "links", "Links in force now, without those of nodes that are dark.", ("kind",)),
+    ("partitions", "gauge", "parts", "Parts that links divide the lit nodes into: 1 when each can reach all others.", ()),
+    ("link_delay_seconds", "gauge", "seconds", "One-way propagation delay in force now.", _LINK),
+    ("link_rate_bits_per_second", "gauge", "bits/second", "Rate of a link: the scenario's by its byte_scale.", ("kind",)),
+    ("handovers_total", "counter", "handovers", "Times a ground station began to send through another satellite.", _N),
+    ("events_total", "counter", "events", "What happened, by its name in events.jsonl.", ("event",)),
+    ("events_lost_total", "counter", "events", "Events that could not be written to disk.", ()),
+    ("fabric_up", "gauge", "", "1 while there is a fabric; what it counts is missing otherwise.", ()),
+    ("fabric_realtime", "gauge", "", "1 while the fabric has real-time priority.", ()),
+)  # fmt: skip
+
+_FABRIC: _Table = (
+    ("fabric_lateness_seconds", "histogram", "seconds", "Actual minus due time of each delivery.", ()),
+    ("fabric_ingress_lag_seconds", "histogram", "seconds", "Most that a packet waited before the fabric read it.", ()),
+    ("fabric_ingress_packets_total", "counter", "packets", "Packets and trains read from nodes.", ()),
+    ("fabric_ingress_bytes_total", "counter", "bytes", "Bytes read from nodes.", ()),
+    ("fabric_delivered_packets_total", "counter", "packets", "Packets (segments of trains) written to nodes.", ()),
+    ("fabric_delivered_bytes_total", "counter", "bytes", "Bytes on the wire of what was written to nodes.", ()),
+    ("fabric_dropped_packets_total", "counter", "packets", "Packets not delivered, by reason.", ("reason",)),
+    ("fabric_busy_seconds_total", "counter", "seconds", "Time the event loop did not wait.", ()),
+    ("fabric_wakeups_total", "counter", "wake-ups", "Times the event loop waited and woke.", ()),
+    ("fabric_late_segments_total", "counter", "updates", "Link updates that came after they were due.", ()),
+    ("link_packets_total", "counter", "packets", "Packets carried.", _LINK),
+    ("link_bytes_total", "counter", "bytes", "Bytes carried.", _LINK),
+    ("link_wait_seconds_total", "counter", "seconds", "Time packets waited in the queue.", _LINK),
+    ("link_dropped_packets_total", "counter", "packets", "Packets dropped: the `queue` was full, or `loss`.",
+     (*_LINK, "reason")),
+)  # fmt: skip
+
+_NODES: _Table = (
+    ("node_info", "gauge", "", "What the node is: always 1.", ("node", "kind", "address")),
+    ("node_uptime_seconds", "gauge", "seconds", "Time since the process began to serve.", _N),
+    ("node_attached", "gauge", "", "1 while the fabric serves the lasers.", _N),
+    ("node_attaches_total", "counter", "attaches", "Times the fabric took the node.", _N),
+    ("node_joined", "gauge", "", "1 while the orchestrator's stream is open.", _N),
+    ("node_updates_total", "counter", "updates", "Updates received from the orchestrator.", _N),
+    ("node_neighbours", "gauge", "nodes", "Nodes one link away in the epoch in force.", _N),
+    ("node_echo_requests_total", "counter", "requests", "Echo requests answered.", _N),
+    ("node_echo_bytes_total", "counter", "bytes", "Payload of Echo, `received` and `sent`.", _WAY),
+    ("node_mesh_bytes_total", "counter", "bytes", "IP bytes through mesh0.", _WAY),
+    ("node_mesh_packets_total", "counter", "packets", "Packets through mesh0; a super-packet counts as one.", _WAY),
+    ("node_mesh_errors_total", "counter", "packets", "Errors at mesh0.", _WAY),
+    ("node_mesh_drops_total", "counter", "packets", "Packets the kernel dropped at mesh0.", _WAY),
+    ("node_cpu_seconds_total", "counter", "seconds", "CPU time of the process.", _N),
+    ("node_run_delay_seconds_total", "counter", "seconds", "Time its threads were ready but not running.", _N),
+    ("node_resident_memory_bytes", "gauge", "bytes", "Resident memory, pages shared with other nodes included.", _N),
+    ("node_open_fds", "gauge", "descriptors", "Open file descriptors.", _N),
+    ("node_log_errors_total", "counter", "records", "Log records that could not be written.", _N),
+)  # fmt: skip
+
+_LOAD: _Table = (
+    ("workload_operations_total", "counter", "operations", "Operations by outcome: `ok`, `fail`, `unknown`.",
+     ("workload", "outcome")),
+    ("workload_latency_seconds", "histogram", "seconds", "From an operation's intended start to its answer, if ok.",
+     ("workload",)),
+    ("fidelity_error_seconds", "histogram", "seconds", "Measured minus computed round trip of the load's probes.",
+     ("workload",)),
+)  # fmt: skip
+
+_TABLES: Mapping[Exporter, _Table] = {
+    "orchestrator": _ORCHESTRATOR,
+    "fabric": _FABRIC,
+    "node": _NODES,
+    "load": _LOAD,
+}
+METRICS: Mapping[str, Definition] = {
+    f"skyrack_{row[0]}": Definition(f"skyrack_{row[0]}", *row[1:], exporter)
+    for exporter, table in _TABLES.items()
+    for row in table
+}

@@ -1,0 +1,76 @@
+"""A running system exposes what is documented, all of it and nothing else."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from skyrack.v1.metrics import METRICS
+
+from .place import Place, open_place
+
+pytestmark = pytest.mark.mesh
+
+
+@pytest.fixture(scope="module")
+def loaded() -> Iterator[Place]:
+    """A run after a short load."""
+    with open_place() as found:
+        found.up("--port", 18180)
+        assert found.skyrack("load", "echo", "--for", "2s").status in (0, 4)
+        yield found
+
+
+def page(place: Place, path: str) -> dict[str, Metric]:
+    """Families by the name that METRICS has."""
+    with urllib.request.urlopen(place.status()["http"] + path, timeout=20) as answer:
+        families = text_string_to_metric_families(answer.read().decode())
+        return {f.name + ("_total" if f.type == "counter" else ""): f for f in families}
+
+
+def test_what_is_exposed_is_what_is_documented(loaded: Place) -> None:
+    found = page(loaded, "/metrics")
+    assert found.keys() == METRICS.keys()
+    for name, metric in METRICS.items():
+        assert found[name].type == metric.kind, name
+        assert found[name].samples, f"{name} has no sample"
+        labels = {label for sample in found[name].samples for label in sample.labels} - {"le"}
+        assert labels == set(metric.labels), name
+        assert found[name].documentation == metric.text
+
+
+def test_targets_together_expose_the_same_and_each_its_own(loaded: Place) -> None:
+    with urllib.request.urlopen(loaded.status()["http"] + "/sd/prometheus", timeout=20) as answer:
+        targets = json.load(answer)
+    assert len(targets) == 1 + 4
+    together: set[str] = set()
+    for target in targets:
+        labels = target["labels"]
+        found = page(loaded, labels["__metrics_path__"])
+        exporters = {METRICS[name].exporter for name in found}
+        assert exporters == ({"node"} if "node" in labels else {"orchestrator", "fabric", "load"})
+        if "node" in labels:
+            assert {s.labels["node"] for f in found.values() for s in f.samples} == {labels["instance"]}
+        together |= found.keys()
+    assert together == METRICS.keys()
+
+
+def test_a_load_shows_while_it_runs_and_is_counted_to_the_end(loaded: Place) -> None:
+    before = loaded.events()
+    found = page(loaded, "/metrics/run")
+    (ok,) = [
+        s.value for s in found["skyrack_workload_operations_total"].samples if s.labels["outcome"] == "ok"
+    ]
+    result = json.loads((loaded.runs / "latest" / "result.json").read_text())
+    assert ok == result["ops"]["ok"] > 50
+    answered = [
+        s.value for s in found["skyrack_workload_latency_seconds"].samples if s.name.endswith("_count")
+    ]
+    assert answered == [ok]
+    counted = {s.labels["event"]: s.value for s in found["skyrack_events_total"].samples}
+    assert counted["node_serving"] == sum(event["event"] == "node_serving" for event in before)

@@ -1,0 +1,241 @@
+"""What a run exposes is listed, documented, and says what it counts."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from skyrack.orchestrator.api.scrape import merge
+from skyrack.orchestrator.measure.tally import Tally
+from skyrack.orchestrator.metrics.links import link_families, link_samples
+from skyrack.orchestrator.metrics.reference import refreshed
+from skyrack.orchestrator.metrics.run import RunFacts, run_families
+from skyrack.orchestrator.metrics.workload import ERROR_BOUNDS_S, LATENCY_BOUNDS_S, Workloads
+from skyrack.orchestrator.topology.lit import Links
+from skyrack.v1 import families
+from skyrack.v1.families import exposition
+from skyrack.v1.metrics import METRICS, MOST_LINKS
+
+PAGE = Path(__file__).parents[2] / "docs/reference/metrics.md"
+UNITS = {"seconds", "bytes", "packets", "bits/second"}
+
+
+# Names
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_names_follow_the_rules(name: str) -> None:
+    metric = METRICS[name]
+    assert re.fullmatch(r"skyrack_[a-z0-9]+(_[a-z0-9]+)*", name)
+    assert name.endswith("_total") == (metric.kind == "counter")
+    assert not re.search("milli|micro|_ms|_us|_mb|_kb|percent", name), "base units only"
+    if metric.unit in UNITS and "mesh_errors" not in name and "mesh_drops" not in name:
+        assert metric.unit.replace("/", "_per_") in name.removesuffix("_total")
+    assert metric.text.endswith(".")
+    assert set(metric.labels).isdisjoint({"job", "instance", "le"}), "these are Prometheus's"
+
+
+def test_the_reference_page_is_fresh() -> None:
+    page = PAGE.read_text("utf-8")
+    assert page == refreshed(page), f"run: python -m skyrack.orchestrator.metrics.reference {PAGE}"
+
+
+def test_a_metric_that_is_not_listed_or_is_something_else_cannot_be_made() -> None:
+    with pytest.raises(KeyError):
+        families.gauge("skyrack_invented")
+    with pytest.raises(AssertionError, match="is a gauge"):
+        families.counter("skyrack_partitions")
+    with pytest.raises(AssertionError, match="has labels"):
+        families.gauge("skyrack_node_up", 1.0)
+
+
+# The run
+
+
+def test_a_run_without_a_fabric_is_exposed_and_says_so() -> None:
+    node = {"name": "a", "kind": "ground", "inhabited": True, "state": "dark", "restarts": 2}
+    status = {
+        "run": "r", "name": "s", "run_s": 1.0, "orbit_unix_s": 2.0, "fabric": {"scheduler": ""}, "events_lost": 0,
+        "nodes": [node, {**node, "name": "b", "inhabited": False}],
+    }  # fmt: skip
+    facts = RunFacts(0, {"laser": 3}, {"laser": 1e9}, {"a": 4}, {"ready": 1})
+    text = exposition(run_families(status, facts))
+    assert 'skyrack_node_up{kind="ground",node="a"} 0.0' in text
+    assert 'skyrack_node_restarts_total{kind="ground",node="a"} 2.0' in text
+    assert 'skyrack_handovers_total{node="a"} 4.0' in text
+    assert "skyrack_fabric_up 0.0" in text
+    assert '"b"' not in text, "a bare satellite has no process to be up"
+
+
+# Links
+
+
+def shown(
+    n_links: int, *, inhabited: tuple[int, ...] = (), used: tuple[int, ...] = ()
+) -> list[tuple[str, str]]:
+    """(src, dst) of the samples of a chain 0-1-2-..., in order; `used`: numbers of directions that carried something."""
+    nodes = np.arange(n_links, dtype=np.int32)
+    links = Links(nodes, nodes + 1, np.zeros(n_links, np.uint8))
+    packets = [float(number in used) for number in range(2 * n_links)]
+    counters = {
+        "packets": packets,
+        "dropped_queue": [0.0] * len(packets),
+        "dropped_loss": [0.0] * len(packets),
+    }
+    samples = link_samples(
+        links,
+        [str(i) for i in range(n_links + 1)],
+        inhabited,
+        lambda a, b: a,
+        np.full(2 * n_links, 0.01),
+        counters,
+    )
+    return [(sample.src, sample.dst) for sample in samples]
+
+
+def test_of_very_many_links_those_that_matter_are_shown() -> None:
+    n = MOST_LINKS
+    found = shown(n, inhabited=(n,), used=(2 * (n - 5),))
+    assert len(found) == MOST_LINKS
+    assert set(found[:3]) == {(str(n - 1), str(n)), (str(n), str(n - 1)), (str(n - 5), str(n - 4))}
+    assert found[3] == ("0", "1")
+
+
+def test_links_that_are_dark_have_no_delay_and_idle_ones_no_counters() -> None:
+    links = Links(np.array([0, 1], np.int32), np.array([1, 2], np.int32), np.array([0, 1], np.uint8))
+    columns = ("packets", "bytes", "dropped_queue", "dropped_loss", "wait_s")
+    counters = {name: [2.0, 0.0, 0.0, 0.0] for name in columns}
+    delay_s = np.array([0.01, 0.01, 0.002, -1.0])
+    text = exposition(link_families(link_samples(links, "xyz", [], lambda a, b: a, delay_s, counters)))
+    values = {line.split(" ")[0]: line.split(" ")[1] for line in text.splitlines() if line[0] != "#"}
+    delays = {name for name in values if "delay" in name}
+    assert delays == {
+        'skyrack_link_delay_seconds{dst="y",kind="laser",src="x"}',
+        'skyrack_link_delay_seconds{dst="x",kind="laser",src="y"}',
+        'skyrack_link_delay_seconds{dst="z",kind="ground",src="y"}',
+    }
+    assert [name for name in values if "link_packets" in name] == [
+        'skyrack_link_packets_total{dst="y",kind="laser",src="x"}'
+    ]
+
+
+# Workloads
+
+
+class Api:
+    """Hands what is posted to workloads; `down`: refuses."""
+
+    def __init__(self) -> None:
+        self.workloads = Workloads()
+        self.down = False
+
+    def get(self, path: str) -> Any:
+        raise AssertionError(path)
+
+    def post(self, path: str, body: Any) -> Any:
+        assert path == "/v1/workload"
+        if self.down:
+            raise ConnectionError
+        self.workloads.add(body)
+
+
+def values(workloads: Workloads) -> dict[str, float]:
+    lines = exposition(workloads.families()).splitlines()
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if line[0] != "#"}
+
+
+def test_what_a_load_counts_arrives_once_also_after_the_run_did_not_answer() -> None:
+    api, tally = Api(), Tally("echo")
+    tally.operation("ok", 0.12)
+    tally.probe(0.1001, 0.1)
+    tally.tell(api)
+    api.down = True
+    tally.operation("ok", 0.01)
+    tally.operation("unknown", 5.0)
+    tally.probe(0.0999, 0.1)
+    with pytest.raises(ConnectionError):
+        tally.tell(api)
+    api.down = False
+    tally.probe(None, 0.1)
+    tally.tell(api)
+    tally.tell(api)
+    found = values(api.workloads)
+    assert found['skyrack_workload_operations_total{outcome="ok",workload="echo"}'] == 2
+    assert found['skyrack_workload_operations_total{outcome="unknown",workload="echo"}'] == 1
+    assert found['skyrack_workload_latency_seconds_bucket{le="0.01",workload="echo"}'] == 1
+    assert found['skyrack_workload_latency_seconds_sum{workload="echo"}'] == pytest.approx(0.13)
+    assert found['skyrack_fidelity_error_seconds_bucket{le="0.0",workload="echo"}'] == 1
+    assert found['skyrack_fidelity_error_seconds_bucket{le="+Inf",workload="echo"}'] == 2
+    assert 'skyrack_fidelity_error_seconds_sum{workload="echo"}' not in found, "errors may be negative"
+
+
+def news(**changes: Any) -> dict[str, Any]:
+    return {
+        "workload": "echo",
+        "operations": {"ok": 1, "fail": 0, "unknown": 0},
+        "latency": {"counts": [0] * (len(LATENCY_BOUNDS_S) + 1), "sum_s": 0.0},
+        "error": {"counts": [0] * (len(ERROR_BOUNDS_S) + 1)},
+    } | changes
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"workload": "x" * 1000}, "workload: "),
+        ({"operations": {"ok": -1, "fail": 0, "unknown": 0}}, "operations.ok: "),
+        ({"operations": {"ok": 1}}, "operations.fail: "),
+        ({"latency": {"counts": [1], "sum_s": 0.0}}, "latency.counts: "),
+        (
+            {"latency": {"counts": [0] * (len(LATENCY_BOUNDS_S) + 1), "sum_s": float("nan")}},
+            "latency.sum_s: ",
+        ),
+        ({"error": None}, "error: "),
+        ({"more": 1}, "more: "),
+    ],
+)
+def test_news_that_make_no_sense_are_refused_and_count_nothing(changes: dict[str, Any], said: str) -> None:
+    workloads = Workloads()
+    with pytest.raises(ValueError, match=said):
+        workloads.add(news(**changes))
+    assert not any(values(workloads).values())
+
+
+# Merging
+
+
+A = """\
+# HELP x_total Things.
+# TYPE x_total counter
+x_total{node="a"} 1
+# HELP h H.
+# TYPE h histogram
+h_bucket{le="+Inf"} 1
+h_sum 0
+h_count 1
+"""
+B = """\
+# HELP x_total Other words.
+# TYPE x_total counter
+x_total{node="b"} 2
+# TYPE y gauge
+y 3
+# EOF
+"""
+
+
+def test_merged_metrics_name_each_family_once_and_lose_no_sample() -> None:
+    merged = merge([A, B, ""])
+    assert merged.count("# TYPE x_total") == 1
+    assert merged.count("# HELP x_total") == 1
+    assert "EOF" not in merged
+    found = {family.name: family for family in text_string_to_metric_families(merged)}
+    assert {(s.labels["node"], s.value) for s in found["x"].samples} == {("a", 1.0), ("b", 2.0)}
+    assert len(found["h"].samples) == 3
+    assert found["y"].samples[0].value == 3
+    assert merge([]) == "\n"
+    assert merge([merged]) == merged
