@@ -1,0 +1,1 @@
+"""Grafana dashboards, one file each, described with `builder`."""

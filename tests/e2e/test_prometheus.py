@@ -1,0 +1,140 @@
+"""A real Prometheus, configured as in the compose project, watches a real run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from skyrack.orchestrator.render import prometheus
+from skyrack.orchestrator.scenario import load_scenario
+from skyrack.orchestrator.topology.geometry import Geometry
+
+from .place import SMALL, Place, eventually
+
+pytestmark = pytest.mark.mesh
+
+P99 = "histogram_quantile(0.99, sum by (le) (rate(skyrack_fabric_lateness_seconds_bucket[30s])))"
+
+
+class Prometheus:
+    """The API of one."""
+
+    def __init__(self, port: int) -> None:
+        self._api = f"http://127.0.0.1:{port}/api/v1/"
+
+    def get(self, path: str, **query: object) -> Any:
+        """The data of an answer."""
+        url = f"{self._api}{path}?{urllib.parse.urlencode(query)}"
+        with urllib.request.urlopen(url, timeout=20) as answer:
+            return json.load(answer)["data"]
+
+    def answers(self) -> bool:
+        """Whether it listens yet."""
+        try:
+            self.get("status/buildinfo")
+        except OSError:
+            return False
+        return True
+
+    def up(self) -> dict[str, str]:
+        """Health of every target by its instance."""
+        return {
+            target["labels"]["instance"]: target["health"] for target in self.get("targets")["activeTargets"]
+        }
+
+    def query(self, expr: str, at: float | None = None) -> list[tuple[dict[str, str], float]]:
+        """Labels and value of every series; `at`: Unix time."""
+        found = self.get("query", query=expr, **({} if at is None else {"time": at}))["result"]
+        return [(series["metric"], float(series["value"][1])) for series in found]
+
+    def alerts(self, name: str) -> list[dict[str, str]]:
+        """Labels of those that are pending or firing."""
+        return [a["labels"] for a in self.get("alerts")["alerts"] if a["labels"]["alertname"] == name]
+
+
+@pytest.fixture
+def watched(place: Place, tmp_path: Path) -> Iterator[Prometheus]:
+    """Prometheus, every second, beside the small run whose nodes stay dead."""
+    program = shutil.which("prometheus")
+    if program is None:
+        pytest.skip("no prometheus on this machine")
+    place.scenario.write_text(SMALL + "nodes: {restart: never}\n")
+    place.up("--port", 18280)
+    (tmp_path / "prometheus.yml").write_text(prometheus.configuration(place.status()["http"], interval_s=1))
+    (tmp_path / "alerts.yml").write_text(prometheus.rules())
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    log = tmp_path / "log"
+    with log.open("wb") as said:
+        process = subprocess.Popen(
+            [
+                program,
+                f"--config.file={tmp_path}/prometheus.yml",
+                f"--storage.tsdb.path={tmp_path}/data",
+                f"--web.listen-address=127.0.0.1:{port}",
+            ],
+            stdin=subprocess.DEVNULL, stdout=said, stderr=said,
+        )  # fmt: skip
+    try:
+        found = Prometheus(port)
+        eventually(lambda: found.answers() or process.poll() is not None, "prometheus listens")
+        assert process.poll() is None, log.read_text()
+        yield found
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+def test_it_finds_everybody_agrees_with_the_orbits_and_notices_a_death(
+    place: Place, watched: Prometheus
+) -> None:
+    everybody = {"orchestrator", *(n["name"] for n in place.status()["nodes"] if n["inhabited"])}
+    eventually(lambda: watched.up() == dict.fromkeys(everybody, "up"), "every target up")
+    assert not watched.alerts("NodeDown")
+
+    assert place.skyrack("load", "echo", "--for", "3s").status in (0, 4)
+    eventually(lambda: [p99 for _, p99 in watched.query(P99) if 0 < p99 < 1], "lateness p99 of the load")
+    ok = 'increase(skyrack_workload_operations_total{outcome="ok"}[1m]) > 0'
+    eventually(lambda: watched.query(ok), "operations of the load")
+
+    _delays_are_those_of_the_orbits(place, watched)
+
+    place.kill("tokyo")
+    eventually(lambda: watched.up()["tokyo"] == "down", "the dead node's target is down")
+    eventually(lambda: watched.alerts("NodeDown"), "an alert for the dead node")
+    assert [alert["node"] for alert in watched.alerts("NodeDown")] == ["tokyo"]
+    assert {name for name, health in watched.up().items() if health == "up"} == everybody - {"tokyo"}
+    assert watched.query('up{node="tokyo", kind="ground", job="skyrack-node"}') != []
+
+
+def _delays_are_those_of_the_orbits(place: Place, watched: Prometheus) -> None:
+    """Every link's delay against the geometry, and their sum along a path against `skyrack path`, at the same instant."""
+    (_, at) = watched.query("timestamp(skyrack_run_seconds)")[0]
+    ((_, run_s),) = watched.query("skyrack_run_seconds", at)
+    delays = {(m["src"], m["dst"]): delay_s for m, delay_s in watched.query("skyrack_link_delay_seconds", at)}
+    geometry = Geometry(load_scenario(place.scenario))
+    ends = [[geometry.index_of(name) for name in side] for side in zip(*delays, strict=True)]
+    exact = geometry.delay_s(ends[0], ends[1], run_s)
+    worst_s = max(abs(exact - list(delays.values())))
+    assert worst_s < 1e-7, f"{worst_s * 1e6:.3f} us off"
+
+    # Between satellites: to a station, `path` takes links that only the next epoch will have.
+    a, b = (
+        node["name"] for node in place.status()["nodes"] if node["inhabited"] and node["kind"] == "satellite"
+    )
+    told = place.skyrack("path", a, b, "-s", place.scenario, "--at", f"{run_s:.6f}", "-o", "json").expect()
+    (row,) = json.loads(told.out)["rows"]
+    out, back = row["path"], row["path"][::-1]
+    rtt_s = sum(delays[hop] for hop in (*pairwise(out), *pairwise(back)))
+    assert abs(rtt_s - row["rtt_ms"] / 1e3) < 1e-6
