@@ -145,10 +145,10 @@ def test_the_http_api_reads_on_loopback_and_answers_errors_as_json(running: Plac
         ("/v1/computed", {"probes": [["1", "london", "tokyo", 64]]}, 400),
         ("/v1/computed", {"probes": [[1, "london", "tokyo", 0]]}, 400),
         ("/v1/computed", {"probes": [[1, "london", "x", 64]]}, 404),
-        ("/v1/computed", {"probes": [[1, ["london"], {}, 64]]}, 404),
+        ("/v1/computed", {"probes": [[1, ["london"], {}, 64]]}, 400),
         ("/v1/computed", {"probes": [[1, 2]]}, 400),
-        ("/v1/down", {}, 404),
-        ("/v1/nodes/london/kill", {"signal": 9}, 404),
+        ("/v1/down", {}, 401),
+        ("/v1/nodes/london/kill", {"signal": 9}, 401),
     ):
         status, text = ask(path, body)
         assert (status, set(json.loads(text))) == (expected, {"error"}), (path, body, text)
