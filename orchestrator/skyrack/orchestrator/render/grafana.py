@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from skyrack.orchestrator.render.dashboards import fidelity, links, node, overview, workload
-from skyrack.orchestrator.render.dashboards.builder import DATASOURCE, render
+from skyrack.orchestrator.render.dashboards.builder import render
+from skyrack.orchestrator.render.dashboards.panels import DATASOURCE
 from skyrack.orchestrator.render.prometheus import SCRAPE_INTERVAL_S
 
 DASHBOARDS_DIRECTORY = "/etc/grafana/dashboards"  # in the container

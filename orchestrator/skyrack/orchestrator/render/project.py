@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from skyrack.orchestrator.render import compose
+from skyrack.orchestrator.render import compose, grafana, prometheus
 from skyrack.orchestrator.scenario import Scenario, dump_scenario
 from skyrack.orchestrator.topology.geometry import Geometry
 
@@ -43,6 +43,8 @@ def project_files(
         compose.SCENARIO_FILE: dump_scenario(portable),
         compose.HOSTS_FILE: _hosts(scenario, geometry),
         **orbits,
+        **prometheus.files(),
+        **grafana.files(),
     }
 
 

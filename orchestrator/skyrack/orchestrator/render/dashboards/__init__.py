@@ -1,1 +1,1 @@
-"""Grafana dashboards, one file each, described with `builder`."""
+"""Grafana dashboards, one file each, described with `model` and written by `builder`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skyrack.orchestrator.render.dashboards.builder import Dashboard, Panel, Query, Row
+from skyrack.orchestrator.render.dashboards.model import Dashboard, Panel, Query, Row
 from skyrack.orchestrator.render.dashboards.phrases import (
     EVERY,
     GOOD_AT_ONE,

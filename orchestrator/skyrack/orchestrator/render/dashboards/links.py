@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skyrack.orchestrator.render.dashboards.builder import Choice, Dashboard, Panel, Query, Row
+from skyrack.orchestrator.render.dashboards.model import Choice, Dashboard, Panel, Query, Row
 from skyrack.orchestrator.render.dashboards.phrases import EVERY
 
 _FROM = '{src=~"$src"}'

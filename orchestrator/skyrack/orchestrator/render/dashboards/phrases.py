@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skyrack.orchestrator.render.dashboards.builder import Panel, Query
+from skyrack.orchestrator.render.dashboards.model import Panel, Query
 
 EVERY = "$__rate_interval"
 GOOD_AT_ZERO = ((None, "green"), (1.0, "red"))

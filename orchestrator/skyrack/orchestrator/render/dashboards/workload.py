@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skyrack.orchestrator.render.dashboards.builder import Choice, Dashboard, Panel, Query, Row
+from skyrack.orchestrator.render.dashboards.model import Choice, Dashboard, Panel, Query, Row
 from skyrack.orchestrator.render.dashboards.phrases import EVERY, heatmap, quantile
 
 _OPERATIONS = "skyrack_workload_operations_total"
