@@ -141,6 +141,25 @@ def test_a_runtime_directory_of_ours_is_used(tmp_path: Path, monkeypatch: pytest
     assert paths.base_dir() == tmp_path / "skyrack"
 
 
+@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o720, 0o702])
+def test_a_directory_that_others_can_write_to_is_refused(base: Path, mode: int) -> None:
+    base.mkdir()
+    base.chmod(mode)
+    with pytest.raises(PermissionError, match="others can write"):
+        paths.claim("a")
+    assert list(base.iterdir()) == []
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a link that is somebody else's")
+def test_somebody_elses_link_to_a_directory_of_ours_is_refused(base: Path, tmp_path: Path) -> None:
+    (tmp_path / "home" / "a").mkdir(parents=True)
+    base.symlink_to(tmp_path / "home")
+    os.lchown(base, 54321, 54321)
+    with pytest.raises(PermissionError, match="another user"):
+        paths.claim("a")
+    assert (tmp_path / "home" / "a").exists()
+
+
 def test_records_are_read_back_and_broken_ones_are_none(base: Path) -> None:
     path, lock = paths.claim("one")
     assert paths.read_record("one") is None

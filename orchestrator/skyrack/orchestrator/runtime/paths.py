@@ -29,6 +29,7 @@ from skyrack.orchestrator.runtime.files import write_whole
 MAX_SOCKET_PATH_BYTES = 107
 LONGEST_NODE_NAME = 32
 MOST_ATTEMPTS = 100
+_OTHERS_WRITE = 0o022
 _RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _FLOCK = struct.Struct("hhqqi0q")  # struct flock of 64-bit Linux: l_type, l_whence, l_start, l_len, l_pid
 
@@ -109,8 +110,7 @@ def _lock_in_new_base(run: str) -> int | None:
     for attempt in range(MOST_ATTEMPTS):
         try:
             base.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if base.stat().st_uid != os.getuid():
-                raise PermissionError(f"{base} belongs to another user; set SKYRACK_SOCKET_DIR")
+            _require_mine(base)
             return _lock(run, create=True)
         except (FileNotFoundError, FileExistsError):
             # Another command, releasing the last run here, removed the directory in between: make it again.
@@ -118,6 +118,16 @@ def _lock_in_new_base(run: str) -> int | None:
             if attempt == MOST_ATTEMPTS - 1:
                 raise
     raise AssertionError("unreachable")
+
+
+def _require_mine(base: Path) -> None:
+    """Raise PermissionError where somebody else could put another directory in the place of a run's."""
+    found = base.stat()
+    # A link in /tmp that another user made may lead to a directory of ours: what is in there is not ours to remove.
+    if found.st_uid != os.getuid() or base.lstat().st_uid not in (os.getuid(), 0):
+        raise PermissionError(f"{base} belongs to another user; set SKYRACK_SOCKET_DIR")
+    if found.st_mode & _OTHERS_WRITE:
+        raise PermissionError(f"others can write to {base}: chmod go-w {base}, or set SKYRACK_SOCKET_DIR")
 
 
 def release(run: str, lock: int | None = None) -> None:
