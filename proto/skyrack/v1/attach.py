@@ -14,12 +14,12 @@ Exceptions: `AttachError` for a message that breaks the format; `OSError` from t
 """
 
 import json
-import os
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from skyrack.v1.descriptors import receive_fds
+from skyrack.v1.descriptors import MOST_FDS, discard, receive_fds
 
 VERSION = 1
 MAX_MESSAGE_BYTES = 4096
@@ -105,12 +105,14 @@ def send_hello(sock: socket.socket, hello: Hello, tun_fd: int) -> None:
     socket.send_fds(sock, [pack_hello(hello)], [tun_fd])
 
 
-def receive_opening(sock: socket.socket) -> tuple[Hello, int] | Watch | None:
+def receive_opening(
+    sock: socket.socket, close: Callable[[int], None] = discard
+) -> tuple[Hello, int] | Watch | None:
     """A hello and its descriptor (close-on-exec, now the caller's to close), a watch, or None at end of stream.
 
-    Raises AttachError when the message or its descriptor is wrong; descriptors that came with it are closed.
+    Raises AttachError when the message or its descriptor is wrong; descriptors that came with it are given to `close`.
     """
-    data, fds = receive_fds(sock, MAX_MESSAGE_BYTES + 1, 1)
+    data, fds = receive_fds(sock, MAX_MESSAGE_BYTES + 1, MOST_FDS)
     try:
         if not data and not fds:
             return None
@@ -121,7 +123,7 @@ def receive_opening(sock: socket.socket) -> tuple[Hello, int] | Watch | None:
         hello = unpack_hello(data)
     except AttachError:
         for fd in fds:
-            os.close(fd)
+            close(fd)
         raise
     return hello, fds[0]
 

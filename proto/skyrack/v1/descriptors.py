@@ -1,19 +1,38 @@
 """File descriptors over Unix sockets."""
 
 import array
+import contextlib
+import os
 import socket
+import stat
+import struct
+
+MOST_FDS = 253  # SCM_MAX_FD: more do not fit into a message
+_NO_LINGER = struct.pack("=ii", 0, 0)
 
 
 def receive_fds(sock: socket.socket, max_bytes: int, max_fds: int) -> tuple[bytes, list[int]]:
     """One message and the descriptors that came with it, which are close-on-exec and the caller's to close.
 
-    `socket.recv_fds` ignores its flags in CPython 3.11, so its descriptors would leak into every child. The
-    kernel closes descriptors beyond `max_fds`.
+    `socket.recv_fds` ignores its flags in CPython 3.11, so its descriptors would leak into every child. All that a
+    message can hold are taken and those beyond `max_fds` discarded: the kernel would close them in this very call, and
+    wait if the sender wants it to.
     """
     fds = array.array("i")
-    size = socket.CMSG_LEN(max_fds * fds.itemsize)
+    size = socket.CMSG_SPACE(MOST_FDS * fds.itemsize)
     data, ancillary, _, _ = sock.recvmsg(max_bytes, size, socket.MSG_CMSG_CLOEXEC)
     for level, kind, content in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             fds.frombytes(content[: len(content) - len(content) % fds.itemsize])
-    return data, list(fds)
+    for fd in fds[max_fds:]:
+        discard(fd)
+    return data, list(fds[:max_fds])
+
+
+def discard(fd: int) -> None:
+    """Close a descriptor that a stranger sent: without waiting as long as SO_LINGER of a socket says."""
+    if not stat.S_ISSOCK(os.fstat(fd).st_mode):
+        os.close(fd)
+        return
+    with socket.socket(fileno=fd) as sock, contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)

@@ -2,8 +2,8 @@
 
 epoll --+-- mesh0 of a node readable -> read until dry -> engine.ingress(now)
         +-- timerfd: the next event is near -> spin -> engine.advance(now) -> deliver what is due
-        +-- attach socket: a node arrives (descriptor by SCM_RIGHTS) or is gone (end of its socket: dark);
-        |                  who measures asks for this thread's schedstat
+        +-- door: a node arrives (descriptor by SCM_RIGHTS), or who measures asks for this thread's schedstat
+        +-- attach socket: its end is the node's: dark
         +-- control socket: segments, routes, questions
 """
 
@@ -14,16 +14,16 @@ import json
 import os
 import select
 import socket
-import threading
 import time
 from collections import deque
 from collections.abc import Iterator
 from functools import partial
 from heapq import heappop
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
+from skyrack.orchestrator.fabric.closer import Closer
+from skyrack.orchestrator.fabric.door import PACE_S, Door
 from skyrack.orchestrator.fabric.engine import Engine
 from skyrack.orchestrator.fabric.link import Link
 from skyrack.orchestrator.fabric.tally import Tally
@@ -32,7 +32,6 @@ from skyrack.orchestrator.fabric.train import VNET_BYTES, with_ttl
 from skyrack.orchestrator.fabric.tun import is_mesh_device
 from skyrack.orchestrator.fabric.wire import MAX_MESSAGE_BYTES, FabricConfig, SharedArrays
 from skyrack.v1 import attach, hand_out
-from skyrack.v1.sockets import owner_only
 
 READ_BYTES = 65546  # virtio header and the largest IPv4 packet
 READS_PER_TURN = 32
@@ -45,6 +44,9 @@ SPIN_MARGIN = 1.25
 WAKE_MEMORY = 0.97
 LATE_SEGMENT_S = 0.05
 CARRY_S = 5e-5
+MOST_WATCHERS = 64
+CLOSING_S = 2.0
+_ONE_LOOK = select.EPOLLIN | select.EPOLLONESHOT
 MOST_DISCARDED = 4096  # twice what the device queues; a node that never stops sending must not stop the loop
 
 
@@ -77,29 +79,21 @@ class Loop:
         self._tally = Tally(n)
         self._hop_slack_s = 0.0  # how late a hop may be carried out without making any delivery late
         self._dump: Iterator[None] | None = None
-        self._closing: SimpleQueue[int] = SimpleQueue()
+        self._closer = Closer()
         self._unsent: deque[bytes] = deque()  # what the control socket has no room for yet
         self._schedstat: int | None = None  # of the thread that runs, for those who measure
-        path = directory / "fabric.sock"
-        path.unlink(missing_ok=True)
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._listener.bind(str(path))
-        owner_only(path)
-        self._listener.listen(1024)
-        self._listener.setblocking(False)
+        self._door = Door(directory / "fabric.sock")
         control.setblocking(False)
-        self._closer = threading.Thread(target=self._close_descriptors, daemon=True, name="closer")
-        self._closer.start()
 
     def run(self) -> None:
         """Serve until the orchestrator closes the control socket."""
         epoll, timer, engine = self._epoll, self._timer, self.engine
         with contextlib.suppress(OSError):  # a kernel without run-queue figures
             self._schedstat = os.open("/proc/thread-self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
-        epoll.register(self._listener, select.EPOLLIN)
+        epoll.register(self._door, _ONE_LOOK)
         epoll.register(self._control, select.EPOLLIN)
         epoll.register(timer.descriptor, select.EPOLLIN)
-        special = {self._listener.fileno(), self._control.fileno(), timer.descriptor}
+        special = {self._door.fileno(), self._control.fileno(), timer.descriptor}
         t0 = self._t0_s
         least_spin, spin = self._config.spin_s, self._config.spin_s
         worst_wake = 0.0  # how late the timer has been lately: decays, so that it follows the host
@@ -144,7 +138,7 @@ class Loop:
                 if self._dump is not None:
                     self._continue_dump()
             arrived = returned
-            for descriptor, events in ready:
+            for descriptor, _ in ready:
                 node = node_of.get(descriptor)
                 if node is not None:
                     self._read(descriptor, node, base, arrived)
@@ -157,15 +151,15 @@ class Loop:
                     if descriptor == timer.descriptor:
                         timer.clear()
                         armed = 0.0
-                    elif descriptor == self._listener.fileno():
-                        self._accept()
+                    elif descriptor == self._door.fileno():
+                        self._look(returned)
                     else:
                         if self._unsent:
                             self._send_unsent()
                         if not self._obey():
                             return
                 elif descriptor in self._attached:
-                    self._hear(descriptor, events)
+                    self._end(descriptor)
 
     def _read(self, descriptor: int, node: int, base_s: float, ready_s: float) -> None:
         """Read until dry. The first packet was there at `ready_s`; later ones when they are read."""
@@ -227,34 +221,17 @@ class Loop:
         self._tally.ingress_lag.observe(time.monotonic() - self._t0_s - written_s)
         self._enter(written_s, node, data)
 
-    def _accept(self) -> None:
-        # Out of descriptors is the newcomer's misfortune, not the mesh's.
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self._listener.accept()
-                connection.setblocking(False)
-                self._attached[connection.fileno()] = (connection, -1)
-                self._epoll.register(connection, select.EPOLLIN | select.EPOLLRDHUP)
+    def _look(self, now_s: float) -> None:
+        """See who is at the door; the next look is due PACE_S later, whoever knocks meanwhile."""
+        if (knock := self._door.look()) is not None:
+            if isinstance(knock.said, attach.Watch):
+                self._watched(knock.connection)
+            else:
+                self._attach(knock.connection, *knock.said)
+        self.engine.at(now_s + PACE_S, lambda _: self._epoll.modify(self._door, _ONE_LOOK))
 
-    def _hear(self, descriptor: int, events: int) -> None:
-        """An attach socket spoke: a node brings its descriptor, somebody wants to watch, or its process is gone."""
-        connection, node = self._attached[descriptor]
-        try:
-            received = attach.receive_opening(connection) if events & select.EPOLLIN else None
-        except BlockingIOError:
-            return
-        except (OSError, attach.AttachError) as error:
-            self._reply(connection, attach.Refused(str(error)))
-            received = None
-        if received is None:
-            self._drop_connection(descriptor)
-            if node >= 0:
-                self._forget(node)
-            return
-        if isinstance(received, attach.Watch):
-            self._show(connection)
-            return
-        hello, tun = received
+    def _attach(self, connection: socket.socket, hello: attach.Hello, tun: int) -> None:
+        """A node brings its descriptor."""
         index = self._index.get(hello.name, -1)
         if index < 0 or self._config.rows[index] < 0:
             self._refuse(connection, tun, f"no inhabited node is called {hello.name!r}")
@@ -262,21 +239,41 @@ class Loop:
         if not is_mesh_device(tun):
             self._refuse(connection, tun, "not a TUN descriptor with virtio headers")
             return
-        if node >= 0:
-            self._forget(node)
         for other, (_, holder) in list(self._attached.items()):
-            if holder == index and other != descriptor:
+            if holder == index:
                 self._drop_connection(other)
         self._forget(index)
         os.set_blocking(tun, False)
         self._discard(tun)
         self._tun[index] = tun
         self._node_of[tun] = index
-        self._attached[descriptor] = (connection, index)
+        self._hold(connection, index)
         self._epoll.register(tun, select.EPOLLIN)
         self.engine.lit[index] = 1
         self._reply(connection, attach.Accepted(index))
         self._tell({"op": "lit", "node": index, "at": time.monotonic() - self._t0_s})
+
+    def _watched(self, connection: socket.socket) -> None:
+        """Somebody measures, who is no node."""
+        if sum(node < 0 for _, node in self._attached.values()) >= MOST_WATCHERS:
+            with contextlib.suppress(OSError):
+                hand_out.send_error(connection, f"{MOST_WATCHERS} watch already")
+            self._door.show_out(connection)
+            return
+        self._show(connection)
+        self._hold(connection, -1)
+
+    def _hold(self, connection: socket.socket, node: int) -> None:
+        """From now on only the end of a connection counts: what else is said there is never looked at."""
+        self._attached[connection.fileno()] = (connection, node)
+        self._epoll.register(connection, select.EPOLLRDHUP)
+
+    def _end(self, descriptor: int) -> None:
+        """A connection ended: its process is gone."""
+        _, node = self._attached[descriptor]
+        self._drop_connection(descriptor)
+        if node >= 0:
+            self._forget(node)
 
     def _show(self, connection: socket.socket) -> None:
         """Hand out how long this thread has waited for a core; the open connection tells whether it still runs."""
@@ -290,7 +287,7 @@ class Loop:
 
     def _refuse(self, connection: socket.socket, tun: int, why: str) -> None:
         self._reply(connection, attach.Refused(why))
-        self._closing.put(tun)
+        self._door.show_out(connection, tun)
 
     def _discard(self, tun: int) -> None:
         """Drop what the node sent while its lasers were dark: the kernel kept it, a laser would not have."""
@@ -306,7 +303,7 @@ class Loop:
     def _drop_connection(self, descriptor: int) -> None:
         connection, _ = self._attached.pop(descriptor)
         self._epoll.unregister(descriptor)
-        connection.close()
+        self._door.show_out(connection)
 
     def _forget(self, node: int) -> None:
         """Dark from now on. The descriptor is closed elsewhere: the last close tears down a namespace."""
@@ -318,26 +315,21 @@ class Loop:
         self._undrained_since_s.pop(tun, None)
         self._epoll.unregister(tun)
         self.engine.lit[node] = 0
-        self._closing.put(tun)
+        self._closer.close(tun)
         self._tell({"op": "dark", "node": node, "at": time.monotonic() - self._t0_s})
-
-    def _close_descriptors(self) -> None:
-        while (descriptor := self._closing.get()) >= 0:
-            os.close(descriptor)
 
     def close(self) -> None:
         """Let go of every descriptor but the control socket, which is the caller's. Call it after `run` only."""
-        self._listener.close()
         for connection, _ in self._attached.values():
-            connection.close()
+            self._door.show_out(connection)
         for tun in self._node_of:
-            self._closing.put(tun)
+            self._closer.close(tun)
         if self._schedstat is not None:
-            self._closing.put(self._schedstat)
-        self._closing.put(-1)
+            os.close(self._schedstat)
         self._timer.close()
         self._epoll.close()
-        self._closer.join()
+        self._door.close(CLOSING_S)
+        self._closer.end(CLOSING_S)
 
     def _tell(self, message: dict[str, Any]) -> None:
         """Tell the orchestrator; nothing is lost while it is too busy to listen."""
