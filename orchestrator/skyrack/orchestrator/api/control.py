@@ -7,11 +7,16 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import grpc
+from grpc_health.v1 import health, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
 
+from skyrack.orchestrator.api.health import RunHealth
 from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.runtime.processes import Nodes
 from skyrack.v1 import control_pb2, control_pb2_grpc
 from skyrack.v1.sockets import owner_only
+
+_SERVICE = control_pb2.DESCRIPTOR.services_by_name["ControlService"].full_name
 
 
 class ControlService(control_pb2_grpc.ControlServiceServicer):
@@ -61,10 +66,13 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
                 self._nodes.joined(node, False)
 
 
-async def serve(service: ControlService, path: Path) -> grpc.aio.Server:
-    """Serve on a Unix socket."""
+async def serve(service: ControlService, state: RunHealth, path: Path) -> grpc.aio.Server:
+    """Serve both on a Unix socket, with reflection."""
     server = grpc.aio.server(options=[("grpc.max_concurrent_streams", 100_000)])
     control_pb2_grpc.add_ControlServiceServicer_to_server(service, server)
+    health_pb2_grpc.add_HealthServicer_to_server(state.servicer, server)
+    names = (_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server)
     server.add_insecure_port(f"unix:{path}")
     await server.start()
     owner_only(path)

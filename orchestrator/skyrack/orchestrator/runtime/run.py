@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from skyrack.orchestrator.api import control, server
+from skyrack.orchestrator.api.health import RunHealth
 from skyrack.orchestrator.api.listen import Listen
 from skyrack.orchestrator.clock import RealClock
 from skyrack.orchestrator.orbit.constellation import epoch_age_note
@@ -65,11 +66,14 @@ class Run:
             stack.callback(self._close)
             await self._prepare()
             stack.push_async_callback(self._end_processes)
-            grpc_server = await control.serve(self._control, self.places.mesh_dir / "control.sock")
-            stack.push_async_callback(grpc_server.stop, 0)
             self.http = await stack.enter_async_context(
                 server.serve(self, self.places.socket_dir / "api.sock", listen)
             )
+            # Second, so that who finds it healthy can use the API.
+            grpc_server = await control.serve(
+                self._control, self._health, self.places.mesh_dir / "control.sock"
+            )
+            stack.push_async_callback(grpc_server.stop, 0)
             await self._serve()
 
     async def _prepare(self) -> None:
@@ -118,6 +122,7 @@ class Run:
             self.status,
         )
         self._outlook = Outlook(self.scenario, self.geometry, self.roster.address, self.clock.t0_monotonic_ns)
+        self._health = RunHealth(book)
         self._control = control.ControlService(self.run, self.nodes, self._outlook.update_for)
 
     async def _serve(self) -> None:
@@ -130,6 +135,7 @@ class Run:
                     tasks.create_task(self.nodes.run(), name="nodes"),
                     tasks.create_task(self._become_ready(), name="ready"),
                     tasks.create_task(self.exposer.handovers.run(), name="handovers"),
+                    tasks.create_task(self._health.run(), name="health"),
                     tasks.create_task(
                         brief_nodes(outlook, self._control, self.clock, self._worker, speed), name="updates"
                     ),

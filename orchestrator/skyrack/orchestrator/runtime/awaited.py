@@ -1,0 +1,27 @@
+"""A run none of whose processes is its own: fabric and nodes are containers that find it on shared volumes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from skyrack.orchestrator.runtime import node_config
+from skyrack.orchestrator.runtime.awaited_fabric import AwaitedFabric
+from skyrack.orchestrator.runtime.awaited_nodes import AwaitedNodes
+from skyrack.orchestrator.runtime.nodes import NodeState
+from skyrack.orchestrator.runtime.processes import Launch, Processes
+
+
+def awaited_processes(launch: Launch, fabric_socket: Path) -> Processes:
+    """A fabric that connects at `fabric_socket`, and nodes that read their files in the mesh directory."""
+    mesh_dir = launch.places.mesh_dir
+
+    def configure(node: NodeState) -> dict[str, Any]:
+        return node_config.contained(node_config.node_config(node, launch.scenario, launch.run, mesh_dir))
+
+    def failed(error: str) -> None:
+        launch.events.add("fabric_failed", error=error)
+
+    fabrics = AwaitedFabric(fabric_socket, failed)
+    nodes = AwaitedNodes(launch.book, configure, launch.events, mesh_dir)
+    return Processes(fabrics, nodes, awaited=True)

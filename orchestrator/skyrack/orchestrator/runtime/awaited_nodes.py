@@ -1,0 +1,77 @@
+"""Node processes that somebody else starts: each finds its configuration, attaches and joins when it is there.
+
+    neither attached nor joined --either--> alive --both--> serving --neither--> gone, until its like comes back
+
+A fabric that ends takes every node's attachment with it and no node's stream, so that alone is nobody's restart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from skyrack.orchestrator.runtime.events import EventLog
+from skyrack.orchestrator.runtime.files import write_whole
+from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
+from skyrack.v1.node_init import NodeInitError, init_socket, signal_node
+
+SIGNAL_TIMEOUT_S = 0.5  # it is waited for, and with it everything else; an init answers within a millisecond
+
+
+class AwaitedNodes:
+    """Writes `<mesh_dir>/nodes/<name>.json` for each node and keeps account of those that come and go."""
+
+    def __init__(
+        self,
+        book: NodeBook,
+        configure: Callable[[NodeState], dict[str, Any]],
+        events: EventLog,
+        mesh_dir: Path,
+    ) -> None:
+        self.book = book
+        self._configure = configure
+        self._events = events
+        self._mesh_dir = mesh_dir
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Tell every node what it is, then wait for ever. Raises OSError when the files cannot be written.
+
+        A node that was told something else by an earlier run notices, ends, and is started anew with what is true now.
+        """
+        for node in self.book.by_name.values():
+            text = json.dumps(self._configure(node))
+            write_whole(self._mesh_dir / "nodes" / f"{node.name}.json", text)
+        await asyncio.Event().wait()
+
+    async def stop(self) -> None:
+        """Nodes outlive this process: only its own knowledge of them ends."""
+        self._stopping = True
+
+    def signal(self, name: str, number: int) -> None:
+        """Ask the init of the node's container. Raises RuntimeError."""
+        try:
+            signal_node(init_socket(self._mesh_dir, name), number, timeout_s=SIGNAL_TIMEOUT_S)
+        except (OSError, NodeInitError) as error:
+            raise RuntimeError(f"{name} cannot be signalled: {error}") from error
+
+    def attached(self, node: NodeState, attached: bool) -> None:
+        """The fabric says whether the node's lasers are lit."""
+        self._see(node, attached, node.joined)
+
+    def joined(self, node: NodeState, joined: bool) -> None:
+        """The node joined, or its stream ended."""
+        self._see(node, node.attached, joined)
+
+    def _see(self, node: NodeState, attached: bool, joined: bool) -> None:
+        alive = attached or joined
+        came = {}
+        if alive and not node.alive:
+            came = {"fresh": True, "restarts": node.restarts + node.ever_served}
+        gone = node.alive and not alive
+        self.book.update(node, attached=attached, joined=joined, alive=alive, **came)
+        if gone and not self._stopping:
+            self._events.add("node_exited", node=node.name)
