@@ -10,19 +10,40 @@ import aiohttp
 
 NODE_TIMEOUT_S = 2.0
 CONCURRENT_SCRAPES = 32
+MOST_BYTES = 1 << 20  # a node has some 10 KB to say
 
 
 async def scrape(path: Path) -> str | None:
-    """A node's metrics from its Unix socket; None when it does not answer."""
+    """A node's metrics from its Unix socket; None when it does not answer, or with something else than metrics.
+
+    In containers, whatever runs in a node could have put something else in the socket's place.
+    """
+    if _is_link(path):
+        return None
     timeout = aiohttp.ClientTimeout(total=NODE_TIMEOUT_S)
     try:
         async with (
             aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path)), timeout=timeout) as session,
-            session.get("http://node/metrics") as response,
+            session.get("http://node/metrics", allow_redirects=False) as response,
         ):
-            return await response.text() if response.status == 200 else None
+            return await _text(response) if response.status == 200 else None
     except (aiohttp.ClientError, TimeoutError, OSError):
         return None
+
+
+def _is_link(path: Path) -> bool:
+    """To the API's own socket, for instance, which would ask the nodes again."""
+    return path.is_symlink()
+
+
+async def _text(response: aiohttp.ClientResponse) -> str | None:
+    """The body; None when it is too long to be a node's metrics."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            return None
+    return body.decode(errors="replace")
 
 
 async def scrape_all(paths: Iterable[Path]) -> list[str]:
