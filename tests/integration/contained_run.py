@@ -40,6 +40,7 @@ class Parts:
         self.mesh = directory / "mesh"
         self.scenario = directory / "scenario.yaml"
         self.scenario.write_text(SCENARIO)
+        self.port = 0  # of the orchestrator's HTTP
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         for name in ("run", "mesh", "fabric", "runs", "etc"):
             (directory / name).mkdir(mode=0o700)
@@ -57,6 +58,7 @@ class Parts:
                     "-m", "skyrack.orchestrator.runtime.container", "--run", NAME,
                     "--scenario", str(self.scenario), "--mesh-dir", str(self.mesh),
                     "--fabric-socket", str(control), "--runs", str(self.directory / "runs"),
+                    *(("--listen", f"127.0.0.1:{self.port}") if self.port else ()),
                 ]  # fmt: skip
             case "fabric":
                 command = [

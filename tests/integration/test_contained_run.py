@@ -109,6 +109,25 @@ def test_an_orchestrator_that_comes_back_goes_on_with_the_run_and_connections_su
     assert parts.api.get("/v1/events?since=0")["events"][0] == written[0]
 
 
+def test_the_token_is_the_runs_and_not_the_processs(parts: Parts) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        parts.port = free.getsockname()[1]
+    token = parts.directory / "run" / NAME / "token"
+    tokens = set()
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        parts.start("orchestrator")
+        eventually(lambda: parts.status()["state"] == "starting", "it answers", parts.logs)
+        tokens.add(token.read_text())
+        parts.end("orchestrator", number)
+    assert len(tokens) == 1
+    parts.start("orchestrator")
+    eventually(lambda: parts.status()["state"] == "starting", "it answers", parts.logs)
+    assert token.read_text() in tokens
+    parts.api.post("/v1/down", {})
+    assert parts.ended("orchestrator") == 0
+    assert list((parts.directory / "fabric").iterdir()) == [], "the token would outlive its run"
+
+
 def test_a_fabric_that_is_killed_gets_every_node_back_without_a_restart(parts: Parts) -> None:
     for name in ("orchestrator", "fabric", *NODES):
         parts.start(name)

@@ -57,3 +57,23 @@ def test_a_link_somebody_left_is_replaced_and_not_followed(tmp_path: Path) -> No
     assert run_token(tmp_path) != "x" * 43
     assert victim.read_text() == "x" * 43
     assert not (tmp_path / TOKEN_FILE).is_symlink()
+
+
+def test_a_keeper_gives_a_new_directory_the_old_token(tmp_path: Path) -> None:
+    keeper = tmp_path / "run.token"
+    tokens = set()
+    for name in "abc":  # the directory of sockets ends with each process
+        (tmp_path / name).mkdir()
+        tokens.add(run_token(tmp_path / name, keeper))
+        assert (tmp_path / name / TOKEN_FILE).read_text() == keeper.read_text()
+        assert stat.S_IMODE(keeper.stat().st_mode) == 0o600
+    assert len(tokens) == 1
+
+
+def test_a_keeper_that_was_removed_is_a_new_token_everywhere(tmp_path: Path) -> None:
+    keeper = tmp_path / "run.token"
+    before = run_token(tmp_path, keeper)
+    keeper.unlink()
+    after = run_token(tmp_path, keeper)
+    assert after != before
+    assert keeper.read_text() == (tmp_path / TOKEN_FILE).read_text() == after + "\n"

@@ -25,6 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from skyrack.v1.descriptors import receive_fds
+
 MAX_MESSAGE_BYTES = 4096
 MAX_DESCRIPTORS = 8
 
@@ -130,7 +132,8 @@ def signal_node(path: str | os.PathLike[str], signum: int, *, timeout_s: float =
         sock.connect(os.fspath(path))
         send_request(sock, Signal(signum))
         # A container that the signal ended may be gone before it could answer.
-        if data := sock.recv(MAX_MESSAGE_BYTES):
+        data, _ = receive_fds(sock, MAX_MESSAGE_BYTES, 0)
+        if data:
             unpack_answer(data)
 
 

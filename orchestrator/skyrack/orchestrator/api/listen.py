@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -23,22 +24,33 @@ _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: c
 
 @dataclass(frozen=True)
 class Listen:
-    """A TCP address and the rules there. `next_free`: a busy port moves on to the next one."""
+    """A TCP address and the rules there.
+
+    `next_free`: a busy port moves on to the next one. `token_keeper`: see `run_token`.
+    """
 
     host: str
     port: int
     next_free: bool = False
     allow_hosts: tuple[str, ...] = ()
     protect_reads: bool = False
+    token_keeper: Path | None = None
 
     @classmethod
-    def parse(cls, text: str, *, allow_hosts: tuple[str, ...] = (), protect_reads: bool = False) -> Listen:
+    def parse(
+        cls,
+        text: str,
+        *,
+        allow_hosts: tuple[str, ...] = (),
+        protect_reads: bool = False,
+        token_keeper: Path | None = None,
+    ) -> Listen:
         """From HOST:PORT, as in 0.0.0.0:8080 or [::1]:8080. Raises ValueError."""
         host, colon, port = text.rpartition(":")
         host = host.removeprefix("[").removesuffix("]")
         if not (colon and host and port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
             raise ValueError(f"{text!r}: expected HOST:PORT, as in 0.0.0.0:8080")
-        return cls(host, int(port), allow_hosts=allow_hosts, protect_reads=protect_reads)
+        return cls(host, int(port), False, allow_hosts, protect_reads, token_keeper)
 
     @property
     def names(self) -> frozenset[str]:

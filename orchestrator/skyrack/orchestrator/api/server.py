@@ -215,7 +215,7 @@ async def serve(run: Run, path: Path, listen: Listen | None) -> AsyncIterator[st
         if listen is None:
             yield ""
             return
-        guard = Guard(run_token(path.parent), listen.names, listen.protect_reads)
+        guard = Guard(run_token(path.parent, listen.token_keeper), listen.names, listen.protect_reads)
         door = Door()
         public = await _set_up(
             stack, application(run, door.heard, _guarded(guard), _one_computation(), tell_all=False)

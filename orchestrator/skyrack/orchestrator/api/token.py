@@ -1,7 +1,7 @@
 """The run's token: what a TCP client shows when it asks for a change. A file beside the API's Unix socket.
 
-Who can read the file could use the socket as well, so the file gives nothing away. It lives as long as the run's socket
-directory: an orchestrator that starts again in the same directory keeps it, so clients keep working.
+Who can read the file could use the socket as well, so the file gives nothing away. Where the socket's directory ends with
+the process and the run does not, as in containers, a second file that outlives both keeps it, so clients keep working.
 """
 
 from __future__ import annotations
@@ -17,10 +17,17 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")  # 32 random bytes in base64, without 
 _OPEN_TO_OTHERS = 0o077
 
 
-def run_token(directory: Path) -> str:
-    """The token in `directory`, made (0600) when there is none that nobody else can have read. Raises OSError."""
+def run_token(directory: Path, keeper: Path | None = None) -> str:
+    """The token in `directory`, as `keeper` has it. Raises OSError.
+
+    Made, 0600, when there is none that nobody else can have read.
+    """
     path = directory / TOKEN_FILE
-    return _kept(path) or _new(path)
+    token = _kept(keeper or path) or secrets.token_urlsafe(_BYTES)
+    for place in (path,) if keeper is None else (keeper, path):
+        if _kept(place) != token:
+            _write(place, token)
+    return token
 
 
 def _kept(path: Path) -> str | None:
@@ -36,8 +43,7 @@ def _kept(path: Path) -> str | None:
     return text.strip() if _TOKEN.fullmatch(text.strip()) else None
 
 
-def _new(path: Path) -> str:
-    token = secrets.token_urlsafe(_BYTES)
+def _write(path: Path, token: str) -> None:
     # Under a name of its own first: a reader sees a whole token or none, and nobody's link is followed.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -48,4 +54,3 @@ def _new(path: Path) -> str:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
-    return token

@@ -42,7 +42,7 @@ def main() -> int:
     try:
         scenario = load_scenario(arguments.scenario)
         name = arguments.run or scenario.name
-        listen = Listen.parse(arguments.listen) if arguments.listen else None
+        listen = _listen(arguments, name)
         directory, lock = paths.claim(name)
     except ScenarioError as error:
         print(*(mistake.render() for mistake in error.problems), sep="\n", file=sys.stderr)
@@ -101,10 +101,22 @@ async def _serve(
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop)
     await run.main(listen)
-    if not signalled.is_set():
-        kept.unlink(
-            missing_ok=True
-        )  # `down`: this run is over. After a signal another process may go on with it.
+    if not signalled.is_set():  # `down`: this run is over. After a signal another process may go on with it.
+        kept.unlink(missing_ok=True)
+        if listen is not None and listen.token_keeper is not None:
+            listen.token_keeper.unlink(missing_ok=True)
+
+
+def _listen(arguments: argparse.Namespace, name: str) -> Listen | None:
+    if not arguments.listen:
+        return None
+    return Listen.parse(
+        arguments.listen,
+        allow_hosts=tuple(arguments.allow_host),
+        protect_reads=arguments.protect_reads,
+        token_keeper=arguments.fabric_socket.parent
+        / f"{name}.token",  # beside the state, for the same reason
+    )
 
 
 def _new_run_dir(arguments: argparse.Namespace, name: str, text: str) -> Path:
@@ -131,6 +143,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--fabric-socket", type=Path, required=True, help="where the fabric connects")
     parser.add_argument("--runs", type=Path, required=True, help="directory for what runs record")
     parser.add_argument("--listen", metavar="HOST:PORT", help="where the API is served over TCP, if anywhere")
+    parser.add_argument(
+        "--allow-host", action="append", default=[], help="a name besides localhost that HTTP clients may use"
+    )
+    parser.add_argument("--protect-reads", action="store_true", help="ask for the token for readings too")
     parser.add_argument("--grafana-dir", type=Path, help="where to keep a password for Grafana")
     parser.add_argument(
         "--run-dir",
