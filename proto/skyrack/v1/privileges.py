@@ -14,6 +14,7 @@ from pathlib import Path
 
 from skyrack.v1.namespaces import check
 
+_PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
 _CAPABILITY_VERSION_3 = 0x20080522
 _NONE = "0" * 16
@@ -42,8 +43,9 @@ def acting_as(uid: int, gid: int) -> Iterator[None]:
 def drop(uid: int, gid: int) -> None:
     """Be that user and group only, without any capability and without a way to get one. Raises PrivilegeError, OSError.
 
-    Who is that user already keeps his other groups: only root may leave them. The bounding set stays, because it
-    takes SETPCAP to empty it; nothing can be drawn from it under no_new_privs.
+    What else runs as that user cannot look into the process afterwards, nor take descriptors out of it: a node's mesh
+    device is not for the programs beside it. Who is that user already keeps his other groups: only root may leave them.
+    The bounding set stays, because it takes SETPCAP to empty it; nothing can be drawn from it under no_new_privs.
     """
     if (os.getuid(), os.getgid()) != (uid, gid):
         try:
@@ -54,6 +56,7 @@ def drop(uid: int, gid: int) -> None:
             raise _wrong_user(uid, gid) from error
     libc = ctypes.CDLL(None, use_errno=True)
     check(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)")
+    check(libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0), "prctl(PR_SET_DUMPABLE)")
     # Leaving root clears all sets but the inheritable one; who was never root has to clear the others as well.
     check(libc.capset(struct.pack("=Ii", _CAPABILITY_VERSION_3, 0), bytes(24)), "capset")
     if left := still_held(Path("/proc/self/status").read_text(), uid, gid):
