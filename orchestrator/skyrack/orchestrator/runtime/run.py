@@ -182,8 +182,8 @@ class Run:
             raise KeyError(f"{name} is a bare satellite: it has no process")
         if not node.alive:
             raise RuntimeError(f"{name} has no process at the moment")
-        self.events.add("node_signalled", node=name, signal=number)
         self.nodes.signal(name, number)
+        self.events.add("node_signalled", node=name, signal=number)
 
     async def status(self) -> dict[str, Any]:
         """The run as `skyrack status` shows it."""
