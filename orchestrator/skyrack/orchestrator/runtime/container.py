@@ -39,6 +39,8 @@ def main() -> int:
     arguments = _parser().parse_args()
     faulthandler.enable()
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    # Until there is a run to stop. The first process of a container would ignore it by default.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     try:
         scenario = load_scenario(arguments.scenario)
         name = arguments.run or scenario.name
@@ -114,8 +116,8 @@ def _listen(arguments: argparse.Namespace, name: str) -> Listen | None:
         arguments.listen,
         allow_hosts=tuple(arguments.allow_host),
         protect_reads=arguments.protect_reads,
-        token_keeper=arguments.fabric_socket.parent
-        / f"{name}.token",  # beside the state, for the same reason
+        # Beside the state, for the same reason.
+        token_keeper=arguments.fabric_socket.parent / f"{name}.token",
     )
 
 
