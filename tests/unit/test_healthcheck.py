@@ -3,8 +3,10 @@
 import asyncio
 import os
 import socket
+import struct
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -111,6 +113,24 @@ async def test_what_is_no_grpc_server_is_unhealthy(listener: socket.socket) -> N
     assert "ends early" in await answer(b"HTTP/1.1 400 Bad Request\r\n\r\n")
     assert "ends early" in await answer(b"")
     assert "64 frames" in await answer((b"\0\0\0\x06\x01" + bytes(4)) * 64)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs a user to stop being")
+def test_root_asks_as_the_user_whose_sockets_they_are() -> None:
+    """In a container root may not open what belongs to the image's user."""
+    owner = 54321
+    with tempfile.TemporaryDirectory() as place, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        path = f"{place}/n.sock"
+        sock.bind(path)
+        sock.listen()
+        sock.settimeout(30)
+        for name in (place, path):
+            os.chown(name, owner, owner)
+        with subprocess.Popen([sys.executable, "-I", "-S", healthcheck.__file__, f"listening:{path}"]) as asking:
+            with sock.accept()[0] as connection:
+                who = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+            assert asking.wait() == 0
+        assert struct.unpack("3i", who)[1:] == (owner, owner)
 
 
 @pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_SEQPACKET])
