@@ -13,6 +13,7 @@ from pathlib import Path
 from skyrack.node.clock import Clock
 from skyrack.node.config import NodeConfig
 from skyrack.node.logs import fields, log
+from skyrack.v1.descriptors import discard_connection, receive_fds
 from skyrack.v1.hand_out import Handed, send_error, send_node
 from skyrack.v1.sockets import owner_only
 
@@ -50,16 +51,30 @@ def _listener(path: Path) -> Iterator[socket.socket]:
 
 async def _serve(connection: socket.socket, config: NodeConfig) -> None:
     """Hand out, then hold the connection until the other end closes it."""
+    try:
+        with contextlib.suppress(OSError):
+            try:
+                with open_descriptors(config) as handed:
+                    send_node(connection, handed)
+            except OSError as error:
+                log.warning("cannot hand out", extra=fields(error=str(error)))
+                send_error(connection, str(error))
+            while await _said(connection):
+                pass
+    finally:
+        discard_connection(connection)
+
+
+async def _said(connection: socket.socket) -> bytes:
+    """What the other end says next, nothing at its end; descriptors that come along are not waited for."""
     loop = asyncio.get_running_loop()
-    with connection, contextlib.suppress(OSError):
-        try:
-            with open_descriptors(config) as handed:
-                send_node(connection, handed)
-        except OSError as error:
-            log.warning("cannot hand out", extra=fields(error=str(error)))
-            send_error(connection, str(error))
-        while await loop.sock_recv(connection, 64):
-            pass
+    readable = asyncio.Event()
+    loop.add_reader(connection, readable.set)
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(connection)
+    return receive_fds(connection, 64, 0)[0]
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from skyrack.node.forked import become
 from skyrack.node.logs import fields, log
 from skyrack.node.mains import Work
 from skyrack.v1 import node_init
-from skyrack.v1.descriptors import receive_fds
+from skyrack.v1.descriptors import discard, discard_connection, receive_fds
 
 MOST_CONNECTIONS = 64
 
@@ -84,7 +84,7 @@ class Connections:
             answer = self._serve(connection, data, descriptors)
         finally:
             for descriptor in descriptors:
-                os.close(descriptor)
+                discard(descriptor)
         if not self._tell(connection, answer):
             self._close(connection)
 
@@ -128,6 +128,6 @@ class Connections:
         """End a connection and its worker, which is reaped like an orphan."""
         self._open.discard(connection)
         self._selector.unregister(connection.sock)
-        connection.sock.close()
+        discard_connection(connection.sock)
         if connection.worker is not None:
             os.kill(connection.worker, signal.SIGKILL)

@@ -6,9 +6,12 @@ import os
 import socket
 import stat
 import struct
+from collections.abc import Iterable
 
 MOST_FDS = 253  # SCM_MAX_FD: more do not fit into a message
 _NO_LINGER = struct.pack("=ii", 0, 0)
+_CREDENTIALS = struct.calcsize("=iII")
+_ROOM = socket.CMSG_SPACE(MOST_FDS * array.array("i").itemsize) + socket.CMSG_SPACE(_CREDENTIALS)
 
 
 def receive_fds(sock: socket.socket, max_bytes: int, max_fds: int) -> tuple[bytes, list[int]]:
@@ -18,15 +21,11 @@ def receive_fds(sock: socket.socket, max_bytes: int, max_fds: int) -> tuple[byte
     message can hold are taken and those beyond `max_fds` discarded: the kernel would close them in this very call, and
     wait if the sender wants it to.
     """
-    fds = array.array("i")
-    size = socket.CMSG_SPACE(MOST_FDS * fds.itemsize)
-    data, ancillary, _, _ = sock.recvmsg(max_bytes, size, socket.MSG_CMSG_CLOEXEC)
-    for level, kind, content in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            fds.frombytes(content[: len(content) - len(content) % fds.itemsize])
+    data, ancillary, _, _ = sock.recvmsg(max_bytes, _ROOM, socket.MSG_CMSG_CLOEXEC)
+    fds = _fds(ancillary)
     for fd in fds[max_fds:]:
         discard(fd)
-    return data, list(fds[:max_fds])
+    return data, fds[:max_fds]
 
 
 def discard(fd: int) -> None:
@@ -36,3 +35,23 @@ def discard(fd: int) -> None:
         return
     with socket.socket(fileno=fd) as sock, contextlib.suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+
+
+def discard_connection(connection: socket.socket) -> None:
+    """Close a Unix socket to which a stranger may have sent descriptors: closing it closes them as they came."""
+    with connection, contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)  # nothing more comes in
+        connection.setblocking(False)
+        # Every message has ancillary data then, an empty one too, which else would look like the end.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        while ancillary := connection.recvmsg(1, _ROOM, socket.MSG_CMSG_CLOEXEC)[1]:
+            for fd in _fds(ancillary):
+                discard(fd)
+
+
+def _fds(ancillary: Iterable[tuple[int, int, bytes]]) -> list[int]:
+    fds = array.array("i")
+    for level, kind, content in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            fds.frombytes(content[: len(content) - len(content) % fds.itemsize])
+    return list(fds)

@@ -12,7 +12,7 @@ import socket
 import threading
 from queue import SimpleQueue
 
-from skyrack.v1.descriptors import MOST_FDS, discard, receive_fds
+from skyrack.v1.descriptors import discard, discard_connection
 
 
 class Closer:
@@ -45,17 +45,5 @@ class Closer:
                 if isinstance(what, int):
                     discard(what)
                 else:
-                    _close_connection(what)
+                    discard_connection(what)
             self._closed += 1
-
-
-def _close_connection(connection: socket.socket) -> None:
-    with connection, contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)  # nothing more comes in
-        connection.setblocking(False)
-        while True:
-            data, descriptors = receive_fds(connection, 1, MOST_FDS)
-            for descriptor in descriptors:
-                discard(descriptor)
-            if not data and not descriptors:
-                return
