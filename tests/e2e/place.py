@@ -123,6 +123,7 @@ class Place:
             "SKYRACK_SOCKET_DIR": str(self.sockets),
             "SKYRACK_UP_RUNS": str(self.runs),
             "SKYRACK_UP_PORT": "0",
+            "SKYRACK_UP_BROKER_PORT": "0",
             **self.environment,
         }
         chosen: dict[str, Any] = {"cwd": self.directory, "env": environment, "stdin": subprocess.DEVNULL}
@@ -219,6 +220,8 @@ class Place:
             for part in ("fabric", "zygote"):
                 if f"skyrack.orchestrator.{part}\0" in line or f"skyrack.node.{part}\0" in line:
                     found[part] = pid
+            if "mosquitto\0" in line or "skyrack.orchestrator.broker\0" in line:
+                found["broker"] = pid
         for pid in _children(found["zygote"]):
             found[Path(f"/proc/{pid}/comm").read_text().strip().removeprefix("sky ")] = pid
         return found

@@ -35,11 +35,11 @@ def by_network(pids: Iterable[int]) -> dict[str, list[int]]:
 
 
 def test_a_run_listens_on_loopback_and_on_sockets_that_only_its_user_can_reach(either: Place) -> None:
-    port = free_port()
-    either.up("--port", port)
+    port, broker_port = free_port(), free_port()
+    either.up("--port", port, "--broker-port", broker_port)
     networks = by_network(either.processes())
     host = internet(networks.pop(network_of("self")))
-    assert host == {Internet("tcp", "127.0.0.1", port)}
+    assert host == {Internet("tcp", "127.0.0.1", port), Internet("tcp", "127.0.0.1", broker_port)}
 
     addresses = {node["address"] for node in either.status()["nodes"] if node["inhabited"]}
     reached = set()
@@ -70,7 +70,7 @@ def test_nobody_else_can_enter_where_the_sockets_and_secrets_are(either: Place) 
         if (
             stat.S_ISDIR(found.st_mode)
             or stat.S_ISSOCK(found.st_mode)
-            or path.name in ("token", "small.lock")
+            or path.name in ("token", "small.lock", "mqtt.json", "passwd")
         ):
             assert not found.st_mode & GROUP_AND_OTHERS, f"{path}: {stat.filemode(found.st_mode)}"
 

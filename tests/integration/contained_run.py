@@ -42,7 +42,7 @@ class Parts:
         self.scenario.write_text(SCENARIO)
         self.port = 0  # of the orchestrator's HTTP
         self._running: dict[str, subprocess.Popen[bytes]] = {}
-        for name in ("run", "mesh", "fabric", "runs", "etc"):
+        for name in ("run", "mesh", "fabric", "broker", "runs", "etc"):
             (directory / name).mkdir(mode=0o700)
         for name in ("hosts", "resolv.conf"):
             (directory / "etc" / name).write_text("127.0.0.1 localhost\n")
@@ -59,6 +59,7 @@ class Parts:
                     "--scenario", str(self.scenario), "--mesh-dir", str(self.mesh),
                     "--fabric-socket", str(control), "--runs", str(self.directory / "runs"),
                     *(("--listen", f"127.0.0.1:{self.port}") if self.port else ()),
+                    "--broker-dir", str(self.directory / "broker"),
                 ]  # fmt: skip
             case "fabric":
                 command = [

@@ -139,6 +139,14 @@ def test_names_that_yaml_takes_for_numbers_stay_names(tmp_path: Path) -> None:
     assert services["node-no"]["command"][0] == "no"
 
 
+def test_a_scenario_without_a_bus_has_no_broker(tmp_path: Path) -> None:
+    file = tmp_path / "s.yaml"
+    file.write_text("extends: iridium\ntelemetry: {enabled: false}\n")
+    assert "mosquitto" not in project(file)["services"]
+    assert not [name for name in project_files(load_scenario(file), about=[]) if name.startswith("mosquitto")]
+    assert "mosquitto" in project()["services"]
+
+
 def test_orbit_files_travel_with_the_project(tmp_path: Path) -> None:
     file = tmp_path / "s.yaml"
     file.write_text(f"version: 1\nname: real\ntle: [{TLE}]\ninhabited: {{count: 2}}\n")

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any, Literal
@@ -40,6 +40,12 @@ class NodeConfig:
     niceness: int = 0
     isolate: bool = True
     """False: the process is already alone in its namespaces (a container)."""
+    bus_socket: str | None = None
+    """Unix socket of the telemetry bus's broker; None: no bus."""
+    bus_username: str | None = None
+    bus_password: str | None = field(default=None, repr=False)
+    telemetry_period_s: float = 5.0
+    """Time between two reports on the bus."""
 
     def __post_init__(self) -> None:
         if not self.name or len(self.name) > 63 or not set(self.name) <= _NAME_CHARACTERS:
@@ -60,6 +66,10 @@ class NodeConfig:
             raise ConfigError(f"network or address: {error}") from error
         if address not in network:
             raise ConfigError(f"address: {address} is outside {network}")
+        if not 0 < self.telemetry_period_s <= 86_400:
+            raise ConfigError(
+                f"telemetry_period_s: {self.telemetry_period_s}, expected more than 0, to 86400"
+            )
         for path in (self.grpc_socket, self.metrics_socket, self.net_socket, self.control_socket):
             if len(os.fsencode(path)) > MAX_SOCKET_PATH_BYTES:
                 raise ConfigError(
@@ -122,6 +132,6 @@ _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX
 def _check_type(key: str, value: Any, annotation: str) -> None:
     if value is None and "None" in annotation:
         return
-    expected: type = int if "int" in annotation else bool if "bool" in annotation else str
-    if type(value) is not expected:
+    expected: type = next((kind for kind in (int, bool, float) if kind.__name__ in annotation), str)
+    if type(value) is not expected and (expected, type(value)) != (float, int):
         raise ConfigError(f"{key}: {value!r}, expected {expected.__name__}")

@@ -18,6 +18,7 @@ from skyrack.node.isolation import isolate
 from skyrack.node.logs import JsonLines, fields, log, open_log
 from skyrack.node.metrics import NodeCollector, exposition
 from skyrack.node.metrics_http import serve_metrics
+from skyrack.node.reporter import Reporter
 from skyrack.node.server import Health, serve_grpc
 from skyrack.node.service import NodeService
 
@@ -67,28 +68,36 @@ async def _serve(config: NodeConfig, tun_fd: int | None, lines: JsonLines, clock
     fabric = FabricLink(config.name, config.fabric_socket, tun_fd, clock)
     control = ControlLink(config, clock)
     service = NodeService(config, clock, fabric, control)
-    collector = NodeCollector(config, clock, fabric, control, service.echo, lines)
+    reporter = Reporter(config, clock, fabric, control)
+    collector = NodeCollector(config, clock, fabric, control, service.echo, lines, reporter.bus)
     state = Health()
     first_attach = asyncio.Event()
 
     async def changed(attached: bool) -> None:
         first_attach.set()
         await state.set_attached(attached)
+        reporter.changed()
 
     async with asyncio.TaskGroup() as tasks, contextlib.AsyncExitStack() as stack:
-        links = [tasks.create_task(fabric.run(changed), name="fabric link")]
+        links = [
+            tasks.create_task(fabric.run(changed), name="fabric link"),
+            tasks.create_task(reporter.run(), name="reporter"),
+        ]
         stack.callback(lambda: [link.cancel() for link in links])
         await stack.enter_async_context(serve_metrics(config.metrics_socket, lambda: exposition(collector)))
+        stack.push_async_callback(reporter.farewell)
         if await _first(first_attach, stop) is first_attach:
             await stack.enter_async_context(serve_grpc(config, service, state))
             # What is there now stays; collections need not look at it again.
             gc.freeze()
             gc.enable()
             log.info("serving", extra=fields(address=config.address, pid=os.getpid()))
+            reporter.serving()
             # In this order: who is told that the node joined finds the other listening.
             links.append(tasks.create_task(hand_out(config, clock), name="hand out"))
             links.append(tasks.create_task(control.run(), name="control link"))
             await stop.wait()
+        reporter.stopping()
         log.info("stopping")
 
 

@@ -14,6 +14,7 @@ from skyrack.node.fabric_link import FabricLink
 from skyrack.node.logs import JsonLines
 from skyrack.node.service import EchoCounters
 from skyrack.v1 import families
+from skyrack.v1.bus import Bus
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -29,6 +30,7 @@ class NodeCollector:
         control: ControlLink,
         echo: EchoCounters,
         lines: JsonLines,
+        bus: Bus | None,
     ) -> None:
         self._config = config
         self._clock = clock
@@ -36,6 +38,7 @@ class NodeCollector:
         self._control = control
         self._echo = echo
         self._lines = lines
+        self._bus = bus
         self._started_ns = clock.monotonic_ns()
 
     def collect(self) -> Iterator[Metric]:
@@ -59,6 +62,7 @@ class NodeCollector:
         yield self._counter("skyrack_node_log_errors_total", self._lines.errors)
         yield from self._device()
         yield from self._process()
+        yield from self._messages()
 
     def _device(self) -> Iterator[Metric]:
         counters = read_device_counters(Path("/proc/net/dev").read_text())
@@ -74,10 +78,16 @@ class NodeCollector:
             read_run_delay_ns(path.read_text()) for path in Path("/proc/self/task").glob("*/schedstat")
         )
         yield self._counter("skyrack_node_run_delay_seconds_total", run_delay_ns / 1e9)
-        resident_bytes = int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE_BYTES
-        yield self._gauge("skyrack_node_resident_memory_bytes", resident_bytes)
+        yield self._gauge("skyrack_node_resident_memory_bytes", resident_bytes())
         open_fds = len(os.listdir("/proc/self/fd"))
         yield self._gauge("skyrack_node_open_fds", open_fds)
+
+    def _messages(self) -> Iterator[Metric]:
+        bus = self._bus
+        yield self._gauge("skyrack_node_bus_connected", bus.connected if bus else 0)
+        yield self._counter("skyrack_node_bus_published_total", bus.published if bus else 0)
+        yield self._counter("skyrack_node_bus_dropped_total", bus.dropped if bus else 0)
+        yield self._counter("skyrack_node_bus_reconnects_total", bus.reconnects if bus else 0)
 
     def _gauge(self, name: str, value: float) -> Metric:
         family = families.gauge(name)
@@ -108,6 +118,11 @@ def read_device_counters(text: str) -> list[int] | None:
         if name.strip() == DEVICE:
             return [int(number) for number in numbers.split()]
     return None
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process, pages shared with others included."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE_BYTES
 
 
 def read_run_delay_ns(text: str) -> int:

@@ -48,6 +48,10 @@ _ORCHESTRATOR: _Table = (
     ("handovers_total", "counter", "handovers", "Times a ground station began to send through another satellite.", _N),
     ("events_total", "counter", "events", "What happened, by its name in events.jsonl.", ("event",)),
     ("events_lost_total", "counter", "events", "Events that could not be written to disk.", ()),
+    ("bus_connected", "gauge", "", "1 while the orchestrator has a broker of the telemetry bus.", ()),
+    ("bus_published_total", "counter", "messages", "Messages of the orchestrator that a broker took.", ()),
+    ("bus_dropped_total", "counter", "messages", "Messages of the orchestrator that newer ones replaced before.", ()),
+    ("bus_reconnects_total", "counter", "connections", "The orchestrator's to a broker, after the first one.", ()),
     ("fabric_up", "gauge", "", "1 while there is a fabric; what it counts is missing otherwise.", ()),
     ("fabric_realtime", "gauge", "", "1 while the fabric has real-time priority.", ()),
 )  # fmt: skip
@@ -89,6 +93,10 @@ _NODES: _Table = (
     ("node_resident_memory_bytes", "gauge", "bytes", "Resident memory, pages shared with other nodes included.", _N),
     ("node_open_fds", "gauge", "descriptors", "Open file descriptors.", _N),
     ("node_log_errors_total", "counter", "records", "Log records that could not be written.", _N),
+    ("node_bus_connected", "gauge", "", "1 while the node has a broker of the telemetry bus.", _N),
+    ("node_bus_published_total", "counter", "messages", "Messages that a broker took.", _N),
+    ("node_bus_dropped_total", "counter", "messages", "Messages that newer ones replaced before a broker took them.", _N),
+    ("node_bus_reconnects_total", "counter", "connections", "Connections to a broker after the first one.", _N),
 )  # fmt: skip
 
 _LOAD: _Table = (

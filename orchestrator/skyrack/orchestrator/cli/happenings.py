@@ -9,10 +9,11 @@ from typing import Any
 # What `skyrack up` shows as it happens; the rest is in `skyrack logs`.
 _NEWS = {
     "node_signalled", "node_exited", "node_failed", "fabric_down", "fabric_up", "all_serving", "events_lost",
-    "plan_failed", "fabric_failed", "orchestrator_restarted",
+    "plan_failed", "fabric_failed", "orchestrator_restarted", "broker_down", "broker_up",
 }  # fmt: skip
 _WARNINGS = {
     "node_exited", "node_dark", "fabric_down", "fabric_failed", "plan_failed", "orchestrator_restarted",
+    "broker_down",
 }  # fmt: skip
 _SHOWN = {"seq", "run_s", "event", "node"}
 
@@ -59,6 +60,10 @@ def sentence(event: Mapping[str, Any]) -> str:
             return f"a fabric that had connected does not serve: {event.get('error')}"
         case "fabric_up":
             return "the fabric is up again"
+        case "broker_down":
+            return f"the broker ended ({_status(event.get('status'))}): no telemetry until the next one"
+        case "broker_up":
+            return "the broker is up again"
         case "all_serving":
             return f"all {event.get('nodes')} nodes serve again"
         case "events_lost":

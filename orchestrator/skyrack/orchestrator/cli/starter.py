@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from skyrack.orchestrator.runtime.isolate import REFUSED
 STOP_TIMEOUT_S = 20.0
 DYING_S = 5.0
 POLL_S = 0.02
+LOOPBACK = "127.0.0.1"
 _KILLED = (128 + signal.SIGKILL, -signal.SIGKILL)
 _COLOURS = {"error": "31", "warning": "33"}
 
@@ -39,16 +40,16 @@ class Starter:
         self._process: subprocess.Popen[bytes] | None = None
         self._error = ""
 
-    def start(self, http: list[str], *, detach: bool) -> int:
+    def start(self, arguments: Sequence[str], *, detach: bool) -> int:
         """The exit status: when everything serves (detached), else when the run has ended. Raises Problem.
 
-        `http`: the orchestrator's options about its HTTP port.
+        `arguments`: the orchestrator's options about its HTTP port and its broker.
         """
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, interrupt)
         kept = False
         try:
-            read_end = self._spawn(http, detach=detach)
+            read_end = self._spawn(arguments, detach=detach)
             kept = self._follow(read_end, detach=detach)
             return 0 if kept else self._ended()
         except KeyboardInterrupt:
@@ -61,7 +62,7 @@ class Starter:
             if not kept:
                 self._clean_up()
 
-    def _spawn(self, http: list[str], *, detach: bool) -> int:
+    def _spawn(self, arguments: Sequence[str], *, detach: bool) -> int:
         read_end, write_end = os.pipe()
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft < hard:
@@ -72,7 +73,7 @@ class Starter:
             *([] if detach else ["--die-with", str(os.getpid())]), "--",
             sys.executable, "-m", "skyrack.orchestrator.runtime",
             "--run", self._name, "--socket-dir", str(self._directory), "--run-dir", str(self._run_dir),
-            "--lock-fd", str(self._lock), "--progress-fd", str(write_end), *http,
+            "--lock-fd", str(self._lock), "--progress-fd", str(write_end), *arguments,
         ]  # fmt: skip
         environment = {
             **os.environ,
@@ -198,6 +199,8 @@ def show_ready(status: dict[str, Any]) -> None:
     """Where everything is, and what to try next."""
     if status["http"]:
         print(f" Metrics  {status['http']}/metrics      Targets  {status['http']}/sd/prometheus")
+    if (bus := status["bus"]) and bus["host"] == LOOPBACK:
+        print(f" MQTT     mqtt://{LOOPBACK}:{bus['port']}      user and password in {bus['way_in']}")
     print(f" Files    {status['run_dir']}")
     inhabited = [node["name"] for node in status["nodes"] if node["inhabited"]]
     ground = [node["name"] for node in status["nodes"] if node["kind"] == "ground"]

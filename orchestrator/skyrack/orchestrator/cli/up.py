@@ -20,6 +20,7 @@ from skyrack.orchestrator.cli.exits import USAGE, Problem
 from skyrack.orchestrator.cli.scenario import ScenarioArgument, chosen
 from skyrack.orchestrator.cli.starter import Starter, show_ready, step
 from skyrack.orchestrator.clock import RealClock
+from skyrack.orchestrator.render import mosquitto
 from skyrack.orchestrator.runtime import compose, paths
 from skyrack.orchestrator.scenario import Scenario, dump_scenario, load_scenario
 from skyrack.orchestrator.scenario.model.shells import ClusterShell, GeostationaryShell, Shell, WalkerShell
@@ -29,6 +30,15 @@ PATIENCE_S = 20.0  # with a run of the same name that holds its name and does no
 POLL_S = 0.1
 TUN = Path("/dev/net/tun")
 _OTHER_RUNTIME = "a run called {name} is up, as {runtime}"
+
+
+class BrokerKind(StrEnum):
+    """Where the broker of the telemetry bus comes from."""
+
+    AUTO = "auto"
+    MOSQUITTO = "mosquitto"
+    EMBEDDED = "embedded"
+    NONE = "none"
 
 
 class Runtime(StrEnum):
@@ -49,6 +59,18 @@ def up(
         int,
         typer.Option(help="HTTP port on 127.0.0.1; the next free one if busy; 0 for none.", min=0, max=65535),
     ] = DEFAULT_PORT,
+    broker: Annotated[
+        BrokerKind,
+        typer.Option(
+            help="Message broker of the telemetry bus: auto is mosquitto if installed, else embedded."
+        ),
+    ] = BrokerKind.AUTO,
+    broker_port: Annotated[
+        int,
+        typer.Option(
+            help="The broker's port on 127.0.0.1; the next free one if busy; 0 for none.", min=0, max=65535
+        ),
+    ] = mosquitto.PORT,
     protect_reads: Annotated[
         bool,
         typer.Option(
@@ -93,6 +115,12 @@ def up(
             )
         from skyrack.orchestrator.cli.compose_starter import ComposeStarter
 
+        if broker is not BrokerKind.AUTO:
+            raise Problem(
+                "--broker needs --runtime local: containers have mosquitto",
+                hint="`telemetry: {enabled: false}` in the scenario turns the bus off",
+                status=USAGE,
+            )
         if _already_up_in_containers(name, digest, name_given):
             return 0
         run_dir = _new_run_dir(runs, scenario.name, text)
@@ -126,9 +154,12 @@ def up(
         paths.release(name, lock)
         raise
     step("scenario", _summary(scenario), time.perf_counter() - began)
-    return Starter(name, directory, lock, run_dir, digest).start(
-        _http(port, allow_host or [], protect_reads=protect_reads), detach=detach
-    )
+    arguments = [
+        *_http(port, allow_host or [], protect_reads=protect_reads),
+        *("--broker", broker.value),
+        *(["--broker-port", str(broker_port)] if broker_port else []),
+    ]
+    return Starter(name, directory, lock, run_dir, digest).start(arguments, detach=detach)
 
 
 def _http(port: int, allow_hosts: list[str], *, protect_reads: bool) -> list[str]:

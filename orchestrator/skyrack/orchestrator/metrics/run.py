@@ -49,6 +49,10 @@ def run_families(status: Mapping[str, Any], facts: RunFacts) -> Iterator[Metric]
         events.add_metric([event], times)
     yield from (handovers, events)
     yield families.counter("skyrack_events_lost_total", status["events_lost"])
+    bus: Mapping[str, Any] = status["bus"] or {}
+    yield families.gauge("skyrack_bus_connected", bus.get("connected", 0))
+    for name in ("published", "dropped", "reconnects"):
+        yield families.counter(f"skyrack_bus_{name}_total", bus.get(name, 0))
     scheduler = status["fabric"]["scheduler"]
     yield families.gauge("skyrack_fabric_up", bool(scheduler))
     yield families.gauge("skyrack_fabric_realtime", scheduler == "fifo")

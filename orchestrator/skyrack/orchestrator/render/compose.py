@@ -61,7 +61,7 @@ class Project:
 
     `about`: comment lines for the top. `image`: of every role. `build`: directory the image is built from, relative to the
     file, None where it is taken as it is. `orbits`: whether orbit files lie in ORBITS_DIRECTORY. `restart`: whether a node
-    that ends by itself starts again.
+    that ends by itself starts again. `telemetry`: whether there is a message broker.
     """
 
     name: str
@@ -71,6 +71,7 @@ class Project:
     nodes: Sequence[Node]
     orbits: bool = False
     restart: bool = True
+    telemetry: bool = True
 
 
 def compose_file(project: Project) -> str:
@@ -80,6 +81,7 @@ def compose_file(project: Project) -> str:
         _orchestrator(project),
         _FABRIC,
         _node_services(project),
+        *([_BROKER] if project.telemetry else []),
         _WATCHERS,
         _LOAD,
         _VOLUMES,
@@ -210,7 +212,7 @@ def _node(node: Node) -> str:
     environment: {{SKYRACK_HEALTH: "unix:/run/mesh/nodes/{node.name}.sock"}}"""
 
 
-_WATCHERS = f"""\
+_BROKER = f"""\
   # The telemetry bus. Passwords are made by the orchestrator at its start and are never on a disk.
   mosquitto:
     image: {MOSQUITTO_IMAGE}
@@ -230,7 +232,9 @@ _WATCHERS = f"""\
       - ./mosquitto:/mosquitto/config:ro
       - broker:/run/broker:ro
       - mesh:/run/mesh
+"""
 
+_WATCHERS = f"""\
   # Finds its targets by asking the orchestrator.
   prometheus:
     image: {PROMETHEUS_IMAGE}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from skyrack.orchestrator.render import compose, grafana, prometheus
+from skyrack.orchestrator.render import compose, grafana, mosquitto, prometheus
 from skyrack.orchestrator.scenario import Scenario, dump_scenario
 from skyrack.orchestrator.topology.geometry import Geometry
 
@@ -37,11 +37,13 @@ def project_files(
         nodes=_nodes(geometry),
         orbits=bool(orbits),
         restart=scenario.nodes.restart == "on-crash",
+        telemetry=scenario.telemetry.enabled,
     )
     return {
         "compose.yaml": compose.compose_file(project),
         compose.SCENARIO_FILE: dump_scenario(portable),
         compose.HOSTS_FILE: _hosts(scenario, geometry),
+        **(mosquitto.files() if scenario.telemetry.enabled else {}),
         **orbits,
         **prometheus.files(),
         **grafana.files(),

@@ -10,10 +10,12 @@ import signal
 import sys
 import traceback
 from pathlib import Path
+from typing import get_args
 
 from skyrack.orchestrator.api.listen import Listen
 from skyrack.orchestrator.runtime.errors import sentence
 from skyrack.orchestrator.runtime.local import local_processes
+from skyrack.orchestrator.runtime.local_broker import Wanted, local_broker
 from skyrack.orchestrator.runtime.places import Places
 from skyrack.orchestrator.runtime.progress import PipeSink, Progress
 from skyrack.orchestrator.runtime.run import Run
@@ -31,6 +33,8 @@ def main() -> int:
     parser.add_argument("--port", type=int, help="on 127.0.0.1, or the next free one; none without it")
     parser.add_argument("--allow-host", action="append", default=[])
     parser.add_argument("--protect-reads", action="store_true")
+    parser.add_argument("--broker", choices=get_args(Wanted), required=True)
+    parser.add_argument("--broker-port", type=int, help="on 127.0.0.1, or the next free one; none without it")
     arguments = parser.parse_args()
     faulthandler.enable()
     # Children must hold neither: the lock is this run's life, the pipe the starting command's.
@@ -50,7 +54,8 @@ def main() -> int:
 async def _run(arguments: argparse.Namespace, progress: Progress) -> None:
     scenario = load_scenario(arguments.run_dir / "scenario.yaml")
     places = Places(arguments.socket_dir, arguments.socket_dir, arguments.run_dir)
-    run = Run(arguments.run, scenario, places, progress, local_processes)
+    brokers = local_broker(arguments.broker, arguments.broker_port)
+    run = Run(arguments.run, scenario, places, progress, local_processes, brokers)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, run.stop.set)

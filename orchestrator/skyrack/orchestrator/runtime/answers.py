@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 from skyrack.orchestrator.clock import RealClock
+from skyrack.orchestrator.runtime.brokers import Broker
+from skyrack.orchestrator.runtime.bus import RunBus
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.nodes import NodeBook
@@ -29,6 +31,8 @@ class Answers:
         feed: Feed,
         events: EventLog,
         clock: RealClock,
+        broker: Broker,
+        bus: RunBus,
     ) -> None:
         self._run = run
         self._scenario = scenario
@@ -39,6 +43,8 @@ class Answers:
         self._feed = feed
         self._events = events
         self._clock = clock
+        self._broker = broker
+        self._bus = bus
 
     def status(self, state: str, http: str) -> dict[str, Any]:
         """The run as `skyrack status` shows it."""
@@ -69,6 +75,7 @@ class Answers:
                 "laser": int((epoch.kind == 0).sum()) if epoch is not None else 0,
                 "ground": int((epoch.kind == 1).sum()) if epoch is not None else 0,
             },
+            "bus": None if (way := self._broker.status()) is None else way | self._bus.counters(),
             "events_lost": self._events.lost,
         }
 

@@ -17,7 +17,9 @@ def awaited_processes(launch: Launch, fabric_socket: Path) -> Processes:
     mesh_dir = launch.places.mesh_dir
 
     def configure(node: NodeState) -> dict[str, Any]:
-        return node_config.contained(node_config.node_config(node, launch.scenario, launch.run, mesh_dir))
+        return node_config.contained(
+            node_config.node_config(node, launch.scenario, launch.run, mesh_dir, launch.bus)
+        )
 
     def failed(error: str) -> None:
         launch.events.add("fabric_failed", error=error)

@@ -22,6 +22,7 @@ from skyrack.orchestrator.api.listen import Listen
 from skyrack.orchestrator.clock import RealClock
 from skyrack.orchestrator.runtime import paths
 from skyrack.orchestrator.runtime.awaited import awaited_processes
+from skyrack.orchestrator.runtime.brokers import AwaitedBroker, Brokers, NoBroker
 from skyrack.orchestrator.runtime.continued import RunState, boot_id, read_state, state_file, write_state
 from skyrack.orchestrator.runtime.errors import sentence
 from skyrack.orchestrator.runtime.grafana import keep_password
@@ -87,6 +88,7 @@ async def _serve(
         Places(directory, arguments.mesh_dir, run_dir),
         Progress(PlainLog(sys.stdout, clock)),
         functools.partial(awaited_processes, fabric_socket=arguments.fabric_socket),
+        _brokers(arguments, name),
         state.t0_monotonic_ns if state else clock.t0_monotonic_ns,
     )
     if state is None:
@@ -107,6 +109,15 @@ async def _serve(
         kept.unlink(missing_ok=True)
         if listen is not None and listen.token_keeper is not None:
             listen.token_keeper.unlink(missing_ok=True)
+
+
+def _brokers(arguments: argparse.Namespace, name: str) -> Brokers:
+    if arguments.broker_dir is None:
+        return NoBroker
+    # The broker goes on with its passwords whatever becomes of the run: they are kept as long as the volumes are.
+    return functools.partial(
+        AwaitedBroker, arguments.broker_dir, arguments.fabric_socket.parent / f"{name}.broker"
+    )
 
 
 def _listen(arguments: argparse.Namespace, name: str) -> Listen | None:
@@ -149,6 +160,9 @@ def _parser() -> argparse.ArgumentParser:
         "--allow-host", action="append", default=[], help="a name besides localhost that HTTP clients may use"
     )
     parser.add_argument("--protect-reads", action="store_true", help="ask for the token for readings too")
+    parser.add_argument(
+        "--broker-dir", type=Path, help="where mosquitto finds its passwords; no bus without it"
+    )
     parser.add_argument("--grafana-dir", type=Path, help="where to keep a password for Grafana")
     parser.add_argument(
         "--run-dir",

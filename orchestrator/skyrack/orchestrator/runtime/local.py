@@ -17,7 +17,7 @@ def local_processes(launch: Launch) -> Processes:
     fabrics = LocalFabric(places.mesh_dir, places.logs / "fabric.log")
 
     def configure(node: NodeState) -> dict[str, Any]:
-        config = node_config.node_config(node, scenario, launch.run, places.mesh_dir)
+        config = node_config.node_config(node, scenario, launch.run, places.mesh_dir, launch.bus)
         return node_config.spawned(config, places.mesh_dir, places.logs, realtime_fabric=fabrics.realtime)
 
     nodes = SpawnedNodes(

@@ -8,14 +8,17 @@ from typing import Any
 from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.orchestrator.scenario.model.links import Links
+from skyrack.v1.bus import Address
 
 GSO_WINDOW_S = 1e-4  # a train is at most this long on the slowest link, so that it stands for its packets
 MOST_GSO_BYTES = 65536
 NICENESS_WITHOUT_FIFO = 5  # where the fabric gets no real-time priority, everybody else steps back
 
 
-def node_config(node: NodeState, scenario: Scenario, run: str, mesh_dir: Path) -> dict[str, Any]:
-    """The node's configuration, as far as it is the same wherever its process runs."""
+def node_config(
+    node: NodeState, scenario: Scenario, run: str, mesh_dir: Path, bus: Address | None
+) -> dict[str, Any]:
+    """The node's configuration, as far as it is the same wherever its process runs; `bus` is its way to the broker."""
     return {
         "name": node.name,
         "kind": node.kind,
@@ -27,6 +30,10 @@ def node_config(node: NodeState, scenario: Scenario, run: str, mesh_dir: Path) -
         "gso_max_bytes": gso_max_bytes(scenario.links, scenario.mtu),
         "socket_dir": str(mesh_dir),
         "seed": scenario.seed,
+        "telemetry_period_s": scenario.telemetry.period_s,
+        "bus_socket": bus and bus.socket,
+        "bus_username": bus and bus.username,
+        "bus_password": bus and bus.password,
     }
 
 

@@ -13,6 +13,7 @@ from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
 from skyrack.orchestrator.runtime.places import Places
 from skyrack.orchestrator.scenario import Scenario
+from skyrack.v1.bus import Address
 
 
 class Fabrics(Protocol):
@@ -48,7 +49,7 @@ class Nodes(Protocol):
 
 @dataclass(frozen=True)
 class Launch:
-    """What is known of a run when its processes are to come."""
+    """What is known of a run when its processes are to come. `bus`: how nodes reach the broker, None without one."""
 
     run: str
     scenario: Scenario
@@ -56,6 +57,7 @@ class Launch:
     book: NodeBook
     events: EventLog
     clock: Clock
+    bus: Address | None
 
 
 @dataclass(frozen=True)

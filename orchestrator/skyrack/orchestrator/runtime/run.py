@@ -15,11 +15,13 @@ from skyrack.orchestrator.clock import RealClock
 from skyrack.orchestrator.orbit.constellation import epoch_age_note
 from skyrack.orchestrator.runtime.answers import Answers
 from skyrack.orchestrator.runtime.briefing import brief_nodes
+from skyrack.orchestrator.runtime.brokers import Brokers, NoBroker
+from skyrack.orchestrator.runtime.bus import RunBus
 from skyrack.orchestrator.runtime.errors import RunFailed, sentence
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.exposer import Exposer
 from skyrack.orchestrator.runtime.feed import Feed
-from skyrack.orchestrator.runtime.nodes import NodeBook
+from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
 from skyrack.orchestrator.runtime.places import Places
 from skyrack.orchestrator.runtime.planning import write_plan
 from skyrack.orchestrator.runtime.processes import Launch, Processes
@@ -29,6 +31,7 @@ from skyrack.orchestrator.runtime.roster import Roster
 from skyrack.orchestrator.runtime.updates import Outlook
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.orchestrator.topology.geometry import Geometry
+from skyrack.v1 import control_pb2
 
 
 class Run:
@@ -44,6 +47,7 @@ class Run:
         places: Places,
         progress: Progress,
         processes: Callable[[Launch], Processes],
+        brokers: Brokers,
         t0_monotonic_ns: int | None = None,
     ) -> None:
         self.run = run
@@ -58,6 +62,7 @@ class Run:
         self.http = ""
         self._began_before = t0_monotonic_ns is not None
         self._processes = processes
+        self._brokers = brokers if scenario.telemetry.enabled else NoBroker
         self._worker = ThreadPoolExecutor(1, "geometry")
 
     async def main(self, listen: Listen | None) -> None:
@@ -65,6 +70,7 @@ class Run:
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self._close)
             await self._prepare()
+            stack.push_async_callback(self.broker.stop)
             stack.push_async_callback(self._end_processes)
             self.http = await stack.enter_async_context(
                 server.serve(self, self.places.socket_dir / "api.sock", listen)
@@ -93,7 +99,13 @@ class Run:
         self.roster = Roster(self.scenario, self.geometry, first)
         (self.places.mesh_dir / "hosts").write_text(self.roster.hosts())
         book = NodeBook(self.roster.node_states(), self.events, self.clock)
-        launch = Launch(self.run, self.scenario, self.places, book, self.events, self.clock)
+        self.broker = self._brokers(self.places, self.events, self.clock)
+        seed = self.scenario.seed
+        self.bus = RunBus(self.run, self.broker.address("orchestrator"), self.geometry, self.clock, seed)
+        self.events.listen(self.bus.event)
+        launch = Launch(
+            self.run, self.scenario, self.places, book, self.events, self.clock, self.broker.address("node")
+        )
         processes = self._processes(launch)
         self.fabrics, self.nodes, self._awaited = processes.fabrics, processes.nodes, processes.awaited
         self.feed = Feed(
@@ -109,6 +121,8 @@ class Run:
             self.feed,
             self.events,
             self.clock,
+            self.broker,
+            self.bus,
         )
         self.exposer = Exposer(
             self.run,
@@ -123,7 +137,15 @@ class Run:
         )
         self._outlook = Outlook(self.scenario, self.geometry, self.roster.address, self.clock.t0_monotonic_ns)
         self._health = RunHealth(book)
-        self._control = control.ControlService(self.run, self.nodes, self._outlook.update_for)
+        self._control = control.ControlService(self.run, self.nodes, self._update_for)
+
+    def _update_for(self, node: NodeState) -> control_pb2.NodeUpdate | None:
+        """What a node is told. What it is told of its contacts is said on the bus as well."""
+        update = self._outlook.update_for(node)
+        if update is not None:
+            t_s = self.clock.run_s() * self.scenario.speed
+            self.bus.forecast(node.name, update.forecast, t_s, self._outlook.known_until_s)
+        return update
 
     async def _serve(self) -> None:
         """Run every long-lived task until `stop`, or until one of them fails."""
@@ -133,26 +155,36 @@ class Run:
                 jobs = [
                     tasks.create_task(self.feed.run(self.progress), name="feed"),
                     tasks.create_task(self.nodes.run(), name="nodes"),
+                    tasks.create_task(self.broker.run(self.progress), name="broker"),
+                    tasks.create_task(self._speak(), name="bus"),
                     tasks.create_task(self._become_ready(), name="ready"),
                     tasks.create_task(self.exposer.handovers.run(), name="handovers"),
                     tasks.create_task(self._health.run(), name="health"),
                     tasks.create_task(
-                        brief_nodes(outlook, self._control, self.clock, self._worker, speed), name="updates"
+                        brief_nodes(outlook, self._control, self.bus, self.clock, self._worker, speed),
+                        name="updates",
                     ),
                 ]
                 await self.stop.wait()
                 self.events.add("stopping")
                 await self.nodes.stop()
+                if not self._awaited:  # nodes of others go on, and so does what is retained about them
+                    await self.bus.close(list(self.nodes.book.by_name))
                 for job in jobs:
                     job.cancel()
         except* Exception as group:
             self.events.add("failed", error=sentence(group))
             raise RunFailed(sentence(group)) from group
 
+    async def _speak(self) -> None:
+        await self.broker.up.wait()
+        await self.bus.run()
+
     async def _become_ready(self) -> None:
         await self.feed.up.wait()
         book = self.nodes.book
         await every_node_serves(book, self.clock, self.progress, for_ever=self._awaited)
+        await self.broker.up.wait()
         self.ready.set()
         self.events.add("ready", nodes=len(book.by_name))
         self.progress.send(ready=await self.status())

@@ -65,6 +65,17 @@ class Outlook:
         self._epoch = epoch
         return epoch.t1_s
 
+    @property
+    def epoch(self) -> Epoch:
+        """The epoch of the last `compute`."""
+        assert self._epoch is not None
+        return self._epoch
+
+    @property
+    def known_until_s(self) -> float:
+        """Orbit time up to which contacts are known."""
+        return self._ahead[-1].t1_s if self._ahead else 0.0
+
     def extend(self) -> bool:
         """Look one epoch further ahead; False when the forecast reaches far enough."""
         if not self._ahead or self._ahead[-1].t1_s >= self._ahead[0].t0_s + FORECAST_S:

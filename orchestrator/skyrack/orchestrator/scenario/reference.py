@@ -45,6 +45,7 @@ SECTIONS = (
     ("`inhabited.box`", "Box"),
     ("`fabric`", "Fabric"),
     ("`nodes`", "Nodes"),
+    ("`telemetry`", "Telemetry"),
     ("`workloads`, kind `echo`", "EchoWorkload"),
     ("`workloads.thresholds`", "Thresholds"),
 )

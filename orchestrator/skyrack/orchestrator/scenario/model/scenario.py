@@ -14,6 +14,7 @@ from .ground import GroundStation
 from .inhabited import Inhabited, default_inhabited
 from .links import Links
 from .shells import Shell
+from .telemetry import Telemetry
 from .workloads import Workload
 
 SHELL_START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -131,6 +132,7 @@ class Scenario(Section):
     )
     fabric: Fabric = key("How packets are carried.", default=Fabric())
     nodes: Nodes = key("How the processes are kept.", default=Nodes())
+    telemetry: Telemetry = key("What nodes report about themselves, as MQTT messages.", default=Telemetry())
     workloads: tuple[Workload, ...] = key("What runs on the nodes.", source="D: none", default=())
 
     @field_validator("start", mode="after")

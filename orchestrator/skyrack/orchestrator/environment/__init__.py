@@ -1,0 +1,1 @@
+"""What surrounds the satellites, as a function of time. Pure."""

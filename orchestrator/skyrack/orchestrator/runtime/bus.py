@@ -1,0 +1,138 @@
+"""What the orchestrator says on the telemetry bus: every event, the environment of every epoch, every node's forecast."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from typing import Any
+
+from skyrack.orchestrator.clock import Clock
+from skyrack.orchestrator.environment.shadow import shadow_at
+from skyrack.orchestrator.orbit.times import iso_utc
+from skyrack.orchestrator.topology.epoch import Epoch
+from skyrack.orchestrator.topology.geometry import Geometry
+from skyrack.v1 import mesh_pb2
+from skyrack.v1.bus import Address, Bus, Message
+from skyrack.v1.telemetry import (
+    VERSION,
+    Contact,
+    Environment,
+    Forecast,
+    environment_topic,
+    event_topic,
+    node_topic,
+    utc_text,
+)
+
+MOST_NAMED = 200  # satellites of a constellation whose eclipsed ones are all named
+EVENTS_KEPT = 1_000  # while no broker takes them
+LAST_WORDS_S = 1.0
+
+
+def environment(geometry: Geometry, epoch: Epoch, t_s: float, t_utc: str) -> Environment:
+    """The environment at orbit time `t_s`, in `epoch`."""
+    shadow = shadow_at(geometry, t_s)
+    every = geometry.n_sat <= MOST_NAMED
+    candidates = range(geometry.n_sat) if every else geometry.inhabited[geometry.inhabited < geometry.n_sat]
+    return Environment(
+        v=VERSION,
+        t_utc=t_utc,
+        t_s=round(t_s, 3),
+        start_utc=iso_utc(geometry.start),
+        epoch_t0_s=round(epoch.t0_s, 3),
+        epoch_t1_s=round(epoch.t1_s, 3),
+        sun_direction_teme=[round(float(x), 6) for x in shadow.sun_teme],
+        satellites=geometry.n_sat,
+        eclipsed_ratio=round(shadow.eclipsed_ratio, 4),
+        eclipsed=[geometry.names[i] for i in candidates if shadow.eclipsed[i]],
+        eclipsed_of="all" if every else "inhabited",
+    )
+
+
+class RunBus:
+    """Says it, or nothing where the run has no broker. Everything returns at once; only `close` waits, a second at most."""
+
+    def __init__(
+        self, run: str, address: Address | None, geometry: Geometry, clock: Clock, seed: int
+    ) -> None:
+        self._run = run
+        self._geometry = geometry
+        self._clock = clock
+        self._start_utc = iso_utc(geometry.start)
+        rng = random.Random(f"{seed}, bus, orchestrator")
+        self._bus = None if address is None else Bus(address, "orchestrator", clock.sleep, rng)
+
+    async def run(self) -> None:
+        """Stay connected for ever."""
+        if self._bus is not None:
+            await self._bus.run()
+
+    def counters(self) -> dict[str, int]:
+        """What became of the messages, as `GET /v1/status` has it."""
+        bus = self._bus
+        if bus is None:
+            return {}
+        return {
+            "connected": bus.connected,
+            "published": bus.published,
+            "dropped": bus.dropped,
+            "reconnects": bus.reconnects,
+        }
+
+    def event(self, record: dict[str, Any]) -> None:
+        """An event of the run: to be called by its EventLog."""
+        payload = {"v": VERSION, "t_utc": self._t_utc(), **record}
+        self._publish(Message.of(event_topic(self._run), payload, qos=1, keep=EVENTS_KEPT))
+
+    async def environment(self, epoch: Epoch, t_s: float, worker: Executor) -> None:
+        """The environment at orbit time `t_s`, in `epoch`; computed in the geometry's worker."""
+        if self._bus is None:
+            return
+        loop = asyncio.get_running_loop()
+        payload = await loop.run_in_executor(worker, environment, self._geometry, epoch, t_s, self._t_utc())
+        self._retain(environment_topic(self._run), payload)
+
+    def forecast(self, node: str, contacts: Sequence[mesh_pb2.Contact], t_s: float, until_t_s: float) -> None:
+        """A node's contacts to come, computed until `until_t_s`."""
+        payload = Forecast(
+            v=VERSION,
+            node=node,
+            t_utc=self._t_utc(),
+            t_s=round(t_s, 3),
+            start_utc=self._start_utc,
+            known_until_t_s=round(until_t_s, 3),
+            contacts=[
+                Contact(
+                    peer=contact.peer,
+                    kind="satellite" if contact.kind == mesh_pb2.NODE_KIND_SATELLITE else "ground",
+                    start_t_s=round(contact.start_t_s, 3),
+                    end_t_s=round(contact.end_t_s, 3),
+                )
+                for contact in contacts
+                if contact.end_t_s > t_s
+            ],
+        )
+        self._retain(node_topic(self._run, node, "forecast"), payload)
+
+    async def close(self, nodes: Sequence[str]) -> None:
+        """Take back from the broker what this run and its `nodes`, which have ended, had it retain."""
+        if self._bus is None:
+            return
+        topics = [environment_topic(self._run)]
+        topics += [node_topic(self._run, node, "forecast") for node in nodes]
+        topics += [node_topic(self._run, node, "state") for node in nodes]
+        for topic in topics:
+            self._publish(Message(topic, b"", qos=1, retain=True))
+        await self._bus.flush(LAST_WORDS_S)
+
+    def _retain(self, topic: str, payload: Environment | Forecast) -> None:
+        self._publish(Message.of(topic, payload, qos=1, retain=True))
+
+    def _publish(self, message: Message) -> None:
+        if self._bus is not None:
+            self._bus.publish(message)
+
+    def _t_utc(self) -> str:
+        return utc_text(self._clock.utc())

@@ -1,0 +1,21 @@
+"""What nodes report about themselves while they run."""
+
+from .base import Number, Section, key
+
+
+class Telemetry(Section):
+    """The telemetry bus: MQTT messages for dashboards, recorders and the user's own programs."""
+
+    enabled: bool = key(
+        "Whether there is a message broker, and nodes and orchestrator publish on it.",
+        source="D: a node's part costs under 1 ms of CPU time a second",
+        default=True,
+    )
+    period_s: Number = key(
+        "Time between two reports of a node on the telemetry bus.",
+        unit="s",
+        source="D: as often as dashboards refresh",
+        default=5.0,
+        ge=0.1,
+        le=3600,
+    )

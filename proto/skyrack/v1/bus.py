@@ -1,0 +1,305 @@
+"""A client of the telemetry bus that publishes and never makes its caller wait.
+
+    publish() --> pending: the newest messages of each topic --> one connection --> broker
+                  retained: the newest of each topic, sent again to a broker that has come back
+
+The broker being away costs what is overwritten meanwhile, and is counted; connecting is tried again for ever. The MQTT
+library is used here only, so that another one would change this file alone.
+"""
+
+import asyncio
+import concurrent.futures.thread  # noqa: F401 - asyncio would import it in every node after the fork, for 1 MB each
+import contextlib
+import errno
+import json
+import logging
+import os
+import random
+import secrets
+import socket
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import aiomqtt
+
+FIRST_BACKOFF_S = 0.1
+LAST_BACKOFF_S = 5.0
+PATIENCE_S = 2.0  # with a broker that does not answer; a loaded one needs milliseconds
+KEEPALIVE_S = 60
+MOST_TOPICS = 20_000
+
+_log = logging.getLogger("skyrack.bus")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """Where the broker is, a Unix socket or host and port, and who asks."""
+
+    socket: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 1883
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message; the payload is JSON, or empty to clear what is retained on the topic."""
+
+    topic: str
+    payload: bytes
+    qos: int = 0
+    retain: bool = False
+    keep: int = 1
+    """How many of the topic wait at most for a broker; the newest win."""
+
+    @classmethod
+    def of(
+        cls, topic: str, payload: Mapping[str, object], *, qos: int = 0, retain: bool = False, keep: int = 1
+    ) -> "Message":
+        """With a payload as JSON."""
+        return cls(topic, json.dumps(payload, separators=(",", ":")).encode(), qos, retain, keep)
+
+
+class Pending:
+    """Messages that wait: of each topic the newest ones, oldest first."""
+
+    def __init__(self) -> None:
+        self.dropped = 0
+        self._topics: dict[str, deque[Message]] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._topics.values()))
+
+    def __contains__(self, topic: str) -> bool:
+        return topic in self._topics
+
+    def add(self, message: Message) -> None:
+        """Append; older messages of the topic beyond `message.keep` are dropped and counted."""
+        if message.topic not in self._topics and len(self._topics) >= MOST_TOPICS:
+            self.dropped += 1
+            return
+        waiting = self._topics.setdefault(message.topic, deque())
+        waiting.append(message)
+        while len(waiting) > message.keep:
+            waiting.popleft()
+            self.dropped += 1
+
+    def put_back(self, message: Message) -> None:
+        """Return a message that could not be sent to its place, unless newer ones fill the topic by now."""
+        waiting = self._topics.setdefault(message.topic, deque())
+        if len(waiting) < message.keep:
+            waiting.appendleft(message)
+        else:
+            self.dropped += 1
+
+    def pop(self) -> Message | None:
+        """The next message to send; None when nothing waits."""
+        for topic, waiting in self._topics.items():
+            message = waiting.popleft()
+            if not waiting:
+                del self._topics[topic]
+            return message
+        return None
+
+
+def backoff_s(rng: random.Random) -> Iterator[float]:
+    """Waits between attempts: doubling from FIRST_BACKOFF_S to LAST_BACKOFF_S, each drawn from its upper half."""
+    ceiling_s = FIRST_BACKOFF_S
+    while True:
+        yield ceiling_s * rng.uniform(0.5, 1.0)
+        ceiling_s = min(2 * ceiling_s, LAST_BACKOFF_S)
+
+
+class Bus:
+    """One publisher. `run` keeps it connected; everything else is immediate."""
+
+    def __init__(
+        self,
+        address: Address,
+        name: str,
+        sleep: Callable[[float], Awaitable[None]],
+        rng: random.Random,
+        *,
+        will: Message | None = None,
+    ) -> None:
+        """`name` tells clients apart in the broker's log; `will` is what the broker says when this process dies."""
+        self.connected = False
+        self.published = 0
+        self.connects = 0
+        self._address = address
+        self._name = name
+        self._sleep = sleep
+        self._rng = rng
+        self._will = will
+        self._pending = Pending()
+        self._retained: dict[str, Message] = {}
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def reconnects(self) -> int:
+        """Connections after the first one."""
+        return max(0, self.connects - 1)
+
+    @property
+    def dropped(self) -> int:
+        """Messages that newer ones replaced before a broker took them."""
+        return self._pending.dropped
+
+    @property
+    def waiting(self) -> int:
+        """Messages not sent yet."""
+        return len(self._pending)
+
+    def publish(self, message: Message) -> None:
+        """Send as soon as a broker takes it. Returns at once."""
+        if message.retain:
+            self._retained[message.topic] = message
+        self._pending.add(message)
+        self._idle.clear()
+        self._wake.set()
+
+    async def flush(self, patience_s: float) -> bool:
+        """Wait until everything is sent; False at once without a broker, and when it takes longer than `patience_s`."""
+        if self.connected:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), patience_s)
+        return self._idle.is_set()
+
+    async def run(self) -> None:
+        """Connect and publish for ever."""
+        waits = backoff_s(self._rng)
+        complaint = ""
+        while True:
+            try:
+                _check_that_it_listens(self._address)
+                async with _connection(self._client()) as client:
+                    waits = backoff_s(self._rng)
+                    complaint = ""
+                    self._connected()
+                    await self._serve(client)
+            except _Crowded:
+                pass
+            except aiomqtt.MqttError as error:
+                if str(error) != complaint:
+                    complaint = str(error)
+                    _log.warning("no broker: %s", complaint)
+            finally:
+                self.connected = False
+            await self._sleep(next(waits))
+
+    def _client(self) -> "_Client":
+        address = self._address
+        will = self._will
+        return _Client(
+            address.socket or address.host,
+            address.port,
+            username=address.username,
+            password=address.password,
+            # Unguessable, because a second client of the same name would end this one.
+            identifier=f"{self._name}-{secrets.token_hex(4)}",
+            # The embedded broker does not answer clients of MQTT 5.
+            protocol=aiomqtt.ProtocolVersion.V311,
+            transport="tcp" if address.socket is None else "unix",
+            will=None if will is None else aiomqtt.Will(will.topic, will.payload, will.qos, will.retain),
+            timeout=PATIENCE_S,
+            keepalive=KEEPALIVE_S,
+            logger=_log,
+        )
+
+    def _connected(self) -> None:
+        """What the broker should retain it may have forgotten: first of all it is told again."""
+        self.connected = True
+        self.connects += 1
+        _log.info("connected")
+        for message in self._retained.values():
+            if message.topic not in self._pending:
+                self._pending.add(message)
+        self._idle.clear()
+        self._wake.set()
+
+    async def _serve(self, client: aiomqtt.Client) -> None:
+        """Publish until the connection ends. Raises MqttError."""
+        watching = asyncio.create_task(_end_of(client), name="bus connection")
+        sending = asyncio.create_task(self._send(client), name="bus publisher")
+        try:
+            await asyncio.wait({watching, sending}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (watching, sending):
+                task.cancel()
+            results = await asyncio.gather(watching, sending, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    async def _send(self, client: aiomqtt.Client) -> None:
+        while True:
+            while (message := self._pending.pop()) is not None:
+                try:
+                    await client.publish(message.topic, message.payload, message.qos, message.retain)
+                except BaseException:
+                    self._pending.put_back(message)
+                    raise
+                self.published += 1
+                if message.retain and not message.payload:
+                    self._retained.pop(message.topic, None)
+            self._idle.set()
+            self._wake.clear()
+            await self._wake.wait()
+
+
+class _Crowded(aiomqtt.MqttError):
+    """Others are connecting: it will be our turn."""
+
+
+def _check_that_it_listens(address: Address) -> None:
+    """Raise MqttError when nobody takes connections at the Unix socket, _Crowded when too many wait there.
+
+    The library would leave a socket open in the first case and block a thread in the second. mosquitto lets ten wait.
+    """
+    if address.socket is not None:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.setblocking(False)
+            reason = probe.connect_ex(address.socket)
+            if reason == errno.EAGAIN:
+                raise _Crowded
+            if reason:
+                raise aiomqtt.MqttError(f"{address.socket}: {os.strerror(reason)}")
+
+
+class _Client(aiomqtt.Client):
+    """Touches what the library keeps to itself, for what it leaves behind."""
+
+    def abandon(self) -> None:
+        """Close the socket of a connection that was not completed, and hear why another one ended."""
+        self._client.disconnect()
+        if self._disconnected.done():
+            self._disconnected.exception()
+
+
+@contextlib.asynccontextmanager
+async def _connection(client: _Client) -> AsyncIterator[aiomqtt.Client]:
+    """A connected client. An attempt once begun is waited for: cut off in the middle it would leave a socket behind."""
+    attempt = asyncio.create_task(client.__aenter__(), name="bus connecting")
+    try:
+        await asyncio.shield(attempt)
+    except BaseException:
+        with contextlib.suppress(aiomqtt.MqttError):
+            await attempt
+        client.abandon()
+        raise
+    try:
+        yield client
+    finally:
+        with contextlib.suppress(aiomqtt.MqttError):
+            await client.__aexit__(None, None, None)
+        client.abandon()
+
+
+async def _end_of(client: aiomqtt.Client) -> None:
+    """Wait for the end of the connection, which the library tells to those who read. Raises MqttError."""
+    async for _ in client.messages:
+        pass

@@ -1,0 +1,151 @@
+"""The telemetry bus of a whole run, heard by a user's own MQTT client."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import paho.mqtt.client as mqtt
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from skyrack.orchestrator.runtime.broker_process import find_mosquitto
+from skyrack.v1 import telemetry
+
+from .place import Place, eventually
+
+pytestmark = pytest.mark.mesh
+
+NODES = {"p0s00", "p0s05", "london", "tokyo"}
+
+
+class Heard:
+    """What a viewer has heard: the newest payload of each topic, None where it was taken back."""
+
+    def __init__(self) -> None:
+        self.newest: dict[str, Any] = {}
+        self.all: list[tuple[str, Any]] = []
+        self.subscribed = threading.Event()
+
+    def take(self, message: mqtt.MQTTMessage) -> None:
+        payload = json.loads(message.payload) if message.payload else None
+        self.newest[message.topic] = payload
+        self.all.append((message.topic, payload))
+
+    def state(self, node: str) -> str | None:
+        payload = self.newest.get(f"skyrack/small/node/{node}/state")
+        return payload["state"] if payload else None
+
+    def events(self) -> list[str]:
+        return [payload["event"] for topic, payload in self.all if topic == "skyrack/small/event"]
+
+
+@contextlib.contextmanager
+def viewer(way_in: Path) -> Iterator[Heard]:
+    """A client as the file for the user's tools describes it; over the Unix socket where there is no port."""
+    way = json.loads(way_in.read_text())
+    heard = Heard()
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, transport="tcp" if way["port"] else "unix")
+    client.username_pw_set(way["username"], way["password"])
+    client.on_message = lambda _client, _data, message: heard.take(message)
+    client.on_connect = lambda client, *_: client.subscribe("skyrack/#", 1)
+    client.on_subscribe = lambda *_: heard.subscribed.set()
+    client.connect(way["host"] or way["socket"], way["port"] or 1883)
+    client.loop_start()
+    try:
+        assert heard.subscribed.wait(10.0)
+        yield heard
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+@pytest.fixture(params=["mosquitto", "embedded"])
+def broker(request: pytest.FixtureRequest) -> str:
+    if request.param == "mosquitto" and find_mosquitto() is None:
+        pytest.skip("NOT TESTED ON MOSQUITTO: it is not installed")
+    return str(request.param)
+
+
+def test_a_run_tells_what_it_is_while_it_lives_and_takes_it_back_at_its_end(
+    either: Place, broker: str
+) -> None:
+    place = either
+    place.scenario.write_text(place.scenario.read_text() + "telemetry: {period_s: 0.5}\n")
+    up = place.up("--broker", broker, "--broker-port", 18830)
+    assert f"{'embedded (amqtt)' if broker == 'embedded' else broker} on 127.0.0.1:18" in up.text
+    bus = place.status()["bus"]
+    assert bus["broker"] == broker
+    with viewer(Path(bus["way_in"])) as heard:
+        eventually(lambda: all(heard.state(node) == "serving" for node in NODES), "every node's state")
+        topics = [f"skyrack/small/node/{node}/{what}" for node in NODES for what in ("telemetry", "forecast")]
+        eventually(lambda: {*topics, "skyrack/small/environment"} <= set(heard.newest), "every topic")
+        for topic, kind in (
+            ("node/london/state", telemetry.NodeState),
+            ("node/london/telemetry", telemetry.NodeTelemetry),
+            ("node/london/forecast", telemetry.Forecast),
+            ("environment", telemetry.Environment),
+        ):
+            assert list(heard.newest[f"skyrack/small/{topic}"]) == list(get_type_hints(kind)), topic
+        report = eventually(
+            lambda: (said := heard.newest["skyrack/small/node/london/telemetry"])["neighbours"] and said,
+            "a report of a node that was told where it is",
+        )
+        assert report["lat_deg"] == pytest.approx(51.51, abs=0.1)
+        assert report["attached"] is True
+
+        place.kill("p0s05")
+        eventually(lambda: heard.state("p0s05") == "dark", "the last will")
+        assert heard.newest["skyrack/small/node/p0s05/state"]["t_utc"] is None
+        eventually(lambda: heard.state("p0s05") == "serving", "the restarted node")
+        eventually(lambda: "all_serving" in heard.events(), "the events of it")
+        assert {"node_dark", "node_exited", "node_lit", "node_serving"} <= set(heard.events())
+
+        place.down()
+        retained = [topic for topic in heard.newest if not topic.endswith(("/telemetry", "/event"))]
+        eventually(lambda: not any(heard.newest[topic] for topic in retained), "everything taken back")
+    place.is_clean()
+
+
+def test_a_broker_that_is_killed_comes_back_and_nobody_else_notices(place: Place, broker: str) -> None:
+    place.up("--broker", broker)
+    before = place.tree()
+    place.kill("broker")
+    assert place.event("broker_down")["status"] == -9
+    place.event("broker_up")
+    way_in = Path(place.status()["bus"]["way_in"])
+    with viewer(way_in) as heard:
+        eventually(lambda: all(heard.state(node) == "serving" for node in NODES), "every node's state again")
+        eventually(lambda: "skyrack/small/environment" in heard.newest, "the environment again")
+    after = place.tree()
+    assert {part for part in before if before[part] != after.get(part)} == {"broker"}
+    assert not [event for event in place.events() if event["event"] in ("node_dark", "fabric_down")]
+
+
+def test_a_run_without_a_broker_has_none_and_says_nothing_of_it(place: Place) -> None:
+    up = place.up("--broker", "none")
+    assert "broker" not in up.text
+    assert "MQTT" not in up.text
+    assert place.status()["bus"] is None
+    assert "broker" not in place.tree()
+    assert not (place.sockets / "small" / "mqtt.sock").exists()
+
+
+def test_the_scenario_turns_the_bus_off(place: Place) -> None:
+    place.scenario.write_text(place.scenario.read_text() + "telemetry: {enabled: false}\n")
+    place.up()
+    assert place.status()["bus"] is None
+
+
+def test_a_port_that_is_taken_moves_the_broker_to_the_next(place: Place) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 18840))
+        taken.listen()
+        assert "on 127.0.0.1:18841" in place.up("--broker-port", 18840).text
+    way = json.loads(Path(place.status()["bus"]["way_in"]).read_text())
+    assert (way["host"], way["port"], way["username"]) == ("127.0.0.1", 18841, "viewer")

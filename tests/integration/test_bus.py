@@ -1,0 +1,257 @@
+"""The telemetry bus on both brokers, as real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from typing import Literal, cast
+
+import aiomqtt
+import pytest
+
+from skyrack.orchestrator.runtime import local_broker
+from skyrack.orchestrator.runtime.broker_process import find_mosquitto, is_free
+from skyrack.v1.bus import Address, Message
+from skyrack.v1.telemetry import environment_topic, event_topic, node_topic
+
+from .brokers import FIRST_PORT, RUN, World, eventually, open_world
+
+STATE = node_topic(RUN, "p0s00", "state")
+TELEMETRY = node_topic(RUN, "p0s00", "telemetry")
+ENVIRONMENT = environment_topic(RUN)
+
+# A client that says what it wants and is then killed: its last will is all that remains.
+SHORT_LIFE = """
+import asyncio, random, sys
+from skyrack.v1.bus import Address, Bus, Message
+async def main():
+    path, user, password, topic = sys.argv[1:]
+    will = Message.of(topic, {"state": "dark"}, qos=1, retain=True)
+    bus = Bus(Address(socket=path, username=user, password=password), "x", asyncio.sleep, random.Random(1), will=will)
+    bus.publish(Message.of(topic, {"state": "serving"}, qos=1, retain=True))
+    await bus.run()
+asyncio.run(main())
+"""
+
+
+@pytest.fixture(params=["mosquitto", "embedded"])
+async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    if request.param == "mosquitto" and find_mosquitto() is None:
+        pytest.skip("NOT TESTED ON MOSQUITTO: it is not installed")
+    async with open_world(cast(Literal["mosquitto", "embedded"], request.param)) as opened:
+        yield opened
+
+
+def test_this_machine_has_mosquitto_where_the_whole_suite_must_run() -> None:
+    assert find_mosquitto() or not os.environ.get("CI"), (
+        "in CI the half of these tests on mosquitto may not be missing"
+    )
+
+
+async def test_what_is_retained_reaches_a_viewer_that_comes_later(world: World) -> None:
+    node = world.publisher("node")
+    node.publish(Message.of(STATE, {"state": "serving"}, qos=1, retain=True))
+    await eventually(lambda: node.published == 1, "published")
+    async with world.listener() as heard:
+        await eventually(lambda: STATE in heard.newest, "the retained state")
+        assert heard.says(STATE) == {"state": "serving"}
+        assert heard.all[0][2], "as a retained message"
+
+
+async def test_telemetry_arrives_and_is_not_retained(world: World) -> None:
+    node = world.publisher("node")
+    async with world.listener() as heard:
+        for number in range(5):
+            node.publish(Message.of(TELEMETRY, {"number": number}))
+            await eventually(lambda: heard.says(TELEMETRY) == {"number": number}, "each report")  # noqa: B023
+    async with world.listener() as late:
+        node.publish(Message.of(STATE, {"state": "serving"}, retain=True))
+        await eventually(lambda: STATE in late.newest, "something else")
+        assert TELEMETRY not in late.newest
+
+
+async def test_the_last_will_of_a_killed_process_is_said_and_retained(world: World) -> None:
+    address = world.broker.address("node")
+    command = [sys.executable, "-c", SHORT_LIFE, str(address.socket), "node", str(address.password), STATE]
+    process = await asyncio.create_subprocess_exec(*command)
+    async with world.listener() as heard:
+        await eventually(lambda: heard.says(STATE) == {"state": "serving"}, "the process speaks")
+        process.kill()
+        await process.wait()
+        await eventually(lambda: heard.says(STATE) == {"state": "dark"}, "its last will")
+    async with world.listener() as late:
+        await eventually(lambda: late.says(STATE) == {"state": "dark"}, "the last will, retained")
+
+
+async def test_an_empty_message_takes_back_what_was_retained(world: World) -> None:
+    node = world.publisher("node")
+    node.publish(Message.of(STATE, {"state": "serving"}, qos=1, retain=True))
+    await eventually(lambda: node.published == 1, "published")
+    node.publish(Message(STATE, b"", 1, True))
+    assert await node.flush(5.0)
+    other = world.publisher("orchestrator")
+    async with world.listener() as heard:
+        other.publish(Message.of(ENVIRONMENT, {}, retain=True))
+        await eventually(lambda: ENVIRONMENT in heard.newest, "something else")
+        assert STATE not in heard.newest
+
+
+@pytest.mark.parametrize(
+    ("role", "password"), [("viewer", "wrong"), ("node", "wrong"), ("nobody", "wrong"), (None, None)]
+)
+async def test_a_wrong_password_and_none_are_refused(
+    world: World, role: str | None, password: str | None
+) -> None:
+    client = aiomqtt.Client("127.0.0.1", world.port, username=role, password=password, timeout=5.0)
+    with pytest.raises(aiomqtt.MqttError, match=r"(?i)not authori[sz]ed"):
+        await client.__aenter__()
+
+
+async def test_a_publisher_with_a_wrong_password_goes_on_trying_and_leaves_no_socket(world: World) -> None:
+    right = world.broker.address("node")
+    bus = world.publisher("node", address=Address(socket=right.socket, username="node", password="wrong"))
+    before = len(os.listdir("/proc/self/fd"))
+    await asyncio.sleep(1.0)
+    assert not bus.connected
+    assert len(os.listdir("/proc/self/fd")) <= before + 3
+
+
+@pytest.mark.parametrize(
+    ("role", "topic"),
+    [
+        ("viewer", ENVIRONMENT),
+        ("viewer", STATE),
+        ("viewer", "elsewhere"),
+        ("node", ENVIRONMENT),
+        ("node", event_topic(RUN)),
+        ("node", node_topic(RUN, "p0s00", "forecast")),
+        ("orchestrator", TELEMETRY),
+    ],
+)
+async def test_nobody_says_what_is_not_theirs_to_say(world: World, role: str, topic: str) -> None:
+    allowed = world.publisher("orchestrator")
+    async with world.listener() as heard, world.client(role) as client:
+        await client.publish(topic, b"forged", qos=1, retain=True)
+        allowed.publish(Message.of(event_topic(RUN), {"event": "after"}, qos=1))
+        await eventually(lambda: heard.says(event_topic(RUN)) == {"event": "after"}, "what is allowed")
+        assert b"forged" not in heard.newest.values()
+    async with world.listener() as late:
+        allowed.publish(Message.of(event_topic(RUN), {"event": "last"}, qos=1))
+        await eventually(lambda: event_topic(RUN) in late.newest, "what is allowed")
+        assert b"forged" not in late.newest.values()
+
+
+async def test_a_viewer_cannot_speak_by_its_last_will_either(world: World) -> None:
+    password = world.broker.address("viewer").password
+    script = SHORT_LIFE.replace("bus.publish(", 'print("up", flush=True); bus.publish(')
+    command = [
+        sys.executable,
+        "-c",
+        script,
+        str(world.broker.address("viewer").socket),
+        "viewer",
+        str(password),
+        STATE,
+    ]
+    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    await process.stdout.readline()
+    await asyncio.sleep(0.5)
+    allowed = world.publisher("orchestrator")
+    async with world.listener() as heard:
+        process.kill()
+        await process.communicate()
+        await asyncio.sleep(0.2)
+        allowed.publish(Message.of(ENVIRONMENT, {}))
+        await eventually(lambda: ENVIRONMENT in heard.newest, "what is allowed")
+        assert STATE not in heard.newest
+
+
+async def test_a_node_hears_nothing(world: World) -> None:
+    orchestrator = world.publisher("orchestrator")
+    async with world.listener() as heard, world.client("node") as client:
+        await client.subscribe("skyrack/#")
+        orchestrator.publish(Message.of(ENVIRONMENT, {}))
+        await eventually(lambda: ENVIRONMENT in heard.newest, "a viewer hears it")
+        assert len(client.messages) == 0
+
+
+async def test_a_broker_that_died_comes_back_with_what_publishers_had_it_retain(world: World) -> None:
+    node, orchestrator = world.publisher("node"), world.publisher("orchestrator")
+    node.publish(Message.of(STATE, {"state": "serving"}, qos=1, retain=True))
+    orchestrator.publish(Message.of(ENVIRONMENT, {"eclipsed": []}, qos=1, retain=True))
+    await eventually(lambda: node.published + orchestrator.published == 2, "published")
+    port = world.port
+    os.kill(world.pid(), signal.SIGKILL)
+    await eventually(lambda: not node.connected and not orchestrator.connected, "noticed")
+    await eventually(lambda: node.reconnects == 1 and orchestrator.reconnects == 1, "back again")
+    assert world.port == port
+    async with world.listener() as heard:
+        await eventually(lambda: {STATE, ENVIRONMENT} <= set(heard.newest), "both retained again")
+    assert [record["event"] for record in world.events.since(0)] == ["broker_down", "broker_up"]
+
+
+async def test_without_a_broker_publishing_neither_waits_nor_grows_and_nothing_of_the_newest_is_lost(
+    world: World,
+) -> None:
+    node, orchestrator = world.publisher("node"), world.publisher("orchestrator")
+    await eventually(lambda: node.connected and orchestrator.connected, "connected")
+    os.kill(world.pid(), signal.SIGSTOP)
+    began = asyncio.get_running_loop().time()
+    for number in range(20_000):
+        node.publish(Message.of(TELEMETRY, {"number": number}))
+    for number in range(50):
+        orchestrator.publish(Message.of(event_topic(RUN), {"number": number}, qos=1, keep=100))
+    assert asyncio.get_running_loop().time() - began < 5.0
+    assert node.waiting <= 1
+    assert node.dropped >= 19_990
+    assert orchestrator.dropped == 0
+    await eventually(lambda: not orchestrator.connected, "a broker that does not answer is given up")
+    os.kill(world.pid(), signal.SIGCONT)
+    async with world.listener() as heard:
+        node.publish(Message.of(TELEMETRY, {"number": -1}))
+        await eventually(lambda: heard.says(TELEMETRY) == {"number": -1}, "the newest")
+        orchestrator.publish(Message.of(event_topic(RUN), {"number": 50}, qos=1, keep=100))
+        await eventually(lambda: heard.says(event_topic(RUN)) == {"number": 50}, "the last event")
+
+
+async def test_a_busy_port_moves_on_to_the_next(world: World) -> None:
+    async with open_world("embedded") as second:
+        assert second.port == world.port + 1
+        assert not is_free(second.port)
+
+
+async def test_the_way_in_is_the_users_alone_and_leads_in(world: World) -> None:
+    way_in = world.directory / "mqtt.json"
+    assert way_in.stat().st_mode & 0o777 == 0o600
+    assert world.port >= FIRST_PORT
+    secrets = [path for path in world.directory.iterdir() if path.is_file() and path.name != "events.jsonl"]
+    passwords = [world.broker.address(role).password for role in ("node", "orchestrator", "viewer")]
+    for path in secrets:
+        assert path.stat().st_mode & 0o077 == 0, path
+    log = (world.directory / "logs" / "broker.log").read_bytes()
+    assert not [password for password in passwords if str(password).encode() in log]
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a run's progress says; mosquitto is not installed."""
+    monkeypatch.setattr(local_broker, "find_mosquitto", lambda: None)
+    return []
+
+
+async def test_without_mosquitto_the_embedded_broker_serves_and_the_run_says_why(steps: list[str]) -> None:
+    async with open_world("auto", progress=steps) as world:
+        assert world.broker.status()["broker"] == "embedded"
+        assert steps[-1] == f"embedded (amqtt) on 127.0.0.1:{world.port}; mosquitto is not on PATH"
+
+
+async def test_mosquitto_that_is_asked_for_and_missing_ends_the_start(steps: list[str]) -> None:
+    with pytest.raises(ExceptionGroup) as raised:
+        async with open_world("mosquitto", progress=steps):
+            pass
+    assert raised.group_contains(RuntimeError, match="mosquitto is not on PATH: install it, or choose")
