@@ -126,7 +126,9 @@ def test_root_asks_as_the_user_whose_sockets_they_are() -> None:
         sock.settimeout(30)
         for name in (place, path):
             os.chown(name, owner, owner)
-        with subprocess.Popen([sys.executable, "-I", "-S", healthcheck.__file__, f"listening:{path}"]) as asking:
+        with subprocess.Popen(
+            [sys.executable, "-I", "-S", healthcheck.__file__, f"listening:{path}"]
+        ) as asking:
             with sock.accept()[0] as connection:
                 who = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
             assert asking.wait() == 0

@@ -81,6 +81,16 @@ ALERTS = (
         " `skyrack path A B --at TIME` says whether the orbits alone explain it.",
     ),
     Alert(
+        "BrokerDisconnected",
+        # Nodes count messages only where the scenario has telemetry.
+        "min by (run) (skyrack_bus_connected) == 0 and on (run) count by (run) (skyrack_node_bus_connected) > 0",
+        10,
+        "warning",
+        "The orchestrator has no broker.",
+        "Telemetry waits; nodes, links and measurements go on, and everybody connects again by itself. See the broker's log:"
+        " `docker compose logs mosquitto`, or logs/ in the run directory.",
+    ),
+    Alert(
         "RunUnreachable",
         'absent(up{job="skyrack"} == 1)',
         15,

@@ -17,7 +17,8 @@ KEPT = 10_000
 # Counted from zero, so that the first one is an increase for Prometheus; others are counted from their first.
 FORESEEN = (
     "ready", "all_serving", "node_serving", "node_exited", "node_failed", "node_signalled", "node_lit", "node_dark",
-    "fabric_down", "fabric_up", "handover", "events_lost",
+    "fabric_down", "fabric_up", "fabric_failed", "broker_down", "broker_up", "orchestrator_restarted", "handover",
+    "plan_failed", "events_lost",
 )  # fmt: skip
 
 

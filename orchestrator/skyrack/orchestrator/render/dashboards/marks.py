@@ -6,14 +6,14 @@ from typing import Any
 
 from skyrack.orchestrator.render.dashboards.panels import DATASOURCE
 
+_FAULTS = "node_signalled|node_exited|fabric_down|fabric_up|broker_down"
 # Colour, name, when (a value of 1 is a mark), what to write beside it.
 MARKS = (
     ("red", "Dark nodes", "skyrack_node_up == bool 0", "{{node}} dark"),
     (
         "orange",
         "Faults",
-        'sum by (event) (increase(skyrack_events_total{event=~"node_signalled|node_exited|fabric_down|fabric_up"}[15s]))'
-        " > bool 0",
+        f'sum by (event) (increase(skyrack_events_total{{event=~"{_FAULTS}"}}[15s])) > bool 0',
         "{{event}}",
     ),
     (

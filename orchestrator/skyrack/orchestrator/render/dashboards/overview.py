@@ -77,6 +77,23 @@ DASHBOARD = Dashboard(
         ),
         Panel(
             "timeseries",
+            "Telemetry",
+            [
+                Query(f"rate(skyrack_bus_published_total[{EVERY}])", "orchestrator"),
+                Query(f"sum(rate(skyrack_node_bus_published_total[{EVERY}]))", "nodes"),
+                Query(f"sum(rate(skyrack_node_bus_dropped_total[{EVERY}]))", "nodes, replaced before sent"),
+            ],
+            "short",
+            "Messages per second that the broker took.",
+        ),
+        Panel(
+            "timeseries",
+            "Nodes without a broker",
+            [Query("count(skyrack_node_bus_connected == 0) or vector(0)", "nodes")],
+            "short",
+        ),
+        Panel(
+            "timeseries",
             "Packets delivered",
             [Query(f"rate(skyrack_fabric_delivered_packets_total[{EVERY}])", "delivered")],
             "pps",
