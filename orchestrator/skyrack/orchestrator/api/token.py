@@ -11,6 +11,8 @@ import re
 import secrets
 from pathlib import Path
 
+from skyrack.orchestrator.runtime.files import write_private
+
 TOKEN_FILE = "token"
 _BYTES = 32
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")  # 32 random bytes in base64, without padding
@@ -26,7 +28,7 @@ def run_token(directory: Path, keeper: Path | None = None) -> str:
     token = _kept(keeper or path) or secrets.token_urlsafe(_BYTES)
     for place in (path,) if keeper is None else (keeper, path):
         if _kept(place) != token:
-            _write(place, token)
+            write_private(place, token + "\n")
     return token
 
 
@@ -41,16 +43,3 @@ def _kept(path: Path) -> str | None:
             return None
         text = file.read(1024)
     return text.strip() if _TOKEN.fullmatch(text.strip()) else None
-
-
-def _write(path: Path, token: str) -> None:
-    # Under a name of its own first: a reader sees a whole token or none, and nobody's link is followed.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(token + "\n")
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise

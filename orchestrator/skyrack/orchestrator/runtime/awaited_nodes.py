@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from skyrack.orchestrator.runtime.events import EventLog
-from skyrack.orchestrator.runtime.files import write_whole
+from skyrack.orchestrator.runtime.files import write_private
 from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
 from skyrack.v1.node_init import NodeInitError, init_socket, signal_node
 
@@ -44,7 +44,7 @@ class AwaitedNodes:
         """
         for node in self.book.by_name.values():
             text = json.dumps(self._configure(node))
-            write_whole(self._mesh_dir / "nodes" / f"{node.name}.json", text)
+            write_private(self._mesh_dir / "nodes" / f"{node.name}.json", text)
         await asyncio.Event().wait()
 
     async def stop(self) -> None:

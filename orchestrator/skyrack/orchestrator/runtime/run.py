@@ -21,6 +21,7 @@ from skyrack.orchestrator.runtime.errors import RunFailed, sentence
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.exposer import Exposer
 from skyrack.orchestrator.runtime.feed import Feed
+from skyrack.orchestrator.runtime.files import write_whole
 from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
 from skyrack.orchestrator.runtime.places import Places
 from skyrack.orchestrator.runtime.planning import write_plan
@@ -97,7 +98,7 @@ class Run:
         if not self._began_before:
             self.clock.t0_monotonic_ns = RealClock().t0_monotonic_ns  # nothing of the mesh exists before
         self.roster = Roster(self.scenario, self.geometry, first)
-        (self.places.mesh_dir / "hosts").write_text(self.roster.hosts())
+        write_whole(self.places.mesh_dir / "hosts", self.roster.hosts())
         book = NodeBook(self.roster.node_states(), self.events, self.clock)
         self.broker = self._brokers(self.places, self.events, self.clock)
         seed = self.scenario.seed
