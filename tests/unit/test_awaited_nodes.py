@@ -102,6 +102,7 @@ async def test_every_node_finds_its_file_and_an_old_one_is_replaced(it: Watched,
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(it.nodes.run(), 0.05)
         assert json.loads(file.read_text()) == {"name": "a", "mtu": mtu}
+        assert file.stat().st_mode & 0o077 == 0, "it holds the password of the bus"
     assert list(file.parent.iterdir()) == [file]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from skyrack.orchestrator.runtime import paths
-from skyrack.orchestrator.runtime.files import write_whole
+from skyrack.orchestrator.runtime.files import write_private, write_whole
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -192,6 +193,18 @@ def test_a_run_that_never_ran_gives_latest_back(tmp_path: Path) -> None:
     assert (tmp_path / "latest").resolve() == first.resolve()
     paths.discard_run_dir(first)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_in_a_files_place_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    for write in (write_whole, write_private):
+        (tmp_path / "file").unlink(missing_ok=True)
+        (tmp_path / "file").symlink_to(victim)
+        write(tmp_path / "file", "text")
+        assert not (tmp_path / "file").is_symlink()
+    assert victim.read_text() == "precious"
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o600
 
 
 def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
