@@ -3,13 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench proto clean
+.PHONY: demo test test-compose check bench proto clean
 
 demo: $(VENV)/.ready
 	@deploy/demo.sh $(BIN)/skyrack
 
 test: $(VENV)/.dev-ready
 	$(BIN)/pytest $(PYTEST)
+
+# The committed compose project on a real engine: the one that answers, else (as root) one of the tests' own.
+test-compose: $(VENV)/.dev-ready
+	$(BIN)/pytest tests/compose $(PYTEST)
 
 check: $(VENV)/.dev-ready
 	$(BIN)/ruff check .

@@ -1,0 +1,122 @@
+"""A container engine for the tests: the one that is reachable, else one of their own that leaves nothing behind.
+
+an engine answers? ------------------------------ yes --> it, and it stays
+      | no
+root, and there is dockerd? --------------------- yes --> one in a temporary directory: images, containers, socket, log
+      | no                                                what it changes elsewhere (packet filter, a bridge, forwarding,
+   NoEngine, with the reason                              a control group) is put back
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from .docker import Docker
+
+READY_S = 30.0
+STOPPED_S = 60.0
+# Where the kernel gives real-time priority by control group, an engine has none to give until it is told to.
+REALTIME_BUDGET = Path("/sys/fs/cgroup/cpu/cpu.rt_runtime_us")
+REALTIME_US = 900_000
+FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+BRIDGE = "docker0"
+
+
+class NoEngine(Exception):
+    """No engine can run here; why."""
+
+
+@contextlib.contextmanager
+def engine(directory: Path) -> Iterator[tuple[Docker, int]]:
+    """The command for an engine that answers, and the microseconds of each second it may give to real-time programs: 0 where
+    that is not decided by the engine. Raises NoEngine."""
+    if shutil.which("docker") is None:
+        raise NoEngine("there is no docker command")
+    docker = Docker()
+    if docker.works("version", timeout_s=15):
+        yield docker, 0
+        return
+    if os.getuid() != 0:
+        raise NoEngine("no engine answers, and starting one needs root")
+    for program in ("dockerd", "iptables", "iptables-save", "iptables-restore"):
+        if shutil.which(program) is None:
+            raise NoEngine(f"no engine answers, and there is no {program} to start one")
+    with _host_as_it_was(), _own(directory) as started:
+        yield started, REALTIME_US if REALTIME_BUDGET.exists() else 0
+
+
+@contextlib.contextmanager
+def _own(directory: Path) -> Iterator[Docker]:
+    socket = f"unix://{directory}/docker.sock"
+    log = directory / "dockerd.log"
+    command = [
+        "dockerd", f"--host={socket}", f"--data-root={directory}/data", f"--exec-root={directory}/exec",
+        f"--pidfile={directory}/pid", f"--cgroup-parent=/{_cgroup(directory)}",
+    ]  # fmt: skip
+    if REALTIME_BUDGET.exists():
+        command.append(f"--cpu-rt-runtime={REALTIME_US}")
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+        )
+    docker = Docker({"DOCKER_HOST": socket})
+    try:
+        deadline = time.monotonic() + READY_S
+        while not docker.works("version", timeout_s=5):
+            if process.poll() is not None or time.monotonic() > deadline:
+                last = " / ".join(log.read_text(errors="replace").strip().splitlines()[-3:])
+                raise NoEngine(f"dockerd does not start here: {last}")
+            time.sleep(0.2)
+        # The engine drops what the host forwards; the namespaces of others on this machine are not its business.
+        subprocess.run(["iptables", "-P", "FORWARD", "ACCEPT"], check=True, timeout=10)
+        yield docker
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOPPED_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        _unmount_below(directory)
+        for group in Path("/sys/fs/cgroup").glob(f"*/{_cgroup(directory)}"):
+            for part in (*sorted(group.rglob("*/"), reverse=True), group):
+                with contextlib.suppress(OSError):
+                    part.rmdir()
+
+
+def _cgroup(directory: Path) -> str:
+    return f"skyrack-{directory.name}"
+
+
+@contextlib.contextmanager
+def _host_as_it_was() -> Iterator[None]:
+    """Puts back the packet filter, forwarding and the list of bridges."""
+    filters = subprocess.run(["iptables-save"], capture_output=True, text=True, check=True, timeout=10).stdout
+    forwarding = FORWARDING.read_text()
+    had_bridge = Path("/sys/class/net", BRIDGE).exists()
+    try:
+        yield
+    finally:
+        # Restoring replaces the tables that are in the text; the engine may have made others.
+        for table in ("filter", "nat"):
+            if f"*{table}" not in filters:
+                for words in (["-F"], ["-X"]):
+                    subprocess.run(["iptables", "-t", table, *words], check=False, timeout=10)
+        subprocess.run(["iptables", "-P", "FORWARD", "ACCEPT"], check=False, timeout=10)
+        subprocess.run(["iptables-restore"], input=filters, text=True, check=False, timeout=10)
+        FORWARDING.write_text(forwarding)
+        if not had_bridge and Path("/sys/class/net", BRIDGE).exists():
+            subprocess.run(["ip", "link", "delete", BRIDGE], check=False, timeout=10)
+
+
+def _unmount_below(directory: Path) -> None:
+    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    for mount in sorted((m for m in mounts if m.startswith(f"{directory}/")), reverse=True):
+        subprocess.run(["umount", "--lazy", mount], check=False, timeout=10)
