@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -217,6 +218,27 @@ async def test_without_a_broker_publishing_neither_waits_nor_grows_and_nothing_o
         await eventually(lambda: heard.says(TELEMETRY) == {"number": -1}, "the newest")
         orchestrator.publish(Message.of(event_topic(RUN), {"number": 50}, qos=1, keep=100))
         await eventually(lambda: heard.says(event_topic(RUN)) == {"number": 50}, "the last event")
+
+
+async def test_a_publisher_ends_though_the_library_swallows_its_cancellation(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sending = asyncio.Event()
+
+    async def publish(*_: object) -> None:
+        """As `asyncio.wait_for` before Python 3.12, when the broker's answer comes at the same moment."""
+        sending.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(aiomqtt.Client, "publish", publish)
+    bus = world.publisher("node")
+    bus.publish(Message.of(STATE, {"state": "serving"}, qos=1, retain=True))
+    await sending.wait()
+    running = world.running.pop()
+    running.cancel()
+    await asyncio.wait({running}, timeout=5.0)
+    assert running.cancelled()
 
 
 async def test_a_busy_port_moves_on_to_the_next(world: World) -> None:

@@ -166,7 +166,8 @@ class Bus:
         """Wait until everything is sent; False at once without a broker, and when it takes longer than `patience_s`."""
         if self.connected:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._idle.wait(), patience_s)
+                async with asyncio.timeout(patience_s):
+                    await self._idle.wait()
         return self._idle.is_set()
 
     async def run(self) -> None:
@@ -189,6 +190,7 @@ class Bus:
                     _log.warning("no broker: %s", complaint)
             finally:
                 self.connected = False
+            _stop_if_cancelled()
             await self._sleep(next(waits))
 
     def _client(self) -> "_Client":
@@ -243,6 +245,7 @@ class Bus:
                 except BaseException:
                     self._pending.put_back(message)
                     raise
+                _stop_if_cancelled()
                 self.published += 1
                 if message.retain and not message.payload:
                     self._retained.pop(message.topic, None)
@@ -297,6 +300,14 @@ async def _connection(client: _Client) -> AsyncIterator[aiomqtt.Client]:
         with contextlib.suppress(aiomqtt.MqttError):
             await client.__aexit__(None, None, None)
         client.abandon()
+
+
+def _stop_if_cancelled() -> None:
+    """Raise CancelledError where the library has swallowed one: before Python 3.12 `asyncio.wait_for`, which it calls, does
+    that when what it waits for comes at the same moment."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def _end_of(client: aiomqtt.Client) -> None:

@@ -88,7 +88,8 @@ class BrokerProcess:
         if process is not None and process.returncode is None:
             process.terminate()
             try:
-                await asyncio.wait_for(process.wait(), STOP_PATIENCE_S)
+                async with asyncio.timeout(STOP_PATIENCE_S):
+                    await process.wait()
             except TimeoutError:
                 process.kill()
                 await process.wait()
