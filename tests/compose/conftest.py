@@ -46,32 +46,28 @@ def equipped() -> Iterator[tuple[Docker, int]]:
 
 
 @pytest.fixture(scope="session")
-def docker(equipped: tuple[Docker, int]) -> Docker:
-    """The command."""
-    return equipped[0]
+def built(equipped: tuple[Docker, int]) -> Project:
+    """The committed project with its image built, not up."""
+    docker, realtime_us = equipped
+    # Half of it, so that two projects fit.
+    share = {"FABRIC_REALTIME_US": str(realtime_us // 2)} if realtime_us else {}
+    project = Project(docker, "skyrack-test", {**ENVIRONMENT, **share})
+    project.compose("build", timeout_s=BUILD_S)
+    return project
 
 
 @pytest.fixture(scope="session")
-def project(equipped: tuple[Docker, int]) -> Iterator[Project]:
-    """The committed project, built and up. A test leaves it serving."""
-    docker, realtime_us = equipped
-    found = Project(docker, "skyrack-test", {**ENVIRONMENT, **_share_of(realtime_us)})
+def project(built: Project) -> Iterator[Project]:
+    """The committed project, up. A test leaves it serving."""
     try:
-        found.compose("build", timeout_s=BUILD_S)
-        found.up()
-        yield found
+        built.up()
+        yield built
     finally:
-        found.run("--profile", "*", "down", "--volumes", "--remove-orphans", timeout_s=120)
+        built.run("--profile", "*", "down", "--volumes", "--remove-orphans", timeout_s=120)
 
 
-def _share_of(realtime_us: int) -> dict[str, str]:
-    """Half of it, so that two projects fit."""
-    return {"FABRIC_REALTIME_US": str(realtime_us // 2)} if realtime_us else {}
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say in a line of its own that nothing was shown."""
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Say last, in a line of its own, that nothing was shown."""
     if _why_not:
-        terminalreporter.write_line(
-            f"SKIPPED, NOT PASSED: docker compose was not tried: {_why_not}", red=True
-        )
+        words = f"SKIPPED, NOT PASSED: docker compose was not tried: {_why_not}"
+        config.get_terminal_writer().line(words, red=True, bold=True)

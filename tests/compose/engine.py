@@ -23,8 +23,9 @@ from .docker import Docker
 READY_S = 30.0
 STOPPED_S = 60.0
 # Where the kernel gives real-time priority by control group, an engine has none to give until it is told to.
-REALTIME_BUDGET = Path("/sys/fs/cgroup/cpu/cpu.rt_runtime_us")
-REALTIME_US = 900_000
+CPU_GROUPS = Path("/sys/fs/cgroup/cpu")
+REALTIME_BUDGET = "cpu.rt_runtime_us"
+SPARED_US = 50_000
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 BRIDGE = "docker0"
 
@@ -48,20 +49,31 @@ def engine(directory: Path) -> Iterator[tuple[Docker, int]]:
     for program in ("dockerd", "iptables", "iptables-save", "iptables-restore"):
         if shutil.which(program) is None:
             raise NoEngine(f"no engine answers, and there is no {program} to start one")
-    with _host_as_it_was(), _own(directory) as started:
-        yield started, REALTIME_US if REALTIME_BUDGET.exists() else 0
+    realtime_us = _realtime_us()
+    with _host_as_it_was(), _own(directory, realtime_us) as started:
+        yield started, realtime_us
+
+
+def _realtime_us() -> int:
+    """What is left of each second to give to a control group, in microseconds; 0 where the kernel gives none by group."""
+    try:
+        whole = int((CPU_GROUPS / REALTIME_BUDGET).read_text())
+    except OSError:
+        return 0
+    given = sum(int(budget.read_text()) for budget in CPU_GROUPS.glob(f"*/{REALTIME_BUDGET}"))
+    return max(0, whole - given - SPARED_US)
 
 
 @contextlib.contextmanager
-def _own(directory: Path) -> Iterator[Docker]:
+def _own(directory: Path, realtime_us: int) -> Iterator[Docker]:
     socket = f"unix://{directory}/docker.sock"
     log = directory / "dockerd.log"
     command = [
         "dockerd", f"--host={socket}", f"--data-root={directory}/data", f"--exec-root={directory}/exec",
         f"--pidfile={directory}/pid", f"--cgroup-parent=/{_cgroup(directory)}",
     ]  # fmt: skip
-    if REALTIME_BUDGET.exists():
-        command.append(f"--cpu-rt-runtime={REALTIME_US}")
+    if realtime_us:
+        command.append(f"--cpu-rt-runtime={realtime_us}")
     with log.open("wb") as out:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
