@@ -26,7 +26,8 @@ _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: c
 class Listen:
     """A TCP address and the rules there.
 
-    `next_free`: a busy port moves on to the next one. `token_keeper`: see `run_token`.
+    `next_free`: a busy port moves on to the next one. `token_keeper`: see `run_token`. `published`: the address by which users
+    reach it where that is another one, empty otherwise.
     """
 
     host: str
@@ -35,6 +36,7 @@ class Listen:
     allow_hosts: tuple[str, ...] = ()
     protect_reads: bool = False
     token_keeper: Path | None = None
+    published: str = ""
 
     @classmethod
     def parse(
@@ -44,13 +46,14 @@ class Listen:
         allow_hosts: tuple[str, ...] = (),
         protect_reads: bool = False,
         token_keeper: Path | None = None,
+        published: str = "",
     ) -> Listen:
         """From HOST:PORT, as in 0.0.0.0:8080 or [::1]:8080. Raises ValueError."""
         host, colon, port = text.rpartition(":")
         host = host.removeprefix("[").removesuffix("]")
         if not (colon and host and port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
             raise ValueError(f"{text!r}: expected HOST:PORT, as in 0.0.0.0:8080")
-        return cls(host, int(port), False, allow_hosts, protect_reads, token_keeper)
+        return cls(host, int(port), False, allow_hosts, protect_reads, token_keeper, published)
 
     @property
     def names(self) -> frozenset[str]:
@@ -64,6 +67,8 @@ class Listen:
 
     def url(self, port: int) -> str:
         """How somebody on this machine calls the listener."""
+        if self.published:
+            return self.published
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -39,6 +40,11 @@ def complain(message: str, hint: str = "") -> None:
 def note(message: str) -> None:
     """A remark on stderr."""
     print(f"{coloured('note:', '36')} {message}", file=sys.stderr)
+
+
+def shortened(path: Path) -> Path:
+    """Relative to here where that is shorter to read and to type."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def print_json(value: Any) -> None:

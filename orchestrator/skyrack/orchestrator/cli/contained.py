@@ -9,14 +9,15 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from skyrack.orchestrator.cli.console import complain
-from skyrack.orchestrator.cli.exits import Finished, Problem
+from skyrack.orchestrator.cli.console import complain, note, shortened
+from skyrack.orchestrator.cli.exits import USAGE, Finished, Problem
 from skyrack.orchestrator.runtime import compose
 from skyrack.orchestrator.runtime.compose import ComposeRun, NoEngine
 
 ORCHESTRATOR = "orchestrator"
 GUEST = "1000:1000"  # who guest programs are: the image's user, without any capability
 STOP_TIMEOUT_S = 120.0
+RESULTS = "SKYRACK_RESULTS"  # tells the command inside where its results will be outside
 
 
 @contextlib.contextmanager
@@ -31,15 +32,19 @@ def engine_problems() -> Iterator[None]:
 
 
 def live() -> dict[str, ComposeRun]:
-    """The runs in containers that are up. Raises Problem."""
-    with engine_problems():
+    """The runs in containers that are up. Where the engine cannot be asked, none of them, and a note says so."""
+    try:
         return compose.live()
+    except NoEngine as error:
+        note(f"{', '.join(compose.records())} in containers: {error}")
+        return {}
 
 
 def hand_over(record: ComposeRun) -> Finished:
     """Carry out this very command inside; what comes of it, to be raised."""
     words = without_run(sys.argv[1:])
     options = [*compose.terminal_option(), *compose.passed_environment(os.environ)]
+    options += ["-e", f"{RESULTS}={shortened(Path(record.run_dir))}"]
     status = run_in(record, ["exec", *options, ORCHESTRATOR, "skyrack", *words])
     if words[:1] == ["load"]:
         fetch_results(record)
@@ -58,23 +63,19 @@ def execute(record: ComposeRun, node: str, command: Sequence[str]) -> int:
 
 
 def logs(record: ComposeRun, what: str, *, lines: int, follow: bool) -> Iterator[str]:
-    """Lines that a container has written: the orchestrator's, the fabric's, a node's. Raises Problem."""
-    service = what if what in (ORCHESTRATOR, "fabric") else f"node-{what}"
+    """Lines that a container has written: a node's, or one of the other services'. Raises Problem."""
     with engine_problems():
-        known = record.containers(form='{{.Label "com.docker.compose.service"}}')
-    if service not in known:
-        names = sorted(name.removeprefix("node-") for name in known)
-        raise Problem(f"no log called {what!r}", hint=f"there are events, {', '.join(names)}", status=2)
-    options = [
-        "--no-log-prefix",
-        "--no-color",
-        "--tail",
-        str(lines or "all"),
-        *(["--follow"] if follow else []),
-    ]
+        told = record.containers(form='{{.ID}} {{.Label "com.docker.compose.service"}}')
+    services = {service: identity for identity, _, service in (line.partition(" ") for line in told)}
+    identity = services.get(what) or services.get(f"node-{what}")
+    if identity is None:
+        names = sorted(name.removeprefix("node-") for name in services)
+        raise Problem(f"no log called {what!r}", hint=f"there are events, {', '.join(names)}", status=USAGE)
+    options = ["--tail", str(lines or "all"), *(["--follow"] if follow else [])]
     with subprocess.Popen(
-        record.command("logs", *options, service), stdout=subprocess.PIPE, text=True, errors="replace"
-    ) as process:
+        ["docker", "logs", *options, identity],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+    ) as process:  # fmt: skip
         assert process.stdout is not None
         yield from process.stdout
 

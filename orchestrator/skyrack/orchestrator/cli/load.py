@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from skyrack.orchestrator.cli.console import Format, Output, complain, note, print_json
+from skyrack.orchestrator.cli.console import Format, Output, complain, note, print_json, shortened
+from skyrack.orchestrator.cli.contained import RESULTS
 from skyrack.orchestrator.cli.exits import BAD, FAILED, FINE, INCONCLUSIVE, INTERRUPTED, USAGE, Problem
 from skyrack.orchestrator.cli.find import RunName, find_run, require_inhabited
 from skyrack.orchestrator.cli.times import parse_span_s
@@ -153,7 +154,7 @@ def echo(
         print_json(outcome.result)
     else:
         print(outcome.text(colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR")))
-        print(f"     Report   {_short(outcome.run_dir / 'report.html')}")
+        print(f"     Report   {_shown(outcome.run_dir) / 'report.html'}")
     for problem in outcome.problems:
         complain(problem)
     if outcome.interrupted:
@@ -176,9 +177,11 @@ def _fault(text: str, nodes: list[dict[str, Any]], duration_s: float) -> Fault:
     return Fault(at_s, match["node"])
 
 
-def _short(path: Path) -> Path:
-    """Relative to here where that is shorter to read and to type."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+def _shown(run_dir: Path) -> Path:
+    """The run's directory as the user finds it: relative to here where it is below; outside, for a command in a container."""
+    if outside := os.environ.get(RESULTS):
+        return Path(outside)
+    return shortened(run_dir)
 
 
 class _Meter:

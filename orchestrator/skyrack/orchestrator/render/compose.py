@@ -156,6 +156,7 @@ services:
       - --scenario=/etc/skyrack/{SCENARIO_FILE}
       - --run={project.name}
       - --listen=0.0.0.0:8080
+      - --published=http://127.0.0.1:${{SKYRACK_PORT:-8080}}
       - --mesh-dir=/run/mesh
       - --fabric-socket=/run/fabric/control.sock
       - --broker-dir=/run/broker
@@ -165,7 +166,7 @@ services:
       SKYRACK_HEALTH: unix:/run/mesh/control.sock
       SKYRACK_RUN_DIR: ${{SKYRACK_RUN_DIR:-}}
     healthcheck: *health
-    restart: on-failure
+    restart: on-failure:10
     ports: ["127.0.0.1:${{SKYRACK_PORT:-8080}}:8080"]
     volumes:
       - run:/run/skyrack
@@ -184,6 +185,7 @@ _FABRIC = f"""\
     <<: *skyrack
     user: "0:0"
     cap_add: [IPC_LOCK, SETGID, SETUID, SYS_NICE]
+    cpu_shares: 16384  # sixteen others' worth, for where real-time priority cannot be had
     network_mode: none
     command:
       - python

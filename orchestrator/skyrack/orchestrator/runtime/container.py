@@ -157,6 +157,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--runs", type=Path, required=True, help="directory for what runs record")
     parser.add_argument("--listen", metavar="HOST:PORT", help="where the API is served over TCP, if anywhere")
     parser.add_argument(
+        "--published", metavar="URL", default="", help="how users reach that, where it is another address"
+    )
+    parser.add_argument(
         "--allow-host", action="append", default=[], help="a name besides localhost that HTTP clients may use"
     )
     parser.add_argument("--protect-reads", action="store_true", help="ask for the token for readings too")
