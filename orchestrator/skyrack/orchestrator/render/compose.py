@@ -196,7 +196,7 @@ _FABRIC = f"""\
       - --user={UID}
     environment: {{SKYRACK_HEALTH: "listening:/run/mesh/fabric.sock"}}
     healthcheck: *health
-    restart: unless-stopped
+    restart: on-failure
     volumes: ["mesh:/run/mesh", "fabric:/run/fabric"]
 """
 
@@ -228,7 +228,7 @@ _BROKER = f"""\
     healthcheck:
       <<: *health
       test: [CMD, nc, -z, 127.0.0.1, "1883"]
-    restart: unless-stopped
+    restart: on-failure
     ports: ["127.0.0.1:${{MQTT_PORT:-1883}}:1883"]
     volumes:
       - ./mosquitto:/mosquitto/config:ro
@@ -251,7 +251,7 @@ _WATCHERS = f"""\
     healthcheck:
       <<: *health
       test: [CMD, wget, -q, -O, /dev/null, "http://127.0.0.1:9090/-/healthy"]
-    restart: unless-stopped
+    restart: on-failure
     ports: ["127.0.0.1:${{PROMETHEUS_PORT:-9090}}:9090"]
     volumes:
       - ./prometheus:/etc/prometheus:ro
@@ -276,7 +276,7 @@ _WATCHERS = f"""\
     healthcheck:
       <<: *health
       test: [CMD, wget, -q, -O, /dev/null, "http://127.0.0.1:3000/api/health"]
-    restart: unless-stopped
+    restart: on-failure
     ports: ["127.0.0.1:${{GRAFANA_PORT:-3000}}:3000"]
     volumes:
       - ./grafana/provisioning:/etc/grafana/provisioning:ro
