@@ -129,6 +129,7 @@ def _listen(arguments: argparse.Namespace, name: str) -> Listen | None:
         protect_reads=arguments.protect_reads,
         # Beside the state, for the same reason.
         token_keeper=arguments.fabric_socket.parent / f"{name}.token",
+        published=arguments.published,
     )
 
 
