@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -70,21 +73,21 @@ def compose(
         print(files[COMPOSE_FILE], end="")
         return
     directory = Path(target)
-    _refuse_strangers(directory / COMPOSE_FILE, force=force)
+    _refuse_strangers(directory, files, force=force)
     write_tree(directory, files)
     print(directory / COMPOSE_FILE)
-    note(f"next: docker compose -f {directory / COMPOSE_FILE} up -d --wait")
+    note(f"next: docker compose -f {shlex.quote(str(directory / COMPOSE_FILE))} up -d --wait")
 
 
-def _refuse_strangers(file: Path, *, force: bool) -> None:
-    """Raise Problem for a compose file that somebody wrote."""
-    try:
-        mine = file.read_text(encoding="utf-8").startswith(f"# {MADE_BY}")
-    except OSError:
-        return
-    if not (mine or force):
+def _refuse_strangers(directory: Path, files: Iterable[str], *, force: bool) -> None:
+    """Raise Problem for files that somebody wrote: all that are there, unless compose.yaml is one of ours."""
+    with contextlib.suppress(OSError, UnicodeError):
+        if (directory / COMPOSE_FILE).read_text(encoding="utf-8").startswith(f"# {MADE_BY}"):
+            return
+    strangers = [directory / name for name in files if os.path.lexists(directory / name)]
+    if strangers and not force:
         raise Problem(
-            f"{file} exists and was not made by this command",
+            f"{strangers[0]} exists and was not made by this command",
             hint="choose another -o, or --force",
             status=USAGE,
         )
