@@ -64,8 +64,6 @@ def test_a_run_in_containers_answers_the_same_commands(
         "--runtime",
         "compose",
         "--detach",
-        "--port",
-        "0",
         "--compose-file",
         str(OVERRIDE),
     ]

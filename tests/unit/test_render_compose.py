@@ -1,5 +1,6 @@
 """A rendered compose project says what the scenario says, and the committed one is what the renderer writes."""
 
+import socket
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from typer.testing import CliRunner
 from skyrack.groundstation.load.container import KIND
 from skyrack.node.device import CONTAINER_SYSCTLS
 from skyrack.node.mains import load_mains, load_workers
+from skyrack.orchestrator.cli.compose_starter import free_port, wanted_ports
 from skyrack.orchestrator.cli.contained import without_run
+from skyrack.orchestrator.cli.exits import Problem
 from skyrack.orchestrator.cli.main import command_tree
 from skyrack.orchestrator.render.project import project_files
 from skyrack.orchestrator.scenario import load_scenario
@@ -168,6 +171,55 @@ def test_a_compose_file_that_somebody_wrote_is_not_overwritten(tmp_path: Path) -
     assert "was not made by this command" in output
     assert mine.read_text() == "services: {}\n"
     assert invoke("render", "compose", "iridium", "-o", str(tmp_path), "--force")[0] == 0
+
+
+def test_a_scenario_in_the_directory_is_not_overwritten_but_one_that_was_rendered_is(tmp_path: Path) -> None:
+    mine = tmp_path / "scenario.yaml"
+    mine.write_text("version: 1\nname: mine  # and why\nextends: iridium\n")
+    before = mine.read_text()
+    status, output = invoke("render", "compose", str(mine), "-o", str(tmp_path))
+    assert status == 2
+    assert str(mine) in output
+    assert [path.name for path in tmp_path.iterdir()] == ["scenario.yaml"]
+    assert mine.read_text() == before
+    for _ in range(2):
+        assert invoke("render", "compose", str(mine), "-o", str(tmp_path / "out"))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["--run", "Big"], "--run big"),
+        (["--port", "0"], "--runtime local"),
+        (["--broker-port", "0"], "--runtime local"),
+    ],
+)
+def test_what_containers_cannot_be_is_refused_before_anything_is_written(
+    words: list[str], hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, output = invoke("up", "iridium", "--runtime", "compose", *words)
+    assert status == 2
+    assert hint in output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ports_of_the_environment_are_the_first_that_are_tried() -> None:
+    defaults = {"SKYRACK_PORT": 8080, "GRAFANA_PORT": 3000}
+    assert wanted_ports(defaults, {}) == defaults
+    assert wanted_ports(defaults, {"GRAFANA_PORT": "23000", "SKYRACK_PORT": ""}) == defaults | {
+        "GRAFANA_PORT": 23000
+    }
+    for text in ("x", "-1", "65536"):
+        with pytest.raises(Problem, match="GRAFANA_PORT"):
+            wanted_ports(defaults, {"GRAFANA_PORT": text})
+
+
+def test_a_busy_port_is_passed_over() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        busy = taken.getsockname()[1]
+        assert free_port(busy) > busy
+    assert free_port(0) > 0
 
 
 def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:

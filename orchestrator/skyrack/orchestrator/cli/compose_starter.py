@@ -16,15 +16,15 @@ from typing import Any
 
 from skyrack.orchestrator.cli import contained
 from skyrack.orchestrator.cli.console import note
-from skyrack.orchestrator.cli.exits import FAILED, INTERRUPTED, Problem
+from skyrack.orchestrator.cli.exits import FAILED, INTERRUPTED, USAGE, Problem
 from skyrack.orchestrator.cli.render import write_tree
-from skyrack.orchestrator.cli.starter import interrupt, show_event, show_ready, show_step
+from skyrack.orchestrator.cli.starter import LOOPBACK, interrupt, show_event, show_ready, show_step
 from skyrack.orchestrator.render.project import IMAGE, project_files
 from skyrack.orchestrator.runtime import compose
 from skyrack.orchestrator.runtime.compose import ComposeRun
 from skyrack.orchestrator.scenario import Scenario
 
-PORTS = {"SKYRACK_PORT": 8080, "MQTT_PORT": 1883, "PROMETHEUS_PORT": 9090, "GRAFANA_PORT": 3000}
+OTHER_PORTS = {"PROMETHEUS_PORT": 9090, "GRAFANA_PORT": 3000}
 PORTS_TRIED = 100
 WAIT_S = 600
 POLL_S = 1.0
@@ -38,18 +38,19 @@ class ComposeStarter:
         self._directory = run_dir / "compose"
         files = (self._directory / "compose.yaml", *(file.absolute() for file in extra_files))
         self._record = ComposeRun(name, f"skyrack-{name}", tuple(map(str, files)), str(run_dir), digest)
-        self._ports: dict[str, int] = {}
+        self._settings: dict[str, str] = {}
 
-    def start(self, scenario: Scenario, port: int, *, build: bool, detach: bool) -> int:
+    def start(self, scenario: Scenario, port: int, broker_port: int, *, build: bool, detach: bool) -> int:
         """The exit status: when everything is healthy (detached), else when the run has ended. Raises Problem."""
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, interrupt)
-        self._write(scenario, port)
+        self._write(scenario, {"SKYRACK_PORT": port, "MQTT_PORT": broker_port})
         compose.remember(self._record)
-        kept = False
+        kept = served = False
         try:
             self._image(build=build)
             self._containers()
+            served = True
             self._show()
             kept = detach
             return 0 if detach else self._follow()
@@ -59,9 +60,9 @@ class ComposeStarter:
             return INTERRUPTED
         finally:
             if not kept:
-                contained.down(self._record)
+                contained.down(self._record, results=served)
 
-    def _write(self, scenario: Scenario, port: int) -> None:
+    def _write(self, scenario: Scenario, ports: dict[str, int]) -> None:
         with _step("project") as told:
             root = compose.checkout()
             about = [
@@ -70,11 +71,11 @@ class ComposeStarter:
             files = project_files(
                 scenario, about=about, build=str(root) if root else None, run=self._record.run
             )
-            self._ports = {
-                name: free_port(default) for name, default in (PORTS | {"SKYRACK_PORT": port}).items()
+            chosen = wanted_ports(ports | OTHER_PORTS, os.environ)
+            self._settings = {"SKYRACK_RUN_DIR": Path(self._record.run_dir).name} | {
+                name: str(free_port(port)) for name, port in chosen.items()
             }
-            settings = {"SKYRACK_RUN_DIR": Path(self._record.run_dir).name, **self._ports}
-            files[".env"] = "".join(f"{name}={value}\n" for name, value in settings.items())
+            files[".env"] = "".join(f"{name}={value}\n" for name, value in self._settings.items())
             write_tree(self._directory, files)
             told.append(f"{self._record.project}, {len(_services(files['compose.yaml']))} services")
 
@@ -110,7 +111,7 @@ class ComposeStarter:
         with log.open("ab") as out:
             process = subprocess.Popen(
                 self._record.command(*arguments), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                start_new_session=True,
+                start_new_session=True, env=os.environ | self._settings,
             )  # fmt: skip
             try:
                 while process.poll() is None:
@@ -153,14 +154,17 @@ class ComposeStarter:
             raise Problem(f"the run does not answer: {done.stderr.strip()}", status=FAILED)
         status: dict[str, Any] = json.loads(done.stdout)
         status |= {
-            "http": f"http://127.0.0.1:{self._ports['SKYRACK_PORT']}",
+            "http": f"http://127.0.0.1:{self._settings['SKYRACK_PORT']}",
             "run_dir": self._record.run_dir,
             "run": self._record.run,
         }
+        if bus := status["bus"]:
+            way_in = f"{bus['way_in']} of its {contained.ORCHESTRATOR}"
+            status["bus"] = bus | {"host": LOOPBACK, "port": self._settings["MQTT_PORT"], "way_in": way_in}
         places = {"Grafana": "GRAFANA_PORT", "Prometheus": "PROMETHEUS_PORT"}
         print(
             "".join(
-                f" {name}  http://127.0.0.1:{self._ports[key]}    " for name, key in places.items()
+                f" {name}  http://127.0.0.1:{self._settings[key]}    " for name, key in places.items()
             ).rstrip()
         )
         show_ready(status)
@@ -207,17 +211,27 @@ def _services(text: str) -> list[str]:
     return list(yaml.safe_load(text)["services"])
 
 
+def wanted_ports(defaults: Mapping[str, int], environment: Mapping[str, str]) -> dict[str, int]:
+    """Where to begin to look for each: as the environment says, which compose would prefer too. Raises Problem."""
+    wanted = dict(defaults)
+    for name in defaults:
+        if text := environment.get(name, ""):
+            if not (text.isascii() and text.isdecimal() and int(text) < 65536):
+                raise Problem(f"{name}={text} in the environment is no port", status=USAGE)
+            wanted[name] = int(text)
+    return wanted
+
+
 def free_port(first: int) -> int:
-    """The first port from `first` on that is free on 127.0.0.1; 0 stays 0. Raises Problem."""
-    if first == 0:
-        return 0
+    """The first port from `first` on that is free on 127.0.0.1, any free one for 0. Raises Problem."""
     for port in range(first, min(first + PORTS_TRIED, 65536)):
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return port
+            found: int = probe.getsockname()[1]
+            return found
     raise Problem(f"no port from {first} to {first + PORTS_TRIED - 1} is free on 127.0.0.1")
 
 

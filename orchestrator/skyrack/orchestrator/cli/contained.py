@@ -20,6 +20,11 @@ STOP_TIMEOUT_S = 120.0
 RESULTS = "SKYRACK_RESULTS"  # tells the command inside where its results will be outside
 
 
+def is_inside() -> bool:
+    """Whether this is the `skyrack` in a run's orchestrator container: nodes and logs are in other containers."""
+    return "SKYRACK_HEALTH" in os.environ
+
+
 @contextlib.contextmanager
 def engine_problems() -> Iterator[None]:
     """What the engine says becomes a Problem."""
@@ -46,6 +51,9 @@ def hand_over(record: ComposeRun) -> Finished:
     options = [*compose.terminal_option(), *compose.passed_environment(os.environ)]
     options += ["-e", f"{RESULTS}={shortened(Path(record.run_dir))}"]
     status = run_in(record, ["exec", *options, ORCHESTRATOR, "skyrack", *words])
+    if status and not is_running(record):
+        note(f"to go on with the run: docker start {record.project}-{ORCHESTRATOR}-1")
+        return Finished(status)
     if words[:1] == ["load"]:
         fetch_results(record)
     return Finished(status)
@@ -56,8 +64,21 @@ def run_in(record: ComposeRun, arguments: Sequence[str]) -> int:
     return subprocess.run(record.command(*arguments), check=False).returncode
 
 
+def is_running(record: ComposeRun) -> bool:
+    """Whether its orchestrator runs, without which nobody answers. Raises Problem."""
+    with engine_problems():
+        return bool(record.containers(f"label=com.docker.compose.service={ORCHESTRATOR}", "status=running"))
+
+
 def execute(record: ComposeRun, node: str, command: Sequence[str]) -> int:
-    """Run a program in a node's container; its exit status."""
+    """Run a program in a node's container; its exit status. Raises Problem."""
+    with engine_problems():
+        services = record.containers(form='{{.Label "com.docker.compose.service"}}')
+    names = sorted(name.removeprefix("node-") for name in services if name.startswith("node-"))
+    if node not in names:
+        raise Problem(
+            f"no node called {node!r} has a container", hint=f"there are {', '.join(names)}", status=USAGE
+        )
     options = [*compose.terminal_option(), "--user", GUEST, "-e", "HOME=/tmp"]
     return run_in(record, ["exec", *options, f"node-{node}", *command])
 
@@ -93,10 +114,10 @@ def fetch_results(record: ComposeRun) -> None:
         )
 
 
-def down(record: ComposeRun) -> None:
-    """Keep the results, remove everything else. Raises Problem."""
+def down(record: ComposeRun, *, results: bool = True) -> None:
+    """Keep the results, where there can be any, remove everything else. Raises Problem."""
     with engine_problems():
-        if record.containers(f"label=com.docker.compose.service={ORCHESTRATOR}"):
+        if results and record.containers(f"label=com.docker.compose.service={ORCHESTRATOR}"):
             fetch_results(record)
     done = subprocess.run(
         record.command("--profile", "tools", "down", "--volumes", "--remove-orphans", "--timeout", "5"),

@@ -38,7 +38,8 @@ def execute(
         pid = namespaces.pid_of_socket(socket)
         child = namespaces.fork_into(pid)
     except OSError as error:
-        raise Problem(f"cannot enter {node}: {error.strerror}", status=FAILED) from error
+        hint = f"docker compose exec --user 1000 node-{node} ..." if contained.is_inside() else ""
+        raise Problem(f"cannot enter {node}: {error.strerror}", hint=hint, status=FAILED) from error
     if child == 0:
         _become(command)
     # The terminal sends Ctrl-C to the program as well: it decides.

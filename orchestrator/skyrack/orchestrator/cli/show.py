@@ -120,6 +120,8 @@ def _log_file(directory: Path, what: str) -> Path:
     if what not in files:
         close = difflib.get_close_matches(what, files, 3)
         hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(sorted(files))}"
+        if contained.is_inside():
+            hint = "containers have logs of their own: docker compose logs orchestrator, fabric, node-NAME"
         raise Problem(f"no log called {what!r} in {directory}", hint=hint, status=USAGE)
     return files[what]
 

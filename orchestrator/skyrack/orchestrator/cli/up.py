@@ -101,6 +101,12 @@ def up(
 ) -> int:
     """Bring a constellation up and say when everything serves. Ctrl-C stops it; with -d it stays until `skyrack down`."""
     began = time.perf_counter()
+    if contained.is_inside():
+        raise Problem(
+            "this is the container of a run that is up, and starts no other",
+            hint="skyrack status shows it; start others outside",
+            status=USAGE,
+        )
     name_given = chosen(source)
     scenario = load_scenario(name_given)
     text = dump_scenario(scenario)
@@ -121,12 +127,18 @@ def up(
                 hint="`telemetry: {enabled: false}` in the scenario turns the bus off",
                 status=USAGE,
             )
+        if not (port and broker_port):
+            raise Problem(
+                "--port 0 and --broker-port 0 need --runtime local",
+                hint="`ports: !reset []` for a service in a --compose-file publishes nothing",
+                status=USAGE,
+            )
         if _already_up_in_containers(name, digest, name_given):
             return 0
         run_dir = _new_run_dir(runs, scenario.name, text)
         step("scenario", _summary(scenario), time.perf_counter() - began)
         starter = ComposeStarter(name, run_dir, digest, compose_file or [])
-        return starter.start(scenario, port, build=build, detach=detach)
+        return starter.start(scenario, port, broker_port, build=build, detach=detach)
     if compose_file or build:
         raise Problem("--compose-file and --build need --runtime compose", status=USAGE)
     if name in contained.live():
@@ -174,6 +186,10 @@ def _already_up_in_containers(name: str, digest: str, source: str) -> bool:
     """Whether that very run is up. Raises Problem for another one of the name, or no engine."""
     if not paths.is_run_name(name):
         raise Problem(f"{name!r} cannot name a run: up to 63 letters, digits, - and _", status=USAGE)
+    if name != name.lower():
+        raise Problem(
+            f"{name!r} cannot name a compose project: no capitals", hint=f"--run {name.lower()}", status=USAGE
+        )
     with contained.engine_problems():
         compose.require_engine()
         record = compose.live().get(name)
@@ -185,6 +201,11 @@ def _already_up_in_containers(name: str, digest: str, source: str) -> bool:
         return False
     if record.scenario_digest != digest:
         raise _another_scenario(name, source)
+    if not contained.is_running(record):
+        raise Problem(
+            f"{name} has containers, but no orchestrator runs",
+            hint=f"skyrack down --run {name}, and start again",
+        )
     note(f"{name} is already up: skyrack status --run {name}")
     return True
 

@@ -68,7 +68,7 @@ def require_engine() -> None:
     try:
         ask(["docker", "compose", "version", "--short"])
     except NoEngine as error:
-        raise NoEngine(f"`docker compose` (version 2) is missing: {error}") from error
+        raise NoEngine("`docker compose` is missing: this `docker` has no compose plug-in") from error
     ask(["docker", "version", "--format", "{{.Server.Version}}"])
 
 
