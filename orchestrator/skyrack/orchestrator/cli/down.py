@@ -49,6 +49,8 @@ def down(
         else:
             _stop(name)
         print(f"{name} is down")
+        if contained.is_inside():
+            note("its other containers stay, dark: `docker compose down` outside ends them")
 
 
 def _stop(name: str) -> None:
