@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -16,17 +15,9 @@ from skyrack.orchestrator.render import mosquitto
 from skyrack.orchestrator.runtime.broker_process import find_mosquitto
 from skyrack.v1.telemetry import environment_topic, node_topic
 
-from .contained_run import NAME, NODES, Parts, eventually, open_parts
+from .contained_run import NAME, NODES, Parts, eventually
 
 pytestmark = pytest.mark.mesh
-
-
-@pytest.fixture
-def parts() -> Iterator[Parts]:
-    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
-        pytest.skip("needs a writable /dev/net/tun")
-    with open_parts() as found:
-        yield found
 
 
 @contextlib.contextmanager

@@ -1,10 +1,8 @@
 """A run whose orchestrator, fabric and nodes are started by somebody else, in any order and again and again."""
 
 import json
-import os
 import signal
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +13,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from skyrack.orchestrator.runtime import paths
 from skyrack.v1 import namespaces
 
-from .contained_run import NAME, NODES, Parts, eventually, open_parts
+from .contained_run import NAME, NODES, Parts, eventually
 from .mesh_world import socket_in
 
 pytestmark = pytest.mark.mesh
-
-
-@pytest.fixture
-def parts() -> Iterator[Parts]:
-    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
-        pytest.skip("needs a writable /dev/net/tun")
-    with open_parts() as found:
-        yield found
 
 
 def events(parts: Parts, run_dir: str) -> list[dict[str, Any]]:

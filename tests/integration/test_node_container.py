@@ -349,18 +349,15 @@ async def test_a_configuration_of_no_use_is_named(world: ContainerWorld) -> None
     await eventually(lambda: b"'n0', this is n1" in container.stderr, container.stderr.decode())
 
 
+def load_command(world: ContainerWorld) -> list[str]:
+    return [sys.executable, "-m", "skyrack.groundstation.load", "echo", "--mesh-dir", str(world.mesh_dir)]
+
+
 async def test_load_from_a_container_accounts_for_every_operation_when_it_dies(world: ContainerWorld) -> None:
     first = await world.run("n0")
     await world.run("n1", kind="ground")
     t0 = time.monotonic_ns()
-    command = [
-        sys.executable,
-        "-m",
-        "skyrack.groundstation.load",
-        "echo",
-        "--mesh-dir",
-        str(world.mesh_dir),
-    ]
+    command = load_command(world)
     command += ["--t0-monotonic-ns", str(t0), "--pair", "n0>n1=100.64.0.2", "--pair", "n1>n0=100.64.0.1"]
     command += ["--rate-hz", "100", "--duration-s", "4", "--timeout-s", "1"]
     generator = await asyncio.create_subprocess_exec(
@@ -395,14 +392,7 @@ async def test_load_from_a_container_accounts_for_every_operation_when_it_dies(w
 
 async def test_load_that_is_killed_leaves_no_worker(world: ContainerWorld) -> None:
     await world.run("n0")
-    command = [
-        sys.executable,
-        "-m",
-        "skyrack.groundstation.load",
-        "echo",
-        "--mesh-dir",
-        str(world.mesh_dir),
-    ]
+    command = load_command(world)
     command += ["--t0-monotonic-ns", "0", "--pair", "n0>n1=100.64.0.2"]
     generator = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, cwd=ROOT)
     await eventually(lambda: len(workers_beside(world, "n0")) == 1, "its worker runs")

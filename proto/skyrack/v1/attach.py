@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from skyrack.v1.descriptors import MOST_FDS, discard, receive_fds
+from skyrack.v1.messages import load_object
 
 VERSION = 1
 MAX_MESSAGE_BYTES = 4096
@@ -143,10 +144,4 @@ def _dump(message: dict[str, Any]) -> bytes:
 def _load(data: bytes) -> dict[str, Any]:
     if len(data) > MAX_MESSAGE_BYTES:
         raise AttachError(f"attach message longer than {MAX_MESSAGE_BYTES} bytes")
-    try:
-        message = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise AttachError(f"attach message is not JSON: {error}") from error
-    if not isinstance(message, dict):
-        raise AttachError(f"attach message is a {type(message).__name__}, expected an object")
-    return message
+    return load_object(data, "attach message", AttachError)

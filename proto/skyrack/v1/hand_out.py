@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from skyrack.v1.descriptors import receive_fds
+from skyrack.v1.messages import load_object
 
 MAX_MESSAGE_BYTES = 4096
 
@@ -91,12 +92,7 @@ def _receive(sock: socket.socket, count: int) -> tuple[dict[str, Any], list[int]
     try:
         if not data:
             raise ConnectionResetError("the connection ended before anything was handed out")
-        try:
-            message = json.loads(data)
-        except (ValueError, RecursionError) as error:
-            raise HandOutError(f"hand-out is not JSON: {error}") from error
-        if not isinstance(message, dict):
-            raise HandOutError(f"hand-out is a {type(message).__name__}, expected an object")
+        message = load_object(data, "hand-out", HandOutError)
         if "error" in message:
             raise HandOutError(str(message["error"]))
         if len(fds) != count:

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from skyrack.v1.descriptors import receive_fds
+from skyrack.v1.messages import load_object
 
 MAX_MESSAGE_BYTES = 4096
 MAX_DESCRIPTORS = 8
@@ -147,10 +148,4 @@ def _dump(message: dict[str, Any]) -> bytes:
 def _load(data: bytes) -> dict[str, Any]:
     if len(data) > MAX_MESSAGE_BYTES:
         raise NodeInitError(f"message longer than {MAX_MESSAGE_BYTES} bytes")
-    try:
-        message = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise NodeInitError(f"message is not JSON: {error}") from error
-    if not isinstance(message, dict):
-        raise NodeInitError(f"message is a {type(message).__name__}, expected an object")
-    return message
+    return load_object(data, "message", NodeInitError)

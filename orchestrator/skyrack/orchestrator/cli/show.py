@@ -78,7 +78,7 @@ def logs(
         for line in contained.logs(found, what, lines=lines, follow=follow):
             print(line.rstrip("\n") if raw else readable(line), flush=follow)
         return
-    directory = run_dir or _run_dir(run, found)
+    directory = run_dir or _run_dir(found)
     path = _log_file(directory, what)
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
@@ -105,11 +105,15 @@ def _live_run(run: str | None) -> LiveRun | ComposeRun | None:
     return find_any(run)
 
 
-def _run_dir(run: str | None, found: LiveRun | ComposeRun | None) -> Path:
-    if found is None and (latest := Path("runs/latest")).exists():
+def _run_dir(found: LiveRun | ComposeRun | None) -> Path:
+    if isinstance(found, ComposeRun):
+        raise contained.hand_over(found)
+    if found is not None:
+        return Path(found.record.run_dir)
+    if (latest := Path("runs/latest")).exists():
         note(f"no run is up; reading {latest.resolve().name}")
         return latest
-    return Path(find_run(run).record.run_dir)
+    return Path(find_run(None).record.run_dir)  # says that none is up
 
 
 def _log_file(directory: Path, what: str) -> Path:
