@@ -10,11 +10,13 @@ from pydantic_core import PydanticCustomError
 from ..catalogue import CatalogueError, read_catalogue
 from ..names import NAME_PATTERN
 from .base import Number, Section, Time, Whole, key
+from .fibre import Fibre, PointOfPresence
 from .ground import GroundStation
 from .inhabited import Inhabited, default_inhabited
 from .links import Links
 from .shells import Shell
 from .telemetry import Telemetry
+from .users import UserTerminal
 from .workloads import Workload
 
 SHELL_START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -110,6 +112,19 @@ class Scenario(Section):
     links: Links = key("Which links exist, how fast, how lossy.", default=Links())
     ground: tuple[GroundStation, ...] = key(
         "Ground stations: names of known ones (london) or own coordinates.", source="D: none", default=()
+    )
+    pops: tuple[PointOfPresence, ...] = key(
+        "Points of presence: names of known cities (london is pop-london) or own coordinates.",
+        source="D: none",
+        default=(),
+    )
+    users: tuple[UserTerminal, ...] = key(
+        "User terminals: names of known cities (london is user-london) or own coordinates.",
+        source="D: none",
+        default=(),
+    )
+    fibre: tuple[Fibre, ...] = key(
+        "Fibre between ground stations and points of presence.", source="D: none", default=()
     )
     inhabited: Inhabited = key(
         "Which satellites have a process: all, a list of names, {count: N} spread evenly, or {box: {...}} by position "
