@@ -52,7 +52,7 @@ class Exposer:
         self._events = events
         self._status = status
         self._workloads = Workloads()
-        stations = [i for i in roster.inhabited if roster.kind(i) == "ground"]
+        stations = [i for i in roster.inhabited if roster.kind(i) in ("ground", "user")]
         self.handovers = HandoverWatch(roster.names, stations, feed.oracle.epoch_at, events, clock)
         feed.on_change = self.handovers.expect
 

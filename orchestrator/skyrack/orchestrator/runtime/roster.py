@@ -33,8 +33,8 @@ class Roster:
         return str(ipaddress.ip_address(self._base_address + index))
 
     def kind(self, index: int) -> str:
-        """satellite or ground."""
-        return "satellite" if index < self._geometry.n_sat else "ground"
+        """satellite, ground, pop or user."""
+        return self._geometry.kind[index]
 
     def require(self, name: object) -> int:
         """The node's index. Raises KeyError with a text for the user."""
