@@ -8,7 +8,7 @@ are chosen. That the median is right is therefore no evidence for the model.
 
 When the satellite changes is no result either: epochs are a rule (published), taken as it is. What comes from the orbits
 is how often another satellite is highest, about one epoch in four, and how far RTT jumps then, against its drift
-within an epoch. Reality changes satellites more often than that: its scheduler also weighs load, which is not in here.
+within an epoch. Starlink's own choice of satellite is not public; another policy changes more or less often.
 
 Not in here: rain, and the emulator. No terminal, process or packet is involved, only geometry.
 Run: python docs/design/starlink_calibration.py [draw]     draw: writes docs/images/starlink_rtt.svg
