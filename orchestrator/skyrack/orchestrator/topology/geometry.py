@@ -70,7 +70,7 @@ class Geometry:
             links.acquisition_min_s, links.acquisition_max_s, scenario.seed, self.constellation.names
         )
         self._look_back = math.ceil(links.acquisition_max_s / links.epoch_s)
-        self._ground_limits = GroundLimits(links.elevation_mask_deg, links.ground_range_km)
+        self.ground_limits = GroundLimits(links.elevation_mask_deg, links.ground_range_km)
         self._jd, self._fraction = julian_date(self.start)
         self._knots = KnotRing(lambda t_s: self.constellation.teme_km(t_s)[0])
         still = [index for index, shell in enumerate(scenario.shells) if shell.kind == "geostationary"]
@@ -120,9 +120,13 @@ class Geometry:
             velocity = np.zeros_like(position)
         return (position, velocity) if np.ndim(t_s) else (position[0], velocity[0])
 
+    def satellites_itrf_km(self, t_s: float) -> Floats:
+        """Earth-fixed positions (n_sat, 3) at one instant."""
+        return rotate_z(self._knots.positions_km(t_s), -self._gmst_rad(t_s))
+
     def geodetic(self, t_s: float) -> tuple[Floats, Floats, Floats]:
         """Latitude and longitude in degrees and altitude in km (n_nodes,) over the WGS84 ellipsoid."""
-        satellite_km = rotate_z(self._knots.positions_km(t_s), -self._gmst_rad(t_s))
+        satellite_km = self.satellites_itrf_km(t_s)
         lat_deg, lon_deg, altitude_km = itrf_to_geodetic(satellite_km)
         return (
             np.concatenate([lat_deg, self.stations.lat_deg]),
@@ -241,7 +245,7 @@ class Geometry:
         angle = self._gmst_rad(t_s)
         station_km = rotate_z(self.stations.itrf_km, angle)
         up = rotate_z(self.stations.up_itrf, angle)
-        return self._ground_limits.visible(station_km, up, self._knots.positions_km(t_s))
+        return self.ground_limits.visible(station_km, up, self._knots.positions_km(t_s))
 
     def _gmst_rad(self, t_s: ArrayLike) -> Floats:
         return gmst_rad(self._jd, self._fraction + np.asarray(t_s, dtype=np.float64) / SECONDS_PER_DAY)

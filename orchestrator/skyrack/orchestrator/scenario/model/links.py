@@ -222,12 +222,9 @@ class Links(Section):
         if self.acquisition_min_s > self.acquisition_max_s:
             context = {
                 "key": "acquisition_min_s",
-                "least": f"{self.acquisition_min_s:g}",
                 "most": f"{self.acquisition_max_s:g}",
             }
-            raise PydanticCustomError(
-                "acquisition", "acquisition_min_s {least} is longer than acquisition_max_s {most}", context
-            )
+            raise PydanticCustomError("acquisition", "must be at most acquisition_max_s, {most} s", context)
         return self
 
     def queue_limit_bytes(self, rate_bps: float) -> int:
