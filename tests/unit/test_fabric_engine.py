@@ -227,8 +227,8 @@ def test_packets_in_flight_survive_a_change_of_routes_and_take_the_new_way_from_
     engine = mesh(5, edges, (0, 4))
     by_north = shortest_routes(5, [edges[0], edges[1], edges[2], Edge(6, 6), edges[4]], (0, 4))
     by_south = shortest_routes(5, [edges[0], edges[1], Edge(6, 6), edges[3], edges[4]], (0, 4))
-    engine.routes = by_north
-    engine.at(1.0015, lambda _: setattr(engine, "routes", by_south))
+    engine.follow(by_north)
+    engine.at(1.0015, lambda _: engine.follow(by_south))
     engine.ingress(1.0, 0, packet(0, 4, size=20, ttl=9))
     (arrived,) = run(engine)
     assert arrived.train.ttl == 9 - 5 + 0
@@ -237,10 +237,10 @@ def test_packets_in_flight_survive_a_change_of_routes_and_take_the_new_way_from_
 
 def test_a_route_loop_ends_by_time_to_live_and_the_sender_hears_of_it() -> None:
     engine = mesh(4, [Edge(0, 1), Edge(1, 2), Edge(2, 3)], (0, 3))
-    engine.routes[4 + 2] = 3  # towards node 3, node 2 sends back to node 1
+    engine.views[2][4 + 2] = 3  # towards node 3, node 2 sends back to node 1
     engine.ingress(0.0, 0, packet(0, 3, ttl=20))
     arrived = run(engine)
-    assert engine.drops["ttl"] == 1
+    assert (engine.drops["loop"], engine.drops["ttl"]) == (1, 0)
     assert [(d.node, d.train.data[VNET_BYTES + 20]) for d in arrived] == [(0, 11)]
 
 
@@ -290,8 +290,9 @@ def test_a_link_number_given_to_another_pair_does_not_move_packets_to_another_pl
 
 def test_a_new_epoch_decides_the_way_to_a_bare_satellite_at_its_instant() -> None:
     engine = mesh(3, [Edge(0, 1), Edge(1, 2), Edge(0, 2, delay_s=0.1)], (0,))
-    engine.routes, direct = array("I", [NO_LINK, 1, 3]), array("I", [NO_LINK, 1, 5])
-    engine.at(1.0, lambda _: setattr(engine, "routes", direct))
+    engine.follow(array("I", [NO_LINK, 1, 3]))
+    direct = array("I", [NO_LINK, 1, 5])
+    engine.at(1.0, lambda _: engine.follow(direct))
     # Read before the loop has carried out what was due at 1.0.
     engine.ingress(1.1, 0, echo_request(0, 2))
     (arrived,) = run(engine)
