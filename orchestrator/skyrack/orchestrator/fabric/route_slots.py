@@ -2,7 +2,7 @@
 
 The orchestrator keeps this account from the orders it gave; the fabric does not have to be asked. Orders:
 
-    set_routes(at)       every node follows the table from `at` on; adoptions told before that are not carried out by then are void
+    set_routes(at)       every node follows the table from `at` on; adoptions told before and still to come then are void
     adopt(at per node)   node i follows it from at[i] on
 """
 
