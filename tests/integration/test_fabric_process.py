@@ -447,8 +447,9 @@ async def test_nodes_follow_new_routes_each_from_its_own_instant_on() -> None:
     async with open_row(Row(hops=2)) as world:
         with Pinger(world, 0) as pinger:
             assert pinger.ping(2) is not None
-            nowhere = np.full((2, 3), NO_LINK, np.uint32)
-            world.fabric.adopt_routes(np.array([np.inf, world.now_s() - 1.0, np.inf]), nowhere)
+            table = np.full((2, 3), NO_LINK, np.uint32)
+            table[0, 1] = 1  # back to node 0
+            world.fabric.adopt_routes(np.array([np.inf, world.now_s() - 1.0, np.inf]), table)
             await counters(world)
             answer = pinger.ping(2)
             assert answer is not None
