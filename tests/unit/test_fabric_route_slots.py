@@ -70,3 +70,11 @@ def test_more_announced_tables_than_slots_are_an_error_and_overwrite_nothing() -
         account.take(0.0)
     account.settle(11.0)
     assert account.take(11.0) not in {order.slot for order in account._orders}
+
+
+def test_an_announced_epoch_that_is_rerouted_again_and_again_needs_no_more_slots() -> None:
+    account = RouteSlots(N)
+    for k in range(100):
+        now_s = k * 0.01
+        account.follow(now_s + 0.005, account.take(now_s))
+        account.follow(15.0, account.take(now_s))

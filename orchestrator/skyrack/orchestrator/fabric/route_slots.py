@@ -77,7 +77,8 @@ class RouteSlots:
         return stays
 
     def follow(self, at_s: float, slot: int) -> None:
-        """All nodes, from `at_s` on."""
+        """All nodes, from `at_s` on; what was announced for the same instant will not be seen."""
+        self._orders = [order for order in self._orders if not (order.for_all and order.at_s[0] == at_s)]
         self._tell(np.full(len(self.current), at_s), slot, for_all=True)
 
     def adopt(self, at_s: NDArray[np.float64], slot: int) -> None:
