@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from skyrack.orchestrator.routing.plan import plan_records
 from skyrack.orchestrator.routing.paths import path_of
+from skyrack.orchestrator.routing.plan import plan_records
 from skyrack.orchestrator.scenario import Scenario, load_scenario
 from skyrack.orchestrator.topology.acquisition import AcquisitionTimes, Sighted, acquire
 from skyrack.orchestrator.topology.epoch import LASER
@@ -72,7 +72,7 @@ def test_a_new_laser_has_light_after_12_to_30_seconds_and_not_before() -> None:
         pointing_rate_max_deg_s=LEFT_OF_PARTNERS_DEG_S, acquisition_min_s=0, acquisition_max_s=0
     ))  # fmt: skip
     assert _lasers(geometry, 0.0), "dark at the start"
-    able_since: dict[tuple[int, int], float] = {pair: -np.inf for pair in _lasers(instant, 0.0)}
+    able_since: dict[tuple[int, int], float] = dict.fromkeys(_lasers(instant, 0.0), -np.inf)
     waits: list[float] = []
     before = _lasers(geometry, 0.0)
     for second in range(1, 3000):

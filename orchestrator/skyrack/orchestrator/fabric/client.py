@@ -213,6 +213,7 @@ class FabricClient:
         }
         if links:
             result["links"] = dict(zip(LINK_COUNTERS, a["link_counters"].tolist(), strict=True))
+            result["parameters"] = dict(zip(PARAMETERS, a["link_parameters"].tolist(), strict=True))
         return result
 
     def _now_s(self) -> float:

@@ -97,6 +97,10 @@ class Engine:
                 if self.delay_s[number] >= 0.0:
                     self.delay_s[number] += extra_s
 
+    def extra_s(self, number: int) -> float:
+        """What `set_extra` said of a link, 0 where nothing."""
+        return self._extra_s.get(number, 0.0)
+
     def follow(self, table: Any) -> None:
         """Let every node follow `table` from now on."""
         self.views[:] = [table] * self.n_nodes

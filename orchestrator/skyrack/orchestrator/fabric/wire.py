@@ -85,6 +85,7 @@ class SharedArrays:
             ("lateness", "f8", (config.n_buckets,)),
             ("ingress_lag", "f8", (config.n_buckets,)),
             ("link_counters", "f8", (len(LINK_COUNTERS), m)),
+            ("link_parameters", "f8", (len(PARAMETERS), m)),  # as the fabric has them
             ("node_counters", "f8", (len(NODE_COUNTERS), len(config.names))),
             ("adopt_at", "f8", (ROUTE_SLOTS, len(config.names))),
             ("src", "u4", (m,)),
