@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SEGMENT_SLOTS = 16
-ROUTE_SLOTS = 16
+ROUTE_SLOTS = 32  # epochs announced ahead, and views that are being adopted
 MAX_MESSAGE_BYTES = 65536
 IDS_PER_MESSAGE = 4096
 PARAMETERS = ("s_per_byte", "queue_s", "loss_ratio", "extra_s")

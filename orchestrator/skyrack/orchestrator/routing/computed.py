@@ -6,9 +6,9 @@
 
 A probe is walked hop by hop on its own clock. The route is the one in force when it reaches each node; the distance is
 that of the two nodes, by SGP4, at the orbit instant at which it leaves; the reply does the same from the instant the
-probe arrives. A fault of a link counts as it is when the probe comes to it. No
-queueing, no processing. Nothing is shared with the fabric but the epochs: no linear segments, no
-interpolation between knots.
+probe arrives. Each node has the route of what it has heard by then; a fault of a link counts as it is when the probe comes
+to it. No queueing, no processing. Nothing is shared with the fabric but the epochs: no linear segments, no interpolation
+between knots.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class _Flight:
                 [ways[probe].get(int(node[probe]), -1) for probe in moving.tolist()], dtype=np.int64
             )
         onward = np.full(len(moving), -1)
-        numbers = self._history.epoch_numbers(self.t_s[moving])
+        numbers = self._history.epoch_numbers(self.t_s[moving], node[moving])
         for number in np.unique(numbers[numbers >= 0]).tolist():
             epoch = self._history.epochs[number]
             row = epoch.row_of(self._destination)
@@ -173,7 +173,7 @@ class _Flight:
     def _ways_to_bare(self, moving: NDArray[np.int_]) -> Mapping[int, Mapping[int, int]] | None:
         """Per packet its next hops by node, when the destination has no tree; None when it has."""
         history = self._history
-        numbers = history.epoch_numbers(self.t_s[moving])
+        numbers = history.epoch_numbers(self.t_s[moving], np.full(len(moving), self._source))
         bare = [n for n in np.unique(numbers[numbers >= 0]).tolist() if self._is_bare(history.epochs[n])]
         if not bare or self._source == self._destination:
             return None

@@ -8,6 +8,9 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from skyrack.orchestrator.routing.computed import computed_rtt
 from skyrack.orchestrator.routing.condition import Condition
 from skyrack.orchestrator.routing.force_log import ForceLog, Way
@@ -38,6 +41,10 @@ class Oracle:
         """Links and routes that hold from `at_s` on; what is long over is forgotten."""
         self._log.record(at_s, epoch)
         self._log.prune(now_s - KEPT_S)
+
+    def adopted(self, when_s: NDArray[np.float64], epoch: Epoch) -> None:
+        """Routes that nodes take up one by one, node i at when_s[i]; infinite: it does not."""
+        self._log.adopt(when_s, epoch)
 
     def epoch_at(self, run_s: float) -> Epoch | None:
         """Links and routes in force at `run_s`; None before the first."""

@@ -202,6 +202,14 @@ class Links(Section):
         ge=0,
         le=3600,
     )
+    flood_processing_s: Number = key(
+        "How long each node takes to pass on that something has failed or is back; light carries it from node to node.",
+        unit="s",
+        source="D: half a millisecond for check, update and queue of a link-state message",
+        default=0.0005,
+        ge=0,
+        le=60,
+    )
     zero_delay: Flag = key(
         "Make every propagation delay 0, to measure the host's own floor.", source="D", default=False
     )
