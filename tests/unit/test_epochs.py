@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from skyrack.orchestrator.scenario import Scenario, load_scenario
 from skyrack.orchestrator.topology.epoch import GROUND, LASER, Epoch
+from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.orchestrator.topology.grid_clock import GridClock
 
@@ -172,7 +173,7 @@ def test_links_are_sorted_lasers_first_and_satellites_first() -> None:
 
 def test_dark_nodes_lose_their_links_and_nothing_else_changes() -> None:
     geometry = Geometry(load_scenario("iridium"))
-    whole, without = geometry.epoch(0.0), geometry.epoch(0.0, frozenset({34, 66}))
+    whole, without = geometry.epoch(0.0), geometry.epoch(0.0, Failures(frozenset({34, 66})))
     gone = np.isin(whole.a, [34, 66]) | np.isin(whole.b, [34, 66])
     assert gone.any()
     assert np.array_equal(without.a, whole.a[~gone])

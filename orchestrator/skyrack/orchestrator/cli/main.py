@@ -11,6 +11,7 @@ from typer.main import get_command
 from skyrack.orchestrator.cli import (
     coverage,
     down,
+    fault,
     load,
     path,
     ping,
@@ -53,6 +54,7 @@ for verb, function in (
     ("ping", ping.ping),
     ("exec", run_in.execute),
     ("load", load.app),
+    ("fault", fault.app),
     ("render", render.app),
     ("version", show.version),
 ):

@@ -1,4 +1,4 @@
-"""What was in force when: the epochs a run applied, nodes that were dark, times the fabric was down.
+"""What was in force when: the epochs a run applied, nodes that were dark, faults of links, times the fabric was down.
 
 The run appends as things happen; the oracle (computed.py) reads. Times are run seconds.
 """
@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skyrack.orchestrator.routing.condition import AS_ALWAYS, Condition
 from skyrack.orchestrator.topology.epoch import Epoch
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Way = tuple[int, int]  # one direction of a link: from node, to node
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,22 @@ class Intervals:
 
 
 @dataclass(frozen=True, slots=True)
+class Steps:
+    """`conditions[i]` holds from `since_s[i]` until `since_s[i + 1]`; before the first the link is as always."""
+
+    since_s: Floats
+    conditions: tuple[Condition, ...]
+
+    def numbers(self, t_s: Floats) -> NDArray[np.int_]:
+        """Which condition held at instants (m,); -1 before the first."""
+        return np.searchsorted(self.since_s, t_s, side="right") - 1
+
+    def at(self, number: int) -> Condition:
+        """The condition that `numbers` means."""
+        return self.conditions[number] if number >= 0 else AS_ALWAYS
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """A frozen copy of the log: `epochs[i]` is in force from `since_s[i]` until `since_s[i + 1]`."""
 
@@ -44,6 +62,7 @@ class History:
     epochs: tuple[Epoch, ...]
     dark: Mapping[int, Intervals]
     fabric_down: Intervals
+    conditions: Mapping[Way, Steps] = field(default_factory=dict)
 
     def epoch_numbers(self, t_s: Floats) -> NDArray[np.int_]:
         """Which epoch was in force at instants (m,); -1 before the first."""
@@ -58,6 +77,7 @@ class ForceLog:
         self._epochs: list[tuple[float, Epoch]] = []
         self._dark: dict[int, list[list[float]]] = {}
         self._down: list[list[float]] = []
+        self._conditions: dict[Way, list[tuple[float, Condition]]] = {}
 
     def record(self, run_s: float, epoch: Epoch) -> None:
         """From `run_s` on, the fabric uses the links and routes of `epoch`.
@@ -79,6 +99,13 @@ class ForceLog:
         with self._lock:
             _close(self._dark.get(node, []), run_s)
 
+    def condition(self, run_s: float, way: Way, condition: Condition) -> None:
+        """From `run_s` on, packets meet `condition` on that direction of a link."""
+        with self._lock:
+            steps = self._conditions.setdefault(way, [])
+            assert not steps or run_s >= steps[-1][0], "faults are recorded in order of time"
+            steps.append((run_s, condition))
+
     def fabric_down(self, run_s: float) -> None:
         """From `run_s` on, nothing moves, and what was in flight is lost."""
         with self._lock:
@@ -96,6 +123,11 @@ class ForceLog:
             del self._epochs[: max(current, 0)]
             for intervals in (*self._dark.values(), self._down):
                 intervals[:] = [interval for interval in intervals if interval[1] >= before_s]
+            for way, steps in list(self._conditions.items()):
+                held = sum(since_s <= before_s for since_s, _ in steps) - 1
+                del steps[: max(held, 0)]
+                if len(steps) == 1 and steps[0][0] <= before_s and steps[0][1] == AS_ALWAYS:
+                    del self._conditions[way]
 
     def epoch_at(self, run_s: float) -> Epoch | None:
         """What is in force at `run_s`; None before the first epoch."""
@@ -110,6 +142,10 @@ class ForceLog:
                 tuple(epoch for _, epoch in self._epochs),
                 {node: _frozen(intervals) for node, intervals in self._dark.items() if intervals},
                 _frozen(self._down),
+                {
+                    way: Steps(np.array([since_s for since_s, _ in steps]), tuple(c for _, c in steps))
+                    for way, steps in self._conditions.items()
+                },
             )
 
 

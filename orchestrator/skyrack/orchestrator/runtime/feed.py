@@ -3,18 +3,21 @@
 next fabric --up--> feed it --ended--> all lasers dark, next fabric
                       ^
 lit, dark (after the detection time) --> routes
+faults --> the fabric's links and nodes at one instant; what they darken --> routes, as above
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Set
 from concurrent.futures import Executor
 from typing import Any
 
 from skyrack.orchestrator.clock import RealClock
 from skyrack.orchestrator.fabric.client import FabricClient
+from skyrack.orchestrator.routing.condition import AS_ALWAYS, Condition
+from skyrack.orchestrator.routing.force_log import Way
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.mesh import MeshDriver
 from skyrack.orchestrator.runtime.oracle import Oracle
@@ -23,6 +26,7 @@ from skyrack.orchestrator.runtime.progress import Progress
 from skyrack.orchestrator.runtime.roster import Roster
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.orchestrator.topology.epoch import Epoch
+from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 
 FABRIC_RESTART_S = 0.2
@@ -54,7 +58,9 @@ class Feed:
         self._events = events
         self._clock = clock
         self._worker = worker
-        self._dark: set[int] = set()
+        self._gone: set[int] = set()  # nodes without a process that is attached
+        self._darkened: set[int] = set()  # nodes that a fault keeps dark
+        self._conditions: dict[Way, Condition] = {}  # faults of links in force
         self._rerouting = asyncio.Lock()
         self._tasks: asyncio.TaskGroup | None = None
         self._driver: MeshDriver | None = None
@@ -103,7 +109,10 @@ class Feed:
             self._worker,
             self._roster.link_capacity,
             self._in_force,
+            self._conditions,
         )
+        if self._darkened:
+            fabric.set_lit(self._clock.run_s(), sorted(self._darkened), False)
         return fabric
 
     async def _serve(self, fabric: FabricClient) -> None:
@@ -135,12 +144,56 @@ class Feed:
         self._nodes.attached(node, lit)
         self._events.add("node_lit" if lit else "node_dark", run_s=at_s, node=node.name)
         if lit:
-            self.oracle.lit(at_s, index)
-            self._dark.discard(index)
+            self._gone.discard(index)
+            if index not in self._darkened:
+                self.oracle.lit(at_s, index)
         else:
+            self._gone.add(index)
             self.oracle.dark(at_s, index)
-            self._dark.add(index)
-        self._start(self._reroute_after(0.0 if lit else self._scenario.links.detection_s), "reroute")
+        self._notice(worse=not lit)
+
+    def apply(self, at_s: float, conditions: Mapping[Way, Condition], dark: Set[int], lit: Set[int]) -> None:
+        """Faults: from `at_s` on these directions of links are so, these nodes are dark, those no more.
+
+        Nobody has planned it: routes follow what goes dark after the detection time.
+        """
+        down = self._down_links()
+        for way, condition in conditions.items():
+            if condition == AS_ALWAYS:
+                self._conditions.pop(way, None)
+            else:
+                self._conditions[way] = condition
+        self._darkened = (self._darkened | dark) - lit
+        if self._driver is not None:
+            self._driver.set_conditions(at_s, conditions)
+        self.oracle.conditions(at_s, conditions)
+        for nodes, on in ((dark, False), (lit, True)):
+            if nodes and self.fabric is not None:
+                self.fabric.set_lit(at_s, sorted(nodes), on)
+        for node in dark:
+            self.oracle.dark(at_s, node)
+        for node in lit - self._gone:
+            self.oracle.lit(at_s, node)
+        after = self._down_links()
+        if down != after:
+            self.oracle.rerouted(at_s)  # what is in flight at that instant may be lost or not
+        if dark or after - down:
+            self._notice(worse=True)
+        if lit or down - after:
+            self._notice(worse=False)
+
+    @property
+    def failures(self) -> Failures:
+        """What is out of service now, whether routes know of it or not."""
+        return Failures(frozenset(self._gone | self._darkened), self._down_links())
+
+    def _down_links(self) -> frozenset[tuple[int, int]]:
+        return frozenset(
+            (min(way), max(way)) for way, condition in self._conditions.items() if condition.down
+        )
+
+    def _notice(self, *, worse: bool) -> None:
+        self._start(self._reroute_after(self._scenario.links.detection_s if worse else 0.0), "reroute")
 
     def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Its failure is the feed's. Nothing is started any more once the feed ends."""
@@ -152,7 +205,7 @@ class Feed:
     async def _miss_absent(self) -> None:
         """After a fabric's start: nodes that died while there was none have not been reported dark by anybody."""
         await self._clock.sleep(REATTACH_S)
-        self._dark |= {node.index for node in self._nodes.book.by_name.values() if not node.attached}
+        self._gone |= {node.index for node in self._nodes.book.by_name.values() if not node.attached}
         await self._reroute()
 
     async def _reroute_after(self, seconds: float) -> None:
@@ -163,7 +216,7 @@ class Feed:
         async with self._rerouting:  # those who waited meanwhile find nothing left to do
             if self._driver is not None:
                 self.oracle.rerouted(self._clock.run_s())
-                await self._driver.set_dark(frozenset(self._dark))
+                await self._driver.set_failures(self.failures)
                 self.oracle.rerouted(self._clock.run_s())
 
     def _in_force(self, at_s: float, epoch: Epoch) -> None:

@@ -9,8 +9,9 @@ Geometry is computed in one worker thread; what the fabric is told holds from a 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -20,9 +21,13 @@ from numpy.typing import NDArray
 from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.fabric.client import FabricClient
 from skyrack.orchestrator.fabric.wire import ROUTE_SLOTS, SEGMENT_SLOTS
+from skyrack.orchestrator.routing.condition import AS_ALWAYS, Condition
+from skyrack.orchestrator.routing.force_log import Way
+from skyrack.orchestrator.routing.link_model import LinkModel
 from skyrack.orchestrator.runtime.numbering import LinkNumbering, NumberedEpoch
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.orchestrator.topology.epoch import Epoch
+from skyrack.orchestrator.topology.failures import NO_FAILURES, Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 
 LEAD_S = 2.0
@@ -33,6 +38,7 @@ SEGMENTS_AHEAD = SEGMENT_SLOTS - 2
 EPOCHS_AHEAD = ROUTE_SLOTS // 2 - 2  # a reroute sends all of them once more
 HOP_SLACK_S = 3e-4
 REROUTE_MARGIN_S = 0.005
+NO_CONDITIONS: Mapping[Way, Condition] = {}
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,10 @@ class Interval:
 
 
 class MeshDriver:
-    """Feeds one fabric process. `in_force` hears of every epoch and reroute as (run_s, epoch)."""
+    """Feeds one fabric process. `in_force` hears of every epoch and reroute as (run_s, epoch).
+
+    `conditions`: faults that act on links already.
+    """
 
     def __init__(
         self,
@@ -59,6 +68,7 @@ class MeshDriver:
         executor: Executor,
         capacity: int,
         in_force: Callable[[float, Epoch], None],
+        conditions: Mapping[Way, Condition] = NO_CONDITIONS,
     ) -> None:
         self._geometry = geometry
         self._fabric = fabric
@@ -75,7 +85,10 @@ class MeshDriver:
         self._epoch: Epoch | None = None  # links of the newest epoch, as if no node were dark
         self._pairs = np.empty(0, np.int64)
         self._sent: list[tuple[float, Epoch, NumberedEpoch]] = []  # epochs that are or will be in force
-        self._dark: frozenset[int] = frozenset()
+        self._failures = NO_FAILURES
+        self._model = LinkModel.of(scenario)
+        self._conditions = dict(conditions)  # of directions of links, by faults
+        self._made_s: dict[int, float] = {}  # when the fabric makes a pair's links
         self._lock = asyncio.Lock()
         self._extra_s = self._extra_delays(scenario)
 
@@ -116,24 +129,41 @@ class MeshDriver:
                 self._in_force(interval.at_s, interval.begins.epoch)
             self._next_s = interval.end_s
 
-    async def set_dark(self, dark: frozenset[int]) -> None:
-        """Route around these nodes from now on, in the epoch in force and in those already sent."""
+    async def set_failures(self, failures: Failures) -> None:
+        """Route around what has failed from now on, in the epoch in force and in those already sent."""
         loop = asyncio.get_running_loop()
         async with self._lock:
-            if dark == self._dark:
+            if failures == self._failures:
                 return
-            self._dark = dark
+            self._failures = failures
             now = self._clock.run_s()
             while len(self._sent) > 1 and self._sent[1][0] <= now:
                 self._sent.pop(0)
             sent = list(self._sent)
             for i, (at_s, full, _) in enumerate(sent):
-                epoch = await loop.run_in_executor(self._executor, self._geometry.epoch, full.t0_s, dark)
+                epoch = await loop.run_in_executor(self._executor, self._geometry.epoch, full.t0_s, failures)
                 numbered = self._numbering.translate(full, epoch)
                 from_s = max(at_s, self._clock.run_s() + REROUTE_MARGIN_S)
                 self._sent[i] = (at_s, full, numbered)
                 self._fabric.set_routes(from_s, numbered.routes)
                 self._in_force(from_s, numbered.epoch)
+
+    def set_conditions(self, at_s: float, changed: Mapping[Way, Condition]) -> None:
+        """From `at_s` on faults make these directions of links so, all at one instant; links not in use yet keep it in mind."""
+        ids: list[int] = []
+        for (src, dst), condition in changed.items():
+            if condition == AS_ALWAYS:
+                self._conditions.pop((src, dst), None)
+            else:
+                self._conditions[src, dst] = condition
+            pair = self._numbering.of(min(src, dst), max(src, dst))
+            # One that is to be made later is made as it is then.
+            if pair is not None and self._made_s.get(pair, math.inf) <= at_s:
+                number = 2 * pair + (src > dst)
+                self._describe(number, src, dst)
+                ids.append(number)
+        if ids:
+            self._fabric.set_parameters(at_s, ids)
 
     def pair_number(self, a: int, b: int) -> int | None:
         """The number of the pair of nodes in use, if it is."""
@@ -146,7 +176,9 @@ class MeshDriver:
         begins = None
         if self._epoch is None or t_s >= self._epoch.t1_s - 1e-6:
             self._epoch = geometry.epoch(t_s + 1e-6 if self._epoch is not None else t_s)
-            routed = geometry.epoch(t_s + 1e-6, self._dark) if self._dark else self._epoch
+            routed = self._epoch
+            if self._failures != NO_FAILURES:
+                routed = geometry.epoch(t_s + 1e-6, self._failures)
             begins = self._numbering.number(self._epoch, routed)
             self._pairs = begins.pairs
         epoch = self._epoch
@@ -170,24 +202,40 @@ class MeshDriver:
         return Interval(at_s, end_s, delays, slopes, min(HOP_SLACK_S, shortest / 2), begins)
 
     def _begin(self, at_s: float, numbered: NumberedEpoch) -> None:
-        arrays, links = self._fabric.arrays, self._links
+        arrays = self._fabric.arrays
         ids: list[int] = []
         if numbered.fresh:
             place = {int(number): i for i, number in enumerate(numbered.pairs)}
             for pair in sorted(numbered.fresh):
                 i = place[pair]
                 a, b = int(numbered.links.a[i]), int(numbered.links.b[i])
-                rate_bps = links.ground_rate_bps if numbered.links.kind[i] else links.laser_rate_bps
                 for number, (src, dst) in ((2 * pair, (a, b)), (2 * pair + 1, (b, a))):
                     arrays["src"][number], arrays["dst"][number] = src, dst
-                    arrays["s_per_byte"][number] = 8.0 * links.byte_scale / rate_bps
-                    arrays["queue_s"][number] = links.queue_limit_bytes(rate_bps) * 8.0 / rate_bps
-                    arrays["loss_ratio"][number] = links.loss_ratio
+                    self._describe(number, src, dst)
                     ids.append(number)
+                self._made_s[pair] = at_s
             self._fabric.set_links(at_s, ids)
         now = self._clock.run_s()
         self._sent = [entry for i, entry in enumerate(self._sent) if self._still_needed(i, now)]
         self._sent.append((at_s, numbered.links, numbered))
+
+    def _describe(self, number: int, src: int, dst: int) -> None:
+        """Write one direction's parameters into the memory, as the scenario and faults have them."""
+        arrays, links = self._fabric.arrays, self._links
+        condition = self._conditions.get((src, dst), AS_ALWAYS)
+        ground = max(src, dst) >= self._geometry.n_sat
+        rate_bps = links.ground_rate_bps if ground else links.laser_rate_bps
+        queue_bytes = links.queue_limit_bytes(
+            rate_bps
+        )  # a fault of the rate leaves the memory as large as it is
+        s_per_byte = self._model.serialisation_s_per_byte(ground=ground, condition=condition)
+        arrays["s_per_byte"][number] = s_per_byte
+        arrays["queue_s"][number] = queue_bytes / links.byte_scale * s_per_byte
+        lost = condition.loss_ratio or 0.0
+        arrays["loss_ratio"][number] = (
+            1.0 - (1.0 - links.loss_ratio) * (1.0 - lost) if lost else links.loss_ratio
+        )
+        arrays["extra_s"][number] = -math.inf if condition.down else condition.extra_s
 
     def _still_needed(self, i: int, now_s: float) -> bool:
         """Whether the i-th sent epoch is in force or to come."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
 from skyrack.orchestrator.routing.computed import computed_rtt
-from skyrack.orchestrator.routing.force_log import ForceLog
+from skyrack.orchestrator.routing.condition import Condition
+from skyrack.orchestrator.routing.force_log import ForceLog, Way
 from skyrack.orchestrator.routing.link_model import LinkModel
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.orchestrator.topology.epoch import Epoch
@@ -51,6 +52,11 @@ class Oracle:
         """The node is back."""
         self._log.lit(at_s, node)
         self._changes_s.append(at_s)
+
+    def conditions(self, at_s: float, conditions: Mapping[Way, Condition]) -> None:
+        """Faults make these directions of links so; it is exact, so only what darkens a link makes probes unsettled."""
+        for way, condition in conditions.items():
+            self._log.condition(at_s, way, condition)
 
     def fabric_down(self, at_s: float) -> None:
         """Nothing moves any more."""

@@ -23,6 +23,7 @@ from skyrack.orchestrator.routing.trees import next_hops
 from skyrack.orchestrator.scenario.model.scenario import Scenario
 from skyrack.orchestrator.topology.acquisition import Acquisitions, AcquisitionTimes, Sighted, acquire
 from skyrack.orchestrator.topology.epoch import GROUND, LASER, Epoch
+from skyrack.orchestrator.topology.failures import NO_FAILURES, Failures
 from skyrack.orchestrator.topology.grid_clock import GridClock
 from skyrack.orchestrator.topology.inhabited import inhabited_satellites
 from skyrack.orchestrator.topology.latest import Latest
@@ -155,26 +156,25 @@ class Geometry:
             lit &= ~np.isin(keys, acquiring[:, 0] * self.n_sat + acquiring[:, 1])
         return _links(pairs[lit], *self._visible_at(t_s), self.n_sat)
 
-    def epoch(self, t_s: float, dark: frozenset[int] = frozenset()) -> Epoch:
-        """Links and routes in force at `t_s`, without the links of `dark` nodes.
+    def epoch(self, t_s: float, failures: Failures = NO_FAILURES) -> Epoch:
+        """Links and routes in force at `t_s`, without those that have failed.
 
         Epochs end at the UTC grid of `links.epoch_s` and at seconds where the set of lit lasers changes. A ground link
         is in force over a whole period of the grid if it is in sight from the period's start to its end.
         """
         number = self.grid_clock.number_at(t_s)
-        return self._epoch((number, self._window(number).part_at(t_s), dark))
+        return self._epoch((number, self._window(number).part_at(t_s), failures))
 
     def acquisitions(self, t_s: float) -> Acquisitions:
         """The acquisitions that begin in, or are under way at the start of, the grid's period that holds `t_s`."""
         return self._window(self.grid_clock.number_at(t_s)).acquisitions
 
-    def _build_epoch(self, key: tuple[int, int, frozenset[int]]) -> Epoch:
-        number, part, dark = key
+    def _build_epoch(self, key: tuple[int, int, Failures]) -> Epoch:
+        number, part, failures = key
         window = self._window(number)
         a, b, kind = _links(window.pairs[window.lit[part]], window.station, window.satellite, self.n_sat)
-        if dark:
-            out = np.fromiter(dark, dtype=np.int32)
-            alive = ~(np.isin(a, out) | np.isin(b, out))
+        if failures != NO_FAILURES:
+            alive = failures.spare(a, b)
             a, b, kind = a[alive], b[alive], kind[alive]
         t0_s = window.bounds_s[part]
         delay_s = _delay_s(self.positions_km(t0_s), a, b)
