@@ -63,19 +63,23 @@ def test_starlink_s_first_shell_sees_nobody_far_beyond_its_inclination() -> None
 
 
 def test_outages_are_counted_in_steps_from_loss_to_return() -> None:
-    """A satellite that is away for two steps of three."""
-    above, below = np.array([[7000.0, 0, 0]]), np.array([[np.nan] * 3])
-    seen = [True, False, False, True, False, False, True]
-    ground = Ground.grid(5.0)
+    """A satellite overhead that is away twice, for two steps each; at the end an outage is cut off."""
+    ground = Ground.grid(90.0)
+    north = Ground(
+        ground.lat_deg[1:], np.ones(1), np.zeros(1, dtype=np.int64), ground.itrf_km[-1:], ground.up[-1:]
+    )
+    above, gone = 1.2 * north.itrf_km, np.full((1, 3), np.nan)
+    seen = [True, False, False, True, False, False, True, False]
     found = coverage(
-        lambda t_s: above if seen[int(t_s / 60)] else below,
-        [60.0 * i for i in range(7)],
+        lambda t_s: above if seen[int(t_s / 60)] else gone,
+        [60.0 * i for i in range(len(seen))],
         60.0,
-        ground,
+        north,
         GroundLimits(25.0),
     )
-    row = found.rows[len(found.rows) // 2]
-    assert (row.outage_p50_s, row.outage_max_s) == (120.0, 420.0), "elsewhere it is dark for the whole span"
+    (row,) = found.rows
+    assert (row.outages, row.outage_p50_s, row.outage_max_s) == (3, 120.0, 120.0)
+    assert (row.seen_ratio, row.in_view_min, row.in_view_max) == (3 / 8, 0, 1)
     assert found.seen_min_ratio == 0.0
 
 

@@ -20,7 +20,7 @@ from skyrack.orchestrator.topology.epoch import LASER
 from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.orchestrator.topology.pointing import turning_rad_s
 
-SHELL = {"planes": 6, "slots": 10, "altitude_km": 550, "inclination_deg": 70, "phasing": 2}
+SHELL = {"planes": 12, "slots": 10, "altitude_km": 1200, "inclination_deg": 70, "phasing": 2}
 LASERS = {"plus-grid": 4, "ring-diagonal": 4, "tri-grid": 3, "nearest": 3}
 LEFT_OF_PARTNERS_DEG_S = 0.05  # some of SHELL's lasers across turn faster
 
@@ -81,7 +81,7 @@ def test_a_new_laser_has_light_after_12_to_30_seconds_and_not_before() -> None:
         assert lit <= able
         able_since = {pair: able_since.get(pair, t_s) for pair in able}
         waits += [t_s - able_since[pair] for pair in lit - before if able_since[pair] > 0]
-        assert all(t_s - able_since[pair] < 30.0 for pair in able - lit)
+        assert all(t_s - able_since[pair] < 30.0 for pair in able - lit if able_since[pair] > 0)
         before = lit
     assert len(waits) > 20
     assert min(waits) >= 12.0
@@ -166,7 +166,7 @@ def test_lasers_across_drop_near_the_highest_latitudes_and_those_along_never() -
     assert np.median(dark_lat_deg) > 50.0
 
 
-@pytest.mark.parametrize("planes", [2, 5, 6])
+@pytest.mark.parametrize("planes", [2, 5, 6, 12])
 @pytest.mark.parametrize("pattern", ["plus-grid", "ring-diagonal", "tri-grid"])
 def test_a_grid_pattern_joins_all_satellites(pattern: str, planes: int) -> None:
     shell = {**SHELL, "planes": planes, "phasing": 1}
@@ -202,7 +202,7 @@ def test_a_platform_fills_in_what_is_not_given() -> None:
 
 def test_a_geostationary_relay_joins_low_satellites_that_have_no_other_way() -> None:
     """Two lonely low satellites on opposite sides reach each other through the relay, which serves no more than it can."""
-    low = {**SHELL, "name": "leo", "planes": 2, "slots": 3, "phasing": 0}
+    low = {**SHELL, "name": "leo", "altitude_km": 550, "planes": 2, "slots": 3, "phasing": 0}
     geo = {"kind": "geostationary", "name": "geo", "longitudes_deg": [0]}
     relay = {"terminals_per_relay": 2}
     geometry = Geometry(_scenario([low, geo], laser_range_km=100, geo_relay=relay))

@@ -97,10 +97,8 @@ def coverage(
     `satellites_itrf_km` gives positions (n, 3); `progress` is told how many instants are done.
     """
     points = len(ground.row)
-    sums = _Sums(
-        np.full(points, np.iinfo(np.int64).max),
-        *(np.zeros(points, dtype=np.int64) for _ in range(4)),
-    )
+    none = np.zeros(points, dtype=np.int64)
+    sums = _Sums(np.full(points, np.iinfo(np.int64).max), none, none.copy(), none.copy(), none.copy())
     per_point = (ground.weight / np.bincount(ground.row))[ground.row]
     for done, t_s in enumerate(instants_s, 1):
         point, _ = limits.visible(ground.itrf_km, ground.up, satellites_itrf_km(t_s))

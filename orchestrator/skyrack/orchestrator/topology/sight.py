@@ -84,7 +84,8 @@ class LaserLimits:
 
 
 def _relay(a_km: Floats, b_km: Floats) -> Flags:
-    return np.abs(np.linalg.norm(a_km, axis=1) - np.linalg.norm(b_km, axis=1)) > RELAY_STEP_KM
+    step_km: Floats = np.abs(np.linalg.norm(a_km, axis=1) - np.linalg.norm(b_km, axis=1))
+    return step_km > RELAY_STEP_KM
 
 
 @dataclass(frozen=True, slots=True)
