@@ -21,7 +21,9 @@ def _clouds(itrf_km: np.ndarray, correlation_km: float) -> Clouds:
 
 
 def _grid(side: int, spacing_km: float) -> np.ndarray:
-    return np.array([[i * spacing_km, j * spacing_km, 0.0] for i, j in itertools.product(range(side), repeat=2)])
+    return np.array(
+        [[i * spacing_km, j * spacing_km, 0.0] for i, j in itertools.product(range(side), repeat=2)]
+    )
 
 
 def test_a_site_is_clear_for_its_share_of_the_time() -> None:
@@ -55,7 +57,9 @@ def test_seven_independent_sites_reach_three_nines_and_correlated_ones_need_nine
 def test_a_station_added_leaves_the_clouds_of_the_others() -> None:
     grid = _grid(3, 600.0)
     t_s = np.arange(0.0, 30 * DAY_S, 600.0)
-    assert (_clouds(grid, 300.0).blocked_series(t_s)[:8] == _clouds(grid[:8], 300.0).blocked_series(t_s)).all()
+    assert (
+        _clouds(grid, 300.0).blocked_series(t_s)[:8] == _clouds(grid[:8], 300.0).blocked_series(t_s)
+    ).all()
 
 
 def test_an_instant_and_a_series_agree() -> None:

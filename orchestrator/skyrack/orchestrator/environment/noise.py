@@ -61,7 +61,9 @@ class Noise:
 
     def _block(self, number: int) -> Floats:
         """(steps,) of a block: what its own draws make of it, on top of what is left of earlier blocks."""
-        left = sum(self._left(number - back) * self._fade ** (back - 1) for back in range(self._look_back, 0, -1))
+        left = sum(
+            self._left(number - back) * self._fade ** (back - 1) for back in range(self._look_back, 0, -1)
+        )
         return np.asarray(self._fresh(number)[:-1] + left * self._fades[:-1], dtype=np.float64)
 
     def _left_by(self, number: int) -> float:

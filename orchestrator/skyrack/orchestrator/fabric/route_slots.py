@@ -30,33 +30,32 @@ class RouteSlots:
     def __init__(self, n_nodes: int) -> None:
         self.current = np.zeros(n_nodes, np.int64)
         self._since_s = np.full(n_nodes, -np.inf)
-        self._by = np.zeros(n_nodes, np.int64)  # told of the order that each node follows
-        self._adopted = np.zeros(n_nodes, bool)
         self._orders: list[_Order] = []
         self._told = 0
         self._newest = 0
 
     def settle(self, now_s: float) -> None:
-        """Carry out what was due by `now_s`."""
-        for order in self._orders:
-            due = order.at_s <= now_s
-            if not due.any():
-                continue
-            newer = order.at_s >= self._since_s
-            if order.for_all:
-                newer |= self._adopted & (self._by < order.told)
-                for earlier in self._orders:
-                    if not earlier.for_all and earlier.told < order.told:
-                        earlier.at_s[:] = np.inf
-            mask = due & newer
-            self.current[mask], self._by[mask], self._adopted[mask] = (
-                order.slot,
-                order.told,
-                not order.for_all,
-            )
-            self._since_s[mask] = order.at_s[mask]
-            order.at_s[due] = np.inf
+        """Carry out what was due by `now_s`, in the order of time."""
+        due = [order for order in self._orders if order.for_all and order.at_s[0] <= now_s]
+        for order in sorted(due, key=lambda order: (order.at_s[0], order.told)):
+            self._adopt_before(float(order.at_s[0]), order.told)
+            self.current[:], self._since_s[:] = order.slot, order.at_s
+            order.at_s[:] = np.inf
+            for earlier in self._orders:
+                if not earlier.for_all and earlier.told < order.told:
+                    earlier.at_s[:] = np.inf
+        self._adopt_before(now_s, self._told + 1)
         self._orders = [order for order in self._orders if np.isfinite(order.at_s).any()]
+
+    def _adopt_before(self, at_s: float, told: int) -> None:
+        """Carry out adoptions that come before an order of `at_s` that was told as number `told`."""
+        for order in self._orders:
+            if order.for_all:
+                continue
+            due = (order.at_s < at_s) | ((order.at_s == at_s) & (order.told < told))
+            mask = due & (order.at_s >= self._since_s)
+            self.current[mask], self._since_s[mask] = order.slot, order.at_s[mask]
+            order.at_s[due] = np.inf
 
     def take(self, now_s: float) -> int:
         """A slot that nobody follows now or later, the one unused for longest. Raises RuntimeError when there is none."""

@@ -143,21 +143,30 @@ class _Flight:
             group = moving[(node[moving] == here) & (onward == there)]
             ground = here >= geometry.n_sat or there >= geometry.n_sat
             came_s = self.t_s[group]
-            self.t_s[group] += self._size_bytes[group] * model.serialisation_s_per_byte(ground=ground)
+            shares = self._shares(group, here, there)
+            s_per_byte = np.array([model.serialisation_s_per_byte(ground=ground, share=x) for x in shares])
+            self.t_s[group] += self._size_bytes[group] * s_per_byte
             if not model.zero_delay:
                 ends_km = geometry.positions_of_km([here, there], geometry.scenario.speed * self.t_s[group])
                 self.t_s[group] += np.linalg.norm(ends_km[:, 0] - ends_km[:, 1], axis=1) / SPEED_OF_LIGHT_KM_S
             if (steps := self._history.conditions.get((here, there))) is not None:
-                self._suffer(group, came_s, steps, (here, there))
+                self._suffer(group, came_s, shares, steps, (here, there))
             for probe in group.tolist():
                 self.paths[probe].append(there)
         node[moving] = onward
 
-    def _suffer(self, group: NDArray[np.int_], came_s: Floats, steps: Steps, way: Way) -> None:
+    def _shares(self, group: NDArray[np.int_], here: int, there: int) -> list[float]:
+        """Per packet the share of its rate that the link has."""
+        numbers = self._history.epoch_numbers(self.t_s[group], np.full(len(group), here))
+        known = {n: self._history.epochs[n].share_of(here, there) for n in np.unique(numbers).tolist()}
+        return [known[number] for number in numbers.tolist()]
+
+    def _suffer(
+        self, group: NDArray[np.int_], came_s: Floats, shares: list[float], steps: Steps, way: Way
+    ) -> None:
         """What faults do to packets that came to a direction of a link at `came_s` and have crossed it without them."""
         geometry, model = self._geometry, self._model
         ground = max(way) >= geometry.n_sat
-        plain_s_per_byte = model.serialisation_s_per_byte(ground=ground)
         numbers = steps.numbers(came_s)
         for number in np.unique(numbers).tolist():
             condition, hit = steps.at(number), group[numbers == number]
@@ -167,8 +176,13 @@ class _Flight:
                     hit, f"the link {geometry.names[way[0]]}-{geometry.names[way[1]]} is down by a fault"
                 )
                 continue
-            slower = model.serialisation_s_per_byte(ground=ground, condition=condition) - plain_s_per_byte
-            self.t_s[hit] += condition.extra_s + self._size_bytes[hit] * slower
+            slower = [
+                model.serialisation_s_per_byte(ground=ground, condition=condition, share=share)
+                - model.serialisation_s_per_byte(ground=ground, share=share)
+                for share, here in zip(shares, numbers == number, strict=True)
+                if here
+            ]
+            self.t_s[hit] += condition.extra_s + self._size_bytes[hit] * np.array(slower)
 
     def _ways_to_bare(self, moving: NDArray[np.int_]) -> Mapping[int, Mapping[int, int]] | None:
         """Per packet its next hops by node, when the destination has no tree; None when it has."""

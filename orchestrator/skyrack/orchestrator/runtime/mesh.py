@@ -112,6 +112,7 @@ class MeshDriver:
         self._views = Views(failures)
         self._model = LinkModel.of(scenario)
         self._conditions = dict(conditions)  # of directions of links, by faults
+        self._share: dict[int, float] = {}  # of its rate, by number of the direction
         self._made_s: dict[int, float] = {}  # when the fabric makes a pair's links
         self._lock = asyncio.Lock()
         self._extra_s = self._extra_delays(scenario)
@@ -285,6 +286,7 @@ class MeshDriver:
     def _begin(self, at_s: float, numbered: NumberedEpoch) -> None:
         arrays = self._fabric.arrays
         ids: list[int] = []
+        changed = self._take_shares(numbered)
         if numbered.fresh:
             place = {int(number): i for i, number in enumerate(numbered.pairs)}
             for pair in sorted(numbered.fresh):
@@ -296,9 +298,33 @@ class MeshDriver:
                     ids.append(number)
                 self._made_s[pair] = at_s
             self._fabric.set_links(at_s, ids)
+        if changed:
+            for number, src, dst in changed:
+                self._describe(number, src, dst)
+            self._fabric.set_parameters(at_s, [number for number, _, _ in changed])
         now = self._clock.run_s()
         self._sent = [entry for i, entry in enumerate(self._sent) if self._still_needed(i, now)]
         self._sent.append((at_s, numbered.links))
+
+    def _take_shares(self, numbered: NumberedEpoch) -> list[tuple[int, int, int]]:
+        """Remember what share of its rate each direction has from this epoch on; those of links that go on with another.
+
+        A fault that begins in the two seconds before an epoch sees that epoch's share already.
+        """
+        links, fresh = numbered.links, frozenset(numbered.fresh)
+        if links.share is None:
+            return []
+        changed = []
+        for pair, a, b, shares in zip(
+            numbered.pairs.tolist(), links.a.tolist(), links.b.tolist(), links.share.tolist(), strict=True
+        ):
+            for side, (src, dst) in enumerate(((a, b), (b, a))):
+                number = 2 * pair + side
+                if self._share.get(number, 1.0) != shares[side]:
+                    self._share[number] = shares[side]
+                    if pair not in fresh:
+                        changed.append((number, src, dst))
+        return changed
 
     def _describe(self, number: int, src: int, dst: int) -> None:
         """Write one direction's parameters into the memory, as the scenario and faults have them."""
@@ -309,7 +335,8 @@ class MeshDriver:
         queue_bytes = links.queue_limit_bytes(
             rate_bps
         )  # a fault of the rate leaves the memory as large as it is
-        s_per_byte = self._model.serialisation_s_per_byte(ground=ground, condition=condition)
+        share = self._share.get(number, 1.0)
+        s_per_byte = self._model.serialisation_s_per_byte(ground=ground, condition=condition, share=share)
         arrays["s_per_byte"][number] = s_per_byte
         arrays["queue_s"][number] = queue_bytes / links.byte_scale * s_per_byte
         lost = condition.loss_ratio or 0.0

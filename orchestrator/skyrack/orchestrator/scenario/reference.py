@@ -41,6 +41,7 @@ SECTIONS = (
     ("`links.extra_delay`", "ExtraDelay"),
     ("`links.geo_relay`", "GeoRelay"),
     ("`ground`", "GroundStation"),
+    ("`weather`", "Weather"),
     ("`inhabited: {count: N}`", "InhabitedCount"),
     ("`inhabited: {box: ...}`", "InhabitedBox"),
     ("`inhabited.box`", "Box"),

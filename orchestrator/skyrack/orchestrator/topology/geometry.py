@@ -13,6 +13,7 @@ from functools import reduce
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skyrack.orchestrator.environment.weather import StationWeather
 from skyrack.orchestrator.orbit.constants import SECONDS_PER_DAY, SPEED_OF_LIGHT_KM_S
 from skyrack.orchestrator.orbit.constellation import Constellation, build_constellation
 from skyrack.orchestrator.orbit.frames import gmst_rad, itrf_to_geodetic, rotate_z, teme_to_itrf
@@ -29,6 +30,7 @@ from skyrack.orchestrator.topology.inhabited import inhabited_satellites
 from skyrack.orchestrator.topology.latest import Latest
 from skyrack.orchestrator.topology.patterns import PATTERNS, Sky
 from skyrack.orchestrator.topology.patterns.geo_relay import relay_pairs
+from skyrack.orchestrator.topology.selection import SELECTIONS, Candidates
 from skyrack.orchestrator.topology.sight import GroundLimits, LaserLimits, States
 from skyrack.orchestrator.topology.stations import Stations
 from skyrack.orchestrator.topology.windows import Window, cut
@@ -40,6 +42,8 @@ Kinds = NDArray[np.uint8]
 
 # A satellite that has set stays away longer than this: the next pass is most of an orbit later, an hour and more.
 _SHORTEST_ABSENCE_S = 600.0
+# How far ahead a pass is followed to see how long it lasts: two quarters of an hour tell the lowest orbits' passes apart.
+_LOOK_AHEAD_S = 1800.0
 
 
 class Geometry:
@@ -73,6 +77,13 @@ class Geometry:
         self._look_back = math.ceil(links.acquisition_max_s / links.epoch_s)
         self.ground_limits = GroundLimits(links.elevation_mask_deg, links.ground_range_km)
         self._jd, self._fraction = julian_date(self.start)
+        ground_bps = links.ground_rate_bps
+        self._up_down = (
+            (links.uplink_rate_bps or ground_bps) / ground_bps,
+            (links.downlink_rate_bps or ground_bps) / ground_bps,
+        )
+        self._antennas = [station.antennas or links.antennas for station in scenario.ground]
+        self.weather = StationWeather(scenario, self.stations.itrf_km)
         self._knots = KnotRing(lambda t_s: self.constellation.teme_km(t_s)[0])
         still = [index for index, shell in enumerate(scenario.shells) if shell.kind == "geostationary"]
         self._still = np.isin(self.constellation.shell, still)
@@ -154,7 +165,12 @@ class Geometry:
         if len(acquiring):
             keys = pairs[:, 0].astype(np.int64) * self.n_sat + pairs[:, 1]
             lit &= ~np.isin(keys, acquiring[:, 0] * self.n_sat + acquiring[:, 1])
-        return _links(pairs[lit], *self._visible_at(t_s), self.n_sat)
+        station, satellite = self._visible_at(t_s)
+        if window.share is not None:  # stations have chosen, or weather has
+            seen = station.astype(np.int64) * self.n_sat + satellite
+            linked = window.station.astype(np.int64) * self.n_sat + window.satellite
+            station, satellite = station[np.isin(seen, linked)], satellite[np.isin(seen, linked)]
+        return _links(pairs[lit], station, satellite, self.n_sat)
 
     def epoch(self, t_s: float, failures: Failures = NO_FAILURES) -> Epoch:
         """Links and routes in force at `t_s`, without those that have failed.
@@ -173,19 +189,75 @@ class Geometry:
         number, part, failures = key
         window = self._window(number)
         a, b, kind = _links(window.pairs[window.lit[part]], window.station, window.satellite, self.n_sat)
+        share = None
+        if window.share is not None:  # of ground links, up and down; a is the satellite
+            share = np.ones((len(a), 2))
+            share[kind == GROUND] = window.share[:, ::-1]
         if failures != NO_FAILURES:
             alive = failures.spare(a, b)
             a, b, kind = a[alive], b[alive], kind[alive]
+            share = share[alive] if share is not None else None
         t0_s = window.bounds_s[part]
         delay_s = _delay_s(self.positions_km(t0_s), a, b)
         hop = next_hops(self.n_sat, self.n_nodes, a, b, delay_s, self.inhabited)
-        return Epoch(t0_s, window.bounds_s[part + 1], a, b, kind, self.inhabited, hop)
+        return Epoch(t0_s, window.bounds_s[part + 1], a, b, kind, self.inhabited, hop, share)
 
     def _build_window(self, number: int) -> Window:
         periods = [self._sighted(earlier) for earlier in range(number - self._look_back, number + 1)]
         carrying, begun = acquire(periods, self._acquisition_times)
+        station, satellite, share = self._ground_links(number)
+        return Window(carrying.pairs, carrying.bounds_s, carrying.able, station, satellite, begun, share)
+
+    def _ground_links(self, number: int) -> tuple[Indices, Indices, Floats | None]:
+        """(station, satellite) that stations have links to over a period, and which share of the rate (m, 2) up and down."""
         station, satellite = self._visible_throughout(number)
-        return Window(carrying.pairs, carrying.bounds_s, carrying.able, station, satellite, begun)
+        limited = any(antennas is not None for antennas in self._antennas)
+        if not len(station) or not (limited or self._up_down != (1.0, 1.0) or not self.weather.clear):
+            return station, satellite, None
+        t0_s = self.grid_clock.boundary_s(number)
+        elevation_deg = self._elevation_deg(station, satellite, t0_s)
+        share = np.tile(np.array(self._up_down), (len(station), 1))
+        if not self.weather.clear:
+            share = share * self.weather.links(t0_s, station, elevation_deg).share
+            through = share.min(axis=1) > 0.0
+            station, satellite, share = station[through], satellite[through], share[through]
+            elevation_deg = elevation_deg[through]
+        if limited:
+            antennas = np.array(
+                [self.n_sat if one is None else one for one in self._antennas], dtype=np.int64
+            )
+            chosen = SELECTIONS[self.scenario.links.selection](
+                Candidates(
+                    station,
+                    satellite,
+                    elevation_deg,
+                    antennas,
+                    lambda: self._remaining_s(number, station, satellite),
+                )
+            )
+            station, satellite, share = station[chosen], satellite[chosen], share[chosen]
+        return station, satellite, share
+
+    def _remaining_s(self, number: int, station: Indices, satellite: Indices) -> Floats:
+        """How long each pair (m,) stays in sight from boundary `number` on, in whole periods, as far as is looked ahead."""
+        keys = station.astype(np.int64) * self.n_sat + satellite
+        remaining_s = np.zeros(len(keys))
+        staying = np.ones(len(keys), dtype=np.bool_)
+        for ahead in range(1, math.ceil(_LOOK_AHEAD_S / self.grid_clock.period_s) + 1):
+            seen_station, seen_satellite = self._visible_on_grid(number + ahead)
+            staying &= np.isin(keys, seen_station.astype(np.int64) * self.n_sat + seen_satellite)
+            if not staying.any():
+                break
+            remaining_s[staying] = ahead * self.grid_clock.period_s
+        return remaining_s
+
+    def _elevation_deg(self, station: Indices, satellite: Indices, t_s: float) -> Floats:
+        """Elevation (m,) of satellites over the ellipsoid's horizon at an instant."""
+        angle = self._gmst_rad(t_s)
+        up = rotate_z(self.stations.up_itrf, angle)[station]
+        line = self._knots.positions_km(t_s)[satellite] - rotate_z(self.stations.itrf_km, angle)[station]
+        height = np.einsum("ij,ij->i", up, line) / np.linalg.norm(line, axis=1)
+        return np.asarray(np.degrees(np.arcsin(np.clip(height, -1.0, 1.0))), dtype=np.float64)
 
     def _build_sighted(self, number: int) -> Sighted:
         links = self.scenario.links

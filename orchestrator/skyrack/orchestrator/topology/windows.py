@@ -31,7 +31,8 @@ class Window:
     """A period of the grid: candidate lasers `pairs` (m, 2) and ground links (station, satellite) in force.
 
     `bounds_s` (k + 1,): the window is cut where the set of lit lasers changes; `lit` (k, m) says who is lit throughout
-    each part. `acquisitions`: those that begin in the window or are under way at its start.
+    each part. `share` (g, 2): of the rate of ground links, up and down; None for all of it. `acquisitions`: those that
+    begin in the window or are under way at its start.
     """
 
     pairs: Indices
@@ -40,6 +41,7 @@ class Window:
     station: Indices
     satellite: Indices
     acquisitions: Acquisitions
+    share: Floats | None = None
 
     def part_at(self, t_s: float) -> int:
         """The part that holds instant `t_s` of the window."""

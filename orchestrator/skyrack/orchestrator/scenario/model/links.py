@@ -194,6 +194,35 @@ class Links(Section):
         ge=0,
         lt=86_400,
     )
+    uplink_rate_bps: Number | None = key(
+        "Rate of a ground link from the ground up.",
+        unit="bit/s",
+        source="D: ground_rate_bps",
+        default=None,
+        ge=1e3,
+        le=1e15,
+    )
+    downlink_rate_bps: Number | None = key(
+        "Rate of a ground link down to the ground.",
+        unit="bit/s",
+        source="D: ground_rate_bps",
+        default=None,
+        ge=1e3,
+        le=1e15,
+    )
+    antennas: Whole | None = key(
+        "To how many satellites a ground station has links at once; without it to all in sight.",
+        unit="count",
+        source="D: all in sight",
+        default=None,
+        ge=1,
+        le=10_000,
+    )
+    selection: Literal["highest-elevation", "longest-remaining", "least-loaded"] = key(
+        "Which satellites the antennas turn to, chosen anew every epoch.",
+        source="D: the usual assumption of published models",
+        default="highest-elevation",
+    )
     detection_s: Number = key(
         "After this long without light a neighbour counts as gone.",
         unit="s",
