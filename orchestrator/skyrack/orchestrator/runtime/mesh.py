@@ -325,11 +325,12 @@ class MeshDriver:
     def _take_shares(self, at_s: float, numbered: NumberedEpoch) -> list[tuple[int, int, int]]:
         """Remember what share of its rate each direction has from this epoch on; those of links that go on with another."""
         links, fresh = numbered.links, frozenset(numbered.fresh)
-        if links.share is None:
+        if links.share is None and not self._shares:
             return []
+        share = np.ones((len(links.a), 2)) if links.share is None else links.share
         changed = []
         for pair, a, b, shares in zip(
-            numbered.pairs.tolist(), links.a.tolist(), links.b.tolist(), links.share.tolist(), strict=True
+            numbered.pairs.tolist(), links.a.tolist(), links.b.tolist(), share.tolist(), strict=True
         ):
             for side, (src, dst) in enumerate(((a, b), (b, a))):
                 number = 2 * pair + side
