@@ -28,7 +28,9 @@ def test_noise_is_the_same_in_whatever_order_it_is_asked(t_s: list[float], step_
 
 def test_noise_is_a_standard_normal_that_fades_as_exp_minus_beta_t() -> None:
     """25 years of minutes: some 80,000 independent values, so means are within 0.01 and correlations within 0.01."""
-    noise = Noise("1, weather, test, rain", BETA_PER_S, step_s=60.0).series(np.arange(0.0, 25 * 365 * 86400.0, 60.0))
+    noise = Noise("1, weather, test, rain", BETA_PER_S, step_s=60.0).series(
+        np.arange(0.0, 25 * 365 * 86400.0, 60.0)
+    )
     assert abs(noise.mean()) < 0.02
     assert noise.std() == pytest.approx(1.0, abs=0.015)
     for lag in (1, 10, 60, 120, 300):
@@ -74,7 +76,9 @@ def test_attenuation_is_exceeded_as_often_as_the_table_says(climate: Climate, fr
 
 def test_attenuation_grows_as_the_cosecant_of_the_elevation() -> None:
     """P.618: path length under the rain height goes as 1 / sin; nothing below 5 degrees."""
-    assert elevation_factor([90.0, 40.0, 25.0, 1.0]) == pytest.approx([0.642788, 1.0, 1.520955, 7.375165], rel=1e-5)
+    assert elevation_factor([90.0, 40.0, 25.0, 1.0]) == pytest.approx(
+        [0.642788, 1.0, 1.520955, 7.375165], rel=1e-5
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,13 +93,17 @@ def test_attenuation_grows_as_the_cosecant_of_the_elevation() -> None:
         (-33.87, 151.21, "osnabruck"),  # Sydney
     ],
 )
-def test_other_places_get_a_climate_by_distance_or_latitude(lat_deg: float, lon_deg: float, climate: str) -> None:
+def test_other_places_get_a_climate_by_distance_or_latitude(
+    lat_deg: float, lon_deg: float, climate: str
+) -> None:
     assert climate_of(lat_deg, lon_deg) == climate
 
 
 def test_capacity_is_whole_under_a_clear_sky_and_gone_below_closure() -> None:
     """Shannon by hand: 7 dB of SNR carry log2(1 + 10^0.7) = 2.588 of 5 bit/s/Hz."""
-    assert KA.factor([0.0, 2.0, 10.0, 19.3, 19.4]) == pytest.approx([1.0, 1.0, 2.588 / 5.0, 0.1330, 0.0], abs=1e-3)
+    assert KA.factor([0.0, 2.0, 10.0, 19.3, 19.4]) == pytest.approx(
+        [1.0, 1.0, 2.588 / 5.0, 0.1330, 0.0], abs=1e-3
+    )
 
 
 @given(st.lists(st.floats(0.0, 60.0), min_size=2, max_size=9))
