@@ -9,7 +9,7 @@ import signal
 import socket
 import stat
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,28 @@ class Exposed:
         self.heard.append(news)
 
 
+class Faults:
+    """Remembers what it was asked to break."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+
+    async def add(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        if "faults" not in body:
+            raise ValueError("faults: expected a list of faults")
+        self.asked.append(body)
+        return {"at_s": 1.0, "faults": []}
+
+    async def listed(self) -> dict[str, Any]:
+        return {"faults": []}
+
+    def remove(self, fault_id: str | None) -> dict[str, Any]:
+        if fault_id not in (None, "f1"):
+            raise KeyError(f"no fault is called {fault_id!r}")
+        self.asked.append(fault_id)
+        return {"at_s": 1.0, "removed": []}
+
+
 class StandIn:
     """A run that only remembers what it was asked to do."""
 
@@ -62,6 +84,7 @@ class StandIn:
         self.mesh_dir = directory
         self.events = Events()
         self.exposer = Exposed()
+        self.faults = Faults()
         self.killed: list[tuple[str, int]] = []
         self.computing = asyncio.Event()
         self.may_end = asyncio.Event()

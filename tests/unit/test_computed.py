@@ -17,6 +17,7 @@ from skyrack.orchestrator.routing.force_log import ForceLog
 from skyrack.orchestrator.routing.link_model import LinkModel
 from skyrack.orchestrator.routing.paths import path_of
 from skyrack.orchestrator.scenario import Scenario, load_scenario
+from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 
 LONDON, TOKYO = 66, 67
@@ -241,7 +242,7 @@ def test_a_reroute_takes_back_the_epochs_recorded_for_later() -> None:
     log = ForceLog()
     log.record(0.0, geometry.epoch(0.0))
     log.record(12.0, geometry.epoch(12.0))
-    detour = geometry.epoch(11.0, frozenset({34}))
+    detour = geometry.epoch(11.0, Failures(frozenset({34})))
     log.record(11.0, detour)
     history = log.history()
     assert history.since_s.tolist() == [0.0, 11.0]

@@ -25,6 +25,7 @@ from skyrack.orchestrator.runtime.mesh import (
 )
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.orchestrator.topology.epoch import Epoch
+from skyrack.orchestrator.topology.failures import NO_FAILURES, Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 
 SHELL = {"planes": 6, "slots": 11, "altitude_km": 780, "inclination_deg": 86.4, "walker": "star"}
@@ -237,7 +238,7 @@ async def test_a_dark_node_is_routed_around_now_and_in_what_was_sent_already(
     assert dark >= 0
     sent = len(it.fabric.routes)
     now_s = it.clock.now_s
-    await it.driver.set_dark(frozenset({dark}))
+    await it.driver.set_failures(Failures(frozenset({dark})))
     told = it.fabric.routes[sent:]
     assert told[0][0] == pytest.approx(now_s + REROUTE_MARGIN_S)
     assert [at_s for at_s, _ in told] == sorted(at_s for at_s, _ in told)
@@ -251,13 +252,13 @@ async def test_a_dark_node_is_routed_around_now_and_in_what_was_sent_already(
     for _, table in told:
         used = np.delete(table, dark_row, axis=0) if dark_row is not None else table
         assert not np.isin(used, towards).any()
-    await it.driver.set_dark(frozenset({dark}))
+    await it.driver.set_failures(Failures(frozenset({dark})))
     assert len(it.fabric.routes) == sent + len(told)  # nothing new: nothing told
     await it.drive(40.0)
     for _, table in it.fabric.routes[sent:]:
         used = np.delete(table, dark_row, axis=0) if dark_row is not None else table
         assert not np.isin(used, towards).any()
-    await it.driver.set_dark(frozenset())
+    await it.driver.set_failures(NO_FAILURES)
     assert np.isin(it.fabric.routes[-1][1], towards).any()
 
 

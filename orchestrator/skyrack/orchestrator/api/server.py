@@ -7,7 +7,7 @@ import contextlib
 import json
 import math
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,6 +35,19 @@ class Events(Protocol):
         """Events after number `sequence`."""
 
 
+class Faults(Protocol):
+    """What is broken on purpose. Raises ValueError for what cannot be, KeyError for names that nothing has."""
+
+    async def add(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """POST /v1/faults."""
+
+    async def listed(self) -> dict[str, Any]:
+        """GET /v1/faults."""
+
+    def remove(self, fault_id: str | None) -> dict[str, Any]:
+        """DELETE /v1/faults/{id}, and of all."""
+
+
 class Run(Protocol):
     """What the server asks of a run. Raises KeyError for unknown nodes, RuntimeError for what is not up."""
 
@@ -44,6 +57,10 @@ class Run(Protocol):
     @property
     def events(self) -> Events:
         """What has happened."""
+
+    @property
+    def faults(self) -> Faults:
+        """What is broken on purpose."""
 
     @property
     def exposer(self) -> prometheus.Exposed:
@@ -112,6 +129,15 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
         run.exposer.hear_workload(await _body(request))
         return web.json_response({"ok": True})
 
+    async def add_faults(request: web.Request) -> web.Response:
+        return web.json_response(await run.faults.add(await _body(request)))
+
+    async def faults(_: web.Request) -> web.Response:
+        return web.json_response(await run.faults.listed())
+
+    async def remove_faults(request: web.Request) -> web.Response:
+        return web.json_response(run.faults.remove(request.match_info.get("id")))
+
     async def down(_: web.Request) -> web.Response:
         run.stop.set()
         return web.json_response({"ok": True})
@@ -126,6 +152,10 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
             *prometheus.routes(run.exposer),
             web.post("/v1/nodes/{name}/kill", kill),
             web.post("/v1/workload", workload),
+            web.post("/v1/faults", add_faults),
+            web.get("/v1/faults", faults),
+            web.delete("/v1/faults", remove_faults),
+            web.delete("/v1/faults/{id}", remove_faults),
             web.post("/v1/down", down),
         ]
     )

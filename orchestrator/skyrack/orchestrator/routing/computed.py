@@ -6,8 +6,9 @@
 
 A probe is walked hop by hop on its own clock. The route is the one in force when it reaches each node; the distance is
 that of the two nodes, by SGP4, at the orbit instant at which it leaves; the reply does the same from the instant the
-probe arrives. No queueing, no processing. Nothing is shared with the fabric but the epochs: no linear segments, no
-interpolation between knots.
+probe arrives. Each node has the route of what it has heard by then; a fault of a link counts as it is when the probe comes
+to it. No queueing, no processing. Nothing is shared with the fabric but the epochs: no linear segments, no interpolation
+between knots.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skyrack.orchestrator.orbit.constants import SPEED_OF_LIGHT_KM_S
-from skyrack.orchestrator.routing.force_log import ForceLog, History
+from skyrack.orchestrator.routing.force_log import ForceLog, History, Steps, Way
 from skyrack.orchestrator.routing.link_model import LinkModel
 from skyrack.orchestrator.routing.paths import path_of
 from skyrack.orchestrator.topology.epoch import Epoch
@@ -96,6 +97,7 @@ class _Flight:
         self.paths: list[list[int]] = [[source] for _ in sent_s]
         self.reason: dict[int, str] = {}
         self.arrived = np.zeros(len(sent_s), dtype=np.bool_)
+        self._failed = np.zeros(len(sent_s), dtype=np.bool_)  # lost on a link that is down
 
     def fly(self, under_way: NDArray[np.bool_]) -> None:
         """Move the packets flagged (m,) until all have arrived or are lost."""
@@ -114,6 +116,7 @@ class _Flight:
             self._lose(moving[stuck], "no route in force")
             moving, onward = moving[~stuck], onward[~stuck]
             self._cross(moving, node, onward)
+            moving = moving[~self._failed[moving]]
         self._lose(moving, f"more than {_MOST_HOPS} hops")
         self._lose_in_fabric_gaps(under_way)
 
@@ -125,7 +128,7 @@ class _Flight:
                 [ways[probe].get(int(node[probe]), -1) for probe in moving.tolist()], dtype=np.int64
             )
         onward = np.full(len(moving), -1)
-        numbers = self._history.epoch_numbers(self.t_s[moving])
+        numbers = self._history.epoch_numbers(self.t_s[moving], node[moving])
         for number in np.unique(numbers[numbers >= 0]).tolist():
             epoch = self._history.epochs[number]
             row = epoch.row_of(self._destination)
@@ -139,18 +142,52 @@ class _Flight:
         for here, there in np.unique(np.stack([node[moving], onward], axis=1), axis=0).tolist():
             group = moving[(node[moving] == here) & (onward == there)]
             ground = here >= geometry.n_sat or there >= geometry.n_sat
-            self.t_s[group] += self._size_bytes[group] * model.serialisation_s_per_byte(ground=ground)
+            came_s = self.t_s[group]
+            shares = self._shares(group, here, there)
+            s_per_byte = np.array([model.serialisation_s_per_byte(ground=ground, share=x) for x in shares])
+            self.t_s[group] += self._size_bytes[group] * s_per_byte
             if not model.zero_delay:
                 ends_km = geometry.positions_of_km([here, there], geometry.scenario.speed * self.t_s[group])
                 self.t_s[group] += np.linalg.norm(ends_km[:, 0] - ends_km[:, 1], axis=1) / SPEED_OF_LIGHT_KM_S
+            if (steps := self._history.conditions.get((here, there))) is not None:
+                self._suffer(group, came_s, shares, steps, (here, there))
             for probe in group.tolist():
                 self.paths[probe].append(there)
         node[moving] = onward
 
+    def _shares(self, group: NDArray[np.int_], here: int, there: int) -> list[float]:
+        """Per packet the share of its rate that the link has."""
+        numbers = self._history.epoch_numbers(self.t_s[group], np.full(len(group), here))
+        known = {n: self._history.epochs[n].share_of(here, there) for n in np.unique(numbers).tolist()}
+        return [known[number] for number in numbers.tolist()]
+
+    def _suffer(
+        self, group: NDArray[np.int_], came_s: Floats, shares: list[float], steps: Steps, way: Way
+    ) -> None:
+        """What faults do to packets that came to a direction of a link at `came_s` and have crossed it without them."""
+        geometry, model = self._geometry, self._model
+        ground = max(way) >= geometry.n_sat
+        numbers = steps.numbers(came_s)
+        for number in np.unique(numbers).tolist():
+            condition, hit = steps.at(number), group[numbers == number]
+            if condition.down:
+                self._failed[hit] = True
+                self._lose(
+                    hit, f"the link {geometry.names[way[0]]}-{geometry.names[way[1]]} is down by a fault"
+                )
+                continue
+            slower = [
+                model.serialisation_s_per_byte(ground=ground, condition=condition, share=share)
+                - model.serialisation_s_per_byte(ground=ground, share=share)
+                for share, here in zip(shares, numbers == number, strict=True)
+                if here
+            ]
+            self.t_s[hit] += condition.extra_s + self._size_bytes[hit] * np.array(slower)
+
     def _ways_to_bare(self, moving: NDArray[np.int_]) -> Mapping[int, Mapping[int, int]] | None:
         """Per packet its next hops by node, when the destination has no tree; None when it has."""
         history = self._history
-        numbers = history.epoch_numbers(self.t_s[moving])
+        numbers = history.epoch_numbers(self.t_s[moving], np.full(len(moving), self._source))
         bare = [n for n in np.unique(numbers[numbers >= 0]).tolist() if self._is_bare(history.epochs[n])]
         if not bare or self._source == self._destination:
             return None

@@ -24,6 +24,7 @@ from skyrack.orchestrator.runtime.nodes import NodeBook
 from skyrack.orchestrator.runtime.roster import Roster
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.orchestrator.topology.epoch import GROUND, LASER
+from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.lit import Links, count_parts, lit_links
 from skyrack.v1.families import exposition
 
@@ -73,8 +74,10 @@ class Exposer:
         """Metrics of orchestrator, fabric and load. Delays are those at the `skyrack_run_seconds` of the same page."""
         status = await self._status()
         run_s: float = status["run_s"]
-        epoch, nodes = self._feed.oracle.epoch_at(run_s), self._book.by_name.values()
-        links = lit_links(epoch, [node.index for node in nodes if not node.attached])
+        epoch = self._feed.oracle.epoch_at(run_s)
+        absent = frozenset(node.index for node in self._book.by_name.values() if not node.attached)
+        out = self._feed.failures
+        links = lit_links(epoch, Failures(out.nodes | absent, out.links))
         found = [*run_families(status, self._facts(links)), *self._workloads.families()]
         fabric = self._feed.fabric
         if fabric is not None:

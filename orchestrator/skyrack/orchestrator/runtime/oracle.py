@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from skyrack.orchestrator.routing.computed import computed_rtt
-from skyrack.orchestrator.routing.force_log import ForceLog
+from skyrack.orchestrator.routing.condition import Condition
+from skyrack.orchestrator.routing.force_log import ForceLog, Way
 from skyrack.orchestrator.routing.link_model import LinkModel
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.orchestrator.topology.epoch import Epoch
@@ -38,6 +42,10 @@ class Oracle:
         self._log.record(at_s, epoch)
         self._log.prune(now_s - KEPT_S)
 
+    def adopted(self, when_s: NDArray[np.float64], epoch: Epoch) -> None:
+        """Routes that nodes take up one by one, node i at when_s[i]; infinite: it does not."""
+        self._log.adopt(when_s, epoch)
+
     def epoch_at(self, run_s: float) -> Epoch | None:
         """Links and routes in force at `run_s`; None before the first."""
         return self._log.epoch_at(run_s)
@@ -51,6 +59,11 @@ class Oracle:
         """The node is back."""
         self._log.lit(at_s, node)
         self._changes_s.append(at_s)
+
+    def conditions(self, at_s: float, conditions: Mapping[Way, Condition]) -> None:
+        """Faults make these directions of links so; it is exact, so only what darkens a link makes probes unsettled."""
+        for way, condition in conditions.items():
+            self._log.condition(at_s, way, condition)
 
     def fabric_down(self, at_s: float) -> None:
         """Nothing moves any more."""

@@ -20,6 +20,7 @@ from skyrack.orchestrator.runtime.bus import RunBus
 from skyrack.orchestrator.runtime.errors import RunFailed, sentence
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.exposer import Exposer
+from skyrack.orchestrator.runtime.faults import Faults
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.files import write_whole
 from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
@@ -112,6 +113,7 @@ class Run:
         self.feed = Feed(
             self.scenario, self.geometry, self.roster, processes, self.events, self.clock, self._worker
         )
+        self.faults = Faults(self.geometry, self.feed, self.events, self.clock)
         self.answers = Answers(
             self.run,
             self.scenario,
@@ -156,6 +158,7 @@ class Run:
                 jobs = [
                     tasks.create_task(self.feed.run(self.progress), name="feed"),
                     tasks.create_task(self.nodes.run(), name="nodes"),
+                    tasks.create_task(self.faults.run(), name="faults"),
                     tasks.create_task(self.broker.run(self.progress), name="broker"),
                     tasks.create_task(self._speak(), name="bus"),
                     tasks.create_task(self._become_ready(), name="ready"),

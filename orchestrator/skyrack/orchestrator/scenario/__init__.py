@@ -12,6 +12,7 @@ from .model.inhabited import Box, InhabitedBox, InhabitedCount
 from .model.links import ExtraDelay, Links
 from .model.scenario import Fabric, Nodes, Scenario
 from .model.shells import ClusterShell, GeostationaryShell, Shell, WalkerShell
+from .model.weather import Weather
 from .model.workloads import EchoWorkload, Thresholds, Workload
 from .presets import preset_names
 from .problem import Problem, ScenarioError
@@ -39,6 +40,7 @@ __all__ = [
     "Shell",
     "Thresholds",
     "WalkerShell",
+    "Weather",
     "Workload",
     "catalogue",
     "dump_scenario",

@@ -15,6 +15,7 @@ from .inhabited import Inhabited, default_inhabited
 from .links import Links
 from .shells import Shell
 from .telemetry import Telemetry
+from .weather import Weather
 from .workloads import Workload
 
 SHELL_START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -108,6 +109,7 @@ class Scenario(Section):
     )
     seed: Whole = key("Seed of every random draw.", source="D", default=1, ge=0, le=2**53)
     links: Links = key("Which links exist, how fast, how lossy.", default=Links())
+    weather: Weather = key("What rain and clouds do to ground links.", default=Weather())
     ground: tuple[GroundStation, ...] = key(
         "Ground stations: names of known ones (london) or own coordinates.", source="D: none", default=()
     )
