@@ -39,7 +39,7 @@ class Noise:
         self._step_s = step_s
         self._keep = math.exp(-beta_per_s * step_s)
         self._fade = self._keep**_STEPS_PER_BLOCK
-        assert self._fade > 1e-200, "a step is short against 1 / beta: the faded sums below need it"
+        assert self._fade > 1e-300, "a step is at most a sixth of 1 / beta: the faded sums below stay finite"
         self._look_back = math.ceil(math.log(_FORGOTTEN) / math.log(self._fade))
         self._fades = self._keep ** np.arange(_STEPS_PER_BLOCK + 1)
         self._fresh = Latest(self._block_alone, size=4)
