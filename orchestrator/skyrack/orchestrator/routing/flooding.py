@@ -1,12 +1,12 @@
 """How news of a change spreads: those beside it notice, and tell it on over every link that is left, hop by hop. Pure.
 
 t            t + detection                                 + (delay + processing) per hop
-X dies --->  neighbours miss its hellos  --->  their neighbours  --->  ...  each changes its routes when it hears
+X dies --->  neighbours miss its hellos  --->  their neighbours  --->  ...  each changes its routes when it has heard
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,19 @@ def learns_s(
     graph = csr_array((weight, (row, column)), shape=(n_nodes + 1, n_nodes + 1))
     from_change_s = dijkstra(graph, indices=np.array([n_nodes], dtype=np.int32))[0]
     return np.asarray(first_s + from_change_s[:n_nodes], dtype=np.float64)
+
+
+def all_heard_s(parts_s: Sequence[Floats], n_nodes: int) -> Floats:
+    """When each node (n_nodes,) has heard of every part of a change, of those parts that ever reach it.
+
+    A plane that fails at once is one change of many parts: who has heard of its near end cannot know of its far end. A node
+    acts once, when the last part has reached it; infinite where none does.
+    """
+    heard_s = np.full(n_nodes, np.inf)
+    for part_s in parts_s:
+        later_s = np.where(np.isinf(heard_s), part_s, np.maximum(heard_s, part_s))
+        heard_s = np.where(np.isinf(part_s), heard_s, later_s)
+    return heard_s
 
 
 def witnesses_of_loss(
