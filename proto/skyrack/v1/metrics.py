@@ -47,7 +47,7 @@ _ORCHESTRATOR: _Table = (
     ("link_rate_bits_per_second", "gauge", "bits/second", "Rate of a link: the scenario's by its byte_scale.", ("kind",)),
     ("handovers_total", "counter", "handovers", "Times a ground station began to send through another satellite.", _N),
     ("routing_convergence_seconds", "histogram", "seconds",
-     "After an unplanned change: first node `detected` it, last was `informed`, a pair's way was `restored` (a change's median).",
+     "After an unplanned change: first to have `detected` it, last `informed`, pairs `restored` (the median of a change).",
      ("stage",)),
     ("events_total", "counter", "events", "What happened, by its name in events.jsonl.", ("event",)),
     ("events_lost_total", "counter", "events", "Events that could not be written to disk.", ()),
