@@ -1,4 +1,8 @@
-"""The satellites that stay in sight longest: the fewest handovers. One that was taken stays until another beats it."""
+"""The satellites that stay in sight longest.
+
+Chosen anew at every epoch without regard to who was taken before, so one that has just risen often takes over: this is no way
+to fewer handovers than the highest elevation has.
+"""
 
 from __future__ import annotations
 
