@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from skyrack.orchestrator.fabric.client import FabricClient
 from skyrack.orchestrator.fabric.engine import NO_LINK
+from skyrack.orchestrator.routing.views import News
 from skyrack.orchestrator.runtime.mesh import (
     LEAD_S,
     LONGEST_SEGMENT_S,
@@ -95,6 +96,7 @@ class WritingFabric:
     routes: list[tuple[float, NDArray[np.uint32]]] = field(default_factory=list)
     links: list[tuple[float, list[int]]] = field(default_factory=list)
     ends: dict[int, tuple[int, int]] = field(default_factory=dict)
+    adoptions: list[tuple[float, NDArray[np.float64], NDArray[np.uint32]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         names = ("src", "dst", "rate_bps", "queue_bytes", "queue_bits", "loss_ratio", "byte_scale", "seed")
@@ -113,6 +115,10 @@ class WritingFabric:
     def set_routes(self, at_s: float, table: NDArray[np.uint32]) -> None:
         """Note it."""
         self.routes.append((at_s, table.copy()))
+
+    def adopt_routes(self, at_s: NDArray[np.float64], table: NDArray[np.uint32]) -> None:
+        """Note it, with the time that it is told."""
+        self.adoptions.append((self.clock.now_s, at_s.copy(), table.copy()))
 
 
 class _Growing(dict[str, NDArray[np.float64]]):
@@ -305,3 +311,34 @@ async def test_zero_delay_and_extra_delay_are_exactly_that(executor: ThreadPoolE
     segment = it.fabric.segments[0]
     assert segment.delay_s[2 * pair] == segment.delay_s[2 * pair + 1] == 0.001
     assert set(segment.delay_s.tolist()) == {-1.0, 0.0, 0.001}
+
+
+class _SlowPool(ThreadPoolExecutor):
+    """A worker on a busy host: every computation takes a while."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.clock: ManualClock | None = None
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Time passes with every job."""
+        if self.clock is not None:
+            self.clock.now_s += 0.08
+        return super().submit(fn, *args, **kwargs)
+
+
+async def test_nobody_is_told_of_an_instant_that_has_passed_while_routes_were_computed() -> None:
+    """Else the fabric would be late, and the oracle would not know."""
+    with _SlowPool() as pool:
+        it = bench(pool)
+        await it.drive(10.5)
+        pool.clock = it.clock
+        dead, n_nodes, now_s = int(it.geometry.epoch(10.5).a[0]), it.geometry.n_nodes, it.clock.now_s
+        learns_s = now_s + 0.001 * np.arange(n_nodes)
+        learns_s[dead] = np.inf
+        late_s = await it.driver.hear(News(Failures(frozenset({dead})), NO_FAILURES, learns_s))
+    assert it.fabric.adoptions
+    for told_at_s, when_s, _ in it.fabric.adoptions:
+        assert when_s.min() >= told_at_s + REROUTE_MARGIN_S
+        assert (when_s >= learns_s).all()
+    assert late_s == pytest.approx(0.08 + REROUTE_MARGIN_S, abs=0.006)
