@@ -23,7 +23,7 @@ _SAYS = {
     "inconclusive": "The run cannot be trusted to say. The reasons are below; run it again on a quieter machine.",
 }
 _CONVERGENCE = (
-    "Unplanned changes: who is beside one notices first, the news floods from node to node, and each changes its routes when it "
+    "Unplanned changes: who is beside one notices first, the news floods, and each node changes its routes when it "
     "has heard. Packets are those that the whole mesh dropped, or sent back, until the last had heard."
 )
 _WORDS: dict[bool | None, tuple[str, str]] = {
