@@ -75,7 +75,7 @@ def read_request(entry: object, atlas: Atlas) -> Request:
     if entry.get("for_s") is not None:
         for_s = _number(kind.name, entry, "for_s", "how long in seconds", 0.0, LONGEST_S)
     in_s = 0.0
-    if entry.get("in_s") not in (None, 0):
+    if entry.get("in_s") is not None and (entry["in_s"] != 0 or isinstance(entry["in_s"], bool)):
         in_s = _number(kind.name, entry, "in_s", "seconds from now", 0.0, LONGEST_S)
     cause = entry.get("cause", "request")
     if not isinstance(cause, str) or len(cause) > 200:
@@ -92,7 +92,7 @@ def _kind(name: object) -> Kind:
 
 
 def _words(kind: str, entry: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    words = entry.get(key) or []
+    words = entry.get(key, [])
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise FaultProblem(f"{kind}: {key}: expected a list of names")
     return tuple(words)

@@ -162,6 +162,8 @@ class ForceLog:
             latest_s = np.full(next_hop.shape[1], since_s)
             for at_s, other in self._adopted:
                 now = (at_s <= run_s) & (at_s >= latest_s)
+                if not now.any():
+                    continue
                 next_hop = np.where(now, other.next_hop, next_hop)
                 latest_s = np.where(now, at_s, latest_s)
             return epoch if next_hop is epoch.next_hop else replace(epoch, next_hop=next_hop)

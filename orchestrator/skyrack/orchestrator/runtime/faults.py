@@ -26,6 +26,7 @@ class Faults:
 
     def __init__(self, geometry: Geometry, feed: Feed, events: EventLog, clock: Clock) -> None:
         self._names = geometry.names
+        self._byte_scale = geometry.scenario.links.byte_scale
         self._atlas = _atlas(geometry)
         self._feed = feed
         self._events = events
@@ -143,16 +144,16 @@ class Faults:
     def _read_back(self, way: Way, fabric: Mapping[str, list[float]] | None) -> dict[str, Any] | None:
         """What the fabric has for one direction of a link; None while the link is not in use."""
         pair = self._feed.pair_number(min(way), max(way))
-        if fabric is None or pair is None:
+        number = 2 * pair + (way[0] > way[1]) if pair is not None else 0
+        if fabric is None or pair is None or not fabric["s_per_byte"][number]:
             return None
-        number = 2 * pair + (way[0] > way[1])
         extra_s = fabric["extra_s"][number]
         return {
             "from": self._names[way[0]],
             "to": self._names[way[1]],
             "down": extra_s == -math.inf,
             "extra_s": extra_s if extra_s > -math.inf else 0.0,
-            "rate_bps": 8.0 / fabric["s_per_byte"][number] if fabric["s_per_byte"][number] else None,
+            "rate_bps": 8.0 * self._byte_scale / fabric["s_per_byte"][number],
             "loss_ratio": fabric["loss_ratio"][number],
         }
 

@@ -331,7 +331,8 @@ class MeshDriver:
         A fault that begins in the two seconds before an epoch sees that epoch's share already.
         """
         links, fresh = numbered.links, frozenset(numbered.fresh)
-        if links.share is None:
+        if links.share is None:  # no ground link, or none that has less than the whole of its rate
+            self._share.clear()
             return []
         changed = []
         for pair, a, b, shares in zip(
