@@ -26,7 +26,13 @@ def test_every_antenna_is_used_while_there_are_satellites_and_none_twice(
     satellite = np.array([pair[1] for pair in pairs], np.int32)
     elevation = np.array([30.0 + (7 * a + 3 * b) % 11 for a, b in pairs])
     chosen = SELECTIONS[policy](
-        Candidates(station, satellite, elevation, np.array(antennas), lambda: 15.0 * (satellite % 3))
+        Candidates(
+            station,
+            satellite,
+            elevation,
+            np.array(antennas),
+            lambda: np.asarray(15.0 * (satellite % 3), dtype=np.float64),
+        )
     )
     for place in range(3):
         there = int((station == place).sum())

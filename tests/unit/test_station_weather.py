@@ -21,7 +21,7 @@ def geometry(weather: dict[str, object], attenuation_db: float = 0.0) -> Geometr
 
 def shares(epoch: Epoch) -> np.ndarray:
     assert epoch.share is not None
-    return epoch.share[epoch.kind == GROUND]
+    return np.asarray(epoch.share[epoch.kind == GROUND])
 
 
 def test_without_weather_nothing_is_computed_for_it() -> None:
