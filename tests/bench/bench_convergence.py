@@ -73,7 +73,7 @@ class _Run:
         probes = await pinging
         lost = [probe for probe in probes if probe["measured_ms"] is None]
         outage_s = lost[-1]["t_s"] - lost[0]["t_s"] + INTERVAL_S if lost else 0.0
-        unexpected = sum(probe["computed_ms"] is not None for probe in lost)
+        unexpected = sum(probe["reason"] is None for probe in lost)
         ping = f"{outage_s * 1e3:6.0f} ms, {len(lost)} lost, {unexpected} of them unexpected"
         news = [e for e in self._events()[seen:] if e["event"] == "convergence" and e["change"] == "loss"]
         if not news:

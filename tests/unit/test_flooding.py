@@ -44,7 +44,7 @@ def test_who_is_cut_off_never_hears() -> None:
     heard_s = spread([((0, 1), 0.01)], {0: 5.0})
     assert heard_s[1] == pytest.approx(5.0105)
     assert np.isinf(heard_s[2:]).all()
-    assert summary(heard_s, 4.9)["cut_off"] == N - 2
+    assert summary([heard_s], N, 4.9)["cut_off"] == N - 2
 
 
 def test_both_ends_of_a_lost_link_notice_when_its_last_light_and_the_hellos_are_over() -> None:
@@ -70,3 +70,10 @@ def test_nobody_acts_on_a_plane_s_loss_before_the_news_of_each_part_that_reaches
     assert all(
         acts == np.inf or any(acts == part_s[i] for part_s in parts_s) for i, acts in enumerate(acts_s)
     )
+
+
+def test_a_plane_is_noticed_with_its_first_part_and_known_with_its_last() -> None:
+    near, far = np.full(N, 5.2), np.full(N, 5.3)
+    near[0], far[:] = 5.15, 5.3 + 0.01 * np.arange(N)
+    found = summary([near, far], N, 5.0)
+    assert (found["detected_after_s"], found["last_informed_after_s"]) == (0.15, 0.37)

@@ -82,12 +82,17 @@ def _earliest(a: Indices, b: Indices, when_s: Floats, which: NDArray[np.bool_]) 
     return seen
 
 
-def summary(learns_s: Floats, at_s: float) -> dict[str, float | int | None]:
-    """How a change of `at_s` spread, in seconds after it: first and last to hear, and how many hear or never do."""
-    heard_s = learns_s[np.isfinite(learns_s)]
+def summary(parts_s: Sequence[Floats], n_nodes: int, at_s: float) -> dict[str, float | int | None]:
+    """How a change of `at_s` spread, in seconds after it, and how many nodes hear of it or never do.
+
+    First to notice any of it, last to hear all of what reaches it.
+    """
+    heard_s = all_heard_s(parts_s, n_nodes)
+    reached = np.isfinite(heard_s)
+    some = bool(reached.any())
     return {
-        "detected_after_s": round(float(heard_s.min()) - at_s, 6) if len(heard_s) else None,
-        "last_informed_after_s": round(float(heard_s.max()) - at_s, 6) if len(heard_s) else None,
-        "informed": len(heard_s),
-        "cut_off": len(learns_s) - len(heard_s),
+        "detected_after_s": round(float(np.min(parts_s)) - at_s, 6) if some else None,
+        "last_informed_after_s": round(float(heard_s[reached].max()) - at_s, 6) if some else None,
+        "informed": int(reached.sum()),
+        "cut_off": n_nodes - int(reached.sum()),
     }

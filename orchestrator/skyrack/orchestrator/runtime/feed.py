@@ -238,13 +238,13 @@ class Feed:
         epoch = self.oracle.epoch_at(at_s)
         if epoch is None or self._driver is None:
             return
-        learns_s = await loop.run_in_executor(self._worker, self._learn, epoch, worse, better, at_s)
-        news = News(worse, better, learns_s)
+        parts_s = await loop.run_in_executor(self._worker, self._learn, epoch, worse, better, at_s)
+        news = News(worse, better, all_heard_s(parts_s, self._geometry.n_nodes))
         late_s = await self._driver.hear(news)
         until_s = max(news.last_s, at_s) + late_s
         await self._clock.sleep(until_s - self._clock.run_s())
         after = await self._drops()
-        heard = summary(learns_s, at_s)
+        heard = summary(parts_s, self._geometry.n_nodes, at_s)
         # Not in the worker, which keeps the fabric on time.
         pairs = await asyncio.to_thread(self.oracle.pairs_record, self.failures, at_s, until_s)
         for stage, seconds in (
@@ -278,8 +278,10 @@ class Feed:
             return {}
         return {name: counters["drops"][name] for name in LOST_BY_CHANGES} | {"sent_back": counters["loops"]}
 
-    def _learn(self, epoch: Epoch, worse: Failures, better: Failures, at_s: float) -> NDArray[np.float64]:
-        """When each node has heard of all of it. Runs in the worker thread."""
+    def _learn(
+        self, epoch: Epoch, worse: Failures, better: Failures, at_s: float
+    ) -> list[NDArray[np.float64]]:
+        """When each node hears, for every part of the change. Runs in the worker thread."""
         links, a, b = self._scenario.links, epoch.a, epoch.b
         n_nodes = self._geometry.n_nodes
         delay_s = self._geometry.delay_s(a, b, at_s * self._scenario.speed)
@@ -294,7 +296,7 @@ class Feed:
                 seen = witnesses_of_return(a, b, delay_s, ~part.spare(a, b) & lit, at_s)
             seen = {node: when_s for node, when_s in seen.items() if node not in worse.nodes}
             parts_s.append(learns_s(n_nodes, a[lit], b[lit], delay_s[lit], links.flood_processing_s, seen))
-        return all_heard_s(parts_s, n_nodes)
+        return parts_s
 
     def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Its failure is the feed's. Nothing is started any more once the feed ends."""
