@@ -79,6 +79,7 @@ class Exposer:
         out = self._feed.failures
         links = lit_links(epoch, Failures(out.nodes | absent, out.links))
         found = [*run_families(status, self._facts(links)), *self._workloads.families()]
+        found += self._feed.convergence.families()
         fabric = self._feed.fabric
         if fabric is not None:
             with contextlib.suppress(TimeoutError, ConnectionError):
