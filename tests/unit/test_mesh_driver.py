@@ -99,9 +99,9 @@ class WritingFabric:
     ends: dict[int, tuple[int, int]] = field(default_factory=dict)
     adopted: list[tuple[NDArray[np.float64], NDArray[np.uint32]]] = field(default_factory=list)
     parameters: list[tuple[float, list[int]]] = field(default_factory=list)
-    values: list[dict[int, tuple[float, float]]] = field(
-        default_factory=list
-    )  # of `parameters`: time per byte, loss
+    # Of `parameters`: time per byte and loss of each link.
+    values: list[dict[int, tuple[float, float]]] = field(default_factory=list)
+    adoptions_told_s: list[float] = field(default_factory=list)
     full_for: int = 0  # so many adoptions are refused
 
     def __post_init__(self) -> None:
@@ -128,6 +128,7 @@ class WritingFabric:
             self.full_for -= 1
             raise RuntimeError("no room")
         self.adopted.append((at_s.copy(), table.copy()))
+        self.adoptions_told_s.append(self.clock.now_s)
 
     def set_parameters(self, at_s: float, ids: list[int]) -> None:
         """Note it."""
@@ -472,3 +473,34 @@ async def test_zero_delay_and_extra_delay_are_exactly_that(executor: ThreadPoolE
     segment = it.fabric.segments[0]
     assert segment.delay_s[2 * pair] == segment.delay_s[2 * pair + 1] == 0.001
     assert set(segment.delay_s.tolist()) == {-1.0, 0.0, 0.001}
+
+
+class _SlowPool(ThreadPoolExecutor):
+    """A worker on a busy host: every computation takes a while."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.clock: ManualClock | None = None
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Time passes with every job."""
+        if self.clock is not None:
+            self.clock.now_s += 0.08
+        return super().submit(fn, *args, **kwargs)
+
+
+async def test_nobody_is_told_of_an_instant_that_has_passed_while_routes_were_computed() -> None:
+    """Else the fabric would be late, and the oracle would not know."""
+    with _SlowPool() as pool:
+        it = bench(pool)
+        await it.drive(10.5)
+        pool.clock = it.clock
+        dead, n_nodes, now_s = int(it.geometry.epoch(10.5).a[0]), it.geometry.n_nodes, it.clock.now_s
+        learns_s = now_s + np.linspace(0.0, 0.06, n_nodes)
+        learns_s[dead] = np.inf
+        late_s = await it.driver.hear(News(Failures(frozenset({dead})), NO_FAILURES, learns_s))
+    assert it.fabric.adopted
+    for told_s, (when_s, _) in zip(it.fabric.adoptions_told_s, it.fabric.adopted, strict=True):
+        assert when_s.min() >= told_s + REROUTE_MARGIN_S
+        assert (when_s >= learns_s).all()
+    assert late_s == pytest.approx(0.08 + REROUTE_MARGIN_S, abs=0.006)

@@ -34,6 +34,14 @@ def test_the_changes_lead_from_one_instants_views_to_anothers(
     assert masks.tolist() == views.masks_at(np.nextafter(before_s, 0.0), N).tolist()
 
 
+@given(st.lists(TIMES, min_size=1, max_size=4))
+def test_a_view_is_told_after_those_that_it_contains(times: list[tuple[float, ...]]) -> None:
+    """Where two have to be put off to one instant, what is told last stays."""
+    masks = [mask for mask, _ in heard(times).changes(0.0, 9.0)]
+    for i, mask in enumerate(masks):
+        assert not any(later & mask == later for later in masks[i + 1 :])
+
+
 def test_a_return_that_is_heard_before_the_loss_still_counts_as_later() -> None:
     views = Views().hear(News(lost(7), NO_FAILURES, np.array([5.0])))
     views = views.hear(News(NO_FAILURES, lost(7), np.array([2.0])))

@@ -1,12 +1,12 @@
 """How news of a change spreads: those beside it notice, and tell it on over every link that is left, hop by hop. Pure.
 
 t            t + detection                                 + (delay + processing) per hop
-X dies --->  neighbours miss its hellos  --->  their neighbours  --->  ...  each changes its routes when it hears
+X dies --->  neighbours miss its hellos  --->  their neighbours  --->  ...  each changes its routes when it has heard
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,19 @@ def learns_s(
     return np.asarray(first_s + from_change_s[:n_nodes], dtype=np.float64)
 
 
+def all_heard_s(parts_s: Sequence[Floats], n_nodes: int) -> Floats:
+    """When each node (n_nodes,) has heard of every part of a change, of those parts that ever reach it.
+
+    A plane that fails at once is one change of many parts: who has heard of its near end cannot know of its far end. A node
+    acts once, when the last part has reached it; infinite where none does.
+    """
+    heard_s = np.full(n_nodes, np.inf)
+    for part_s in parts_s:
+        later_s = np.where(np.isinf(heard_s), part_s, np.maximum(heard_s, part_s))
+        heard_s = np.where(np.isinf(part_s), heard_s, later_s)
+    return heard_s
+
+
 def witnesses_of_loss(
     a: Indices, b: Indices, delay_s: Floats, lost: NDArray[np.bool_], at_s: float, detection_s: float
 ) -> dict[int, float]:
@@ -69,12 +82,17 @@ def _earliest(a: Indices, b: Indices, when_s: Floats, which: NDArray[np.bool_]) 
     return seen
 
 
-def summary(learns_s: Floats, at_s: float) -> dict[str, float | int | None]:
-    """How a change of `at_s` spread, in seconds after it: first and last to hear, and how many hear or never do."""
-    heard_s = learns_s[np.isfinite(learns_s)]
+def summary(parts_s: Sequence[Floats], n_nodes: int, at_s: float) -> dict[str, float | int | None]:
+    """How a change of `at_s` spread, in seconds after it, and how many nodes hear of it or never do.
+
+    First to notice any of it, last to hear all of what reaches it.
+    """
+    heard_s = all_heard_s(parts_s, n_nodes)
+    reached = np.isfinite(heard_s)
+    some = bool(reached.any())
     return {
-        "detected_after_s": round(float(heard_s.min()) - at_s, 6) if len(heard_s) else None,
-        "last_informed_after_s": round(float(heard_s.max()) - at_s, 6) if len(heard_s) else None,
-        "informed": len(heard_s),
-        "cut_off": len(learns_s) - len(heard_s),
+        "detected_after_s": round(float(np.min(parts_s)) - at_s, 6) if some else None,
+        "last_informed_after_s": round(float(heard_s[reached].max()) - at_s, 6) if some else None,
+        "informed": int(reached.sum()),
+        "cut_off": n_nodes - int(reached.sum()),
     }

@@ -68,7 +68,10 @@ class Views:
         return masks
 
     def changes(self, after_s: float, before_s: float) -> list[tuple[int, Floats]]:
-        """Masks that nodes come to in (after_s, before_s), each with when node i does (n_nodes,), infinite for others."""
+        """Masks that nodes come to in (after_s, before_s), each with when node i does (n_nodes,), infinite for others.
+
+        A mask comes after those that it contains: where a node comes to several at one instant, the last one is its view.
+        """
         if not self.news:
             return []
         heard_s = np.stack([news.learns_s for news in self.news])
@@ -81,4 +84,4 @@ class Views:
             for mask in np.unique(masks[within]).tolist():
                 when_s = np.where(within & (masks == mask), instant_s, np.inf)
                 found[mask] = np.minimum(found.get(mask, when_s), when_s)
-        return sorted(found.items(), key=lambda change: float(change[1].min()))
+        return sorted(found.items(), key=lambda change: (change[0].bit_count(), float(change[1].min())))

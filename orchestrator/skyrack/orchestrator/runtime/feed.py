@@ -19,8 +19,15 @@ from numpy.typing import NDArray
 
 from skyrack.orchestrator.clock import RealClock
 from skyrack.orchestrator.fabric.client import FabricClient
+from skyrack.orchestrator.metrics.convergence import ConvergenceTally
 from skyrack.orchestrator.routing.condition import AS_ALWAYS, Condition
-from skyrack.orchestrator.routing.flooding import learns_s, summary, witnesses_of_loss, witnesses_of_return
+from skyrack.orchestrator.routing.flooding import (
+    all_heard_s,
+    learns_s,
+    summary,
+    witnesses_of_loss,
+    witnesses_of_return,
+)
 from skyrack.orchestrator.routing.force_log import Way
 from skyrack.orchestrator.routing.views import News
 from skyrack.orchestrator.runtime.events import EventLog
@@ -43,7 +50,7 @@ REATTACH_S = 1.0  # nodes try every 50 ms; one that has not come back to a new f
 class Feed:
     """`fabric` is the one that is up, if any; `epoch` was in force last; `up` is set from the first fabric on.
 
-    `on_change`: hears from when on other links or routes are in force, ahead of time.
+    `on_change`: hears from when on other links or routes are in force, ahead of time. `convergence`: how long news took.
     """
 
     def __init__(
@@ -73,6 +80,7 @@ class Feed:
         self._tasks: asyncio.TaskGroup | None = None
         self._driver: MeshDriver | None = None
         self.oracle = Oracle(scenario, geometry, worker)
+        self.convergence = ConvergenceTally()
         self.fabric: FabricClient | None = None
         self.epoch: Epoch | None = None
         self.up = asyncio.Event()
@@ -230,11 +238,23 @@ class Feed:
         epoch = self.oracle.epoch_at(at_s)
         if epoch is None or self._driver is None:
             return
-        learns_s = await loop.run_in_executor(self._worker, self._learn, epoch, worse, better, at_s)
-        news = News(worse, better, learns_s)
-        await self._driver.hear(news)
-        await self._clock.sleep(max(news.last_s, at_s) - self._clock.run_s())
+        parts_s = await loop.run_in_executor(self._worker, self._learn, epoch, worse, better, at_s)
+        news = News(worse, better, all_heard_s(parts_s, self._geometry.n_nodes))
+        late_s = await self._driver.hear(news)
+        until_s = max(news.last_s, at_s) + late_s
+        await self._clock.sleep(until_s - self._clock.run_s())
         after = await self._drops()
+        heard = summary(parts_s, self._geometry.n_nodes, at_s)
+        # Not in the worker, which keeps the fabric on time.
+        pairs = await asyncio.to_thread(self.oracle.pairs_record, self.failures, at_s, until_s)
+        for stage, seconds in (
+            ("detected", heard["detected_after_s"]),
+            ("informed", heard["last_informed_after_s"]),
+        ):
+            if seconds is not None:
+                self.convergence.observe(stage, seconds)
+        if pairs.get("restored"):
+            self.convergence.observe("restored", pairs["restored_after_s"]["median"], pairs["restored"])
         self._events.add(
             "convergence",
             change="loss" if worse != NO_FAILURES else "return",
@@ -242,8 +262,10 @@ class Feed:
             since_s=round(at_s, 6),
             nodes=[self._names[node] for node in sorted(worse.nodes | better.nodes)],
             links=[f"{self._names[a]}-{self._names[b]}" for a, b in sorted(worse.links | better.links)],
-            **summary(learns_s, at_s),
+            **heard,
+            told_late_s=round(late_s, 6),
             packets_dropped={name: after[name] - before[name] for name in before if name in after},
+            pairs=pairs,
         )
 
     async def _drops(self) -> dict[str, int]:
@@ -256,22 +278,25 @@ class Feed:
             return {}
         return {name: counters["drops"][name] for name in LOST_BY_CHANGES} | {"sent_back": counters["loops"]}
 
-    def _learn(self, epoch: Epoch, worse: Failures, better: Failures, at_s: float) -> NDArray[np.float64]:
-        """When each node hears. Runs in the worker thread."""
+    def _learn(
+        self, epoch: Epoch, worse: Failures, better: Failures, at_s: float
+    ) -> list[NDArray[np.float64]]:
+        """When each node hears, for every part of the change. Runs in the worker thread."""
         links, a, b = self._scenario.links, epoch.a, epoch.b
+        n_nodes = self._geometry.n_nodes
         delay_s = self._geometry.delay_s(a, b, at_s * self._scenario.speed)
         if links.zero_delay:
             delay_s = np.zeros_like(delay_s)
         lit = self.failures.spare(a, b)
-        if worse != NO_FAILURES:
-            lost = ~worse.spare(a, b)
-            witnesses = witnesses_of_loss(a, b, delay_s, lost, at_s, links.detection_s)
-            witnesses = {node: when_s for node, when_s in witnesses.items() if node not in worse.nodes}
-        else:
-            witnesses = witnesses_of_return(a, b, delay_s, ~better.spare(a, b) & lit, at_s)
-        return learns_s(
-            self._geometry.n_nodes, a[lit], b[lit], delay_s[lit], links.flood_processing_s, witnesses
-        )
+        parts_s = []
+        for part in (worse if worse != NO_FAILURES else better).parts():
+            if worse != NO_FAILURES:
+                seen = witnesses_of_loss(a, b, delay_s, ~part.spare(a, b), at_s, links.detection_s)
+            else:
+                seen = witnesses_of_return(a, b, delay_s, ~part.spare(a, b) & lit, at_s)
+            seen = {node: when_s for node, when_s in seen.items() if node not in worse.nodes}
+            parts_s.append(learns_s(n_nodes, a[lit], b[lit], delay_s[lit], links.flood_processing_s, seen))
+        return parts_s
 
     def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Its failure is the feed's. Nothing is started any more once the feed ends."""

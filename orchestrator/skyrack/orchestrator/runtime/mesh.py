@@ -162,34 +162,48 @@ class MeshDriver:
                 self._views = views
                 await self._tell_again(MARK_ALL)
 
-    async def hear(self, news: News) -> None:
-        """News is on its way: each node changes its routes when it hears, and not before some milliseconds from now."""
+    async def hear(self, news: News) -> float:
+        """News is on its way: each node changes its routes when it hears. How late, in seconds, the first of them is told.
+
+        Computing may take longer than the news does: nobody is told of an instant that has passed.
+        """
         async with self._lock:
-            soon_s = self._clock.run_s() + REROUTE_MARGIN_S
-            heard = News(news.worse, news.better, np.maximum(news.learns_s, soon_s))
-            self._views = self._views.hear(heard)
+            learns_s = np.maximum(
+                news.learns_s, self._soon_s()
+            )  # so nobody heard before an epoch that has begun
+            late_s = _put_off_s(news.learns_s, learns_s)
+            self._views = self._views.hear(News(news.worse, news.better, learns_s))
             while True:
                 try:
-                    await self._tell_again(1 << len(self._views.news) - 1)
-                    return
+                    return late_s + await self._tell_again(1 << len(self._views.news) - 1)
                 except RuntimeError:  # much has failed within moments: earlier views are still being adopted
                     await self._clock.sleep(SLOTS_FREE_S)
 
-    async def _tell_again(self, mark: int) -> None:
-        """Send the routes of epochs in force and to come anew; of the one in force what comes with news of `mark` alone."""
+    async def _tell_again(self, mark: int) -> float:
+        """Send the routes of epochs in force and to come anew; of the one in force what comes with news of `mark` alone.
+
+        Returns by how much adoptions were put off because their instant had passed.
+        """
         loop = asyncio.get_running_loop()
         now = self._clock.run_s()
         while len(self._sent) > 1 and self._sent[1][0] <= now:
             self._sent.pop(0)
         sent = list(self._sent)
+        late_s = 0.0
         for i, (at_s, full) in enumerate(sent):
             end_s = sent[i + 1][0] if i + 1 < len(sent) else math.inf
             began = at_s <= now
-            from_s = max(at_s, self._clock.run_s() + REROUTE_MARGIN_S) if mark == MARK_ALL else at_s
-            routes = await loop.run_in_executor(self._executor, self._routes, full, from_s, end_s)
+            routes = await loop.run_in_executor(self._executor, self._routes, full, at_s, end_s)
             if mark == MARK_ALL or not began:
-                self._set_routes(from_s, routes.at_first)
-            self._adopt([change for change in routes.later if not began or change[0] & mark])
+                self._set_routes(max(at_s, self._soon_s()), routes.at_first)
+            late_s = max(
+                late_s, self._adopt([change for change in routes.later if not began or change[0] & mark])
+            )
+        return late_s
+
+    def _soon_s(self) -> float:
+        """The earliest instant for which the fabric can still be told something."""
+        return self._clock.run_s() + REROUTE_MARGIN_S
 
     def _routes(self, full: Epoch, at_s: float, end_s: float) -> ViewedRoutes:
         """The routes of an epoch in force over [at_s, end_s), for every node those of its view. Runs in the worker thread."""
@@ -222,10 +236,15 @@ class MeshDriver:
         self._fabric.set_routes(at_s, routed.table)
         self._in_force(at_s, routed.epoch)
 
-    def _adopt(self, later: Iterable[tuple[int, NDArray[np.float64], Routed]]) -> None:
-        for _, when_s, routed in later:
+    def _adopt(self, later: Iterable[tuple[int, NDArray[np.float64], Routed]]) -> float:
+        """Tell who adopts what when, nothing for an instant that has passed; returns how much that puts off."""
+        late_s = 0.0
+        for _, heard_s, routed in later:
+            when_s = np.maximum(heard_s, self._soon_s())
+            late_s = max(late_s, _put_off_s(heard_s, when_s))
             self._fabric.adopt_routes(when_s, routed.table)
             self._adopted(when_s, routed.epoch)
+        return late_s
 
     @property
     def told(self) -> Failures:
@@ -375,6 +394,12 @@ class MeshDriver:
         index = self._geometry.index_of
         pairs = [(sorted((index(e.a), index(e.b))), e.extra_ms / 1e3) for e in scenario.links.extra_delay]
         return {(a, b): extra_s for (a, b), extra_s in pairs}
+
+
+def _put_off_s(meant_s: NDArray[np.float64], told_s: NDArray[np.float64]) -> float:
+    """By how much at most instants (n_nodes,) were put off; infinite ones are none."""
+    some = np.isfinite(meant_s)
+    return float((told_s[some] - meant_s[some]).max(initial=0.0))
 
 
 def link_capacity(n_satellites: int, n_ground: int) -> int:

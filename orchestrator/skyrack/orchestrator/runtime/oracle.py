@@ -15,8 +15,10 @@ from skyrack.orchestrator.routing.computed import computed_rtt
 from skyrack.orchestrator.routing.condition import Condition
 from skyrack.orchestrator.routing.force_log import ForceLog, Way
 from skyrack.orchestrator.routing.link_model import LinkModel
+from skyrack.orchestrator.runtime.convergence import pairs_record
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.orchestrator.topology.epoch import Epoch
+from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 
 KEPT_S = 900.0
@@ -76,6 +78,10 @@ class Oracle:
     def rerouted(self, at_s: float) -> None:
         """Routes changed at about this instant without having been planned."""
         self._changes_s.append(at_s)
+
+    def pairs_record(self, failures: Failures, at_s: float, until_s: float) -> dict[str, Any]:
+        """How pairs of inhabited nodes fared while news of a change spread (convergence.py)."""
+        return pairs_record(self._geometry, self._log, failures, at_s, until_s)
 
     async def computed(self, probes: Sequence[tuple[float, int, int, int]]) -> list[dict[str, Any]]:
         """Computed round trips for (run_s, a, b, ip_bytes), in their order: rtt_s or None, path, reason."""

@@ -16,6 +16,13 @@ class Failures:
     nodes: frozenset[int] = frozenset()
     links: frozenset[tuple[int, int]] = frozenset()
 
+    def parts(self) -> list[Failures]:
+        """Each node and each link for itself, in order."""
+        return [
+            *(Failures(nodes=frozenset({node})) for node in sorted(self.nodes)),
+            *(Failures(links=frozenset({link})) for link in sorted(self.links)),
+        ]
+
     def spare(self, a: NDArray[np.int32], b: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Whether each link (m,) between `a` and `b` (a < b) is in service."""
         spared = np.ones(len(a), dtype=np.bool_)
