@@ -1,4 +1,4 @@
-"""A thousand links of Starlink's first shell changed within a second, by API: when each change holds, and what waits meanwhile."""
+"""A thousand links of Starlink's first shell changed within a second, by API: when each change holds, what waits meanwhile."""
 
 from __future__ import annotations
 
@@ -91,8 +91,9 @@ async def _watched(
         holds = sorted(a.holds_s for a in answers)
         answered = sorted(a.answered_s for a in answers)
         directions, wrong = sum(a.directions for a in answers), sum(a.wrong for a in answers)
+        middle = len(answers) // 2
         told = (
-            f"{holds[len(holds) // 2] * 1e3:8.1f} ms, {holds[-1] * 1e3:6.1f} ms      {answered[len(answered) // 2] * 1e3:8.1f} ms"
+            f"{holds[middle] * 1e3:8.1f} ms, {holds[-1] * 1e3:6.1f} ms      {answered[middle] * 1e3:8.1f} ms"
             f"   {directions - wrong:10,} of {directions:,}   {last_s:8.3f} s"
         )
     else:
