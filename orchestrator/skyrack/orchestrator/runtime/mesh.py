@@ -381,9 +381,7 @@ class MeshDriver:
         arrays["s_per_byte"][number] = s_per_byte
         arrays["queue_s"][number] = queue_bytes / links.byte_scale * s_per_byte
         lost = condition.loss_ratio or 0.0
-        arrays["loss_ratio"][number] = (
-            1.0 - (1.0 - links.loss_ratio) * (1.0 - lost) if lost else links.loss_ratio
-        )
+        arrays["loss_ratio"][number] = links.loss_ratio + lost - links.loss_ratio * lost
         arrays["extra_s"][number] = -math.inf if condition.down else condition.extra_s
 
     def _still_needed(self, i: int, now_s: float) -> bool:
