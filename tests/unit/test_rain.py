@@ -38,6 +38,14 @@ def test_noise_is_a_standard_normal_that_fades_as_exp_minus_beta_t() -> None:
         assert correlation == pytest.approx(np.exp(-BETA_PER_S * 60.0 * lag), abs=0.015)
 
 
+def test_noise_holds_to_its_law_at_the_shortest_memory_a_scenario_may_ask_for() -> None:
+    """A minute (cloud_correlation_s: 60) in steps of 10 s: a block fades by exp(-600), near the end of what floats hold."""
+    noise = Noise("1, weather, test", 1.0 / 60.0, step_s=10.0).series(np.arange(0.0, 40 * 36_000.0, 10.0))
+    assert noise.std() == pytest.approx(1.0, abs=0.03)
+    one_step = float((noise[:-1] * noise[1:]).mean() / noise.var())
+    assert one_step == pytest.approx(np.exp(-1.0 / 6.0), abs=0.01)
+
+
 def test_noise_does_not_jump_between_blocks() -> None:
     """A step across a block's bound is as small as any other: sqrt(2 beta) a second."""
     noise = Noise("1, weather, test, rain", BETA_PER_S).series(np.arange(0.0, 40 * 3600.0))

@@ -39,7 +39,8 @@ class Noise:
         self._step_s = step_s
         self._keep = math.exp(-beta_per_s * step_s)
         self._fade = self._keep**_STEPS_PER_BLOCK
-        self._look_back = math.ceil(math.log(_FORGOTTEN) / math.log(self._fade)) if self._fade > 0.0 else 1
+        assert self._fade > 1e-300, "a step is at most a sixth of 1 / beta: the faded sums below stay finite"
+        self._look_back = math.ceil(math.log(_FORGOTTEN) / math.log(self._fade))
         self._fades = self._keep ** np.arange(_STEPS_PER_BLOCK + 1)
         self._fresh = Latest(self._block_alone, size=4)
         self._left = Latest(self._left_by, size=self._look_back + 8)
@@ -54,8 +55,9 @@ class Noise:
         """The values (m,) at instants (m,)."""
         block, place = np.divmod(np.floor(np.asarray(t_s) / self._step_s).astype(np.int64), _STEPS_PER_BLOCK)
         values = np.empty(block.shape)
-        for number in np.unique(block).tolist():
-            here = block == number
+        order = np.argsort(block, kind="stable")  # each block's instants together: a century has many blocks
+        numbers, firsts = np.unique(block[order], return_index=True)
+        for number, here in zip(numbers.tolist(), np.split(order, firsts[1:]), strict=True):
             values[here] = self._whole(number)[place[here]]
         return values
 
@@ -77,9 +79,5 @@ class Noise:
             _STEPS_PER_BLOCK
         )
         values = np.zeros(_STEPS_PER_BLOCK + 1)
-        if self._fade > 1e-100:  # a sum of faded draws as one cumulative sum
-            values[1:] = np.cumsum(draws / self._fades[1:]) * self._fades[1:]
-        else:
-            for k in range(_STEPS_PER_BLOCK):
-                values[k + 1] = self._keep * values[k] + draws[k]
+        values[1:] = np.cumsum(draws / self._fades[1:]) * self._fades[1:]  # a sum of faded draws
         return values * math.sqrt(1.0 - self._keep**2)
