@@ -88,3 +88,24 @@ def test_a_node_that_is_back_before_anybody_missed_it_is_no_news(place: Place) -
     )
     assert [(event["cause"], event["nodes"]) for event in news] == [("fault", [])]
     assert news[0]["since_s"] > dark_s
+
+
+def test_a_laser_that_is_back_just_before_it_would_be_missed_is_no_news(place: Place) -> None:
+    """The fabric has been told already who would hear; nobody does."""
+    place.scenario.write_text(SCENARIO % 1.0)
+    place.up()
+    path = probes_of(pings(place, 1))[-1]["path"]
+    first, second = f"{path[2]}-{path[3]}", f"{path[1]}-{path[2]}"
+    place.skyrack("fault", "add", "down", "--link", first, "--for", "0.95s").expect()
+    place.event("fault_ended")
+    place.skyrack("fault", "add", "down", "--link", second).expect()
+    news = eventually(
+        lambda: [
+            event
+            for event in place.events()
+            if event["event"] == "convergence" and set(event["links"][0].split("-")) == set(path[1:3])
+        ],
+        "news of the second link",
+    )
+    assert [event for event in place.events() if event["event"] == "convergence"] == news
+    assert probes_of(pings(place, 1))[-1]["measured_ms"] is not None
