@@ -7,6 +7,8 @@ restarted process computes the same. Caches only save time; one Geometry may be 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import reduce
 
@@ -20,7 +22,8 @@ from skyrack.orchestrator.orbit.frames import gmst_rad, itrf_to_geodetic, rotate
 from skyrack.orchestrator.orbit.hermite import KnotRing
 from skyrack.orchestrator.orbit.layout import unique_pairs
 from skyrack.orchestrator.orbit.times import julian_date
-from skyrack.orchestrator.routing.trees import next_hops
+from skyrack.orchestrator.routing.strategies import STRATEGIES
+from skyrack.orchestrator.routing.strategies.protocol import View
 from skyrack.orchestrator.scenario.model.scenario import Scenario
 from skyrack.orchestrator.topology.acquisition import Acquisitions, AcquisitionTimes, Sighted, acquire
 from skyrack.orchestrator.topology.epoch import GROUND, LASER, Epoch
@@ -92,6 +95,7 @@ class Geometry:
         self._sighted = Latest(self._build_sighted, size=self._look_back + 8)
         self._window = Latest(self._build_window)
         self._visible_on_grid = Latest(self._visible_at_boundary)
+        self._strategy = STRATEGIES[scenario.routing.strategy](scenario.routing)
         self._epoch = Latest(self._build_epoch)
         self.inhabited: Indices = self._resolve_inhabited()
 
@@ -198,9 +202,28 @@ class Geometry:
             a, b, kind = a[alive], b[alive], kind[alive]
             share = share[alive] if share is not None else None
         t0_s = window.bounds_s[part]
-        delay_s = _delay_s(self.positions_km(t0_s), a, b)
-        hop = next_hops(self.n_sat, self.n_nodes, a, b, delay_s, self.inhabited)
-        return Epoch(t0_s, window.bounds_s[part + 1], a, b, kind, self.inhabited, hop, share)
+        no_hops = np.empty((0, self.n_nodes), dtype=np.int32)
+        links = Epoch(t0_s, window.bounds_s[part + 1], a, b, kind, self.inhabited, no_hops, share)
+        return replace(links, next_hop=self._strategy(self.view(links)))
+
+    def view(
+        self,
+        epoch: Epoch,
+        failures: Failures = NO_FAILURES,
+        load: Mapping[tuple[int, int], float] | None = None,
+    ) -> View:
+        """What routing knows over an epoch: its links without those that have failed, and the `load` of their ways."""
+        spared = failures.spare(epoch.a, epoch.b)
+        a, b, kind = epoch.a[spared], epoch.b[spared], epoch.kind[spared]
+        delay_s = _delay_s(self.positions_km(epoch.t0_s), a, b)
+        used = np.zeros((len(a), 2))
+        if load:
+            ways = zip(a.tolist(), b.tolist(), strict=True)
+            used = np.array([(load.get((i, j), 0.0), load.get((j, i), 0.0)) for i, j in ways]).reshape(-1, 2)
+        grids = self.constellation.layouts
+        return View(
+            epoch.t0_s, self.n_sat, self.n_nodes, a, b, kind, delay_s, used, grids, epoch.destinations
+        )
 
     def _build_window(self, number: int) -> Window:
         periods = [self._sighted(earlier) for earlier in range(number - self._look_back, number + 1)]

@@ -1,0 +1,68 @@
+"""How next hops are chosen."""
+
+from typing import Literal
+
+from .base import Number, Section, Whole, key
+
+
+class LoadAware(Section):
+    """How strategy load-aware weighs what links carry.
+
+    A direction of a link costs its delay plus weight_ms u / (1 - u), u the share of its rate in use, 0.95 at most.
+    """
+
+    weight_ms: Number = key(
+        "Cost of a link that is half in use, beside its delay.",
+        unit="ms",
+        source="D",
+        default=5.0,
+        ge=0,
+        le=10_000,
+    )
+    margin_ratio: Number = key(
+        "A tree is replaced when some pair of nodes gains more than this; twice as much after each time.",
+        unit="ratio",
+        source="D",
+        default=0.1,
+        ge=0,
+        le=10,
+    )
+    stagger: Whole = key(
+        "Trees take turns: one in so many is looked at per epoch.",
+        unit="count",
+        source="D",
+        default=4,
+        ge=1,
+        le=1000,
+    )
+
+
+class ContactGraph(Section):
+    """How strategy contact-graph looks for ways through time."""
+
+    horizon_s: Number = key(
+        "How far ahead contacts are looked at.",
+        unit="s",
+        source="D: over half an orbit of 550 km",
+        default=3600.0,
+        gt=0,
+        le=172_800,
+    )
+
+
+class Routing(Section):
+    """Which strategy chooses next hops, and its keys."""
+
+    strategy: Literal["ephemeris", "static", "load-aware", "contact-graph"] = key(
+        "ephemeris (shortest delay), static (Manhattan on the grid, never around what has failed), load-aware (delay and "
+        "load), or contact-graph (as ephemeris for packets; store and forward for declared transfers without a way).",
+        source="D: planned changes are known to all",
+        default="ephemeris",
+    )
+    static_order: Literal["planes-first", "slots-first"] = key(
+        "Whether static crosses planes first or moves along its own first.",
+        source="D",
+        default="planes-first",
+    )
+    load_aware: LoadAware = key("Keys of load-aware.", default=LoadAware())
+    contact_graph: ContactGraph = key("Keys of contact-graph.", default=ContactGraph())
