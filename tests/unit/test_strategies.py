@@ -79,7 +79,7 @@ def test_without_load_the_trees_are_those_of_least_delay(name: str) -> None:
 def grids(draw: st.DrawFn) -> Layout:
     planes, slots = draw(st.integers(1, 7)), draw(st.integers(1, 9))
     satellite = np.arange(planes * slots, dtype=np.int32).reshape(planes, slots)
-    return Layout(satellite, seam=draw(st.booleans()), seam_shift=draw(st.integers(0, slots - 1)))
+    return Layout(satellite, seam=draw(st.booleans()), seam_shift=draw(st.integers(0, planes - 1)) % slots)
 
 
 def _whole(grid: Layout) -> View:

@@ -53,9 +53,9 @@ def rebalance(view: View, keys: LoadAware, held: Held | None, turn: int | None) 
         return Held(fresh, np.zeros(len(fresh)))
     table = _Costs(view, cost_s)
     price_s = table.of(held.next_hop)
-    broken = (np.isinf(price_s) & (held.next_hop >= 0)).any(axis=1) | (
-        (held.next_hop < 0) & (fresh >= 0)
-    ).any(axis=1)
+    lost = np.isinf(_along(held.next_hop, price_s))
+    broken = (lost & (fresh >= 0)).any(axis=1)
+    kept = np.where(np.isinf(price_s), -1, held.next_hop)
     due = np.arange(len(fresh)) % keys.stagger == (turn if turn is not None else -1)
     asked = np.nonzero(due & ~broken)[0]
     before_s = _along(held.next_hop[asked], price_s[asked])[:, view.destinations]
@@ -66,7 +66,7 @@ def rebalance(view: View, keys: LoadAware, held: Held | None, turn: int | None) 
     better = np.zeros(len(fresh), dtype=np.bool_)
     better[asked] = gain > 1.0 + keys.margin_ratio * 2.0 ** held.replaced[asked]
     replaced = np.where(better, held.replaced + 1.0, np.where(due, held.replaced * FADES, held.replaced))
-    return Held(np.where((broken | better)[:, np.newaxis], fresh, held.next_hop).astype(np.int32), replaced)
+    return Held(np.where((broken | better)[:, np.newaxis], fresh, kept).astype(np.int32), replaced)
 
 
 def _costs_s(view: View, keys: LoadAware) -> Floats:

@@ -1,0 +1,80 @@
+"""Load-aware in a run: what is counted becomes load, and load moves trees, within the epoch's own links."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from skyrack.orchestrator.routing.trees import walk
+from skyrack.orchestrator.runtime.balance import Balance, utilisation
+from skyrack.orchestrator.scenario import Scenario, load_scenario
+from skyrack.orchestrator.topology.failures import Failures
+from skyrack.orchestrator.topology.geometry import Geometry
+
+
+class Counters:
+    """A fabric whose link 0 is busy all the time."""
+
+    def __init__(self, src: int, dst: int) -> None:
+        self.now_s, self.silent = 0.0, False
+        self.arrays = {
+            "src": np.array([src, dst]),
+            "dst": np.array([dst, src]),
+            "s_per_byte": np.array([1e-3, 1e-3]),
+        }
+
+    async def counters(self, *, links: bool = False) -> dict[str, Any]:
+        """950 bytes of 1,000 a second."""
+        if self.silent:
+            raise TimeoutError
+        return {"run_s": self.now_s, "links": {"bytes": [950.0 * self.now_s, 0.0]}}
+
+
+def _geometry() -> Geometry:
+    base = load_scenario("iridium").model_dump(mode="json")
+    return Geometry(Scenario.model_validate({**base, "routing": {"strategy": "load-aware"}}))
+
+
+def test_utilisation_is_time_spent_sending_and_survives_a_reset() -> None:
+    used = utilisation(np.array([100.0, 900.0]), np.array([300.0, 50.0]), np.array([1e-3, 1e-3, 9.0]), 0.5)
+    assert used.tolist() == [0.4, 0.1]
+
+
+async def test_a_busy_laser_loses_trees_one_turn_at_a_time() -> None:
+    geometry = _geometry()
+    first = geometry.epoch(0.0)
+    london, tokyo = geometry.index_of("london"), geometry.index_of("tokyo")
+    row = first.row_of(tokyo)
+    path = walk(first.next_hop[row], london, tokyo)
+    assert path is not None
+    a, b = path[1], path[2]
+    fabric, balance = Counters(a, b), Balance(geometry)
+    await balance.measure(fabric)
+    epochs = []
+    for period in range(1, 9):
+        fabric.now_s = 15.0 * period
+        await balance.measure(fabric)
+        fabric.silent = period == 5  # figures stay
+        epochs.append(balance.begin(first if period == 1 else geometry.epoch(15.0 * period)))
+        fabric.silent = False
+    moved = epochs[-1]
+    assert b not in set(moved.next_hop[:, a].tolist()) - {-1} or moved.next_hop[moved.row_of(b) or 0, a] == b
+    links = set(zip(moved.a.tolist(), moved.b.tolist(), strict=True))
+    for destination, hops in zip(moved.destinations.tolist(), moved.next_hop, strict=True):
+        found = walk(hops, london, destination)
+        assert found is not None
+        assert all((min(x, y), max(x, y)) in links for x, y in zip(found, found[1:], strict=False))
+
+
+async def test_what_has_failed_is_avoided_and_other_trees_stay() -> None:
+    geometry = _geometry()
+    balance = Balance(geometry)
+    full = balance.begin(geometry.epoch(0.0))
+    a, b = int(full.a[0]), int(full.b[0])
+    after = balance.avoiding(full, Failures(links=frozenset({(a, b)})))
+    crossing = (full.next_hop[:, a] == b) | (full.next_hop[:, b] == a)
+    assert crossing.any()
+    assert (after.next_hop[:, a] != b).all()
+    assert (after.next_hop[:, b] != a).all()
+    assert (after.next_hop[~crossing] == full.next_hop[~crossing]).all()
