@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,7 @@ async def test_a_busy_laser_loses_trees_one_turn_at_a_time() -> None:
     for destination, hops in zip(moved.destinations.tolist(), moved.next_hop, strict=True):
         found = walk(hops, london, destination)
         assert found is not None
-        assert all((min(x, y), max(x, y)) in links for x, y in zip(found, found[1:], strict=False))
+        assert all((min(x, y), max(x, y)) in links for x, y in itertools.pairwise(found))
 
 
 async def test_what_has_failed_is_avoided_and_other_trees_stay() -> None:

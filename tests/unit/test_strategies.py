@@ -170,7 +170,7 @@ def test_load_spreads_over_equal_ways_and_stays(units: int, each: float) -> None
 def test_a_tree_over_a_lost_link_is_replaced_out_of_turn_and_others_are_kept() -> None:
     view, keys = _diamond(2), LoadAware()
     first = rebalance(view, keys, None, 0)
-    mixed = Held(first.next_hop.copy(), first.replaced)
+    mixed = Held.of(first.next_hop.copy())
     mixed.next_hop[1, 0], mixed.next_hop[2, 0] = 1, 2
     kept = ~((view.a == 0) & (view.b == 1))
     cut = replace(

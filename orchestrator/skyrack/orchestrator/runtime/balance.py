@@ -72,7 +72,7 @@ class Balance:
     def avoiding(self, full: Epoch, failures: Failures) -> Epoch:
         """The same with other trees in place of those that cross what has failed."""
         view = self._geometry.view(full, failures, self._load)
-        held = Held(full.next_hop, np.zeros(len(full.next_hop)))
+        held = Held.of(full.next_hop)
         return replace(full, next_hop=rebalance(view, self._keys, held, None).next_hop)
 
 

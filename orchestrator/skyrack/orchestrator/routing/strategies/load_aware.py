@@ -7,9 +7,9 @@ follow traffic, so three things keep them from chasing each other:
 
     turns       one tree in `stagger` may be replaced per epoch, so the next one sees what the last one's change did
     margin      a tree is replaced only when some pair of inhabited nodes gains more than `margin`
-    doubling    after n replacements more than margin * 2^n; n fades by 0.5 % with every turn that changes nothing,
-                so of an odd number of equal flows the last one may change ways again after half an hour, not before
+    doubling    after n replacements more than margin * 2^n; n falls by one after QUIET_TURNS turns that change nothing
 
+Flows that cannot be halved have no even share, so an odd one may still change ways once in that time, not more often.
 A tree whose links are gone is replaced at once and does not count.
 """
 
@@ -25,15 +25,21 @@ from skyrack.orchestrator.routing.trees import next_hops
 from skyrack.orchestrator.scenario.model.routing import LoadAware, Routing
 
 MOST_USED = 0.95
-FADES = 0.995
+QUIET_TURNS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Trees (d, n_nodes) in force, and how often each (d,) was replaced for its load."""
+    """Trees (d, n_nodes) in force, how often each (d,) was replaced for its load, and for how many turns it was not."""
 
     next_hop: Indices
     replaced: Floats
+    quiet: Floats
+
+    @classmethod
+    def of(cls, next_hop: Indices) -> Held:
+        """Trees that have never been replaced."""
+        return cls(next_hop, np.zeros(len(next_hop)), np.zeros(len(next_hop)))
 
 
 def strategy(routing: Routing) -> Strategy:
@@ -50,7 +56,7 @@ def rebalance(view: View, keys: LoadAware, held: Held | None, turn: int | None) 
     cost_s = _costs_s(view, keys)
     fresh = _cheapest(view, cost_s)
     if held is None or held.next_hop.shape != fresh.shape:
-        return Held(fresh, np.zeros(len(fresh)))
+        return Held.of(fresh)
     table = _Costs(view, cost_s)
     price_s = table.of(held.next_hop)
     lost = np.isinf(_along(held.next_hop, price_s))
@@ -65,8 +71,11 @@ def rebalance(view: View, keys: LoadAware, held: Held | None, turn: int | None) 
     )
     better = np.zeros(len(fresh), dtype=np.bool_)
     better[asked] = gain > 1.0 + keys.margin_ratio * 2.0 ** held.replaced[asked]
-    replaced = np.where(better, held.replaced + 1.0, np.where(due, held.replaced * FADES, held.replaced))
-    return Held(np.where((broken | better)[:, np.newaxis], fresh, kept).astype(np.int32), replaced)
+    quiet = np.where(better, 0.0, held.quiet + due)
+    forgiven = quiet >= QUIET_TURNS
+    replaced = np.maximum(held.replaced + better - forgiven, 0.0)
+    next_hop = np.where((broken | better)[:, np.newaxis], fresh, kept).astype(np.int32)
+    return Held(next_hop, replaced, np.where(forgiven, 0.0, quiet))
 
 
 def _costs_s(view: View, keys: LoadAware) -> Floats:
