@@ -62,6 +62,14 @@ class Faults:
                 counts[fault.draft.kind] = counts.get(fault.draft.kind, 0) + 1
         return counts
 
+    def darkening(self) -> list[tuple[str, float, tuple[str, ...]]]:
+        """Faults that act and keep something dark: id, since when (run seconds), on what."""
+        return [
+            (fault.id, fault.since_s, fault.draft.target.words)
+            for fault in self._ledger.faults
+            if self._ledger.acts(fault.id) and fault.draft.kind in ("dark", "down")
+        ]
+
     async def add(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Enter all faults of a request; those that begin now begin at one instant, `at_s`. Raises FaultProblem, Unknown."""
         requests = read_requests(body, self._atlas)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +65,22 @@ def explain_link(
     return LinkState(up, delay_s, rate_bps, since_s, until_s, margins, why)
 
 
+def link_record(first: str, second: str, t_s: float, state: LinkState) -> dict[str, Any]:
+    """A link's state for JSON; `a` and `b` as they were asked for."""
+    return {
+        "a": first,
+        "b": second,
+        "t_s": t_s,
+        "state": "up" if state.up else "down",
+        "since_s": state.since_s,
+        "until_s": state.until_s,
+        "delay_ms": state.delay_s * 1e3,
+        "rate_bps": list(state.rate_bps) if state.rate_bps is not None else None,
+        "margins": state.margins,
+        "why": [{"code": reason.code, "text": reason.text} for reason in state.reasons],
+    }
+
+
 def explain_no_path(
     geometry: Geometry, a: int, b: int, t_s: float, failures: Failures = NO_FAILURES
 ) -> list[Reason]:
@@ -117,7 +134,7 @@ def _laser(geometry: Geometry, a: int, b: int, t_s: float) -> tuple[dict[str, fl
     mine = (begun.pairs == (a, b)).all(axis=1) & (begun.start_s <= t_s) & (t_s < begun.ready_s)
     if mine.any():
         ready_s = float(begun.ready_s[mine].max())
-        found.append(Reason("acquiring", f"acquiring until {ready_s:g} s, {ready_s - t_s:.0f} s from then"))
+        found.append(Reason("acquiring", f"acquiring until {ready_s:g} s"))
     if not found:
         found.append(Reason("within_second", "in sight at this instant, but not over the whole second"))
     return margins, tuple(found)
