@@ -47,9 +47,9 @@ def path(
     ] = PathFormat.TABLE,
     run: Annotated[str | None, typer.Option("--run", help="Ask this run, now.", show_default=False)] = None,
 ) -> None:
-    """Print the ideal round trip and path over time: the shortest way at each instant, propagation only; or why there is none."""
+    """Print the ideal round trip and path over time: the shortest way at each instant, propagation only."""
     if (link is None) == (b is None) or (link is not None and a is not None):
-        raise Problem("expected two nodes A B, or --link A-B", status=USAGE)
+        raise Problem("expected two nodes, a and b, or --link A-B", status=USAGE)
     if run is not None:
         given = [
             ("--at", at, "0"),
@@ -118,8 +118,10 @@ def path(
                 [f"{t_s:g}" if t_s < 1e6 else t_s, "" if rtt_ms is None else f"{rtt_ms:.9f}", ">".join(names)]
             )
         else:
-            why = [] if found else [reason.text for reason in explain_no_path(geometry, start, end, t_s)]
-            rows.append({"t_s": t_s, "rtt_ms": rtt_ms, "path": names} | ({"why": why} if why else {}))
+            row: dict[str, object] = {"t_s": t_s, "rtt_ms": rtt_ms, "path": names}
+            if found is None and (not rows or rows[-1]["path"]):  # an outage is explained where it begins
+                row["why"] = [reason.text for reason in explain_no_path(geometry, start, end, t_s)]
+            rows.append(row)
     if output is PathFormat.JSON:
         print_json({"a": a, "b": b, "start": geometry.start.isoformat(), "rows": rows})
     elif output is PathFormat.TABLE:
