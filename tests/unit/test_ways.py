@@ -9,32 +9,37 @@ from typing import Any, cast
 import numpy as np
 
 from skyrack.orchestrator.routing.force_log import ForceLog
+from skyrack.orchestrator.routing.paths import path_of
 from skyrack.orchestrator.runtime.ways import Ways
 from skyrack.orchestrator.scenario import load_scenario
 from skyrack.orchestrator.topology.failures import NO_FAILURES, Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 
 GEOMETRY = Geometry(load_scenario("iridium"))
+T_S = GEOMETRY.grid_clock.boundary_s(1)  # where what is in force is ideal
 A, B = GEOMETRY.index_of("london"), GEOMETRY.index_of("tokyo")
 
 
 def ways(
     failures: Failures = NO_FAILURES, told: Failures = NO_FAILURES, acting: Any = (), hops: Any = None
 ) -> Ways:
-    log, epoch = ForceLog(), GEOMETRY.epoch(0.0)
+    log, epoch = ForceLog(), GEOMETRY.epoch(T_S)
     if hops is not None:
         hops(epoch.next_hop)
     log.record(0.0, epoch)
     feed = SimpleNamespace(oracle=log, failures=failures, told=told)
     faults = SimpleNamespace(darkening=lambda: list(acting))
-    clock = SimpleNamespace(run_s=lambda: 1.0)
+    clock = SimpleNamespace(run_s=lambda: T_S)
     return Ways(GEOMETRY, cast(Any, feed), cast(Any, faults), cast(Any, clock), ThreadPoolExecutor(1))
 
 
 async def test_both_paths_are_told_and_nothing_is_wrong() -> None:
     answer = await ways().path("london", "tokyo")
-    assert answer["in_force"] == answer["ideal"]
-    assert answer["why"] == []
+    path = path_of(GEOMETRY.epoch(T_S), A, B)
+    assert path is not None
+    assert answer["in_force"]["path"] == [GEOMETRY.names[node] for node in path]
+    assert answer["in_force"]["rtt_ms"] >= answer["ideal"]["rtt_ms"] > 0.0
+    assert not any("dark" in why for why in answer["why"])
     assert answer["strategy"] == "ephemeris"
 
 
@@ -55,8 +60,8 @@ async def test_a_link_that_failed_on_the_way_is_named_with_its_fault_until_it_is
 
 async def test_a_circle_and_a_hole_in_force_are_told_apart() -> None:
     row = int(np.searchsorted(GEOMETRY.inhabited, B))
-    first = int(GEOMETRY.epoch(0.0).next_hop[row, A])
-    kept = GEOMETRY.epoch(0.0).next_hop.copy()
+    first = int(GEOMETRY.epoch(T_S).next_hop[row, A])
+    kept = GEOMETRY.epoch(T_S).next_hop.copy()
 
     def circle(next_hop: Any) -> None:
         next_hop[row, next_hop[row, first]] = first
@@ -66,7 +71,7 @@ async def test_a_circle_and_a_hole_in_force_are_told_apart() -> None:
 
     for change, said in ((circle, "in a circle"), (hole, "has no route to tokyo")):
         answer = await ways(hops=change).path("london", "tokyo")
-        GEOMETRY.epoch(0.0).next_hop[:] = kept
+        GEOMETRY.epoch(T_S).next_hop[:] = kept
         assert answer["in_force"] is None
         assert answer["ideal"] is not None
         assert said in answer["why"][0]

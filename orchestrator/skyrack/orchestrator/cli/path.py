@@ -85,7 +85,7 @@ def path(
 
         ends = link_ends(link, list(geometry.names))
         t_s = _instant_s(at, geometry.start)
-        state = explain_link(geometry, *(geometry.index_of(name) for name in ends), t_s)
+        state = explain_link(geometry, geometry.index_of(ends[0]), geometry.index_of(ends[1]), t_s)
         record = link_record(*ends, t_s, state)
         if output is PathFormat.JSON:
             print_json(record)

@@ -18,6 +18,18 @@ from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 
 
+_WHOLE_EPOCH = (
+    "routes are those of the epoch's start, over links that last it out; the ideal is of this instant"
+)
+# Why a path in force is another one than the shortest of the moment, by strategy.
+_UNLIKE_IDEAL = {
+    "ephemeris": _WHOLE_EPOCH,
+    "contact-graph": _WHOLE_EPOCH,
+    "static": "static counts steps of the grid, not delay",
+    "load-aware": "load-aware weighs what links carry beside their delay, once an epoch",
+}
+
+
 class Ways:
     """Reads what is in force; changes nothing. Answers are of the moment at which they were asked."""
 
@@ -65,7 +77,7 @@ class Ways:
             why += [reason.text for reason in explain_no_path(geometry, a, b, t_s, failures)]
         strategy = geometry.scenario.routing.strategy
         if path is not None and ideal is not None and path != ideal[2] and not why:
-            why.append(f"strategy {strategy} decides when an epoch begins, and by its own rule")
+            why.append(_UNLIKE_IDEAL[strategy])
         return {
             "from": names[a],
             "to": names[b],
@@ -99,9 +111,13 @@ class Ways:
             passed.append(here)
         if here >= 0:
             return None, [f"routes go in a circle at {names[here]}: nodes do not agree on what has failed"]
-        where, strategy = names[passed[-1]], self._geometry.scenario.routing.strategy
+        last, strategy = passed[-1], self._geometry.scenario.routing.strategy
+        beside = [
+            text for x, y in failures.links if last in (x, y) for text in self._failed(x, y, failures, told)
+        ]
         return None, [
-            f"{where} has no route to {names[b]}: {strategy} knows no link that leads on from there"
+            f"{names[last]} has no route to {names[b]}: {strategy} has no link in service to send it over",
+            *beside,
         ]
 
     def _failed(self, a: int, b: int, failures: Failures, told: Failures) -> list[str]:
