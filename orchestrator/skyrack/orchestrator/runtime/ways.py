@@ -17,7 +17,6 @@ from skyrack.orchestrator.topology.explain import explain_link, explain_no_path,
 from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 
-
 _WHOLE_EPOCH = (
     "routes are those of the epoch's start, over links that last it out; the ideal is of this instant"
 )

@@ -55,7 +55,7 @@ class Routing(Section):
 
     strategy: Literal["ephemeris", "static", "load-aware", "contact-graph"] = key(
         "ephemeris (shortest delay), static (Manhattan on the grid, never around what has failed), load-aware (delay and "
-        "load), or contact-graph (as ephemeris for packets; store and forward for declared transfers without a way).",
+        "load), or contact-graph (packets as by ephemeris; contacts ahead for what is stored on the way).",
         source="D: planned changes are known to all",
         default="ephemeris",
     )
