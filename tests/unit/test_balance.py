@@ -6,10 +6,12 @@ import itertools
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skyrack.orchestrator.routing.trees import walk
 from skyrack.orchestrator.runtime.balance import Balance, utilisation
 from skyrack.orchestrator.scenario import Scenario, load_scenario
+from skyrack.orchestrator.topology.epoch import Epoch
 from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 
@@ -42,26 +44,37 @@ def test_utilisation_is_time_spent_sending_and_survives_a_reset() -> None:
     assert used.tolist() == [0.4, 0.1]
 
 
+def _stands(epoch: Epoch, hops: NDArray[np.int32]) -> bool:
+    """Whether a tree still leads from everywhere to its root over links of the epoch."""
+    links = set(zip(epoch.a.tolist(), epoch.b.tolist(), strict=True))
+    onward = [(node, hop) for node, hop in enumerate(hops.tolist()) if hop != node]
+    return all((min(way), max(way)) in links for way in onward)
+
+
 async def test_a_busy_laser_loses_trees_one_turn_at_a_time() -> None:
     geometry = _geometry()
     first = geometry.epoch(0.0)
-    london, tokyo = geometry.index_of("london"), geometry.index_of("tokyo")
-    row = first.row_of(tokyo)
-    path = walk(first.next_hop[row], london, tokyo)
-    assert path is not None
-    a, b = path[1], path[2]
+    used = [int((first.next_hop[:, i] == j).sum()) for i, j in zip(first.a, first.b, strict=True)]
+    busiest = int(np.argmax(used))
+    a, b = int(first.a[busiest]), int(first.b[busiest])
     fabric, balance = Counters(a, b), Balance(geometry)
+    before = balance.begin(first)
+    assert (before.next_hop == first.next_hop).all(), "nothing has been measured yet"
     await balance.measure(fabric)
-    epochs = []
     for period in range(1, 9):
+        earlier = moved if period > 1 else before
         fabric.now_s = 15.0 * period
+        fabric.silent = period == 5  # the last figures stay
         await balance.measure(fabric)
-        fabric.silent = period == 5  # figures stay
-        epochs.append(balance.begin(first if period == 1 else geometry.epoch(15.0 * period)))
-        fabric.silent = False
-    moved = epochs[-1]
-    assert b not in set(moved.next_hop[:, a].tolist()) - {-1} or moved.next_hop[moved.row_of(b) or 0, a] == b
+        plain = geometry.epoch(15.0 * period)
+        moved = balance.begin(plain)
+        whole = np.array([_stands(plain, earlier.next_hop[row]) for row in range(len(plain.destinations))])
+        due = np.arange(len(whole)) % geometry.scenario.routing.load_aware.stagger
+        changed = whole & (moved.next_hop != earlier.next_hop).any(axis=1)
+        assert len(np.unique(due[changed])) <= 1, "trees that are whole change in their turn only"
+    assert (moved.next_hop[:, a] == b).sum() < (plain.next_hop[:, a] == b).sum()
     links = set(zip(moved.a.tolist(), moved.b.tolist(), strict=True))
+    london = geometry.index_of("london")
     for destination, hops in zip(moved.destinations.tolist(), moved.next_hop, strict=True):
         found = walk(hops, london, destination)
         assert found is not None

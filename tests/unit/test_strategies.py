@@ -167,7 +167,7 @@ def test_load_spreads_over_equal_ways_and_stays(units: int, each: float) -> None
     assert all(now == by_1[-1] for now in by_1[-80:]), "it does not flap"
 
 
-def test_a_tree_over_a_lost_link_is_replaced_out_of_turn_and_others_are_kept() -> None:
+def test_a_branch_over_a_lost_link_grows_anew_out_of_turn_and_others_are_kept() -> None:
     view, keys = _diamond(2), LoadAware()
     first = rebalance(view, keys, None, 0)
     mixed = Held.of(first.next_hop.copy())
@@ -185,6 +185,28 @@ def test_a_tree_over_a_lost_link_is_replaced_out_of_turn_and_others_are_kept() -
     assert after.next_hop[1, 0] == 2
     assert (after.next_hop[2] == mixed.next_hop[2]).all()
     assert (after.replaced == 0.0).all()
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 999), broken=st.integers(0, 40))
+def test_trees_that_are_mended_and_replaced_by_turns_never_hold_a_loop(seed: int, broken: int) -> None:
+    """Held trees of other loads and other epochs, links lost from them, someone's turn: every walk ends."""
+    keys = LoadAware(margin_ratio=0.0)
+    held = rebalance(_view("iridium", 1000.0, seed), keys, None, None)
+    for step in range(4):
+        view = _view("iridium", 1000.0 + 15.0 * step, seed + step, broken)
+        before, held = held, rebalance(view, keys, held, step)
+        links = set(zip(view.a.tolist(), view.b.tolist(), strict=True))
+        best = next_hops(view.n_sat, view.n_nodes, view.a, view.b, view.delay_s, view.destinations)
+        for row, destination in enumerate(view.destinations.tolist()):
+            for source in range(view.n_nodes):
+                path = walk(held.next_hop[row], source, destination)
+                assert (path is None) == (walk(best[row], source, destination) is None)
+                assert path is None or all((min(x, y), max(x, y)) in links for x, y in pairwise(path))
+                old = walk(before.next_hop[row], source, destination)
+                whole = old is not None and all((min(x, y), max(x, y)) in links for x, y in pairwise(old))
+                if whole and row % keys.stagger != step:
+                    assert path == old
 
 
 @st.composite

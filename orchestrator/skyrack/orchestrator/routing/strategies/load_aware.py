@@ -10,7 +10,7 @@ follow traffic, so three things keep them from chasing each other:
     doubling    after n replacements more than margin * 2^n; n falls by one after QUIET_TURNS turns that change nothing
 
 Flows that cannot be halved have no even share, so an odd one may still change ways once in that time, not more often.
-A tree whose links are gone is replaced at once and does not count.
+Branches whose links are gone are grown anew at once, the rest of their tree stays, and that does not count.
 """
 
 from __future__ import annotations
@@ -52,19 +52,18 @@ def strategy(routing: Routing) -> Strategy:
 
 
 def rebalance(view: View, keys: LoadAware, held: Held | None, turn: int | None) -> Held:
-    """The trees to use now, given those in force. `turn`: whose turn it is; None: nobody's, only broken trees are replaced."""
+    """The trees to use now, given those in force. `turn`: whose turn it is; None: nobody's, only broken branches are."""
     cost_s = _costs_s(view, keys)
     fresh = _cheapest(view, cost_s)
     if held is None or held.next_hop.shape != fresh.shape:
         return Held.of(fresh)
     table = _Costs(view, cost_s)
-    price_s = table.of(held.next_hop)
-    lost = np.isinf(_along(held.next_hop, price_s))
-    broken = (lost & (fresh >= 0)).any(axis=1)
-    kept = np.where(np.isinf(price_s), -1, held.next_hop)
+    lost = np.isinf(_along(held.next_hop, table.of(held.next_hop)))
+    # Whole branches lead over whole branches, and what was lost follows the fresh tree until it meets one: no loops.
+    mended = np.where(lost, fresh, held.next_hop)
     due = np.arange(len(fresh)) % keys.stagger == (turn if turn is not None else -1)
-    asked = np.nonzero(due & ~broken)[0]
-    before_s = _along(held.next_hop[asked], price_s[asked])[:, view.destinations]
+    asked = np.nonzero(due)[0]
+    before_s = _along(mended[asked], table.of(mended[asked]))[:, view.destinations]
     after_s = _along(fresh[asked], table.of(fresh[asked]))[:, view.destinations]
     gain = np.where(np.isfinite(before_s) & (after_s > 0.0), before_s / np.maximum(after_s, 1e-12), 1.0).max(
         axis=1, initial=1.0
@@ -74,7 +73,7 @@ def rebalance(view: View, keys: LoadAware, held: Held | None, turn: int | None) 
     quiet = np.where(better, 0.0, held.quiet + due)
     forgiven = quiet >= QUIET_TURNS
     replaced = np.maximum(held.replaced + better - forgiven, 0.0)
-    next_hop = np.where((broken | better)[:, np.newaxis], fresh, kept).astype(np.int32)
+    next_hop = np.where(better[:, np.newaxis], fresh, mended).astype(np.int32)
     return Held(next_hop, replaced, np.where(forgiven, 0.0, quiet))
 
 
