@@ -58,11 +58,11 @@ async def test_a_busy_laser_loses_trees_one_turn_at_a_time() -> None:
     busiest = int(np.argmax(used))
     a, b = int(first.a[busiest]), int(first.b[busiest])
     fabric, balance = Counters(a, b), Balance(geometry)
-    before = balance.begin(first)
-    assert (before.next_hop == first.next_hop).all(), "nothing has been measured yet"
+    plain = moved = balance.begin(first)
+    assert (moved.next_hop == first.next_hop).all(), "nothing has been measured yet"
     await balance.measure(fabric)
     for period in range(1, 9):
-        earlier = moved if period > 1 else before
+        earlier = moved
         fabric.now_s = 15.0 * period
         fabric.silent = period == 5  # the last figures stay
         await balance.measure(fabric)

@@ -65,9 +65,8 @@ def rebalance(view: View, keys: LoadAware, held: Held | None, turn: int | None) 
     asked = np.nonzero(due)[0]
     before_s = _along(mended[asked], table.of(mended[asked]))[:, view.destinations]
     after_s = _along(fresh[asked], table.of(fresh[asked]))[:, view.destinations]
-    gain = np.where(np.isfinite(before_s) & (after_s > 0.0), before_s / np.maximum(after_s, 1e-12), 1.0).max(
-        axis=1, initial=1.0
-    )
+    joined = np.isfinite(before_s) & np.isfinite(after_s) & (after_s > 0.0)
+    gain = np.divide(before_s, after_s, out=np.ones_like(before_s), where=joined).max(axis=1, initial=1.0)
     better = np.zeros(len(fresh), dtype=np.bool_)
     better[asked] = gain > 1.0 + keys.margin_ratio * 2.0 ** held.replaced[asked]
     quiet = np.where(better, 0.0, held.quiet + due)
@@ -104,7 +103,7 @@ class _Costs:
             return np.where(next_hop == node, 0.0, np.inf)
         wanted = node * self._n + next_hop
         found = np.minimum(np.searchsorted(self._key, wanted), len(self._key) - 1)
-        linked: NDArray[np.bool_] = self._key[found] == wanted
+        linked: NDArray[np.bool_] = (self._key[found] == wanted) & (next_hop >= 0)
         return np.where(next_hop == node, 0.0, np.where(linked, self._cost_s[found], np.inf))
 
 
