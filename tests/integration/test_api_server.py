@@ -110,6 +110,12 @@ class StandIn:
         await self.may_end.wait()
         return [{} for _ in probes]
 
+    async def path(self, a: str, b: str) -> dict[str, Any]:
+        return {"from": a, "to": b}
+
+    async def link(self, a: str, b: str) -> dict[str, Any]:
+        return {"a": a, "b": b}
+
 
 class Served:
     """A served stand-in, and clients of it."""
@@ -412,3 +418,21 @@ async def test_a_busy_port_moves_on_only_where_that_was_asked_for() -> None:
         with pytest.raises(RuntimeError, match=rf"cannot listen on 127.0.0.1:{port}: .*in use"):
             async with served(Listen("127.0.0.1", port)):
                 pass
+
+
+async def test_paths_and_links_are_asked_for_by_two_names_that_exist() -> None:
+    async with served() as api:
+        assert await api.ask("GET", "/v1/path?from=london&to=tokyo") == (
+            200,
+            {"from": "london", "to": "tokyo"},
+        )
+        assert await api.ask("GET", "/v1/link?a=tokyo&b=london") == (200, {"a": "tokyo", "b": "london"})
+        for query, status, said in (
+            ("path", 400, "from: expected the name of a node"),
+            ("path?from=london", 400, "to: expected the name of a node"),
+            ("path?from=london&to=london", 400, "to: london is from already"),
+            ("link?a=london&b=" + "x" * 65, 400, "b: expected the name of a node"),
+            ("link?a=nobody&b=london", 404, "no node is called 'nobody'"),
+        ):
+            got, answer = await api.ask("GET", f"/v1/{query}")
+            assert (got, said in answer["error"]) == (status, True), answer

@@ -96,7 +96,7 @@ def test_every_link_is_usable_during_its_whole_epoch(
     now_s = epoch.t0_s + part * (epoch.t1_s - epoch.t0_s)
     at_km = geometry.positions_km(now_s)
     laser, ground = epoch.kind == LASER, epoch.kind == GROUND
-    clearance_km, within_km = geometry._laser_limits.margins_km(at_km[epoch.a[laser]], at_km[epoch.b[laser]])
+    clearance_km, within_km = geometry.laser_limits.margins_km(at_km[epoch.a[laser]], at_km[epoch.b[laser]])
     assert (clearance_km > -0.02).all()
     assert (within_km > -0.02).all()
     _, _, kinds = geometry.links_at(now_s)
@@ -138,7 +138,7 @@ def test_looking_only_at_lasers_near_their_limit_misses_none(pointing: dict[str,
         lit = np.ones(len(pairs), dtype=bool)
         for second in (t_s, t_s + 1):
             at_km = geometry.positions_km(second - geometry.grid_clock.phase_s % 1.0)
-            lit &= geometry._laser_limits.lit(at_km[pairs[:, 0]], at_km[pairs[:, 1]])
+            lit &= geometry.laser_limits.lit(at_km[pairs[:, 0]], at_km[pairs[:, 1]])
         ours = epoch.kind == LASER
         assert set(zip(epoch.a[ours].tolist(), epoch.b[ours].tolist(), strict=True)) == set(
             map(tuple, pairs[lit].tolist())

@@ -81,6 +81,12 @@ class Run(Protocol):
     async def computed(self, probes: list[list[Any]]) -> list[dict[str, Any]]:
         """POST /v1/computed."""
 
+    async def path(self, a: str, b: str) -> dict[str, Any]:
+        """GET /v1/path."""
+
+    async def link(self, a: str, b: str) -> dict[str, Any]:
+        """GET /v1/link."""
+
 
 def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Application:
     """The routes, behind `middlewares`. `tell_all`: see `errors_as_json`."""
@@ -118,6 +124,12 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
                 run.require_node(name)
         return web.json_response({"results": await run.computed(probes)})
 
+    async def path(request: web.Request) -> web.Response:
+        return web.json_response(await run.path(*_two(request, run, "from", "to")))
+
+    async def link(request: web.Request) -> web.Response:
+        return web.json_response(await run.link(*_two(request, run, "a", "b")))
+
     async def kill(request: web.Request) -> web.Response:
         number = (await _body(request)).get("signal", int(signal.SIGKILL))
         if type(number) is not int or number not in set(signal.Signals):
@@ -149,6 +161,8 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
             web.get("/v1/events", events),
             web.get("/v1/fabric", fabric),
             web.post("/v1/computed", computed),
+            web.get("/v1/path", path),
+            web.get("/v1/link", link),
             *prometheus.routes(run.exposer),
             web.post("/v1/nodes/{name}/kill", kill),
             web.post("/v1/workload", workload),
@@ -160,6 +174,18 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
         ]
     )
     return app
+
+
+def _two(request: web.Request, run: Run, first: str, second: str) -> tuple[str, str]:
+    """Two different nodes of a query. Raises BadRequest, KeyError."""
+    names = [request.query.get(key, "") for key in (first, second)]
+    for key, name in zip((first, second), names, strict=True):
+        if not 0 < len(name) <= MOST_NAME_CHARS:
+            raise BadRequest(f"{key}: expected the name of a node")
+        run.require_node(name)
+    if names[0] == names[1]:
+        raise BadRequest(f"{second}: {names[1]} is {first} already")
+    return names[0], names[1]
 
 
 def _short(value: object) -> str:

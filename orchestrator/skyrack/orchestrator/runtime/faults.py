@@ -66,6 +66,14 @@ class Faults:
         """What faults add to the delay of each direction of a link, where they add something."""
         return {way: c.extra_s for way, c in self._ledger.conditions.items() if c.extra_s}
 
+    def darkening(self) -> list[tuple[str, float, tuple[str, ...]]]:
+        """Faults that act and keep something dark: id, since when (run seconds), on what."""
+        return [
+            (fault.id, fault.since_s, fault.draft.target.words)
+            for fault in self._ledger.faults
+            if self._ledger.acts(fault.id) and fault.draft.kind in ("dark", "down")
+        ]
+
     async def add(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Enter all faults of a request; those that begin now begin at one instant, `at_s`. Raises FaultProblem, Unknown."""
         requests = read_requests(body, self._atlas)

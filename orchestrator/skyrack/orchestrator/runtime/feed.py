@@ -210,6 +210,11 @@ class Feed:
         """What is out of service now, whether routes know of it or not."""
         return Failures(frozenset(self._gone | self._darkened), self._down_links())
 
+    @property
+    def told(self) -> Failures:
+        """What of it somebody has noticed, or soon will."""
+        return self._driver.told if self._driver is not None else NO_FAILURES
+
     def _down_links(self) -> frozenset[tuple[int, int]]:
         return frozenset(
             (min(way), max(way)) for way, condition in self._conditions.items() if condition.down
@@ -227,7 +232,7 @@ class Feed:
 
     async def _spread_return(self, better: Failures, at_s: float, cause: str) -> None:
         """What nobody has missed is no news either."""
-        told = self._driver.told if self._driver is not None else NO_FAILURES
+        told = self.told
         missed = Failures(better.nodes & told.nodes, better.links & told.links)
         for part in (
             missed.parts()

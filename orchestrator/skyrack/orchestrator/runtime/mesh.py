@@ -25,6 +25,7 @@ from skyrack.orchestrator.routing.condition import AS_ALWAYS, Condition
 from skyrack.orchestrator.routing.force_log import Way
 from skyrack.orchestrator.routing.link_model import LinkModel
 from skyrack.orchestrator.routing.views import News, Views
+from skyrack.orchestrator.runtime.balance import Balance
 from skyrack.orchestrator.runtime.numbering import LinkNumbering, NumberedEpoch
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.orchestrator.topology.epoch import Epoch
@@ -115,6 +116,7 @@ class MeshDriver:
         # Shares of its rate that a direction has, by its number: from when on each, in order; 1 before the first.
         self._shares: dict[int, list[tuple[float, float]]] = {}
         self._made_s: dict[int, float] = {}  # when the fabric makes a pair's links
+        self._balance = Balance(geometry) if scenario.routing.strategy == "load-aware" else None
         self._lock = asyncio.Lock()
         self._extra_s = self._extra_delays(scenario)
 
@@ -145,6 +147,8 @@ class MeshDriver:
         """Compute and send the next interval."""
         loop = asyncio.get_running_loop()
         async with self._lock:
+            if self._balance is not None and self._epoch_begins(self._next_s):
+                await self._balance.measure(self._fabric)
             interval = await loop.run_in_executor(self._executor, self._compute, self._next_s)
             if interval.begins is not None:
                 self._begin(interval.at_s, interval.begins)
@@ -226,6 +230,8 @@ class MeshDriver:
     def _avoiding(self, full: Epoch, failures: Failures) -> Epoch:
         if failures == NO_FAILURES:
             return full
+        if self._balance is not None:
+            return self._balance.avoiding(full, failures)
         middle_s = (full.t0_s + full.t1_s) / 2.0
         return replace(full, next_hop=self._geometry.epoch(middle_s, failures).next_hop)
 
@@ -281,18 +287,25 @@ class MeshDriver:
         """The number of the pair of nodes in use, if it is."""
         return self._numbering.of(a, b)
 
+    def _epoch_begins(self, at_s: float) -> bool:
+        """Whether the interval of `at_s` is the first of an epoch."""
+        return self._epoch is None or at_s * self._speed >= self._epoch.t1_s - 1e-6
+
     def _compute(self, at_s: float) -> Interval:
         """Runs in the worker thread; the lock keeps everybody else out."""
         geometry, speed = self._geometry, self._speed
         t_s = at_s * speed
         begins = routes = None
-        if self._epoch is None or t_s >= self._epoch.t1_s - 1e-6:
+        if self._epoch_begins(at_s):
             self._epoch = geometry.epoch(t_s + 1e-6 if self._epoch is not None else t_s)
+            if self._balance is not None:
+                self._epoch = self._balance.begin(self._epoch)
             self._views = self._views.settled(at_s)
             begins = self._numbering.number(self._epoch)
             routes = self._routes(self._epoch, at_s, math.inf)
             self._pairs = begins.pairs
         epoch = self._epoch
+        assert epoch is not None
         grid_s = (np.floor(at_s / self._segment_s + 1e-6) + 1.0) * self._segment_s
         end_s = min(float(grid_s), epoch.t1_s / speed)
         scale = 0.0 if self._links.zero_delay else 1.0

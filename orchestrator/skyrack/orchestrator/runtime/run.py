@@ -31,6 +31,7 @@ from skyrack.orchestrator.runtime.progress import Progress
 from skyrack.orchestrator.runtime.readiness import every_node_serves
 from skyrack.orchestrator.runtime.roster import Roster
 from skyrack.orchestrator.runtime.updates import Outlook
+from skyrack.orchestrator.runtime.ways import Ways
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.v1 import control_pb2
@@ -114,6 +115,7 @@ class Run:
             self.scenario, self.geometry, self.roster, processes, self.events, self.clock, self._worker
         )
         self.faults = Faults(self.geometry, self.feed, self.events, self.clock)
+        self._ways = Ways(self.geometry, self.feed, self.faults, self.clock, self._worker)
         self.answers = Answers(
             self.run,
             self.scenario,
@@ -233,6 +235,14 @@ class Run:
     async def computed(self, probes: list[list[Any]]) -> list[dict[str, Any]]:
         """Computed round trips for [run_s, a, b, ip_bytes] probes, in their order."""
         return await self.answers.computed(probes)
+
+    async def path(self, a: str, b: str) -> dict[str, Any]:
+        """The path in force beside the ideal one."""
+        return await self._ways.path(a, b)
+
+    async def link(self, a: str, b: str) -> dict[str, Any]:
+        """A link's state now, and why it is down."""
+        return await self._ways.link(a, b)
 
 
 def _count(number: int, noun: str) -> str:

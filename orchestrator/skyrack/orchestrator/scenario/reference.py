@@ -40,6 +40,8 @@ SECTIONS = (
     ("`links`", "Links"),
     ("`links.extra_delay`", "ExtraDelay"),
     ("`links.geo_relay`", "GeoRelay"),
+    ("`routing`", "Routing"),
+    ("`routing.load_aware`", "LoadAware"),
     ("`ground`", "GroundStation"),
     ("`weather`", "Weather"),
     ("`inhabited: {count: N}`", "InhabitedCount"),

@@ -7,6 +7,8 @@ restarted process computes the same. Caches only save time; one Geometry may be 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import reduce
 
@@ -20,7 +22,8 @@ from skyrack.orchestrator.orbit.frames import gmst_rad, itrf_to_geodetic, rotate
 from skyrack.orchestrator.orbit.hermite import KnotRing
 from skyrack.orchestrator.orbit.layout import unique_pairs
 from skyrack.orchestrator.orbit.times import julian_date
-from skyrack.orchestrator.routing.trees import next_hops
+from skyrack.orchestrator.routing.strategies import STRATEGIES
+from skyrack.orchestrator.routing.strategies.protocol import View
 from skyrack.orchestrator.scenario.model.scenario import Scenario
 from skyrack.orchestrator.topology.acquisition import Acquisitions, AcquisitionTimes, Sighted, acquire
 from skyrack.orchestrator.topology.epoch import GROUND, LASER, Epoch
@@ -66,7 +69,7 @@ class Geometry:
         self.grid_clock = GridClock.aligned(self.start, links.epoch_s, links.epoch_offset_s)
         self._index = {name: index for index, name in enumerate(self.names)}
         rate_deg_s = links.pointing_rate_max_deg_s
-        self._laser_limits = LaserLimits(
+        self.laser_limits = LaserLimits(
             links.graze_altitude_km,
             links.laser_range_km,
             None if rate_deg_s is None else math.radians(rate_deg_s),
@@ -92,6 +95,7 @@ class Geometry:
         self._sighted = Latest(self._build_sighted, size=self._look_back + 8)
         self._window = Latest(self._build_window)
         self._visible_on_grid = Latest(self._visible_at_boundary)
+        self._strategy = STRATEGIES[scenario.routing.strategy](scenario.routing)
         self._epoch = Latest(self._build_epoch)
         self.inhabited: Indices = self._resolve_inhabited()
 
@@ -159,7 +163,7 @@ class Geometry:
         """Links (a, b, kind) that could carry light at the very instant `t_s`, epochs aside; none that is acquiring."""
         window = self._window(self.grid_clock.number_at(t_s))
         pairs = window.pairs
-        lit = self._laser_limits.able(self._states_at(t_s), pairs[:, 0], pairs[:, 1])
+        lit = self.laser_limits.able(self.states_at(t_s), pairs[:, 0], pairs[:, 1])
         begun = window.acquisitions
         acquiring = begun.pairs[(begun.start_s <= t_s) & (t_s < begun.ready_s)].astype(np.int64)
         if len(acquiring):
@@ -188,19 +192,57 @@ class Geometry:
     def _build_epoch(self, key: tuple[int, int, Failures]) -> Epoch:
         number, part, failures = key
         window = self._window(number)
-        a, b, kind = _links(window.pairs[window.lit[part]], window.station, window.satellite, self.n_sat)
-        share = None
-        if window.share is not None:  # of ground links, up and down; a is the satellite
-            share = np.ones((len(a), 2))
-            share[kind == GROUND] = window.share[:, ::-1]
+        a, b, kind, share = self._links_of(window, part)
         if failures != NO_FAILURES:
             alive = failures.spare(a, b)
             a, b, kind = a[alive], b[alive], kind[alive]
             share = share[alive] if share is not None else None
         t0_s = window.bounds_s[part]
-        delay_s = _delay_s(self.positions_km(t0_s), a, b)
-        hop = next_hops(self.n_sat, self.n_nodes, a, b, delay_s, self.inhabited)
-        return Epoch(t0_s, window.bounds_s[part + 1], a, b, kind, self.inhabited, hop, share)
+        no_hops = np.empty((0, self.n_nodes), dtype=np.int32)
+        links = Epoch(t0_s, window.bounds_s[part + 1], a, b, kind, self.inhabited, no_hops, share)
+        return replace(links, next_hop=self._strategy(self.view(links)))
+
+    def view(
+        self,
+        epoch: Epoch,
+        failures: Failures = NO_FAILURES,
+        load: Mapping[tuple[int, int], float] | None = None,
+    ) -> View:
+        """What routing knows over an epoch: its links without those that have failed, and the `load` of their ways."""
+        spared = failures.spare(epoch.a, epoch.b)
+        a, b, kind = epoch.a[spared], epoch.b[spared], epoch.kind[spared]
+        delay_s = _delay_s(self.positions_km(epoch.t0_s), a, b)
+        used = np.zeros((len(a), 2))
+        if load:
+            ways = zip(a.tolist(), b.tolist(), strict=True)
+            used = np.array([(load.get((i, j), 0.0), load.get((j, i), 0.0)) for i, j in ways]).reshape(-1, 2)
+        grids = self.constellation.layouts
+        return View(
+            epoch.t0_s, self.n_sat, self.n_nodes, a, b, kind, delay_s, used, grids, epoch.destinations
+        )
+
+    def _links_of(self, window: Window, part: int) -> tuple[Indices, Indices, Kinds, Floats | None]:
+        a, b, kind = _links(window.pairs[window.lit[part]], window.station, window.satellite, self.n_sat)
+        share = None
+        if window.share is not None:  # of ground links, up and down; a is the satellite
+            share = np.ones((len(a), 2))
+            share[kind == GROUND] = window.share[:, ::-1]
+        return a, b, kind, share
+
+    def window(self, t_s: float) -> Window:
+        """The period of the grid that holds `t_s`: who points at whom, who is lit in which part of it."""
+        return self._window(self.grid_clock.number_at(t_s))
+
+    def in_force(self, a: int, b: int, t_s: float) -> tuple[bool, float, float]:
+        """Whether the link of a pair (a < b) is in force at `t_s`, and the bounds of the part of the period that says so."""
+        window = self.window(t_s)
+        part = window.part_at(t_s)
+        if b >= self.n_sat:
+            up = bool(((window.satellite == a) & (window.station == b - self.n_sat)).any())
+            return up, window.bounds_s[0], window.bounds_s[-1]
+        pairs = window.pairs[window.lit[part]]
+        up = bool(((pairs[:, 0] == a) & (pairs[:, 1] == b)).any())
+        return up, window.bounds_s[part], window.bounds_s[part + 1]
 
     def _build_window(self, number: int) -> Window:
         periods = [self._sighted(earlier) for earlier in range(number - self._look_back, number + 1)]
@@ -210,12 +252,12 @@ class Geometry:
 
     def _ground_links(self, number: int) -> tuple[Indices, Indices, Floats | None]:
         """(station, satellite) that stations have links to over a period, and which share of the rate (m, 2) up and down."""
-        station, satellite = self._visible_throughout(number)
+        station, satellite = self.visible_throughout(number)
         limited = any(antennas is not None for antennas in self._antennas)
         if not len(station) or not (limited or self._up_down != (1.0, 1.0) or not self.weather.clear):
             return station, satellite, None
         t0_s = self.grid_clock.boundary_s(number)
-        elevation_deg = self._elevation_deg(station, satellite, t0_s)
+        elevation_deg = self.elevation_deg(station, satellite, t0_s)
         share = np.tile(np.array(self._up_down), (len(station), 1))
         if not self.weather.clear:
             share = share * self.weather.links(t0_s, station, elevation_deg).share
@@ -251,7 +293,7 @@ class Geometry:
             remaining_s[staying] = ahead * self.grid_clock.period_s
         return remaining_s
 
-    def _elevation_deg(self, station: Indices, satellite: Indices, t_s: float) -> Floats:
+    def elevation_deg(self, station: Indices, satellite: Indices, t_s: float) -> Floats:
         """Elevation (m,) of satellites over the ellipsoid's horizon at an instant."""
         angle = self._gmst_rad(t_s)
         up = rotate_z(self.stations.up_itrf, angle)[station]
@@ -266,7 +308,7 @@ class Geometry:
             relayed = self._relayed(_held(number, links.geo_relay.rechoose_s, links.epoch_s))
             pairs = unique_pairs(np.concatenate([pairs, relayed]))
         t0_s, t1_s = self.grid_clock.boundary_s(number), self.grid_clock.boundary_s(number + 1)
-        return cut(pairs, t0_s, t1_s, self._states_at, self._laser_limits)
+        return cut(pairs, t0_s, t1_s, self.states_at, self.laser_limits)
 
     def _choose(self, number: int) -> Indices:
         return PATTERNS[self.scenario.links.pattern](self._sky(number))
@@ -287,16 +329,16 @@ class Geometry:
             constellation.plane,
             constellation.slot,
             self._still,
-            self._laser_limits,
+            self.laser_limits,
             self.scenario.links.lasers_per_satellite,
         )
 
-    def _states_at(self, t_s: float) -> States:
+    def states_at(self, t_s: float) -> States:
         r_km = self._knots.positions_km(t_s)
-        turning = self._laser_limits.pointing_rad_s is not None
+        turning = self.laser_limits.pointing_rad_s is not None
         return States(r_km, self._knots.velocities_km_s(t_s) if turning else np.zeros_like(r_km))
 
-    def _visible_throughout(self, number: int) -> tuple[Indices, Indices]:
+    def visible_throughout(self, number: int) -> tuple[Indices, Indices]:
         """(station, satellite) in sight from boundary `number` to the next.
 
         A pass rises and sets once, so both ends decide; over periods long enough for a satellite to set and rise again,

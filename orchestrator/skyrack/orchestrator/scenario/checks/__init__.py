@@ -4,6 +4,7 @@
     names.py   every name that refers to a node
     room.py    counts and addresses
     lasers.py  what the laser pattern and the relay need
+    routing.py what the strategy needs
 
 Names are checked on what the user wrote, not on the validated scenario, so that a fault in one item of a list
 does not hide the faults in the others.
@@ -16,6 +17,7 @@ from .lasers import check_lasers
 from .names import check_names
 from .orbits import check_orbits
 from .room import check_room
+from .routing import check_routing
 
 __all__ = ["Draft", "Finding", "check"]
 
@@ -28,3 +30,4 @@ def check(draft: Draft) -> Iterator[Finding]:
     yield from check_names(known)
     yield from check_room(known)
     yield from check_lasers(known)
+    yield from check_routing(known)

@@ -13,6 +13,7 @@ from .base import Number, Section, Time, Whole, key
 from .ground import GroundStation
 from .inhabited import Inhabited, default_inhabited
 from .links import Links
+from .routing import Routing
 from .shells import Shell
 from .telemetry import Telemetry
 from .weather import Weather
@@ -109,6 +110,7 @@ class Scenario(Section):
     )
     seed: Whole = key("Seed of every random draw.", source="D", default=1, ge=0, le=2**53)
     links: Links = key("Which links exist, how fast, how lossy.", default=Links())
+    routing: Routing = key("How next hops are chosen.", default=Routing())
     weather: Weather = key("What rain and clouds do to ground links.", default=Weather())
     ground: tuple[GroundStation, ...] = key(
         "Ground stations: names of known ones (london) or own coordinates.", source="D: none", default=()
