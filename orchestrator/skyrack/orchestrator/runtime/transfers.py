@@ -157,19 +157,22 @@ class Transfers:
             fabric_bytes = -(-size_bytes // self._byte_scale)
             carrier.start_transfer(number, started_s, a, b, fabric_bytes, CLASSES.index(traffic_class))
             yield begin
-            while transfer.newest.state != "done":
+            while True:
                 await transfer.changed.wait()
                 transfer.changed.clear()
+                newest = transfer.newest
+                if newest.state == "done":
+                    outcome = "done"
+                    yield newest
+                    return
                 if transfer.lost_fabric:
                     outcome = "failed"
                     raise TransferRefusedError(
                         Refusal.NO_FABRIC,
-                        f"the fabric ended: {transfer.newest.delivered_bytes} of {size_bytes} bytes had arrived; "
+                        f"the fabric ended: {newest.delivered_bytes} of {size_bytes} bytes had arrived; "
                         "ask for the rest",
                     )
-                if transfer.newest.state == "done":
-                    outcome = "done"
-                yield transfer.newest
+                yield newest
         finally:
             del self._running[number]
             if outcome == "cancelled":
