@@ -27,8 +27,8 @@ FLICKERING: dict[str, Any] = {
 
 
 @cache
-def _flickering(pattern: str = "plus-grid", range_km: float | None = None) -> Geometry:
-    links = {**FLICKERING["links"], "pattern": pattern, "laser_range_km": range_km}
+def _flickering(pattern: str = "plus-grid", range_km: float | None = None, **more: float) -> Geometry:
+    links = {**FLICKERING["links"], "pattern": pattern, "laser_range_km": range_km, **more}
     return Geometry(Scenario.model_validate({**FLICKERING, "links": links}))
 
 
@@ -127,9 +127,10 @@ def test_lasers_change_at_whole_seconds_within_the_grid() -> None:
     assert inside > 0
 
 
-def test_looking_only_at_lasers_near_their_limit_misses_none() -> None:
+@pytest.mark.parametrize("pointing", [{}, {"pointing_rate_max_deg_s": 0.12}], ids=["sight", "pointing"])
+def test_looking_only_at_lasers_near_their_limit_misses_none(pointing: dict[str, float]) -> None:
     """The shortcut against looking at every laser in every second."""
-    geometry = _flickering()
+    geometry = _flickering(acquisition_min_s=0, acquisition_max_s=0, **pointing)
     pairs = geometry.constellation.grid_pairs
     for t_s in range(5, 600, 10):
         epoch = geometry.epoch(t_s + 0.5)

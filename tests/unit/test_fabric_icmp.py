@@ -65,7 +65,7 @@ def test_other_protocols_to_a_bare_satellite_find_no_port_there() -> None:
 
 def test_a_destination_without_a_way_is_net_unreachable_from_where_the_way_ends() -> None:
     engine = mesh(4, [Edge(0, 1), Edge(2, 3)], (0, 3))
-    engine.routes[4 + 0] = 0  # a stale route of node 0 leads to 1, which knows no further
+    engine.views[0][4 + 0] = 0  # a stale route of node 0 leads to 1, which knows no further
     engine.ingress(0.0, 0, packet(0, 3))
     (arrived,) = run(engine)
     assert arrived.train.data[BODY][:2] == b"\x03\x00"

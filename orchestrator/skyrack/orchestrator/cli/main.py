@@ -8,7 +8,19 @@ from typing import Any
 import typer
 from typer.main import get_command
 
-from skyrack.orchestrator.cli import down, load, path, ping, plan, render, run_in, scenario, show, up
+from skyrack.orchestrator.cli import (
+    coverage,
+    down,
+    load,
+    path,
+    ping,
+    plan,
+    render,
+    run_in,
+    scenario,
+    show,
+    up,
+)
 from skyrack.orchestrator.cli.guard import guarded
 
 ENVIRONMENT = "SKYRACK"
@@ -33,6 +45,7 @@ for verb, function in (
     ("schema", scenario.schema),
     ("plan", plan.plan),
     ("path", path.path),
+    ("coverage", coverage.coverage),
     ("up", up.up),
     ("down", down.down),
     ("status", show.status),

@@ -7,6 +7,7 @@ import json
 import mmap
 import os
 import socket
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,14 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skyrack.orchestrator.fabric import handover
-from skyrack.orchestrator.fabric.engine import DROPS
+from skyrack.orchestrator.fabric.engine import DROPS, NO_LINK
 from skyrack.orchestrator.fabric.histogram import LATENESS_BOUNDS_S
+from skyrack.orchestrator.fabric.route_slots import RouteSlots
 from skyrack.orchestrator.fabric.wire import (
     IDS_PER_MESSAGE,
     LINK_COUNTERS,
     MAX_MESSAGE_BYTES,
     NODE_COUNTERS,
-    ROUTE_SLOTS,
+    PARAMETERS,
+    PARAMETERS_PER_MESSAGE,
     SCALARS,
     SEGMENT_SLOTS,
     FabricConfig,
@@ -43,7 +46,9 @@ class FabricClient:
         size = SharedArrays(config).size_bytes
         os.ftruncate(self._memory_fd, size)
         self.arrays = SharedArrays(config, mmap.mmap(self._memory_fd, size))
-        self._segment_slot = self._route_slot = 0
+        self.arrays["routes"][0] = NO_LINK
+        self._segment_slot = 0
+        self._route_slots = RouteSlots(len(config.names))
         self._segments: deque[tuple[float, int]] = deque(maxlen=SEGMENT_SLOTS - 1)  # begin and slot
         self._control: socket.socket | None = None
         loop = asyncio.get_running_loop()
@@ -97,6 +102,28 @@ class FabricClient:
         for first in range(0, len(ids), IDS_PER_MESSAGE):
             self._send({"op": "links", "at": at_s, "ids": list(ids[first : first + IDS_PER_MESSAGE])})
 
+    def set_parameters(self, at_s: float, ids: Sequence[int]) -> None:
+        """From `at_s` on, the links `ids` have the rate, queue, loss and extra delay that `arrays` say at this moment.
+
+        All take effect at one instant. What is queued, counters and the sequence of losses go on. An `extra_s` adds to the
+        delay; -inf: the link is down.
+        """
+        numbers = np.asarray(ids, np.uint32)
+        values = np.stack([self.arrays[name][numbers] for name in PARAMETERS])
+        for first in range(0, len(numbers), PARAMETERS_PER_MESSAGE):
+            part = slice(first, first + PARAMETERS_PER_MESSAGE)
+            n, more = len(numbers[part]), first + PARAMETERS_PER_MESSAGE < len(numbers)
+            self._send(
+                {"op": "parameters", "at": at_s, "n": n, "more": more},
+                b"\0" + values[:, part].tobytes() + numbers[part].tobytes(),
+            )
+
+    def set_lit(self, at_s: float, nodes: Sequence[int], lit: bool) -> None:
+        """From `at_s` on, these nodes are dark, or lit again; an inhabited one is lit only while it is attached, too."""
+        for first in range(0, len(nodes), IDS_PER_MESSAGE):
+            part = [int(node) for node in nodes[first : first + IDS_PER_MESSAGE]]
+            self._send({"op": "lit", "at": at_s, "nodes": part, "lit": lit})
+
     def set_segment(
         self, at_s: float, delay_s: NDArray[np.float64], slope: NDArray[np.float64], slack_s: float
     ) -> None:
@@ -118,9 +145,33 @@ class FabricClient:
 
     def set_routes(self, at_s: float, table: NDArray[np.uint32]) -> None:
         """From `at_s` on, packets follow `table` (rows x nodes, link numbers)."""
-        self._route_slot = (self._route_slot + 1) % ROUTE_SLOTS
-        self.arrays["routes"][self._route_slot] = table.reshape(-1)
-        self._send({"op": "routes", "at": at_s, "slot": self._route_slot})
+        slot = self._route_slots.take(self._now_s())
+        self.arrays["routes"][slot] = table.reshape(-1)
+        self._route_slots.follow(at_s, slot)
+        self._send({"op": "routes", "at": at_s, "slot": slot})
+
+    def adopt_routes(self, at_s: NDArray[np.float64], table: NDArray[np.uint32]) -> None:
+        """From at_s[i] on, node i follows its column of `table` (rows x nodes); infinite: it stays with what it has.
+
+        The last order in time holds. When a `set_routes` that was told after this takes effect, what has not been adopted
+        by then never is. Raises RuntimeError when too many tables are in use at once.
+        """
+        now_s, routes = self._now_s(), self.arrays["routes"]
+        slot = self._route_slots.take(now_s)
+        columns = routes[slot].reshape(table.shape)
+        columns[:] = table
+        # Who stays follows a copy of its old column in the new table, so that the old slot becomes free.
+        staying, current = self._route_slots.staying(at_s), self._route_slots.current
+        for old in np.unique(current[staying]).tolist():
+            kept = staying & (current == old)
+            columns[:, kept] = routes[old].reshape(table.shape)[:, kept]
+        at_s = np.where(staying, now_s, at_s)
+        count = int(np.isfinite(at_s).sum())
+        order = np.argsort(at_s, kind="stable")[:count]
+        self.arrays["adopt_at"][slot, :count] = at_s[order]
+        self.arrays["adopt_node"][slot, :count] = order
+        self._route_slots.adopt(at_s, slot)
+        self._send({"op": "adopt", "slot": slot, "count": count})
 
     async def counters(self, *, links: bool = False) -> dict[str, Any]:
         """Cumulative counters since the process started, in seconds, bytes and packets.
@@ -157,17 +208,21 @@ class FabricClient:
             "busy_s": scalars["busy_s"],
             "wakeups": int(scalars["wakeups"]),
             "late_segments": int(scalars["late_segments"]),
+            "loops": int(scalars["loops"]),
             "nodes": dict(zip(NODE_COUNTERS, a["node_counters"].astype(int).tolist(), strict=True)),
         }
         if links:
             result["links"] = dict(zip(LINK_COUNTERS, a["link_counters"].tolist(), strict=True))
         return result
 
-    def _send(self, message: dict[str, Any]) -> None:
+    def _now_s(self) -> float:
+        return (time.monotonic_ns() - self._config.t0_monotonic_ns) / 1e9
+
+    def _send(self, message: dict[str, Any], packed: bytes = b"") -> None:
         if self._control is None:
             return
         try:
-            self._control.send(json.dumps(message).encode())
+            self._control.send(json.dumps(message).encode() + packed)
         except BlockingIOError:
             # It has not listened for a thousand messages: it hangs. A new one is told everything.
             self.close()

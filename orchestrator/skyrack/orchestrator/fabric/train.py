@@ -34,10 +34,12 @@ class Train:
     """
 
     __slots__ = (
+        "came_from",
         "data",
         "dst",
         "headers",
         "last",
+        "looped",
         "path",
         "row",
         "segment",
@@ -53,6 +55,8 @@ class Train:
         self.row = row  # offset of the destination's row in the route table; -1: follow `path`
         self.ttl = ttl
         self.tail = tail
+        self.came_from = -1  # the node before this one
+        self.looped = False  # whether it was ever sent back there
         self.path: dict[int, int] | None = (
             None  # node -> link, towards a bare satellite; chosen by its sender
         )

@@ -39,6 +39,7 @@ SECTIONS = (
     ("`shells`, kind `geostationary`", "GeostationaryShell"),
     ("`links`", "Links"),
     ("`links.extra_delay`", "ExtraDelay"),
+    ("`links.geo_relay`", "GeoRelay"),
     ("`ground`", "GroundStation"),
     ("`inhabited: {count: N}`", "InhabitedCount"),
     ("`inhabited: {box: ...}`", "InhabitedBox"),
@@ -53,6 +54,9 @@ DERIVED = {
     "start",
     "inhabited",
     "queue_bytes",
+    "lasers_per_satellite",
+    "laser_rate_bps",
+    "ground_rate_bps",
     "epoch",
     "cross_plane_seam",
 }  # the source says what the default is

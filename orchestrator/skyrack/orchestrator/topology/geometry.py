@@ -17,15 +17,18 @@ from skyrack.orchestrator.orbit.constants import SECONDS_PER_DAY, SPEED_OF_LIGHT
 from skyrack.orchestrator.orbit.constellation import Constellation, build_constellation
 from skyrack.orchestrator.orbit.frames import gmst_rad, itrf_to_geodetic, rotate_z, teme_to_itrf
 from skyrack.orchestrator.orbit.hermite import KnotRing
+from skyrack.orchestrator.orbit.layout import unique_pairs
 from skyrack.orchestrator.orbit.times import julian_date
 from skyrack.orchestrator.routing.trees import next_hops
 from skyrack.orchestrator.scenario.model.scenario import Scenario
+from skyrack.orchestrator.topology.acquisition import Acquisitions, AcquisitionTimes, Sighted, acquire
 from skyrack.orchestrator.topology.epoch import GROUND, LASER, Epoch
 from skyrack.orchestrator.topology.grid_clock import GridClock
 from skyrack.orchestrator.topology.inhabited import inhabited_satellites
 from skyrack.orchestrator.topology.latest import Latest
 from skyrack.orchestrator.topology.patterns import PATTERNS, Sky
-from skyrack.orchestrator.topology.sight import GroundLimits, LaserLimits
+from skyrack.orchestrator.topology.patterns.geo_relay import relay_pairs
+from skyrack.orchestrator.topology.sight import GroundLimits, LaserLimits, States
 from skyrack.orchestrator.topology.stations import Stations
 from skyrack.orchestrator.topology.windows import Window, cut
 
@@ -57,11 +60,24 @@ class Geometry:
         self.kind: tuple[str, ...] = ("satellite",) * self.n_sat + ("ground",) * (self.n_nodes - self.n_sat)
         self.grid_clock = GridClock.aligned(self.start, links.epoch_s, links.epoch_offset_s)
         self._index = {name: index for index, name in enumerate(self.names)}
-        self._laser_limits = LaserLimits(links.graze_altitude_km, links.laser_range_km)
-        self._ground_limits = GroundLimits(links.elevation_mask_deg, links.ground_range_km)
+        rate_deg_s = links.pointing_rate_max_deg_s
+        self._laser_limits = LaserLimits(
+            links.graze_altitude_km,
+            links.laser_range_km,
+            None if rate_deg_s is None else math.radians(rate_deg_s),
+        )
+        self._acquisition_times = AcquisitionTimes(
+            links.acquisition_min_s, links.acquisition_max_s, scenario.seed, self.constellation.names
+        )
+        self._look_back = math.ceil(links.acquisition_max_s / links.epoch_s)
+        self.ground_limits = GroundLimits(links.elevation_mask_deg, links.ground_range_km)
         self._jd, self._fraction = julian_date(self.start)
         self._knots = KnotRing(lambda t_s: self.constellation.teme_km(t_s)[0])
-        self._in_grid = self.constellation.plane >= 0
+        still = [index for index, shell in enumerate(scenario.shells) if shell.kind == "geostationary"]
+        self._still = np.isin(self.constellation.shell, still)
+        self._chosen = Latest(self._choose)
+        self._relayed = Latest(self._relay)
+        self._sighted = Latest(self._build_sighted, size=self._look_back + 8)
         self._window = Latest(self._build_window)
         self._visible_on_grid = Latest(self._visible_at_boundary)
         self._epoch = Latest(self._build_epoch)
@@ -104,9 +120,13 @@ class Geometry:
             velocity = np.zeros_like(position)
         return (position, velocity) if np.ndim(t_s) else (position[0], velocity[0])
 
+    def satellites_itrf_km(self, t_s: float) -> Floats:
+        """Earth-fixed positions (n_sat, 3) at one instant."""
+        return rotate_z(self._knots.positions_km(t_s), -self._gmst_rad(t_s))
+
     def geodetic(self, t_s: float) -> tuple[Floats, Floats, Floats]:
         """Latitude and longitude in degrees and altitude in km (n_nodes,) over the WGS84 ellipsoid."""
-        satellite_km = rotate_z(self._knots.positions_km(t_s), -self._gmst_rad(t_s))
+        satellite_km = self.satellites_itrf_km(t_s)
         lat_deg, lon_deg, altitude_km = itrf_to_geodetic(satellite_km)
         return (
             np.concatenate([lat_deg, self.stations.lat_deg]),
@@ -124,10 +144,15 @@ class Geometry:
     # Links and routes
 
     def links_at(self, t_s: float) -> tuple[Indices, Indices, Kinds]:
-        """Links (a, b, kind) that could carry light at the very instant `t_s`, epochs aside."""
-        pairs = self._window(self.grid_clock.number_at(t_s)).pairs
-        satellite_km = self._knots.positions_km(t_s)
-        lit = self._laser_limits.lit(satellite_km[pairs[:, 0]], satellite_km[pairs[:, 1]])
+        """Links (a, b, kind) that could carry light at the very instant `t_s`, epochs aside; none that is acquiring."""
+        window = self._window(self.grid_clock.number_at(t_s))
+        pairs = window.pairs
+        lit = self._laser_limits.able(self._states_at(t_s), pairs[:, 0], pairs[:, 1])
+        begun = window.acquisitions
+        acquiring = begun.pairs[(begun.start_s <= t_s) & (t_s < begun.ready_s)].astype(np.int64)
+        if len(acquiring):
+            keys = pairs[:, 0].astype(np.int64) * self.n_sat + pairs[:, 1]
+            lit &= ~np.isin(keys, acquiring[:, 0] * self.n_sat + acquiring[:, 1])
         return _links(pairs[lit], *self._visible_at(t_s), self.n_sat)
 
     def epoch(self, t_s: float, dark: frozenset[int] = frozenset()) -> Epoch:
@@ -138,6 +163,10 @@ class Geometry:
         """
         number = self.grid_clock.number_at(t_s)
         return self._epoch((number, self._window(number).part_at(t_s), dark))
+
+    def acquisitions(self, t_s: float) -> Acquisitions:
+        """The acquisitions that begin in, or are under way at the start of, the grid's period that holds `t_s`."""
+        return self._window(self.grid_clock.number_at(t_s)).acquisitions
 
     def _build_epoch(self, key: tuple[int, int, frozenset[int]]) -> Epoch:
         number, part, dark = key
@@ -153,19 +182,47 @@ class Geometry:
         return Epoch(t0_s, window.bounds_s[part + 1], a, b, kind, self.inhabited, hop)
 
     def _build_window(self, number: int) -> Window:
-        t0_s, t1_s = self.grid_clock.boundary_s(number), self.grid_clock.boundary_s(number + 1)
-        links = self.scenario.links
-        sky = Sky(
-            self._knots.positions_km(t0_s),
-            self.constellation.grid_pairs,
-            self._in_grid,
-            self._laser_limits,
-            links.lasers_per_satellite,
-        )
-        pairs = PATTERNS[links.pattern](sky)
-        bounds_s, lit = cut(pairs, t0_s, t1_s, self._knots.positions_km, self._laser_limits)
+        periods = [self._sighted(earlier) for earlier in range(number - self._look_back, number + 1)]
+        carrying, begun = acquire(periods, self._acquisition_times)
         station, satellite = self._visible_throughout(number)
-        return Window(pairs, bounds_s, lit, station, satellite)
+        return Window(carrying.pairs, carrying.bounds_s, carrying.able, station, satellite, begun)
+
+    def _build_sighted(self, number: int) -> Sighted:
+        links = self.scenario.links
+        pairs = self._chosen(_held(number, links.rechoose_s, links.epoch_s))
+        if links.geo_relay is not None:
+            relayed = self._relayed(_held(number, links.geo_relay.rechoose_s, links.epoch_s))
+            pairs = unique_pairs(np.concatenate([pairs, relayed]))
+        t0_s, t1_s = self.grid_clock.boundary_s(number), self.grid_clock.boundary_s(number + 1)
+        return cut(pairs, t0_s, t1_s, self._states_at, self._laser_limits)
+
+    def _choose(self, number: int) -> Indices:
+        return PATTERNS[self.scenario.links.pattern](self._sky(number))
+
+    def _relay(self, number: int) -> Indices:
+        relay = self.scenario.links.geo_relay
+        assert relay is not None
+        return relay_pairs(self._sky(number), relay.terminals_per_relay)
+
+    def _sky(self, number: int) -> Sky:
+        constellation = self.constellation
+        t0_s = self.grid_clock.boundary_s(number)
+        return Sky(
+            number,
+            States(self._knots.positions_km(t0_s), self._knots.velocities_km_s(t0_s)),
+            constellation.grid_pairs,
+            constellation.shell,
+            constellation.plane,
+            constellation.slot,
+            self._still,
+            self._laser_limits,
+            self.scenario.links.lasers_per_satellite,
+        )
+
+    def _states_at(self, t_s: float) -> States:
+        r_km = self._knots.positions_km(t_s)
+        turning = self._laser_limits.pointing_rad_s is not None
+        return States(r_km, self._knots.velocities_km_s(t_s) if turning else np.zeros_like(r_km))
 
     def _visible_throughout(self, number: int) -> tuple[Indices, Indices]:
         """(station, satellite) in sight from boundary `number` to the next.
@@ -188,7 +245,7 @@ class Geometry:
         angle = self._gmst_rad(t_s)
         station_km = rotate_z(self.stations.itrf_km, angle)
         up = rotate_z(self.stations.up_itrf, angle)
-        return self._ground_limits.visible(station_km, up, self._knots.positions_km(t_s))
+        return self.ground_limits.visible(station_km, up, self._knots.positions_km(t_s))
 
     def _gmst_rad(self, t_s: ArrayLike) -> Floats:
         return gmst_rad(self._jd, self._fraction + np.asarray(t_s, dtype=np.float64) / SECONDS_PER_DAY)
@@ -203,6 +260,12 @@ class Geometry:
             lon_deg[: self.n_sat],
         )
         return np.concatenate([satellites, np.arange(self.n_sat, self.n_nodes, dtype=np.int32)])
+
+
+def _held(number: int, hold_s: float | None, epoch_s: float) -> int:
+    """The period in which the choice in force in period `number` was made, when choices stay for about `hold_s`."""
+    every = 1 if hold_s is None else max(1, round(hold_s / epoch_s))
+    return number - number % every
 
 
 def _links(

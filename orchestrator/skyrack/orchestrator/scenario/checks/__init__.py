@@ -3,6 +3,7 @@
     orbits.py  satellites and orbit files
     names.py   every name that refers to a node
     room.py    counts and addresses
+    lasers.py  what the laser pattern and the relay need
 
 Names are checked on what the user wrote, not on the validated scenario, so that a fault in one item of a list
 does not hide the faults in the others.
@@ -11,6 +12,7 @@ does not hide the faults in the others.
 from collections.abc import Iterator
 
 from .finding import Draft, Finding
+from .lasers import check_lasers
 from .names import check_names
 from .orbits import check_orbits
 from .room import check_room
@@ -25,3 +27,4 @@ def check(draft: Draft) -> Iterator[Finding]:
     known = draft.with_names(orbits_known=not faults)
     yield from check_names(known)
     yield from check_room(known)
+    yield from check_lasers(known)
