@@ -16,12 +16,14 @@ from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.metrics.fabric import fabric_families
 from skyrack.orchestrator.metrics.links import LinkSample, link_families, link_samples
 from skyrack.orchestrator.metrics.run import RunFacts, run_families
+from skyrack.orchestrator.metrics.transfers import transfer_families
 from skyrack.orchestrator.metrics.workload import Workloads
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.handovers import HandoverWatch
 from skyrack.orchestrator.runtime.nodes import NodeBook
 from skyrack.orchestrator.runtime.roster import Roster
+from skyrack.orchestrator.runtime.transfers import Transfers
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.orchestrator.topology.epoch import GROUND, LASER
 from skyrack.orchestrator.topology.failures import Failures
@@ -43,6 +45,7 @@ class Exposer:
         events: EventLog,
         clock: Clock,
         status: Callable[[], Awaitable[dict[str, Any]]],
+        transfers: Transfers,
     ) -> None:
         self._run = run
         self._scenario = scenario
@@ -52,6 +55,7 @@ class Exposer:
         self._feed = feed
         self._events = events
         self._status = status
+        self._transfers = transfers
         self._workloads = Workloads()
         stations = [i for i in roster.inhabited if roster.kind(i) == "ground"]
         self.handovers = HandoverWatch(roster.names, stations, feed.oracle.epoch_at, events, clock)
@@ -80,6 +84,7 @@ class Exposer:
         links = lit_links(epoch, Failures(out.nodes | absent, out.links))
         found = [*run_families(status, self._facts(links)), *self._workloads.families()]
         found += self._feed.convergence.families()
+        found += transfer_families(self._transfers.totals)
         fabric = self._feed.fabric
         if fabric is not None:
             with contextlib.suppress(TimeoutError, ConnectionError):
