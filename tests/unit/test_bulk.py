@@ -8,7 +8,7 @@ from skyrack.orchestrator.cli.exits import USAGE, Problem
 from skyrack.orchestrator.cli.sizes import parse_size_bytes, size_text
 from skyrack.orchestrator.measure.bulk import Bulk, Sent, judge
 
-PLAN = Bulk((("a", "b"),), 40_000_000_000, "default", 1, 1, None)
+PLAN = Bulk((("a", "b"),), 40_000_000_000, 1, 1, None)
 
 
 @pytest.mark.parametrize(

@@ -22,30 +22,6 @@ else:
 
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
-class _TrafficClass:
-    ValueType = typing.NewType("ValueType", builtins.int)
-    V: typing_extensions.TypeAlias = ValueType
-
-class _TrafficClassEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_TrafficClass.ValueType], builtins.type):
-    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-    TRAFFIC_CLASS_UNSPECIFIED: _TrafficClass.ValueType  # 0
-    """Not said: default."""
-    TRAFFIC_CLASS_DEFAULT: _TrafficClass.ValueType  # 1
-    """Everything else."""
-    TRAFFIC_CLASS_COMPUTE: _TrafficClass.ValueType  # 2
-    """The class for computing, which links can put before the other."""
-
-class TrafficClass(_TrafficClass, metaclass=_TrafficClassEnumTypeWrapper):
-    """Which share of every link the bytes use."""
-
-TRAFFIC_CLASS_UNSPECIFIED: TrafficClass.ValueType  # 0
-"""Not said: default."""
-TRAFFIC_CLASS_DEFAULT: TrafficClass.ValueType  # 1
-"""Everything else."""
-TRAFFIC_CLASS_COMPUTE: TrafficClass.ValueType  # 2
-"""The class for computing, which links can put before the other."""
-Global___TrafficClass: typing_extensions.TypeAlias = TrafficClass
-
 class _TransferState:
     ValueType = typing.NewType("ValueType", builtins.int)
     V: typing_extensions.TypeAlias = ValueType
@@ -78,21 +54,17 @@ class TransferRequest(google.protobuf.message.Message):
 
     DESTINATION_FIELD_NUMBER: builtins.int
     BYTES_FIELD_NUMBER: builtins.int
-    TRAFFIC_CLASS_FIELD_NUMBER: builtins.int
     destination: builtins.str
     """Name of the node the bytes go to; it needs a process."""
     bytes: builtins.int
     """How many bytes; 1 to 2^60."""
-    traffic_class: Global___TrafficClass.ValueType
-    """The class they travel in."""
     def __init__(
         self,
         *,
         destination: builtins.str = ...,
         bytes: builtins.int = ...,
-        traffic_class: Global___TrafficClass.ValueType = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["bytes", b"bytes", "destination", b"destination", "traffic_class", b"traffic_class"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["bytes", b"bytes", "destination", b"destination"]) -> None: ...
 
 Global___TransferRequest: typing_extensions.TypeAlias = TransferRequest
 

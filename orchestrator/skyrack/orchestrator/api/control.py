@@ -17,7 +17,6 @@ from skyrack.orchestrator.runtime.processes import Nodes
 from skyrack.orchestrator.runtime.transfers import (
     Progress,
     Refusal,
-    TrafficClass,
     TransferRefusedError,
     Transfers,
 )
@@ -31,11 +30,6 @@ _STATUSES = {
     Refusal.NO_WAY: grpc.StatusCode.FAILED_PRECONDITION,
     Refusal.TOO_MANY: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Refusal.NO_FABRIC: grpc.StatusCode.UNAVAILABLE,
-}
-_CLASSES: dict[int, TrafficClass] = {
-    transfer_pb2.TRAFFIC_CLASS_UNSPECIFIED: "default",
-    transfer_pb2.TRAFFIC_CLASS_DEFAULT: "default",
-    transfer_pb2.TRAFFIC_CLASS_COMPUTE: "compute",
 }
 _STATES = {
     "running": transfer_pb2.TRANSFER_STATE_RUNNING,
@@ -108,12 +102,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
                 grpc.StatusCode.FAILED_PRECONDITION,
                 f"run {self._run} has no node {request.name!r} of run {request.run!r}",
             )
-        if asked.traffic_class not in _CLASSES:
-            await context.abort(
-                grpc.StatusCode.INVALID_ARGUMENT, f"traffic_class: {asked.traffic_class} is none"
-            )
-        traffic_class = _CLASSES[asked.traffic_class]
-        news = self._transfers.follow(request.name, asked.destination, asked.bytes, traffic_class)
+        news = self._transfers.follow(request.name, asked.destination, asked.bytes)
         try:
             async with contextlib.aclosing(news):
                 async for progress in news:

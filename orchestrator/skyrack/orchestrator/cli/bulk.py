@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,13 +17,6 @@ from skyrack.orchestrator.cli.times import parse_span_s
 MOST_LANES = 256
 
 
-class TrafficClass(StrEnum):
-    """Which share of the links to use."""
-
-    DEFAULT = "default"
-    COMPUTE = "compute"
-
-
 def bulk(
     size: Annotated[str, typer.Option(help="How much each transfer moves, e.g. 40GB or 512MiB.")],
     source: Annotated[
@@ -36,9 +28,6 @@ def bulk(
     pair: Annotated[
         list[str] | None, typer.Option(help="A pair as a>b, several times.", show_default=False)
     ] = None,
-    traffic_class: Annotated[
-        TrafficClass, typer.Option("--class", help="The traffic class of the bytes.")
-    ] = TrafficClass.DEFAULT,
     parallel: Annotated[int, typer.Option(help="Transfers at once for each pair.", min=1, max=64)] = 1,
     repeat: Annotated[
         int | None,
@@ -76,7 +65,7 @@ def bulk(
     for a, b in wanted:
         require_serving(a, status["nodes"])
         require_serving(b, status["nodes"])
-    plan = Bulk(tuple(wanted), size_bytes, traffic_class.value, parallel, repeat or 1, span_s)
+    plan = Bulk(tuple(wanted), size_bytes, parallel, repeat or 1, span_s)
     work = BulkRun(plan, Path(status["mesh_dir"]))
     run_dir = Path(status["run_dir"])
     try:

@@ -306,7 +306,7 @@ class Engine:
             link.dropped_queue += n
             quantum.sender.dropped(t, wire, queue_full=True)
             return
-        lost = sum(link.loses_next() for _ in range(n))
+        lost = link.losses_among(n)
         left = max(0, wire - lost * quantum.segment) if lost < n else 0
         link.busy_since, link.busy_bytes, link.free_at = busy_since, busy, end
         link.wait_s += (start - t) * n

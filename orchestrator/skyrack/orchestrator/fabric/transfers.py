@@ -11,6 +11,7 @@ trip, and every window that arrives adds a quantum. Lost bytes are sent again. A
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +23,7 @@ from skyrack.orchestrator.fabric.quantum import SEGMENT_BYTES, Quantum
 QUANTUM_S = 1e-4  # of the slowest link
 LEAST_QUANTUM_BYTES = 2 * SEGMENT_BYTES
 WINDOW_QUANTA = 4
+GROWTH_QUANTA = 4
 LOOK_S = 1e-3
 NO_WAY_S = 1e-2  # until the source looks again where there is no way
 REPORT_S = 0.1
@@ -66,6 +68,7 @@ class Transfer:
         self._newest_s = at_s  # arrival of the last byte so far
         self._way: _Way | None = None
         self._look_s = at_s
+        self._rng = random.Random(number)
         self._window = self._most = 0.0
         self._calm_s = at_s  # a queue that was full before this is no news
         self._waits = False  # for the window, or for something to send again
@@ -102,7 +105,7 @@ class Transfer:
     def _acknowledged(self, size_bytes: int, t: float) -> None:
         self._in_flight -= size_bytes
         if self._window < self._most and self._way is not None:
-            self._window += size_bytes * self._way.quantum_bytes / self._window
+            self._window += GROWTH_QUANTA * size_bytes * self._way.quantum_bytes / self._window
         self._go_on(t)
 
     def _missed(self, size_bytes: int, queue_full: bool, t: float) -> None:
@@ -132,7 +135,7 @@ class Transfer:
         if way is None:
             self._engine.at(t + NO_WAY_S, self._emit)
             return
-        size = min(way.quantum_bytes, self._unsent)
+        size = min(int(way.quantum_bytes * (1.0 - 0.5 * self._rng.random())), self._unsent)
         if not size or (self._in_flight and self._in_flight + size > min(self._window, self._most)):
             self._waits = True
             return

@@ -18,11 +18,6 @@ import grpc
 
 from skyrack.v1 import transfer_pb2, transfer_pb2_grpc
 
-CLASSES = {
-    "default": transfer_pb2.TRAFFIC_CLASS_DEFAULT,
-    "compute": transfer_pb2.TRAFFIC_CLASS_COMPUTE,
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
@@ -33,7 +28,6 @@ class Bulk:
 
     pairs: tuple[tuple[str, str], ...]
     size_bytes: int
-    traffic_class: str
     parallel: int
     repeat: int
     span_s: float | None
@@ -109,9 +103,7 @@ class BulkRun:
         newest: transfer_pb2.TransferProgress | None = None
         error: str | None = None
         call = stub.Transfer(
-            transfer_pb2.TransferRequest(
-                destination=pair[1], bytes=bulk.size_bytes, traffic_class=CLASSES[bulk.traffic_class]
-            )
+            transfer_pb2.TransferRequest(destination=pair[1], bytes=bulk.size_bytes)
         )
         with self._lock:
             self._calls.add(call)

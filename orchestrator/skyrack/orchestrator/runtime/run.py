@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
+from typing import Any
 
 from skyrack.orchestrator.api import control, server
 from skyrack.orchestrator.api.health import RunHealth
@@ -32,7 +32,7 @@ from skyrack.orchestrator.runtime.processes import Launch, Processes
 from skyrack.orchestrator.runtime.progress import Progress
 from skyrack.orchestrator.runtime.readiness import every_node_serves
 from skyrack.orchestrator.runtime.roster import Roster
-from skyrack.orchestrator.runtime.transfers import Carrier, Transfers
+from skyrack.orchestrator.runtime.transfers import Transfers
 from skyrack.orchestrator.runtime.updates import Outlook
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.orchestrator.topology.geometry import Geometry
@@ -122,7 +122,7 @@ class Run:
             book,
             self.events,
             self.clock,
-            lambda: cast(Carrier | None, self.feed.fabric),
+            lambda: self.feed.fabric,
             self._way_at,
             self.scenario.links.byte_scale,
         )

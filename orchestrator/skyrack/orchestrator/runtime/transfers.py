@@ -26,9 +26,7 @@ MOST_BYTES = 1 << 60
 MOST_RUNNING = 1_000  # each is some heap entries in the fabric and a stream here
 START_MARGIN_S = 0.005  # what the fabric is told holds from an instant that has not passed when it hears it
 
-TrafficClass = Literal["default", "compute"]
 State = Literal["running", "done"]
-CLASSES: tuple[TrafficClass, ...] = ("default", "compute")  # in the fabric's numbers
 
 
 class Refusal(Enum):
@@ -52,9 +50,7 @@ class TransferRefusedError(Exception):
 class Carrier(Protocol):
     """The part of a fabric that carries declared transfers; run seconds, node indices."""
 
-    def start_transfer(
-        self, number: int, at_s: float, src: int, dst: int, size_bytes: int, traffic_class: int
-    ) -> None:
+    def start_transfer(self, number: int, at_s: float, src: int, dst: int, size_bytes: int) -> None:
         """Begin at `at_s`."""
 
     def cancel_transfer(self, number: int) -> None:
@@ -83,7 +79,7 @@ class Progress:
 
 @dataclass
 class Totals:
-    """Of one traffic class, since the start of the run."""
+    """Of all transfers, since the start of the run."""
 
     running: int = 0
     ended: dict[str, int] = field(default_factory=lambda: {"done": 0, "cancelled": 0, "failed": 0})
@@ -94,7 +90,6 @@ class Totals:
 @dataclass
 class _Transfer:
     size_bytes: int
-    traffic_class: TrafficClass
     newest: Progress
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     lost_fabric: bool = False
@@ -125,11 +120,9 @@ class Transfers:
         self._byte_scale = byte_scale
         self._numbers = count(1)
         self._running: dict[int, _Transfer] = {}
-        self.totals: dict[TrafficClass, Totals] = {name: Totals() for name in CLASSES}
+        self.totals = Totals()
 
-    async def follow(
-        self, src: str, dst: str, size_bytes: int, traffic_class: TrafficClass
-    ) -> AsyncGenerator[Progress, None]:
+    async def follow(self, src: str, dst: str, size_bytes: int) -> AsyncGenerator[Progress, None]:
         """Start a transfer and give what is new of it until it is done; to end the iteration is to cancel it.
 
         A slow reader misses what newer progress replaced. Raises TransferRefusedError.
@@ -146,16 +139,16 @@ class Transfers:
         number = next(self._numbers)
         path = tuple(self._roster.names[node] for node in found.path)
         begin = Progress(number, "running", 0, 0, started_s, started_s, found.took_s(size_bytes), path)
-        transfer = self._running[number] = _Transfer(size_bytes, traffic_class, begin)
-        self.totals[traffic_class].running += 1
+        transfer = self._running[number] = _Transfer(size_bytes, begin)
+        self.totals.running += 1
         self._events.add(
             "transfer_started", run_s=started_s, transfer=number, **{"from": src, "to": dst},
-            bytes=size_bytes, traffic_class=traffic_class, idle_s=round(begin.idle_s, 9),
+            bytes=size_bytes, idle_s=round(begin.idle_s, 9),
         )  # fmt: skip
         outcome = "cancelled"
         try:
             fabric_bytes = -(-size_bytes // self._byte_scale)
-            carrier.start_transfer(number, started_s, a, b, fabric_bytes, CLASSES.index(traffic_class))
+            carrier.start_transfer(number, started_s, a, b, fabric_bytes)
             yield begin
             while True:
                 await transfer.changed.wait()
@@ -191,7 +184,7 @@ class Transfers:
             else min(transfer.size_bytes, int(message["bytes"]) * self._byte_scale)
         )
         resent = int(message["lost"]) * self._byte_scale
-        before, totals = transfer.newest, self.totals[transfer.traffic_class]
+        before, totals = transfer.newest, self.totals
         totals.delivered_bytes += delivered - before.delivered_bytes
         totals.resent_bytes += resent - before.resent_bytes
         transfer.newest = replace(
@@ -230,7 +223,7 @@ class Transfers:
         return a, b
 
     def _account(self, transfer: _Transfer, outcome: str) -> None:
-        totals, newest = self.totals[transfer.traffic_class], transfer.newest
+        totals, newest = self.totals, transfer.newest
         totals.running -= 1
         totals.ended[outcome] += 1
         self._events.add(
