@@ -126,9 +126,9 @@ async def test_40_gb_over_an_idle_terabit_laser_is_expected_to_take_0_32_s_and_t
         for sample in family.samples
     }
     assert values["skyrack_transfers_total", "done"] == 1
-    assert values["skyrack_transfers_running"] == 0
-    assert values["skyrack_transfer_delivered_bytes_total"] == 40_000_000_000
-    assert values["skyrack_transfer_resent_bytes_total"] == 1500
+    assert values["skyrack_transfers_running",] == 0
+    assert values["skyrack_transfer_delivered_bytes_total",] == 40_000_000_000
+    assert values["skyrack_transfer_resent_bytes_total",] == 1500
 
 
 async def test_done_is_heard_even_when_it_comes_before_the_first_message_was_read(bench: Bench) -> None:

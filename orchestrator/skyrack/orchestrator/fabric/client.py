@@ -179,9 +179,7 @@ class FabricClient:
         `on_event` receives {"op": "transfer", "id": number, "at", "bytes", "lost", "state"} every 0.1 s of run time and at
         the end: "bytes" had arrived by run time "at", "lost" were sent again; "state" is running, done or cancelled.
         """
-        self._send(
-            {"op": "transfer", "id": number, "at": at_s, "src": src, "dst": dst, "bytes": size_bytes}
-        )
+        self._send({"op": "transfer", "id": number, "at": at_s, "src": src, "dst": dst, "bytes": size_bytes})
 
     def cancel_transfer(self, number: int) -> None:
         """End a transfer now; nothing happens where it has ended."""

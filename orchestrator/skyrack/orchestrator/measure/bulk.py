@@ -102,9 +102,7 @@ class BulkRun:
         bulk = self._bulk
         newest: transfer_pb2.TransferProgress | None = None
         error: str | None = None
-        call = stub.Transfer(
-            transfer_pb2.TransferRequest(destination=pair[1], bytes=bulk.size_bytes)
-        )
+        call = stub.Transfer(transfer_pb2.TransferRequest(destination=pair[1], bytes=bulk.size_bytes))
         with self._lock:
             self._calls.add(call)
             if self.stopped:
