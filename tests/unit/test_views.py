@@ -58,6 +58,31 @@ def test_what_everybody_has_heard_is_the_base_of_all() -> None:
     assert len(settled.news) == 1
 
 
+@given(st.permutations(range(4)), st.lists(st.booleans(), min_size=4, max_size=4))
+def test_the_order_of_hearing_does_not_matter_once_all_is_heard(order: list[int], better: list[bool]) -> None:
+    """Four changes of one node, heard in any order: at the end every node believes the newest."""
+    views = Views()
+    for number, back in enumerate(better):
+        heard_s = np.full(N, 1.0 + order.index(number))
+        views = views.hear(News(NO_FAILURES if back else lost(7), lost(7) if back else NO_FAILURES, heard_s))
+    (mask,) = set(views.masks_at(9.0, N).tolist())
+    assert views.knowledge(mask) == (NO_FAILURES if better[-1] else lost(7))
+    assert views.settled(9.0) == Views(views.knowledge(mask))
+
+
+@given(st.lists(TIMES, min_size=1, max_size=4), st.sampled_from((0.0, 1.0, 2.0, 3.0, 4.0)))
+def test_settling_takes_knowledge_from_nobody(times: list[tuple[float, ...]], at_s: float) -> None:
+    """Who was cut off gains what all others know; nobody else's view changes."""
+    views = heard(times)
+    settled = views.settled(at_s)
+    gone = len(views.news) - len(settled.news)
+    everybody = (1 << gone) - 1
+    for before, after in zip(
+        views.masks_at(at_s, N).tolist(), settled.masks_at(at_s, N).tolist(), strict=True
+    ):
+        assert settled.knowledge(after) == views.knowledge(before | everybody)
+
+
 def test_more_news_than_a_mask_has_bits_is_not_lost() -> None:
     views = heard([(1.0, 1.0, 1.0, 1.0)] * (MOST_NEWS + 5))
     assert len(views.news) == MOST_NEWS

@@ -18,7 +18,7 @@ STEP_S = 0.001
 MOST_WALKS = 200_000  # pairs times instants: some 0.2 s
 FEWEST_INSTANTS = 20
 MOST_ENDS = 100  # beyond, every second or third inhabited node stands for all
-NAMED = 3
+NAMED = 1  # paths are long
 
 
 def pairs_record(

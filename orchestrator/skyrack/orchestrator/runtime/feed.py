@@ -77,6 +77,7 @@ class Feed:
         self._gone: set[int] = set()  # nodes without a process that is attached
         self._darkened: set[int] = set()  # nodes that a fault keeps dark
         self._conditions: dict[Way, Condition] = {}  # faults of links in force
+        self._missed_s: dict[Failures, float] = {}  # when a part is missed; infinite: it was back before
         self._rerouting = asyncio.Lock()
         self._tasks: asyncio.TaskGroup | None = None
         self._driver: MeshDriver | None = None
@@ -228,14 +229,23 @@ class Feed:
         out = self.failures
         still = Failures(worse.nodes & out.nodes, worse.links & out.links)
         if still != NO_FAILURES:
+            self._missed_s |= dict.fromkeys(still.parts(), at_s + self._scenario.links.detection_s)
             await self._spread(still, NO_FAILURES, at_s, cause, before)
 
     async def _spread_return(self, better: Failures, at_s: float, cause: str) -> None:
         """What nobody has missed is no news either."""
         told = self._driver.told if self._driver is not None else NO_FAILURES
         missed = Failures(better.nodes & told.nodes, better.links & told.links)
+        for part in (
+            missed.parts()
+        ):  # the loss was told ahead, so its end has to be, whether anybody missed it or not
+            if at_s < self._missed_s.get(part, -math.inf):
+                self._missed_s[part] = math.inf
         if missed != NO_FAILURES:
             await self._spread(NO_FAILURES, missed, at_s, cause, await self._drops())
+
+    def _was_missed(self, change: Failures) -> bool:
+        return any(self._missed_s.get(part, -math.inf) < math.inf for part in change.parts())
 
     async def _spread(
         self, worse: Failures, better: Failures, at_s: float, cause: str, before: Mapping[str, int]
@@ -250,6 +260,8 @@ class Feed:
         late_s = await self._driver.hear(news)
         until_s = max(news.last_s, at_s) + late_s
         await self._clock.sleep(until_s - self._clock.run_s())
+        if not self._was_missed(worse if worse != NO_FAILURES else better):
+            return
         after = await self._drops()
         heard = summary(parts_s, self._geometry.n_nodes, at_s)
         # Not in the worker, which keeps the fabric on time.

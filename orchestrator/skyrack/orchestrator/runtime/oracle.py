@@ -38,6 +38,7 @@ class Oracle:
         self._model = LinkModel.of(scenario)
         self._log = ForceLog()
         self._changes_s: deque[float] = deque(maxlen=10_000)  # unplanned: dark, lit, rerouted
+        self._down: set[Way] = set()
 
     def in_force(self, at_s: float, epoch: Epoch, now_s: float) -> None:
         """Links and routes that hold from `at_s` on; what is long over is forgotten."""
@@ -63,9 +64,16 @@ class Oracle:
         self._changes_s.append(at_s)
 
     def conditions(self, at_s: float, conditions: Mapping[Way, Condition]) -> None:
-        """Faults make these directions of links so; it is exact, so only what darkens a link makes probes unsettled."""
+        """Faults make these directions of links so; it is exact, so only what darkens a link makes probes unsettled.
+
+        A reply leaves when the host's kernel has written it, later than computed by what the host takes.
+        """
         for way, condition in conditions.items():
             self._log.condition(at_s, way, condition)
+        down = {way for way, condition in conditions.items() if condition.down}
+        if down != self._down & set(conditions):
+            self._changes_s.append(at_s)
+        self._down = (self._down - set(conditions)) | down
 
     def fabric_down(self, at_s: float) -> None:
         """Nothing moves any more."""
