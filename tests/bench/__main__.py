@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from . import bench_convergence, bench_engine, bench_live, bench_run
+from . import bench_convergence, bench_engine, bench_link_changes, bench_live, bench_run
 
 
 async def geometry() -> None:
@@ -35,6 +35,7 @@ BENCHES: dict[str, Callable[[], Awaitable[None]]] = {
     "tcp": bench_live.tcp,
     "run": bench_run.main,
     "convergence": bench_convergence.main,
+    "changes": bench_link_changes.main,
 }
 
 

@@ -272,6 +272,28 @@ BAD_BODIES = [
 ]  # fmt: skip
 
 
+async def test_faults_are_seen_by_all_and_changed_with_the_token() -> None:
+    async with served() as api:
+        assert await api.ask("GET", "/v1/faults") == (200, {"faults": []})
+        for method, path in (("POST", "/v1/faults"), ("DELETE", "/v1/faults"), ("DELETE", "/v1/faults/f1")):
+            assert (await api.ask(method, path, {"faults": []}))[0] == 401
+            assert (await api.ask(method, path, {"faults": []}, Authorization="Bearer guess"))[0] == 403
+        assert api.run.faults.asked == []
+        assert (await api.bearer("POST", "/v1/faults", {"faults": []}))[0] == 200
+        assert (await api.bearer("DELETE", "/v1/faults/f1"))[0] == 200
+        assert (await api.bearer("DELETE", "/v1/faults"))[0] == 200
+        assert api.run.faults.asked[1:] == ["f1", None]
+        assert await api.bearer("DELETE", "/v1/faults/f9") == (404, {"error": "no fault is called 'f9'"})
+        for body, said in (
+            (b"{", "expected a JSON object"),
+            (b"[]", "expected a JSON object"),
+            (b"{}", "faults: "),
+        ):
+            status, answer = await api.bearer("POST", "/v1/faults", body)
+            assert status == 400
+            assert said in answer["error"]
+
+
 @pytest.mark.parametrize("body", BAD_BODIES)
 async def test_a_bad_question_is_the_askers_fault(body: bytes) -> None:
     async with served() as api:

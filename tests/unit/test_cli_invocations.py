@@ -29,6 +29,7 @@ VERBS = [
     "ping",
     "exec",
     "load",
+    "fault",
     "version",
 ]
 
@@ -103,6 +104,17 @@ def run(*arguments: str) -> int:
         ("load echo --rate fast", "--rate"),
         ("load echo --payload 2000000", "--payload"),
         ("load echo --availability 2", "--availability"),
+        ("fault", "Commands:"),
+        ("fault break", "No such command 'break'"),
+        ("fault add", "kind"),
+        ("fault add latency --link a-b --extra soon", "not a time span"),
+        ("fault add latency --link a-b --extra -200ms", "not a time span"),
+        ("fault add rate --link a-b --rate 10MB", "not a rate"),
+        ("fault add loss --link a-b --ratio half", "not a share"),
+        ("fault add down --link a-b --for ever", "not a time span"),
+        ("fault add down --link a-b --at noon", "not a time span"),
+        ("fault rm", "give the id of a fault, or --all"),
+        ("fault rm f1 --all", "give the id of a fault, or --all"),
         ("down extra", "unexpected extra argument"),
         ("down --run a --all", "exclude each other"),
         ("version 2", "unexpected extra argument"),
@@ -118,7 +130,12 @@ def test_a_wrong_command_line_is_a_usage_error(
     assert "fault of skyrack" not in shown.err
 
 
-@pytest.mark.parametrize("verb", ["status", "logs", "ping london tokyo", "exec london -- true", "load echo"])
+@pytest.mark.parametrize("verb",
+    [
+        "status", "logs", "ping london tokyo", "exec london -- true", "load echo",
+        "fault list", "fault rm --all", "fault add down --link a-b",
+    ],
+)  # fmt: skip
 def test_without_a_run_it_is_said_what_to_do(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(*verb.split()) == exits.FAILED
     assert capsys.readouterr().err == "error: no run is up\nhint: start one: skyrack up\n"

@@ -23,7 +23,7 @@ CONFIG = FabricConfig(
 )
 ARRAYS = (
     "s_per_byte", "queue_s", "loss_ratio", "extra_s", "segments", "scalars", "drops", "lateness", "ingress_lag",
-    "link_counters", "link_parameters", "node_counters", "src", "dst", "routes", "adopt_at", "adopt_node",
+    "link_counters", "node_counters", "src", "dst", "routes", "adopt_at", "adopt_node",
 )  # fmt: skip
 
 

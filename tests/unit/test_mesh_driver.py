@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -99,6 +99,8 @@ class WritingFabric:
     ends: dict[int, tuple[int, int]] = field(default_factory=dict)
     adopted: list[tuple[NDArray[np.float64], NDArray[np.uint32]]] = field(default_factory=list)
     parameters: list[tuple[float, list[int]]] = field(default_factory=list)
+    # Of `parameters`: time per byte and loss of each link.
+    values: list[dict[int, tuple[float, float]]] = field(default_factory=list)
     adoptions_told_s: list[float] = field(default_factory=list)
     full_for: int = 0  # so many adoptions are refused
 
@@ -131,6 +133,8 @@ class WritingFabric:
     def set_parameters(self, at_s: float, ids: list[int]) -> None:
         """Note it."""
         self.parameters.append((at_s, list(ids)))
+        s_per_byte, loss_ratio = self.arrays["s_per_byte"], self.arrays["loss_ratio"]
+        self.values.append({number: (float(s_per_byte[number]), float(loss_ratio[number])) for number in ids})
 
 
 class _Growing(dict[str, NDArray[np.float64]]):
@@ -375,6 +379,55 @@ async def test_a_link_whose_rate_the_weather_changes_is_told_when_the_epoch_begi
     assert all(it.fabric.arrays["s_per_byte"][number] > 8.0 / 100e9 for number in ids)
     for number in ids:
         assert max(it.fabric.arrays["src"][number], it.fabric.arrays["dst"][number]) >= it.geometry.n_sat
+
+
+async def test_a_link_that_is_announced_is_made_with_the_faults_of_the_instant_at_which_it_is_made(
+    executor: ThreadPoolExecutor,
+) -> None:
+    it = bench(executor)
+    while len(it.fabric.links) < 2 or it.fabric.links[-1][0] < it.clock.now_s + 0.5:
+        await it.drive(it.clock.now_s + 0.1)
+    made_s, ids = it.fabric.links[-1]
+    src, dst = it.fabric.arrays["src"], it.fabric.arrays["dst"]
+    way = (int(src[ids[0]]), int(dst[ids[0]]))
+    it.driver.set_conditions(made_s - 0.4, {way: Condition(extra_s=0.2)})
+    assert it.fabric.arrays["extra_s"][ids[0]] == 0.2
+    assert not it.fabric.parameters, "a link that is not there yet cannot be changed"
+    it.driver.set_conditions(made_s - 0.3, {way: AS_ALWAYS})
+    assert it.fabric.arrays["extra_s"][ids[0]] == 0.0
+
+
+async def test_a_fault_that_begins_after_the_weather_of_an_epoch_was_announced_outlasts_its_beginning(
+    executor: ThreadPoolExecutor,
+) -> None:
+    it = bench(executor, weather={"band": "ka", "snr_db": 5.0}, links={"elevation_mask_deg": 8.2})
+    while not it.fabric.parameters or it.fabric.parameters[-1][0] < it.clock.now_s + 0.5:
+        await it.drive(it.clock.now_s + 0.1)
+    begins_s, ids = it.fabric.parameters[-1]
+    announced_s_per_byte, _ = it.fabric.values[-1][ids[0]]
+    way = (int(it.fabric.arrays["src"][ids[0]]), int(it.fabric.arrays["dst"][ids[0]]))
+    told = len(it.fabric.parameters)
+    it.driver.set_conditions(begins_s - 0.4, {way: Condition(loss_ratio=0.5)})
+    assert it.fabric.parameters[told:] == [(begins_s - 0.4, [ids[0]]), (begins_s, [ids[0]])]
+    before, after = (values[ids[0]] for values in it.fabric.values[told:])
+    assert after == (announced_s_per_byte, 0.5)
+    assert before[1] == 0.5
+    assert before[0] != announced_s_per_byte, "until then the weather is the old one"
+
+
+async def test_a_link_whose_weather_clears_up_has_its_whole_rate_again(executor: ThreadPoolExecutor) -> None:
+    it = bench(executor, weather={"band": "ka", "snr_db": 5.0}, links={"elevation_mask_deg": 8.2})
+    await it.drive(13.0)
+    assert it.fabric.parameters
+    number = it.fabric.parameters[-1][1][0]
+    whole = 8.0 / 100e9
+    assert it.fabric.arrays["s_per_byte"][number] > whole
+    epoch = it.geometry.epoch(it.clock.now_s)
+    it.geometry.epoch = lambda t_s, failures=NO_FAILURES: replace(  # type: ignore[method-assign]
+        epoch, t0_s=15.0, t1_s=60.0, share=None
+    )
+    await it.drive(40.0)
+    assert it.fabric.arrays["s_per_byte"][number] == whole
 
 
 async def test_a_second_fabric_is_told_the_epoch_in_force_and_every_link(

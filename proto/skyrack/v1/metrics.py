@@ -45,6 +45,8 @@ _ORCHESTRATOR: _Table = (
     ("partitions", "gauge", "parts", "Parts that links divide the lit nodes into: 1 when each can reach all others.", ()),
     ("link_delay_seconds", "gauge", "seconds", "One-way propagation delay in force now.", _LINK),
     ("link_rate_bits_per_second", "gauge", "bits/second", "Rate of a link: the scenario's by its byte_scale.", ("kind",)),
+    ("fault_active", "gauge", "faults", "Faults that act now.", ("kind",)),
+    ("link_extra_delay_seconds", "gauge", "seconds", "What faults add to the delay; only where they do.", _LINK),
     ("handovers_total", "counter", "handovers", "Times a ground station began to send through another satellite.", _N),
     ("routing_convergence_seconds", "histogram", "seconds",
      "After an unplanned change: first to have `detected` it, last `informed`, pairs `restored` (the median of a change).",

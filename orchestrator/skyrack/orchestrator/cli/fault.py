@@ -160,6 +160,8 @@ def _print(faults: list[dict[str, Any]]) -> None:
 
 
 def _says(way: dict[str, Any]) -> str:
+    if "node" in way:
+        return f"{way['node']} {'lit' if way['lit'] else 'dark'}"
     words = f"{way['from']}>{way['to']} "
     if way["down"]:
         return words + "down"

@@ -26,6 +26,7 @@ from skyrack.orchestrator.fabric.wire import (
     NODE_COUNTERS,
     PARAMETERS,
     PARAMETERS_PER_MESSAGE,
+    READ_PER_MESSAGE,
     SCALARS,
     SEGMENT_SLOTS,
     FabricConfig,
@@ -55,6 +56,8 @@ class FabricClient:
         self._up: asyncio.Future[dict[str, Any]] = loop.create_future()
         self._ended: asyncio.Future[None] = loop.create_future()
         self._stats: asyncio.Future[None] | None = None
+        self._reading: dict[int, asyncio.Future[tuple[NDArray[np.float64], list[bool]]]] = {}
+        self._reads = 0
         self.pid = 0
         self.scheduler = ""
         self.scheduler_reason = ""
@@ -92,7 +95,7 @@ class FabricClient:
             self._control = None
         if not self._ended.done():
             self._ended.set_result(None)
-        for future in (self._up, self._stats):
+        for future in (self._up, self._stats, *self._reading.values()):
             if future is not None and not future.done():
                 future.set_exception(ConnectionError("the fabric has ended"))
                 future.exception()
@@ -185,6 +188,40 @@ class FabricClient:
         """End a transfer now; nothing happens where it has ended."""
         self._send({"op": "cancel", "id": number})
 
+    async def read(
+        self, at_s: float, ids: Sequence[int], nodes: Sequence[int] = ()
+    ) -> tuple[NDArray[np.float64], list[bool]]:
+        """What the fabric itself has at `at_s`, after what it was told before this call for that instant.
+
+        Of the links `ids` their PARAMETERS (n, 4), NaN where it has no such link; of `nodes` whether they are lit.
+        Raises ConnectionError, TimeoutError.
+        """
+        parts, lit = [np.empty((0, len(PARAMETERS)))], []
+        for first in range(0, max(len(ids), 1), READ_PER_MESSAGE):
+            part = np.asarray(ids[first : first + READ_PER_MESSAGE], np.uint32)
+            values, lit_now = await self._read(at_s, part, nodes if first == 0 else ())
+            parts.append(values)
+            lit += lit_now
+        return np.concatenate(parts), lit
+
+    async def _read(
+        self, at_s: float, numbers: NDArray[np.uint32], nodes: Sequence[int]
+    ) -> tuple[NDArray[np.float64], list[bool]]:
+        if self._control is None:
+            raise ConnectionError("the fabric has ended")
+        self._reads += 1
+        read, future = self._reads, asyncio.get_running_loop().create_future()
+        self._reading[read] = future
+        try:
+            message = {"op": "read", "read": read, "at": at_s, "n": len(numbers), "nodes": list(nodes)}
+            self._send(message, b"\0" + numbers.tobytes())
+            answer: tuple[NDArray[np.float64], list[bool]] = await asyncio.wait_for(
+                future, STATS_TIMEOUT_S + max(0.0, at_s - self._now_s())
+            )
+            return answer
+        finally:
+            del self._reading[read]
+
     async def counters(self, *, links: bool = False) -> dict[str, Any]:
         """Cumulative counters since the process started, in seconds, bytes and packets.
 
@@ -225,7 +262,6 @@ class FabricClient:
         }
         if links:
             result["links"] = dict(zip(LINK_COUNTERS, a["link_counters"].tolist(), strict=True))
-            result["parameters"] = dict(zip(PARAMETERS, a["link_parameters"].tolist(), strict=True))
         return result
 
     def _now_s(self) -> float:
@@ -254,12 +290,18 @@ class FabricClient:
             if not data:
                 self.close()
                 return
-            message = json.loads(data)
+            text, _, packed = data.partition(b"\0")
+            message = json.loads(text)
             match message["op"]:
                 case "up" if not self._up.done():
                     self._up.set_result(message)
                 case "stats":
                     if self._stats is not None and not self._stats.done():
                         self._stats.set_result(None)
+                case "read":
+                    future = self._reading.get(message["read"])
+                    if future is not None and not future.done():
+                        values = np.frombuffer(packed, "f8").reshape(-1, len(PARAMETERS))
+                        future.set_result((values, message["lit"]))
                 case _:
                     self._on_event(message)

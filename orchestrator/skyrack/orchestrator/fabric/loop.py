@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import select
 import socket
 import time
+from array import array
 from collections import deque
 from collections.abc import Iterator
 from functools import partial
@@ -341,9 +343,9 @@ class Loop:
         self._door.close(CLOSING_S)
         self._closer.end(CLOSING_S)
 
-    def _tell(self, message: dict[str, Any]) -> None:
+    def _tell(self, message: dict[str, Any], packed: bytes = b"") -> None:
         """Tell the orchestrator; nothing is lost while it is too busy to listen."""
-        self._unsent.append(json.dumps(message).encode())
+        self._unsent.append(json.dumps(message).encode() + packed)
         self._send_unsent()
 
     def _send_unsent(self) -> None:
@@ -407,6 +409,11 @@ class Loop:
                 case "cancel":
                     if (transfer := self._transfers.get(message["id"])) is not None:
                         self.engine.at(self._now_s(), transfer.cancel)
+                case "read":
+                    numbers = np.frombuffer(packed, "u4", message["n"]).tolist()
+                    self.engine.at(
+                        message["at"], partial(self._read_back, message["read"], numbers, message["nodes"])
+                    )
                 case "stats":
                     with_links = bool(message["links"])
                     self._dump = self._tally.write(
@@ -446,6 +453,19 @@ class Loop:
         for number, s_per_byte, queue_s, loss_ratio, extra_s in parameters:
             links[int(number)].set_parameters(s_per_byte, queue_s, loss_ratio)
             set_extra(int(number), extra_s)
+
+    def _read_back(self, read: int, numbers: list[int], nodes: list[int], _: float) -> None:
+        """Say what links and nodes are like at this instant."""
+        links, extra_s, lit = self.engine.links, self.engine.extra_s, self.engine.lit
+        values = array("d")
+        for number in numbers:
+            if number < len(links):
+                link = links[number]
+                values.extend((link.s_per_byte, link.queue_s, link.loss_ratio, extra_s(number)))
+            else:
+                values.extend([math.nan] * len(PARAMETERS))
+        answer = {"op": "read", "read": read, "lit": [bool(lit[node]) for node in nodes]}
+        self._tell(answer, b"\0" + values.tobytes())
 
     def _set_lit(self, nodes: list[int], lit: bool, _: float) -> None:
         for node in nodes:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from skyrack.orchestrator.fabric.engine import DROPS, Engine
 from skyrack.orchestrator.fabric.histogram import Histogram
-from skyrack.orchestrator.fabric.wire import LINK_COUNTERS, PARAMETERS, SCALARS, SharedArrays
+from skyrack.orchestrator.fabric.wire import LINK_COUNTERS, SCALARS, SharedArrays
 
 LINKS_PER_TURN = 256
 
@@ -30,7 +30,7 @@ class Tally:
         """
         links = engine.links
         queue, loss = engine.drops["queue"], engine.drops["loss"]
-        counters, parameters = arrays["link_counters"], arrays["link_parameters"]
+        counters = arrays["link_counters"]
         for first in range(0, len(links), LINKS_PER_TURN):
             part = links[first : first + LINKS_PER_TURN]
             queue += sum(link.dropped_queue for link in part)
@@ -38,10 +38,6 @@ class Tally:
             if with_links:
                 for row, name in enumerate(LINK_COUNTERS):
                     counters[row, first : first + len(part)] = [getattr(link, name) for link in part]
-                for row, name in enumerate(PARAMETERS[:-1]):
-                    parameters[row, first : first + len(part)] = [getattr(link, name) for link in part]
-                extra_s = engine.extra_s
-                parameters[-1, first : first + len(part)] = [extra_s(first + i) for i in range(len(part))]
             yield
         drops = engine.drops | {"queue": queue, "loss": loss}
         arrays["drops"][:] = [drops[name] for name in DROPS]

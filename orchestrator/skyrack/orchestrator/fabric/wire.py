@@ -16,8 +16,10 @@
                              {"op": "lit", "at", "nodes", "lit"}
                              {"op": "transfer", "id", "at", "src", "dst", "bytes"}     begin a declared transfer
                              {"op": "cancel", "id"}               end it now
+                             {"op": "read", "read", "at", "n", "nodes"} NUL u4[n]    what links and nodes are like at `at`
                              {"op": "stats", "links": bool}
     fabric -> orchestrator   {"op": "up"} {"op": "lit"|"dark", "node", "at"} {"op": "stats"}
+                             {"op": "read", "read", "lit"} NUL f8[n][4]   the answer; NaN: there is no such link
                              {"op": "transfer", "id", "at", "bytes", "lost", "state"}
 
 A slot is reused only when no node follows it any more (route_slots.py) or after SLOTS - 1 newer segments, so the fabric swaps
@@ -39,6 +41,7 @@ MAX_MESSAGE_BYTES = 65536
 IDS_PER_MESSAGE = 4096
 PARAMETERS = ("s_per_byte", "queue_s", "loss_ratio", "extra_s")
 PARAMETERS_PER_MESSAGE = 1500
+READ_PER_MESSAGE = 256  # 0.1 ms of the loop
 SCALARS = (
     "ingress_packets", "ingress_bytes", "delivered_packets", "delivered_bytes", "busy_s", "wakeups", "late_segments",
     "written_at_s", "max_lateness_s", "sum_lateness_s", "max_ingress_lag_s", "sum_ingress_lag_s", "loops",
@@ -88,7 +91,6 @@ class SharedArrays:
             ("lateness", "f8", (config.n_buckets,)),
             ("ingress_lag", "f8", (config.n_buckets,)),
             ("link_counters", "f8", (len(LINK_COUNTERS), m)),
-            ("link_parameters", "f8", (len(PARAMETERS), m)),  # as the fabric has them
             ("node_counters", "f8", (len(NODE_COUNTERS), len(config.names))),
             ("adopt_at", "f8", (ROUTE_SLOTS, len(config.names))),
             ("src", "u4", (m,)),

@@ -215,7 +215,7 @@ def _summary(status: Mapping[str, Any], run: Mapping[str, Any]) -> str:
     inhabited = sum(bool(node["inhabited"]) for node in nodes if node["kind"] == "satellite")
     workload = run["workload"]
     pairs = [f"{a} > {b}" for a, b in workload["pairs"]]
-    faults = ", ".join(f"kill {fault['node']} at {fault['at_s']:g} s" for fault in run["faults"]) or "none"
+    faults = ", ".join(fault["words"] for fault in run["faults"]) or "none"
     rows = [
         ("scenario", run["name"]),
         ("orbit start", run["start"]),

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from skyrack.orchestrator.api.scrape import scrape, scrape_all
 from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.metrics.fabric import fabric_families
+from skyrack.orchestrator.metrics.faults import fault_families
 from skyrack.orchestrator.metrics.links import LinkSample, link_families, link_samples
 from skyrack.orchestrator.metrics.run import RunFacts, run_families
 from skyrack.orchestrator.metrics.transfers import transfer_families
 from skyrack.orchestrator.metrics.workload import Workloads
 from skyrack.orchestrator.runtime.events import EventLog
+from skyrack.orchestrator.runtime.faults import Faults
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.handovers import HandoverWatch
 from skyrack.orchestrator.runtime.nodes import NodeBook
@@ -42,6 +44,7 @@ class Exposer:
         roster: Roster,
         book: NodeBook,
         feed: Feed,
+        faults: Faults,
         events: EventLog,
         clock: Clock,
         status: Callable[[], Awaitable[dict[str, Any]]],
@@ -53,6 +56,7 @@ class Exposer:
         self._roster = roster
         self._book = book
         self._feed = feed
+        self._faults = faults
         self._events = events
         self._status = status
         self._transfers = transfers
@@ -82,7 +86,8 @@ class Exposer:
         absent = frozenset(node.index for node in self._book.by_name.values() if not node.attached)
         out = self._feed.failures
         links = lit_links(epoch, Failures(out.nodes | absent, out.links))
-        found = [*run_families(status, self._facts(links)), *self._workloads.families()]
+        faults = fault_families(self._faults.active(), self._faults.extra_s(), links, self._roster.names)
+        found = [*run_families(status, self._facts(links)), *faults, *self._workloads.families()]
         found += self._feed.convergence.families()
         found += transfer_families(self._transfers.totals)
         fabric = self._feed.fabric

@@ -12,6 +12,7 @@ from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.faults.atlas import Atlas
 from skyrack.orchestrator.faults.effect import Way
 from skyrack.orchestrator.faults.fault import Fault
+from skyrack.orchestrator.faults.kinds import KINDS
 from skyrack.orchestrator.faults.ledger import Ledger
 from skyrack.orchestrator.faults.request import read_requests
 from skyrack.orchestrator.runtime.events import EventLog
@@ -56,11 +57,14 @@ class Faults:
 
     def active(self) -> dict[str, int]:
         """How many faults of each kind act."""
-        counts: dict[str, int] = {}
+        counts = dict.fromkeys(KINDS, 0)
         for fault in self._ledger.faults:
-            if self._ledger.acts(fault.id):
-                counts[fault.draft.kind] = counts.get(fault.draft.kind, 0) + 1
+            counts[fault.draft.kind] += self._ledger.acts(fault.id)
         return counts
+
+    def extra_s(self) -> Mapping[Way, float]:
+        """What faults add to the delay of each direction of a link, where they add something."""
+        return {way: c.extra_s for way, c in self._ledger.conditions.items() if c.extra_s}
 
     async def add(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Enter all faults of a request; those that begin now begin at one instant, `at_s`. Raises FaultProblem, Unknown."""
@@ -110,7 +114,11 @@ class Faults:
                 )
 
     async def _shown(self, faults: list[Fault]) -> list[dict[str, Any]]:
-        fabric = await self._fabric_says()
+        """The faults with what the fabric says of their links and nodes once all that it was told of holds."""
+        ways = {way: None for fault in faults for way in fault.draft.target.ways}
+        numbers = {way: number for way in ways if (number := self._number(way)) is not None}
+        nodes = sorted({node for fault in faults for node in fault.draft.effect.dark})
+        says = await self._fabric_says(list(numbers), list(numbers.values()), nodes)
         return [
             {
                 "id": fault.id,
@@ -122,40 +130,43 @@ class Faults:
                 "acts": self._ledger.acts(fault.id),
                 "cause": fault.draft.cause,
                 "fabric": [
-                    found
-                    for way in fault.draft.target.ways
-                    if (found := self._read_back(way, fabric)) is not None
+                    says[place]
+                    for place in (*fault.draft.target.ways, *sorted(fault.draft.effect.dark))
+                    if place in says
                 ],
             }
             for fault in faults
         ]
 
-    async def _fabric_says(self) -> Mapping[str, list[float]] | None:
-        """Every link's parameters, asked of the fabric once what has been told has taken effect."""
-        await self._clock.sleep(self._carried_out_s + LEAD_S - self._clock.run_s())
+    def _number(self, way: Way) -> int | None:
+        pair = self._feed.pair_number(min(way), max(way))
+        return None if pair is None else 2 * pair + (way[0] > way[1])
+
+    async def _fabric_says(
+        self, ways: list[Way], numbers: list[int], nodes: list[int]
+    ) -> dict[Way | int, dict[str, Any]]:
+        """By direction of a link or node; nothing of links that are not in use, and of none while there is no fabric."""
         fabric = self._feed.fabric
         if fabric is None:
-            return None
-        with contextlib.suppress(TimeoutError, ConnectionError):
-            parameters: Mapping[str, list[float]] = (await fabric.counters(links=True))["parameters"]
-            return parameters
-        return None
-
-    def _read_back(self, way: Way, fabric: Mapping[str, list[float]] | None) -> dict[str, Any] | None:
-        """What the fabric has for one direction of a link; None while the link is not in use."""
-        pair = self._feed.pair_number(min(way), max(way))
-        number = 2 * pair + (way[0] > way[1]) if pair is not None else 0
-        if fabric is None or pair is None or not fabric["s_per_byte"][number]:
-            return None
-        extra_s = fabric["extra_s"][number]
-        return {
-            "from": self._names[way[0]],
-            "to": self._names[way[1]],
-            "down": extra_s == -math.inf,
-            "extra_s": extra_s if extra_s > -math.inf else 0.0,
-            "rate_bps": 8.0 * self._byte_scale / fabric["s_per_byte"][number],
-            "loss_ratio": fabric["loss_ratio"][number],
+            return {}
+        try:
+            values, lit = await fabric.read(max(self._carried_out_s, self._clock.run_s()), numbers, nodes)
+        except (TimeoutError, ConnectionError):
+            return {}
+        says: dict[Way | int, dict[str, Any]] = {
+            node: {"node": self._names[node], "lit": light} for node, light in zip(nodes, lit, strict=True)
         }
+        for (src, dst), (s_per_byte, _, loss_ratio, extra_s) in zip(ways, values.tolist(), strict=True):
+            if not math.isnan(s_per_byte):
+                says[src, dst] = {
+                    "from": self._names[src],
+                    "to": self._names[dst],
+                    "down": extra_s == -math.inf,
+                    "extra_s": extra_s if extra_s > -math.inf else 0.0,
+                    "rate_bps": 8.0 * self._byte_scale / s_per_byte,
+                    "loss_ratio": loss_ratio,
+                }
+        return says
 
 
 def _atlas(geometry: Geometry) -> Atlas:

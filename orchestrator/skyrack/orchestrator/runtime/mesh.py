@@ -112,7 +112,8 @@ class MeshDriver:
         self._views = Views(failures)
         self._model = LinkModel.of(scenario)
         self._conditions = dict(conditions)  # of directions of links, by faults
-        self._share: dict[int, float] = {}  # of its rate, by number of the direction
+        # Shares of its rate that a direction has, by its number: from when on each, in order; 1 before the first.
+        self._shares: dict[int, list[tuple[float, float]]] = {}
         self._made_s: dict[int, float] = {}  # when the fabric makes a pair's links
         self._lock = asyncio.Lock()
         self._extra_s = self._extra_delays(scenario)
@@ -252,20 +253,29 @@ class MeshDriver:
 
     def set_conditions(self, at_s: float, changed: Mapping[Way, Condition]) -> None:
         """From `at_s` on faults make these directions of links so, all at one instant; links not in use yet keep it in mind."""
-        ids: list[int] = []
+        told: dict[float, list[tuple[int, int, int]]] = {}  # by the instant from which on they are so
+        to_be_made: list[tuple[float, int, int, int]] = []
         for (src, dst), condition in changed.items():
             if condition == AS_ALWAYS:
                 self._conditions.pop((src, dst), None)
             else:
                 self._conditions[src, dst] = condition
             pair = self._numbering.of(min(src, dst), max(src, dst))
-            # One that is to be made later is made as it is then.
-            if pair is not None and self._made_s.get(pair, math.inf) <= at_s:
-                number = 2 * pair + (src > dst)
-                self._describe(number, src, dst)
-                ids.append(number)
-        if ids:
-            self._fabric.set_parameters(at_s, ids)
+            if pair is None or pair not in self._made_s:
+                continue
+            number, made_s = 2 * pair + (src > dst), self._made_s[pair]
+            if made_s <= at_s:
+                told.setdefault(at_s, []).append((number, src, dst))
+            else:
+                to_be_made.append((made_s, number, src, dst))
+            # What was told of epochs to come was told without this.
+            for begins_s, _ in self._shares.get(number, ()):
+                if begins_s > max(at_s, made_s):
+                    told.setdefault(begins_s, []).append((number, src, dst))
+        for begins_s in sorted(told):
+            self._set_parameters(begins_s, told[begins_s])
+        for made_s, number, src, dst in to_be_made:  # as the memory says when it is made
+            self._describe(made_s, number, src, dst)
 
     def pair_number(self, a: int, b: int) -> int | None:
         """The number of the pair of nodes in use, if it is."""
@@ -305,7 +315,7 @@ class MeshDriver:
     def _begin(self, at_s: float, numbered: NumberedEpoch) -> None:
         arrays = self._fabric.arrays
         ids: list[int] = []
-        changed = self._take_shares(numbered)
+        changed = self._take_shares(at_s, numbered)
         if numbered.fresh:
             place = {int(number): i for i, number in enumerate(numbered.pairs)}
             for pair in sorted(numbered.fresh):
@@ -313,41 +323,52 @@ class MeshDriver:
                 a, b = int(numbered.links.a[i]), int(numbered.links.b[i])
                 for number, (src, dst) in ((2 * pair, (a, b)), (2 * pair + 1, (b, a))):
                     arrays["src"][number], arrays["dst"][number] = src, dst
-                    self._describe(number, src, dst)
+                    self._describe(at_s, number, src, dst)
                     ids.append(number)
                 self._made_s[pair] = at_s
             self._fabric.set_links(at_s, ids)
         if changed:
-            for number, src, dst in changed:
-                self._describe(number, src, dst)
-            self._fabric.set_parameters(at_s, [number for number, _, _ in changed])
+            self._set_parameters(at_s, changed)
         now = self._clock.run_s()
         self._sent = [entry for i, entry in enumerate(self._sent) if self._still_needed(i, now)]
         self._sent.append((at_s, numbered.links))
 
-    def _take_shares(self, numbered: NumberedEpoch) -> list[tuple[int, int, int]]:
-        """Remember what share of its rate each direction has from this epoch on; those of links that go on with another.
+    def _set_parameters(self, at_s: float, directions: Iterable[tuple[int, int, int]]) -> None:
+        """Of links that there are: (number, src, dst)."""
+        ids = []
+        for number, src, dst in directions:
+            self._describe(at_s, number, src, dst)
+            ids.append(number)
+        self._fabric.set_parameters(at_s, ids)
 
-        A fault that begins in the two seconds before an epoch sees that epoch's share already.
-        """
+    def _take_shares(self, at_s: float, numbered: NumberedEpoch) -> list[tuple[int, int, int]]:
+        """Remember what share of its rate each direction has from this epoch on; those of links that go on with another."""
         links, fresh = numbered.links, frozenset(numbered.fresh)
-        if links.share is None:  # no ground link, or none that has less than the whole of its rate
-            self._share.clear()
+        if links.share is None and not self._shares:
             return []
+        share = np.ones((len(links.a), 2)) if links.share is None else links.share
         changed = []
         for pair, a, b, shares in zip(
-            numbered.pairs.tolist(), links.a.tolist(), links.b.tolist(), links.share.tolist(), strict=True
+            numbered.pairs.tolist(), links.a.tolist(), links.b.tolist(), share.tolist(), strict=True
         ):
             for side, (src, dst) in enumerate(((a, b), (b, a))):
                 number = 2 * pair + side
-                if self._share.get(number, 1.0) != shares[side]:
-                    self._share[number] = shares[side]
+                if self._share(number, math.inf) != shares[side]:
+                    steps, now = self._shares.setdefault(number, []), self._clock.run_s()
+                    while len(steps) > 1 and steps[1][0] <= now:
+                        steps.pop(0)
+                    steps.append((at_s, shares[side]))
                     if pair not in fresh:
                         changed.append((number, src, dst))
         return changed
 
-    def _describe(self, number: int, src: int, dst: int) -> None:
-        """Write one direction's parameters into the memory, as the scenario and faults have them."""
+    def _share(self, number: int, at_s: float) -> float:
+        return next(
+            (share for since_s, share in reversed(self._shares.get(number, ())) if since_s <= at_s), 1.0
+        )
+
+    def _describe(self, at_s: float, number: int, src: int, dst: int) -> None:
+        """Write one direction's parameters into the memory, as scenario, weather at `at_s` and faults have them."""
         arrays, links = self._fabric.arrays, self._links
         condition = self._conditions.get((src, dst), AS_ALWAYS)
         ground = max(src, dst) >= self._geometry.n_sat
@@ -355,14 +376,12 @@ class MeshDriver:
         queue_bytes = links.queue_limit_bytes(
             rate_bps
         )  # a fault of the rate leaves the memory as large as it is
-        share = self._share.get(number, 1.0)
+        share = self._share(number, at_s)
         s_per_byte = self._model.serialisation_s_per_byte(ground=ground, condition=condition, share=share)
         arrays["s_per_byte"][number] = s_per_byte
         arrays["queue_s"][number] = queue_bytes / links.byte_scale * s_per_byte
         lost = condition.loss_ratio or 0.0
-        arrays["loss_ratio"][number] = (
-            1.0 - (1.0 - links.loss_ratio) * (1.0 - lost) if lost else links.loss_ratio
-        )
+        arrays["loss_ratio"][number] = links.loss_ratio + lost - links.loss_ratio * lost
         arrays["extra_s"][number] = -math.inf if condition.down else condition.extra_s
 
     def _still_needed(self, i: int, now_s: float) -> bool:

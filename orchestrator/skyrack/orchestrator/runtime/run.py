@@ -148,6 +148,7 @@ class Run:
             self.roster,
             book,
             self.feed,
+            self.faults,
             self.events,
             self.clock,
             self.status,
