@@ -57,6 +57,11 @@ _ORCHESTRATOR: _Table = (
     ("bus_published_total", "counter", "messages", "Messages of the orchestrator that a broker took.", ()),
     ("bus_dropped_total", "counter", "messages", "Messages of the orchestrator that newer ones replaced before.", ()),
     ("bus_reconnects_total", "counter", "connections", "The orchestrator's to a broker, after the first one.", ()),
+    ("transfers_running", "gauge", "transfers", "Declared transfers under way.", ()),
+    ("transfers_total", "counter", "transfers", "Declared transfers that ended, by `done`, `cancelled` or `failed`.",
+     ("outcome",)),
+    ("transfer_delivered_bytes_total", "counter", "bytes", "Declared bytes that have arrived.", ()),
+    ("transfer_resent_bytes_total", "counter", "bytes", "Declared bytes that were lost and sent again.", ()),
     ("fabric_up", "gauge", "", "1 while there is a fabric; what it counts is missing otherwise.", ()),
     ("fabric_realtime", "gauge", "", "1 while the fabric has real-time priority.", ()),
 )  # fmt: skip

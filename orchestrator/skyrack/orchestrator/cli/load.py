@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from skyrack.orchestrator.cli.bulk import bulk
 from skyrack.orchestrator.cli.console import Format, Output, complain, note, print_json, shortened
 from skyrack.orchestrator.cli.contained import RESULTS
 from skyrack.orchestrator.cli.exits import BAD, FAILED, FINE, INCONCLUSIVE, INTERRUPTED, USAGE, Problem
@@ -27,6 +28,9 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+
+
+app.command()(bulk)
 
 
 class Spacing(StrEnum):

@@ -38,7 +38,7 @@ START_TIMEOUT_S = 15.0
 
 
 class FabricClient:
-    """One fabric, from its connection on. `on_event` receives what it reports ("lit", "dark")."""
+    """One fabric, from its connection on. `on_event` receives what it reports ("lit", "dark", "transfer")."""
 
     def __init__(self, config: FabricConfig, on_event: Callable[[dict[str, Any]], None]) -> None:
         self._config = config
@@ -175,6 +175,18 @@ class FabricClient:
         self.arrays["adopt_node"][slot, :count] = order
         self._route_slots.adopt(at_s, slot)
         self._send({"op": "adopt", "slot": slot, "count": count})
+
+    def start_transfer(self, number: int, at_s: float, src: int, dst: int, size_bytes: int) -> None:
+        """From `at_s` on, send `size_bytes` that are accounted, not carried, from one node with a process to another.
+
+        `on_event` receives {"op": "transfer", "id": number, "at", "bytes", "lost", "state"} every 0.1 s of run time and at
+        the end: "bytes" had arrived by run time "at", "lost" were sent again; "state" is running, done or cancelled.
+        """
+        self._send({"op": "transfer", "id": number, "at": at_s, "src": src, "dst": dst, "bytes": size_bytes})
+
+    def cancel_transfer(self, number: int) -> None:
+        """End a transfer now; nothing happens where it has ended."""
+        self._send({"op": "cancel", "id": number})
 
     async def read(
         self, at_s: float, ids: Sequence[int], nodes: Sequence[int] = ()

@@ -13,6 +13,7 @@ from typing import Any
 
 from skyrack.orchestrator.fabric import icmp
 from skyrack.orchestrator.fabric.link import Link
+from skyrack.orchestrator.fabric.quantum import Quantum
 from skyrack.orchestrator.fabric.train import VNET_BYTES, MalformedTrain, Train, split
 
 NO_LINK = 0xFFFFFFFF
@@ -132,6 +133,11 @@ class Engine:
         heappush(self.hops, (now_s, self.sequence, node, train))
         return train
 
+    def enter(self, t: float, node: int, quantum: Quantum) -> None:
+        """A quantum of a declared transfer begins its way at `t`."""
+        self.sequence += 1
+        heappush(self.hops, (t, self.sequence, node, quantum))
+
     def next_due_s(self) -> tuple[float, float]:
         """Times of the next hop and of the next delivery, infinite where there is none."""
         return self.hops[0][0] if self.hops else inf, self.deliveries[0][0] if self.deliveries else inf
@@ -154,7 +160,9 @@ class Engine:
                 continue
             if not lit[node]:
                 heappop(hops)
-                self.drops["dark"] += train.segments
+                self.sequence = sequence
+                self._drop(t, train, "dark")
+                sequence = self.sequence
                 continue
             ttl = train.ttl = train.ttl - 1
             row = train.row
@@ -168,7 +176,9 @@ class Engine:
             d = delay[number]
             if d < 0.0:
                 heappop(hops)
-                self.drops["link_down"] += train.segments
+                self.sequence = sequence
+                self._drop(t, train, "link_down")
+                sequence = self.sequence
                 continue
             link = links[number]
             free = link.free_at if not link.tails else link.yield_to_tails(t)
@@ -238,6 +248,9 @@ class Engine:
         self, t: float, train: Train, link: Link, delay_s: float, slope: float, origin: float
     ) -> None:
         """The same link, segment by segment: taken when some of a train's segments are dropped or lost."""
+        if isinstance(train, Quantum):
+            self._carry_quantum(t, train, link, delay_s, slope, origin)
+            return
         n = train.segments
         step = (train.tail - t) / (n - 1)
         runs: list[tuple[int, int, float, float]] = []  # first, stop, head, tail
@@ -279,6 +292,45 @@ class Engine:
             else:
                 heappush(self.hops, (head, self.sequence, link.dst, part))
 
+    def _carry_quantum(
+        self, t: float, quantum: Quantum, link: Link, delay_s: float, slope: float, origin: float
+    ) -> None:
+        """The same for a quantum: a full queue takes nothing of it, and lost segments leave it shorter."""
+        n, wire, free = quantum.segments, quantum.wire, link.free_at
+        busy_since, busy = (link.busy_since, link.busy_bytes + wire) if free > t else (t, wire)
+        end = busy_since + busy * link.s_per_byte
+        start = max(free, t)
+        last = quantum.last * link.s_per_byte
+        out = max(end, quantum.tail + last)
+        if start - t > link.queue_s or out - last - quantum.tail > link.queue_s:
+            link.dropped_queue += n
+            quantum.sender.dropped(t, wire, queue_full=True)
+            return
+        lost = link.losses_among(n)
+        left = max(0, wire - lost * quantum.segment) if lost < n else 0
+        link.busy_since, link.busy_bytes, link.free_at = busy_since, busy, end
+        link.wait_s += (start - t) * n
+        if out > end:
+            link.keep_tail(quantum.tail, out)
+        link.dropped_loss += lost
+        link.packets += n - lost
+        link.bytes += left
+        if left < wire:
+            quantum.sender.dropped(t, wire - left, queue_full=False)
+        if left:
+            first = start + quantum.segment * link.s_per_byte
+            quantum.tail = out + delay_s + slope * (out - origin)
+            quantum.resize(left)
+            if link.dst == quantum.came_from:
+                self._sent_back(quantum)
+            quantum.came_from = link.src
+            self.enter(first + delay_s + slope * (first - origin), link.dst, quantum)
+
+    def _drop(self, t: float, train: Train, cause: str) -> None:
+        self.drops[cause] += train.segments
+        if isinstance(train, Quantum):
+            train.sender.dropped(t, train.wire, queue_full=False)
+
     def _sent_back(self, train: Train) -> None:
         """Count a train that turns round: the two nodes know different things."""
         self.loops += train.segments
@@ -286,7 +338,12 @@ class Engine:
 
     def _ends_here(self, t: float, node: int, train: Train) -> None:
         """A train that goes no further: at its bare destination, out of hops, or without a route."""
-        if node == train.dst and self.endpoint[node]:
+        if isinstance(train, Quantum):
+            if node == train.end:
+                train.sender.arrived(train.tail, train.wire)
+            else:
+                self._drop(t, train, "no_route" if train.ttl > 0 else "loop" if train.looped else "ttl")
+        elif node == train.dst and self.endpoint[node]:
             self.sequence += 1
             # The node's own kernel routes its address to lo; only a guest that bypasses it sends to itself here.
             heappush(self.deliveries, (t, self.sequence, node, train))

@@ -118,3 +118,18 @@ class Link:
             return self.loses_next()
         self.gap = self.next_gap()
         return True
+
+    def losses_among(self, n: int) -> int:
+        """How many of the next `n` packets are lost; advances the sequence as `loses_next` does, by gaps."""
+        if not self.loss_ratio:
+            return 0
+        lost = passed = 0
+        while True:
+            if self.gap == UNDRAWN:
+                self.gap = self.next_gap()
+            if passed + self.gap >= n:
+                self.gap -= n - passed
+                return lost
+            passed += self.gap + 1
+            lost += 1
+            self.gap = self.next_gap()

@@ -34,6 +34,7 @@ from skyrack.orchestrator.fabric.link import Link
 from skyrack.orchestrator.fabric.tally import Tally
 from skyrack.orchestrator.fabric.timer import Timer
 from skyrack.orchestrator.fabric.train import VNET_BYTES, with_ttl
+from skyrack.orchestrator.fabric.transfers import Transfer
 from skyrack.orchestrator.fabric.tun import is_mesh_device
 from skyrack.orchestrator.fabric.wire import MAX_MESSAGE_BYTES, PARAMETERS, FabricConfig, SharedArrays
 from skyrack.v1 import attach, hand_out
@@ -86,6 +87,7 @@ class Loop:
             tuple[float, ...]
         ] = []  # number and values, until the last message of an order
         self._routes_told = self._told = 0  # newest order of routes in force; newest of all
+        self._transfers: dict[int, Transfer] = {}
         self._tally = Tally(n)
         self._hop_slack_s = 0.0  # how late a hop may be carried out without making any delivery late
         self._dump: Iterator[None] | None = None
@@ -394,6 +396,19 @@ class Loop:
                         self._parameters = []
                 case "lit":
                     self.engine.at(message["at"], partial(self._set_lit, message["nodes"], message["lit"]))
+                case "transfer":
+                    self._transfers[message["id"]] = Transfer(
+                        self.engine,
+                        message["id"],
+                        message["at"],
+                        message["src"],
+                        message["dst"],
+                        message["bytes"],
+                        self._tell_of_transfer,
+                    )
+                case "cancel":
+                    if (transfer := self._transfers.get(message["id"])) is not None:
+                        self.engine.at(self._now_s(), transfer.cancel)
                 case "read":
                     numbers = np.frombuffer(packed, "u4", message["n"]).tolist()
                     self.engine.at(
@@ -404,6 +419,11 @@ class Loop:
                     self._dump = self._tally.write(
                         self._arrays, self.engine, self._now_s, with_links=with_links
                     )
+
+    def _tell_of_transfer(self, message: dict[str, Any]) -> None:
+        if message["state"] != "running":
+            del self._transfers[message["id"]]
+        self._tell(message)
 
     def _now_s(self) -> float:
         return time.monotonic() - self._t0_s

@@ -14,10 +14,13 @@
                              {"op": "routes", "at", "slot"}
                              {"op": "adopt", "slot", "count"}     so many nodes, one by one
                              {"op": "lit", "at", "nodes", "lit"}
+                             {"op": "transfer", "id", "at", "src", "dst", "bytes"}     begin a declared transfer
+                             {"op": "cancel", "id"}               end it now
                              {"op": "read", "read", "at", "n", "nodes"} NUL u4[n]    what links and nodes are like at `at`
                              {"op": "stats", "links": bool}
     fabric -> orchestrator   {"op": "up"} {"op": "lit"|"dark", "node", "at"} {"op": "stats"}
                              {"op": "read", "read", "lit"} NUL f8[n][4]   the answer; NaN: there is no such link
+                             {"op": "transfer", "id", "at", "bytes", "lost", "state"}
 
 A slot is reused only when no node follows it any more (route_slots.py) or after SLOTS - 1 newer segments, so the fabric swaps
 references and copies nothing. Parameters come in the message: what the memory says may be for another instant already.

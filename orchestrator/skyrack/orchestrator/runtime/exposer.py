@@ -17,6 +17,7 @@ from skyrack.orchestrator.metrics.fabric import fabric_families
 from skyrack.orchestrator.metrics.faults import fault_families
 from skyrack.orchestrator.metrics.links import LinkSample, link_families, link_samples
 from skyrack.orchestrator.metrics.run import RunFacts, run_families
+from skyrack.orchestrator.metrics.transfers import transfer_families
 from skyrack.orchestrator.metrics.workload import Workloads
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.faults import Faults
@@ -24,6 +25,7 @@ from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.handovers import HandoverWatch
 from skyrack.orchestrator.runtime.nodes import NodeBook
 from skyrack.orchestrator.runtime.roster import Roster
+from skyrack.orchestrator.runtime.transfers import Transfers
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.orchestrator.topology.epoch import GROUND, LASER
 from skyrack.orchestrator.topology.failures import Failures
@@ -46,6 +48,7 @@ class Exposer:
         events: EventLog,
         clock: Clock,
         status: Callable[[], Awaitable[dict[str, Any]]],
+        transfers: Transfers,
     ) -> None:
         self._run = run
         self._scenario = scenario
@@ -56,6 +59,7 @@ class Exposer:
         self._faults = faults
         self._events = events
         self._status = status
+        self._transfers = transfers
         self._workloads = Workloads()
         stations = [i for i in roster.inhabited if roster.kind(i) == "ground"]
         self.handovers = HandoverWatch(roster.names, stations, feed.oracle.epoch_at, events, clock)
@@ -85,6 +89,7 @@ class Exposer:
         faults = fault_families(self._faults.active(), self._faults.extra_s(), links, self._roster.names)
         found = [*run_families(status, self._facts(links)), *faults, *self._workloads.families()]
         found += self._feed.convergence.families()
+        found += transfer_families(self._transfers.totals)
         fabric = self._feed.fabric
         if fabric is not None:
             with contextlib.suppress(TimeoutError, ConnectionError):

@@ -51,6 +51,7 @@ class Feed:
     """`fabric` is the one that is up, if any; `epoch` was in force last; `up` is set from the first fabric on.
 
     `on_change`: hears from when on other links or routes are in force, ahead of time. `convergence`: how long news took.
+    `on_transfer`: hears what the fabric says of declared transfers. `on_fabric_down`: hears that a fabric has ended.
     """
 
     def __init__(
@@ -86,6 +87,8 @@ class Feed:
         self.epoch: Epoch | None = None
         self.up = asyncio.Event()
         self.on_change: Callable[[float], None] = lambda at_s: None
+        self.on_transfer: Callable[[Mapping[str, Any]], None] = lambda message: None
+        self.on_fabric_down: Callable[[], None] = lambda: None
 
     async def run(self, progress: Progress) -> None:
         """Feed one fabric after the other until cancelled. Raises RuntimeError when there will be no other."""
@@ -144,6 +147,7 @@ class Feed:
             if feeding.done():
                 feeding.result()
             self.fabric = None
+            self.on_fabric_down()
             down_s = self._clock.run_s()
             self.oracle.fabric_down(down_s)
             for node in self._nodes.book.by_name.values():
@@ -157,7 +161,10 @@ class Feed:
         self._events.add("fabric_down", run_s=down_s, **await self._fabrics.end())
 
     def _hear(self, message: Mapping[str, Any]) -> None:
-        """The fabric says that a node is lit or dark."""
+        """The fabric says that a node is lit or dark, or how far a transfer is."""
+        if message["op"] == "transfer":
+            self.on_transfer(message)
+            return
         index, at_s, lit = int(message["node"]), float(message["at"]), message["op"] == "lit"
         node = self._nodes.book.by_index[index]
         self._nodes.attached(node, lit)

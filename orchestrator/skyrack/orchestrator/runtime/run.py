@@ -13,6 +13,8 @@ from skyrack.orchestrator.api.health import RunHealth
 from skyrack.orchestrator.api.listen import Listen
 from skyrack.orchestrator.clock import RealClock
 from skyrack.orchestrator.orbit.constellation import epoch_age_note
+from skyrack.orchestrator.routing.idle import NoWayError, Way, way
+from skyrack.orchestrator.routing.link_model import LinkModel
 from skyrack.orchestrator.runtime.answers import Answers
 from skyrack.orchestrator.runtime.briefing import brief_nodes
 from skyrack.orchestrator.runtime.brokers import Brokers, NoBroker
@@ -30,6 +32,7 @@ from skyrack.orchestrator.runtime.processes import Launch, Processes
 from skyrack.orchestrator.runtime.progress import Progress
 from skyrack.orchestrator.runtime.readiness import every_node_serves
 from skyrack.orchestrator.runtime.roster import Roster
+from skyrack.orchestrator.runtime.transfers import Transfers
 from skyrack.orchestrator.runtime.updates import Outlook
 from skyrack.orchestrator.runtime.ways import Ways
 from skyrack.orchestrator.scenario import Scenario
@@ -116,6 +119,17 @@ class Run:
         )
         self.faults = Faults(self.geometry, self.feed, self.events, self.clock)
         self._ways = Ways(self.geometry, self.feed, self.faults, self.clock, self._worker)
+        self.transfers = Transfers(
+            self.roster,
+            book,
+            self.events,
+            self.clock,
+            lambda: self.feed.fabric,
+            self._way_at,
+            self.scenario.links.byte_scale,
+        )
+        self.feed.on_transfer = self.transfers.heard
+        self.feed.on_fabric_down = self.transfers.fabric_down
         self.answers = Answers(
             self.run,
             self.scenario,
@@ -140,10 +154,11 @@ class Run:
             self.events,
             self.clock,
             self.status,
+            self.transfers,
         )
         self._outlook = Outlook(self.scenario, self.geometry, self.roster.address, self.clock.t0_monotonic_ns)
         self._health = RunHealth(book)
-        self._control = control.ControlService(self.run, self.nodes, self._update_for)
+        self._control = control.ControlService(self.run, self.nodes, self._update_for, self.transfers)
 
     def _update_for(self, node: NodeState) -> control_pb2.NodeUpdate | None:
         """What a node is told. What it is told of its contacts is said on the bus as well."""
@@ -152,6 +167,14 @@ class Run:
             t_s = self.clock.run_s() * self.scenario.speed
             self.bus.forecast(node.name, update.forecast, t_s, self._outlook.known_until_s)
         return update
+
+    def _way_at(self, run_s: float, a: int, b: int) -> Way:
+        """The way in force at a run time. Raises NoWayError."""
+        epoch = self.feed.oracle.epoch_at(run_s)
+        if epoch is None:
+            raise NoWayError("no route is in force yet")
+        delay_s = self.geometry.delay_s(epoch.a, epoch.b, run_s * self.scenario.speed)
+        return way(epoch, delay_s, LinkModel.of(self.scenario), tuple(self.geometry.names), a, b)
 
     async def _serve(self) -> None:
         """Run every long-lived task until `stop`, or until one of them fails."""
