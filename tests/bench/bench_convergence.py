@@ -5,16 +5,11 @@ again, beside the same without any reaction; and that planned changes lose no pa
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import os
-import shutil
-import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
-SKYRACK = str(Path(sys.executable).with_name("skyrack"))
+from .command_run import CommandRun, command_run
+
 SCENARIO = (
     "version: 1\nname: bench\nextends: starlink-shell1\ninhabited: {count: 16}\nlinks: {detection_s: %g}\n"
 )
@@ -29,31 +24,20 @@ async def main() -> None:
         "  routes     lost       first noticed   last informed   pairs cut   restored after (median, most)   a ping's outage"
     )
     for name, detection_s in (("ephemeris", 0.15), ("no change", NOBODY_NOTICES_S)):
-        async with _Run(detection_s) as run:
+        async with command_run(SCENARIO % detection_s) as run:
+            await run.up()
+            bench = _Bench(run)
             for kind in ("laser", "satellite", "plane"):
-                print(f"  {name:9}  {kind:9}  {await run.lose(kind)}", flush=True)
+                print(f"  {name:9}  {kind:9}  {await bench.lose(kind)}", flush=True)
             if name == "ephemeris":
-                print(f"  planned changes over {QUIET_S:g} s: {await run.quiet()}")
+                print(f"  planned changes over {QUIET_S:g} s: {await bench.quiet()}")
 
 
-class _Run:
-    """One `skyrack up`, from entry to exit."""
+class _Bench:
+    """What is done to a run that is up."""
 
-    def __init__(self, detection_s: float) -> None:
-        self._directory = Path(tempfile.mkdtemp(prefix="bench-"))
-        self._environment = {**os.environ, "SKYRACK_SOCKET_DIR": str(self._directory / "s")}
-        self._scenario = SCENARIO % detection_s
-
-    async def __aenter__(self) -> _Run:
-        scenario = self._directory / "bench.yaml"
-        scenario.write_text(self._scenario)
-        await self._skyrack("up", str(scenario), "-d", "--port", "0", "--runs", str(self._directory / "runs"))
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        with contextlib.suppress(RuntimeError):
-            await self._skyrack("down")
-        shutil.rmtree(self._directory, ignore_errors=True)
+    def __init__(self, run: CommandRun) -> None:
+        self._run = run
 
     async def lose(self, kind: str) -> str:
         """Lose something of the path for a while; a line of the table."""
@@ -69,7 +53,7 @@ class _Run:
         pinging = asyncio.create_task(
             self._ping(int((FAULT_S + 4.0) / INTERVAL_S)), name="ping"
         )  # outlasts the fault
-        await self._skyrack("fault", "add", *what, "--for", f"{FAULT_S:g}s", "--at", "1.5s")
+        await self._run.skyrack("fault", "add", *what, "--for", f"{FAULT_S:g}s", "--at", "1.5s")
         probes = await pinging
         lost = [probe for probe in probes if probe["measured_ms"] is None]
         outage_s = lost[-1]["t_s"] - lost[0]["t_s"] + INTERVAL_S if lost else 0.0
@@ -94,30 +78,12 @@ class _Run:
         return f"{lost} of {len(probes)} probes lost over {ways} paths"
 
     async def _ping(self, count: int) -> list[dict[str, Any]]:
-        out = await self._skyrack(
+        out = await self._run.skyrack(
             "ping", A, B, "-c", str(count), "-i", f"{INTERVAL_S * 1e3:g}ms", "-o", "json"
         )
         probes: list[dict[str, Any]] = json.loads(out)["probes"]
         return probes
 
     def _events(self) -> list[dict[str, Any]]:
-        path = self._directory / "runs" / "latest" / "events.jsonl"
+        path = self._run.runs / "latest" / "events.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()]
-
-    async def _skyrack(self, *arguments: str) -> bytes:
-        """Standard output of the command. Raises RuntimeError with what it said where it fails."""
-        process = await asyncio.create_subprocess_exec(
-            SKYRACK,
-            *arguments,
-            env=self._environment,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        try:
-            output, errors = await process.communicate()
-        except asyncio.CancelledError:
-            await process.wait()  # Ctrl-C reached it too
-            raise
-        if process.returncode:
-            raise RuntimeError(f"skyrack {arguments[0]}: {errors.decode()}")
-        return output

@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
-import shutil
-import sys
-import tempfile
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-SKYRACK = str(Path(sys.executable).with_name("skyrack"))
+from .command_run import CommandRun, command_run
+
 SCENARIO = "version: 1\nname: bench\nextends: starlink-shell1\n"
 PLANES, SLOTS = 72, 22
 LINKS = [
@@ -41,21 +39,27 @@ class Answered:
 
 async def main() -> None:
     """starlink-shell1, 20 inhabited: 1,000 links get another delay within a second."""
-    async with _running() as (environment, api, t0_ns):
+    async with command_run(SCENARIO) as run:
+        await run.up()
+        await _changes(run)
+
+
+async def _changes(run: CommandRun) -> None:
+    async with _api(run) as (api, t0_ns):
         print(
             "  requests           holds after (median, most)   answered after   as the fabric has it   "
             "last holds   lateness p50, p99, most     ping: worst error"
         )
-        await _watched(environment, api, t0_ns, "none", [], 0.0)
+        await _watched(run, api, t0_ns, "none", [], 0.0)
         for size in (1000, 100, 10, 1):
             parts = [LINKS[first : first + size] for first in range(0, len(LINKS), size)]
             name = f"{len(parts)} x {size}"
-            await _watched(environment, api, t0_ns, name, parts, 1.0 / len(parts))
+            await _watched(run, api, t0_ns, name, parts, 1.0 / len(parts))
             await _ask(api, "DELETE", "/v1/faults")
 
 
 async def _watched(
-    environment: dict[str, str],
+    run: CommandRun,
     api: aiohttp.ClientSession,
     t0_ns: int,
     name: str,
@@ -65,7 +69,7 @@ async def _watched(
     """Change the links part by part, one each `every_s`, under pings; a line of the table."""
     count = int(WATCHED_S / 0.002)
     arguments = ("ping", "london", "new-york", "-c", str(count), "-i", "2ms", "-o", "json")
-    pinging = asyncio.create_task(_skyrack(environment, *arguments), name="ping")
+    pinging = asyncio.create_task(run.skyrack(*arguments), name="ping")
     await asyncio.sleep(1.5)  # until the command has started
     before = (await _ask(api, "GET", "/v1/fabric"))["lateness"]
     begun_s = time.monotonic()
@@ -134,36 +138,9 @@ async def _ask(api: aiohttp.ClientSession, method: str, path: str, body: Any = N
 
 
 @contextlib.asynccontextmanager
-async def _running() -> Any:
-    """A run, and a session with its API."""
-    directory = Path(tempfile.mkdtemp(prefix="bench-"))
-    environment = {**os.environ, "SKYRACK_SOCKET_DIR": str(directory / "s")}
-    scenario = directory / "bench.yaml"
-    scenario.write_text(SCENARIO)
-    try:
-        await _skyrack(
-            environment, "up", str(scenario), "-d", "--port", "0", "--runs", str(directory / "runs")
-        )
-        status = json.loads(await _skyrack(environment, "status", "-o", "json"))
-        connector = aiohttp.UnixConnector(str(Path(status["socket_dir"], "api.sock")), limit=CONNECTIONS)
-        async with aiohttp.ClientSession(connector=connector) as api:
-            yield environment, api, status["t0_monotonic_ns"]
-    finally:
-        with contextlib.suppress(RuntimeError):
-            await _skyrack(environment, "down")
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-async def _skyrack(environment: dict[str, str], *arguments: str) -> bytes:
-    """Standard output of the command. Raises RuntimeError with what it said where it fails."""
-    process = await asyncio.create_subprocess_exec(
-        SKYRACK, *arguments, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        output, errors = await process.communicate()
-    except asyncio.CancelledError:
-        await process.wait()  # Ctrl-C reached it too
-        raise
-    if process.returncode:
-        raise RuntimeError(f"skyrack {arguments[0]}: {errors.decode()}")
-    return output
+async def _api(run: CommandRun) -> AsyncIterator[tuple[aiohttp.ClientSession, int]]:
+    """A session with the API of a run that is up, and when the run began on the monotonic clock."""
+    status = json.loads(await run.skyrack("status", "-o", "json"))
+    connector = aiohttp.UnixConnector(str(Path(status["socket_dir"], "api.sock")), limit=CONNECTIONS)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        yield session, status["t0_monotonic_ns"]
