@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skyrack.orchestrator.orbit.constants import SPEED_OF_LIGHT_KM_S
+from skyrack.orchestrator.routing.condition import Condition
 from skyrack.orchestrator.routing.force_log import ForceLog, History, Steps, Way
 from skyrack.orchestrator.routing.link_model import LinkModel
 from skyrack.orchestrator.routing.paths import path_of
@@ -29,6 +30,7 @@ from skyrack.orchestrator.topology.geometry import Geometry
 
 Floats = NDArray[np.float64]
 
+_NO_STEPS = Steps(np.empty(0), ())
 # Default time to live inside the mesh; the longest path of a large constellation has some 74 hops.
 _MOST_HOPS = 255
 
@@ -138,51 +140,36 @@ class _Flight:
         return onward
 
     def _cross(self, moving: NDArray[np.int_], node: NDArray[np.int_], onward: NDArray[np.int_]) -> None:
-        geometry, model = self._geometry, self._model
         for here, there in np.unique(np.stack([node[moving], onward], axis=1), axis=0).tolist():
             group = moving[(node[moving] == here) & (onward == there)]
-            ground = here >= geometry.n_sat or there >= geometry.n_sat
             came_s = self.t_s[group]
-            shares = self._shares(group, here, there)
-            s_per_byte = np.array([model.serialisation_s_per_byte(ground=ground, share=x) for x in shares])
-            self.t_s[group] += self._size_bytes[group] * s_per_byte
-            if not model.zero_delay:
-                ends_km = geometry.positions_of_km([here, there], geometry.scenario.speed * self.t_s[group])
-                self.t_s[group] += np.linalg.norm(ends_km[:, 0] - ends_km[:, 1], axis=1) / SPEED_OF_LIGHT_KM_S
-            if (steps := self._history.conditions.get((here, there))) is not None:
-                self._suffer(group, came_s, shares, steps, (here, there))
+            epochs = self._history.epoch_numbers(came_s, node[group])
+            steps = self._history.conditions.get((here, there), _NO_STEPS)
+            held = steps.numbers(came_s)
+            for epoch, number in np.unique(np.stack([epochs, held], axis=1), axis=0).tolist():
+                alike = group[(epochs == epoch) & (held == number)]
+                share = self._history.epochs[epoch].share_of(here, there)
+                self._cross_alike(alike, (here, there), share, steps.at(number))
             for probe in group.tolist():
                 self.paths[probe].append(there)
         node[moving] = onward
 
-    def _shares(self, group: NDArray[np.int_], here: int, there: int) -> list[float]:
-        """Per packet the share of its rate that the link has."""
-        numbers = self._history.epoch_numbers(self.t_s[group], np.full(len(group), here))
-        known = {n: self._history.epochs[n].share_of(here, there) for n in np.unique(numbers).tolist()}
-        return [known[number] for number in numbers.tolist()]
-
-    def _suffer(
-        self, group: NDArray[np.int_], came_s: Floats, shares: list[float], steps: Steps, way: Way
-    ) -> None:
-        """What faults do to packets that came to a direction of a link at `came_s` and have crossed it without them."""
+    def _cross_alike(self, group: NDArray[np.int_], way: Way, share: float, condition: Condition) -> None:
+        """Packets that meet one direction of a link in one state."""
         geometry, model = self._geometry, self._model
-        ground = max(way) >= geometry.n_sat
-        numbers = steps.numbers(came_s)
-        for number in np.unique(numbers).tolist():
-            condition, hit = steps.at(number), group[numbers == number]
-            if condition.down:
-                self._failed[hit] = True
-                self._lose(
-                    hit, f"the link {geometry.names[way[0]]}-{geometry.names[way[1]]} is down by a fault"
-                )
-                continue
-            slower = [
-                model.serialisation_s_per_byte(ground=ground, condition=condition, share=share)
-                - model.serialisation_s_per_byte(ground=ground, share=share)
-                for share, here in zip(shares, numbers == number, strict=True)
-                if here
-            ]
-            self.t_s[hit] += condition.extra_s + self._size_bytes[hit] * np.array(slower)
+        if condition.down:
+            self._failed[group] = True
+            ends = "-".join(geometry.names[node] for node in way)
+            self._lose(group, f"the link {ends} is down by a fault")
+            return
+        s_per_byte = model.serialisation_s_per_byte(
+            ground=max(way) >= geometry.n_sat, condition=condition, share=share
+        )
+        self.t_s[group] += self._size_bytes[group] * s_per_byte
+        if not model.zero_delay:
+            ends_km = geometry.positions_of_km(way, geometry.scenario.speed * self.t_s[group])
+            self.t_s[group] += np.linalg.norm(ends_km[:, 0] - ends_km[:, 1], axis=1) / SPEED_OF_LIGHT_KM_S
+        self.t_s[group] += condition.extra_s
 
     def _ways_to_bare(self, moving: NDArray[np.int_]) -> Mapping[int, Mapping[int, int]] | None:
         """Per packet its next hops by node, when the destination has no tree; None when it has."""
