@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator
 
 from prometheus_client import Metric
 
+from skyrack.orchestrator.fabric.histogram import Histogram
 from skyrack.v1 import families
 
 BOUNDS_S = (0.02, 0.05, 0.1, 0.15, 0.175, 0.2, 0.225, 0.25, 0.3, 0.35, 0.4, 0.5, 0.75, 1.0, 2.0, 5.0, 15.0)
@@ -17,17 +17,15 @@ class ConvergenceTally:
     """Seconds after the change, by stage. Filled by the feed, read by whoever exposes it."""
 
     def __init__(self) -> None:
-        self._counts = {stage: [0] * (len(BOUNDS_S) + 1) for stage in STAGES}
-        self._sum_s = dict.fromkeys(STAGES, 0.0)
+        self._stages = {stage: Histogram(BOUNDS_S) for stage in STAGES}
 
     def observe(self, stage: str, seconds: float, times: int = 1) -> None:
         """Something of this stage took so long."""
-        self._counts[stage][bisect_left(BOUNDS_S, seconds)] += times
-        self._sum_s[stage] += seconds * times
+        self._stages[stage].observe(seconds, times)
 
     def families(self) -> Iterator[Metric]:
         """As Prometheus reads it."""
         family = families.histogram("skyrack_routing_convergence_seconds")
-        for stage in STAGES:
-            families.add_counts(family, [stage], BOUNDS_S, self._counts[stage], self._sum_s[stage])
+        for stage, histogram in self._stages.items():
+            families.add_counts(family, [stage], BOUNDS_S, histogram.counts, histogram.sum)
         yield family
