@@ -111,13 +111,10 @@ def test_static_takes_as_many_steps_as_the_shortest_way_on_the_whole_grid(
             assert len(path) - 1 == abs(int(across)) + abs(int(along)) == len(ideal) - 1
 
 
-def test_static_crosses_planes_first_or_last_and_drops_at_what_is_dark() -> None:
-    grid = Layout(np.arange(20, dtype=np.int32).reshape(4, 5), seam=False)
-    view = _whole(grid)
-    assert walk(Static(True)(view)[12], 0, 12) == [0, 5, 10, 11, 12]
-    assert walk(Static(False)(view)[12], 0, 12) == [0, 1, 2, 7, 12]
-    kept = ~((view.a == 5) & (view.b == 10))
-    cut = replace(
+def _without(view: View, a: int, b: int) -> View:
+    """The same without one link."""
+    kept = ~((view.a == a) & (view.b == b))
+    return replace(
         view,
         a=view.a[kept],
         b=view.b[kept],
@@ -125,6 +122,14 @@ def test_static_crosses_planes_first_or_last_and_drops_at_what_is_dark() -> None
         delay_s=view.delay_s[kept],
         load=view.load[kept],
     )
+
+
+def test_static_crosses_planes_first_or_last_and_drops_at_what_is_dark() -> None:
+    grid = Layout(np.arange(20, dtype=np.int32).reshape(4, 5), seam=False)
+    view = _whole(grid)
+    assert walk(Static(True)(view)[12], 0, 12) == [0, 5, 10, 11, 12]
+    assert walk(Static(False)(view)[12], 0, 12) == [0, 1, 2, 7, 12]
+    cut = _without(view, 5, 10)
     hop = Static(True)(cut)[12]
     assert walk(hop, 0, 12) is None
     assert hop[0] == 5, "nobody but the link's own end knows"
@@ -171,15 +176,7 @@ def test_a_branch_over_a_lost_link_grows_anew_out_of_turn_and_others_are_kept() 
     first = rebalance(view, keys, None, 0)
     mixed = Held.of(first.next_hop.copy())
     mixed.next_hop[1, 0], mixed.next_hop[2, 0] = 1, 2
-    kept = ~((view.a == 0) & (view.b == 1))
-    cut = replace(
-        view,
-        a=view.a[kept],
-        b=view.b[kept],
-        kind=view.kind[kept],
-        delay_s=view.delay_s[kept],
-        load=view.load[kept],
-    )
+    cut = _without(view, 0, 1)
     after = rebalance(cut, keys, mixed, None)
     assert after.next_hop[1, 0] == 2
     assert (after.next_hop[2] == mixed.next_hop[2]).all()

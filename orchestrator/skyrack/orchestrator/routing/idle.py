@@ -40,15 +40,13 @@ def way(
     path = path_of(epoch, a, b)
     if path is None:
         raise NoWayError(_why_not(epoch, names, a, b))
-    number = {
-        (int(x), int(y)): i for i, (x, y) in enumerate(zip(epoch.a.tolist(), epoch.b.tolist(), strict=True))
-    }
-    links = [number[min(x, y), max(x, y)] for x, y in pairwise(path)]
-    rates_bps = [
-        epoch.share_of(x, y) * (model.ground_rate_bps if epoch.kind[i] == GROUND else model.laser_rate_bps)
-        for i, (x, y) in zip(links, pairwise(path), strict=True)
-    ]
-    delay_s = 0.0 if model.zero_delay else float(link_delay_s[links].sum())
+    rates_bps, delay_s = [], 0.0
+    for x, y in pairwise(path):
+        link = epoch.link_of(x, y)
+        assert link is not None, "routes lead over links"
+        kind_bps = model.ground_rate_bps if epoch.kind[link] == GROUND else model.laser_rate_bps
+        rates_bps.append(epoch.share_of(x, y) * kind_bps)
+        delay_s += 0.0 if model.zero_delay else float(link_delay_s[link])
     return Way(tuple(path), min(rates_bps), delay_s)
 
 

@@ -241,9 +241,8 @@ class Feed:
         """What nobody has missed is no news either."""
         told = self.told
         missed = Failures(better.nodes & told.nodes, better.links & told.links)
-        for part in (
-            missed.parts()
-        ):  # the loss was told ahead, so its end has to be, whether anybody missed it or not
+        # The loss was told ahead, so its end has to be, whether anybody missed it or not.
+        for part in missed.parts():
             if at_s < self._missed_s.get(part, -math.inf):
                 self._missed_s[part] = math.inf
         if missed != NO_FAILURES:

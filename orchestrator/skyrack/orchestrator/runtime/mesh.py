@@ -172,9 +172,8 @@ class MeshDriver:
         Computing may take longer than the news does: nobody is told of an instant that has passed.
         """
         async with self._lock:
-            learns_s = np.maximum(
-                news.learns_s, self._soon_s()
-            )  # so nobody heard before an epoch that has begun
+            # So nobody heard before an epoch that has begun.
+            learns_s = np.maximum(news.learns_s, self._soon_s())
             late_s = _put_off_s(news.learns_s, learns_s)
             self._views = self._views.hear(News(news.worse, news.better, learns_s))
             while True:

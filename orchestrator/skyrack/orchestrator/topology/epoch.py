@@ -33,10 +33,14 @@ class Epoch:
 
     def share_of(self, src: int, dst: int) -> float:
         """The share of the rate on the way from `src` to `dst`; 1 where they are not linked."""
-        if self.share is None:
+        if self.share is None or (link := self.link_of(src, dst)) is None:
             return 1.0
-        link = np.nonzero((self.a == min(src, dst)) & (self.b == max(src, dst)))[0]
-        return float(self.share[link[0], int(src > dst)]) if len(link) else 1.0
+        return float(self.share[link, int(src > dst)])
+
+    def link_of(self, a: int, b: int) -> int | None:
+        """Which of the links joins two nodes, whichever comes first; None where none does."""
+        found = np.nonzero((self.a == min(a, b)) & (self.b == max(a, b)))[0]
+        return int(found[0]) if len(found) else None
 
     def row_of(self, destination: int) -> int | None:
         """The row of `next_hop` for a destination, None for a node that has no tree."""

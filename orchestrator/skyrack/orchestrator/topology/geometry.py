@@ -161,19 +161,17 @@ class Geometry:
 
     def links_at(self, t_s: float) -> tuple[Indices, Indices, Kinds]:
         """Links (a, b, kind) that could carry light at the very instant `t_s`, epochs aside; none that is acquiring."""
-        window = self._window(self.grid_clock.number_at(t_s))
+        window = self.window(t_s)
         pairs = window.pairs
         lit = self.laser_limits.able(self.states_at(t_s), pairs[:, 0], pairs[:, 1])
         begun = window.acquisitions
-        acquiring = begun.pairs[(begun.start_s <= t_s) & (t_s < begun.ready_s)].astype(np.int64)
+        acquiring = begun.pairs[(begun.start_s <= t_s) & (t_s < begun.ready_s)]
         if len(acquiring):
-            keys = pairs[:, 0].astype(np.int64) * self.n_sat + pairs[:, 1]
-            lit &= ~np.isin(keys, acquiring[:, 0] * self.n_sat + acquiring[:, 1])
+            lit &= ~np.isin(self._keys(*pairs.T), self._keys(*acquiring.T))
         station, satellite = self._visible_at(t_s)
         if window.share is not None:  # stations have chosen, or weather has
-            seen = station.astype(np.int64) * self.n_sat + satellite
-            linked = window.station.astype(np.int64) * self.n_sat + window.satellite
-            station, satellite = station[np.isin(seen, linked)], satellite[np.isin(seen, linked)]
+            kept = np.isin(self._keys(station, satellite), self._keys(window.station, window.satellite))
+            station, satellite = station[kept], satellite[kept]
         return _links(pairs[lit], station, satellite, self.n_sat)
 
     def epoch(self, t_s: float, failures: Failures = NO_FAILURES) -> Epoch:
@@ -187,7 +185,7 @@ class Geometry:
 
     def acquisitions(self, t_s: float) -> Acquisitions:
         """The acquisitions that begin in, or are under way at the start of, the grid's period that holds `t_s`."""
-        return self._window(self.grid_clock.number_at(t_s)).acquisitions
+        return self.window(t_s).acquisitions
 
     def _build_epoch(self, key: tuple[int, int, Failures]) -> Epoch:
         number, part, failures = key
@@ -280,14 +278,17 @@ class Geometry:
             station, satellite, share = station[chosen], satellite[chosen], share[chosen]
         return station, satellite, share
 
+    def _keys(self, first: Indices, satellite: Indices) -> NDArray[np.int64]:
+        """A number (m,) for each pair of a station or satellite with a satellite."""
+        return first.astype(np.int64) * self.n_sat + satellite
+
     def _remaining_s(self, number: int, station: Indices, satellite: Indices) -> Floats:
         """How long each pair (m,) stays in sight from boundary `number` on, in whole periods, as far as is looked ahead."""
-        keys = station.astype(np.int64) * self.n_sat + satellite
+        keys = self._keys(station, satellite)
         remaining_s = np.zeros(len(keys))
         staying = np.ones(len(keys), dtype=np.bool_)
         for ahead in range(1, math.ceil(_LOOK_AHEAD_S / self.grid_clock.period_s) + 1):
-            seen_station, seen_satellite = self._visible_on_grid(number + ahead)
-            staying &= np.isin(keys, seen_station.astype(np.int64) * self.n_sat + seen_satellite)
+            staying &= np.isin(keys, self._keys(*self._visible_on_grid(number + ahead)))
             if not staying.any():
                 break
             remaining_s[staying] = ahead * self.grid_clock.period_s
@@ -348,7 +349,7 @@ class Geometry:
         between_s = np.linspace(t0_s, t1_s, math.ceil((t1_s - t0_s) / _SHORTEST_ABSENCE_S) + 1)[1:-1]
         sights = [self._visible_on_grid(number), self._visible_on_grid(number + 1)]
         sights += [self._visible_at(float(t_s)) for t_s in between_s]
-        keys = [station.astype(np.int64) * self.n_sat + satellite for station, satellite in sights]
+        keys = [self._keys(station, satellite) for station, satellite in sights]
         both = reduce(lambda a, b: np.intersect1d(a, b, assume_unique=True), keys)
         return (both // self.n_sat).astype(np.int32), (both % self.n_sat).astype(np.int32)
 
