@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skyrack.orchestrator.fabric.icmp import echo_reply, error
+from skyrack.orchestrator.fabric.icmp import echo_reply, error, may_be_answer
 from skyrack.orchestrator.fabric.train import VNET_BYTES, checksum
 
 from .fabric_mesh import BASE, ICMP, Edge, echo_request, line, mesh, packet, run, super_packet
@@ -152,3 +152,20 @@ def test_answers_to_forged_senders_go_nowhere() -> None:
         engine.ingress(0.0, 0, packet(forged, 1, ttl=1))
         engine.ingress(0.0, 0, echo_request(forged, 2))
     assert run(engine) == []
+
+
+def test_only_what_a_kernel_sends_by_itself_counts_as_an_answer() -> None:
+    request = echo_request(0, 1)
+    reply = echo_reply(request)
+    assert reply is not None
+    assert may_be_answer(reply)
+    refusal = error(packet(0, 1), BASE + 1, 3, 3)
+    assert refusal is not None
+    assert may_be_answer(refusal)
+    assert may_be_answer(super_packet(0, 1, bytes(5000), 1448)), "an acknowledgement may carry data"
+    assert not may_be_answer(request), "a process asks for an echo"
+    datagram = bytearray(packet(0, 1))
+    datagram[VNET_BYTES + 9] = 17
+    assert not may_be_answer(bytes(datagram)), "no kernel answers with UDP"
+    for cut in (b"", request[:VNET_BYTES], request[: VNET_BYTES + 9]):
+        assert not may_be_answer(cut)

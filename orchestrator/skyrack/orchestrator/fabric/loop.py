@@ -30,6 +30,7 @@ from skyrack.orchestrator.fabric.adoption import Adoption
 from skyrack.orchestrator.fabric.closer import Closer
 from skyrack.orchestrator.fabric.door import PACE_S, Door
 from skyrack.orchestrator.fabric.engine import Engine
+from skyrack.orchestrator.fabric.icmp import may_be_answer
 from skyrack.orchestrator.fabric.link import Link
 from skyrack.orchestrator.fabric.tally import Tally
 from skyrack.orchestrator.fabric.timer import Timer
@@ -224,14 +225,16 @@ class Loop:
     def _read_answer(self, descriptor: int, node: int, written_s: float) -> None:
         """What the node's kernel sent in the very system call that delivered to it: an echo reply, an acknowledgement.
 
-        It belongs to the instant of that delivery: the host's time in between is no part of the emulated network.
+        It belongs to the instant of that delivery: the host's time in between is no part of the emulated network. What no
+        kernel answers with was sent by a process meanwhile, and must not arrive faster than light.
         """
         try:
             data = os.read(descriptor, READ_BYTES)
         except OSError:  # nothing came back; a dead node is noticed where its socket ends
             return
-        self._tally.ingress_lag.observe(time.monotonic() - self._t0_s - written_s)
-        self._enter(written_s, node, data)
+        now_s = time.monotonic() - self._t0_s
+        self._tally.ingress_lag.observe(now_s - written_s)
+        self._enter(written_s if may_be_answer(data) else now_s, node, data)
 
     def _look(self, now_s: float) -> None:
         """See who is at the door; the next look is due PACE_S later, whoever knocks meanwhile."""
