@@ -13,7 +13,14 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from . import bench_engine, bench_live, bench_run
+from . import (
+    bench_convergence,
+    bench_engine,
+    bench_link_changes,
+    bench_live,
+    bench_run,
+    bench_strategies,
+)
 
 
 async def geometry() -> None:
@@ -27,13 +34,21 @@ async def geometry() -> None:
         raise
 
 
+async def strategies() -> None:
+    """One decision of each routing strategy at 1,584 satellites."""
+    await asyncio.to_thread(bench_strategies.main)
+
+
 BENCHES: dict[str, Callable[[], Awaitable[None]]] = {
     "engine": bench_engine.main,
     "geometry": geometry,
+    "strategies": strategies,
     "udp": bench_live.udp,
     "queue": bench_live.queue,
     "tcp": bench_live.tcp,
     "run": bench_run.main,
+    "convergence": bench_convergence.main,
+    "changes": bench_link_changes.main,
 }
 
 

@@ -85,7 +85,7 @@ def _row(hops: int) -> Engine:
     for i in range(hops):
         engine.links += [Link(i, i + 1, 8e-11, 1.0), Link(i + 1, i, 8e-11, 1.0)]
         routes[n + i], routes[i + 1] = 2 * i, 2 * i + 1
-    engine.routes = memoryview(routes)
+    engine.follow(memoryview(routes))
     engine.delay_s = memoryview(array("d", [DELAY_S] * (2 * hops)))
     engine.slope = memoryview(array("d", [0.0] * (2 * hops)))
     return engine

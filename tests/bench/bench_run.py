@@ -2,55 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
 
-SKYRACK = str(Path(sys.executable).with_name("skyrack"))
+from .command_run import command_run
+
 BASELINE = "import grpc, numpy; input()"
 
 
 async def main() -> None:
     """skyrack up iridium, 66 inhabited: seconds until all serve, and memory (PSS) by part."""
-    directory = Path(tempfile.mkdtemp(prefix="bench-"))
-    environment = {**os.environ, "SKYRACK_SOCKET_DIR": str(directory / "s")}
-    scenario = directory / "bench.yaml"
-    scenario.write_text("version: 1\nname: bench\nextends: iridium\ninhabited: all\n")
-    try:
+    async with command_run("version: 1\nname: bench\nextends: iridium\ninhabited: all\n") as run:
         begun = time.perf_counter()
-        await _skyrack(
-            environment, "up", str(scenario), "-d", "--port", "0", "--runs", str(directory / "runs")
-        )
+        await run.up()
         took_s = time.perf_counter() - begun
-        status = json.loads(await _skyrack(environment, "status", "-o", "json"))
-        _print(took_s, _import_s(), status, str(directory))
-    finally:
-        with contextlib.suppress(RuntimeError):
-            await _skyrack(environment, "down")
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-async def _skyrack(environment: dict[str, str], *arguments: str) -> bytes:
-    """Standard output of the command. Raises RuntimeError with what it said where it fails."""
-    process = await asyncio.create_subprocess_exec(
-        SKYRACK, *arguments, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        output, errors = await process.communicate()
-    except asyncio.CancelledError:
-        await process.wait()  # Ctrl-C reached it too
-        raise
-    if process.returncode:
-        raise RuntimeError(f"skyrack {arguments[0]}: {errors.decode()}")
-    return output
+        status = json.loads(await run.skyrack("status", "-o", "json"))
+        _print(took_s, _import_s(), status, str(run.directory))
 
 
 def _print(took_s: float, import_s: float, status: dict[str, object], directory: str) -> None:

@@ -19,10 +19,11 @@ pytestmark = pytest.mark.mesh
 
 @pytest.fixture(scope="module")
 def loaded() -> Iterator[Place]:
-    """A run after a short load."""
+    """A run after a short load, with a fault."""
     with open_place() as found:
         found.up("--port", 18180)
         assert found.skyrack("load", "echo", "--for", "2s").status in (0, 4)
+        found.skyrack("fault", "add", "latency", "--node", "london", "--extra", "1ms").expect()
         yield found
 
 

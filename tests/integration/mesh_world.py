@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -22,12 +23,12 @@ from skyrack.orchestrator.fabric.histogram import LATENESS_BOUNDS_S
 from skyrack.orchestrator.fabric.wire import FabricConfig
 from skyrack.orchestrator.runtime.local_fabric import LocalFabric
 from skyrack.orchestrator.runtime.processes import Fabrics
-from skyrack.v1 import namespaces
 from skyrack.v1.descriptors import receive_fds
 
 NETWORK = "100.64.0.0/10"
 BASE = int.from_bytes(socket.inet_aton("100.64.0.1"), "big")
 HOLDER = Path(__file__).with_name("mesh_holder.py")
+OPENER = Path(__file__).with_name("socket_opener.py")
 # Root needs no user namespace; anybody else becomes root of one of his own, where a namespace may be entered from here.
 LAUNCHER = () if os.getuid() == 0 else ("unshare", "--user", "--map-root-user")
 PATIENCE_S = 30.0
@@ -214,18 +215,13 @@ async def until(condition: Callable[[], bool], what: str, *context: object) -> N
 
 
 def socket_in(pid: int, family: int, kind: int, protocol: int) -> socket.socket:
-    """A socket of the network of process `pid`, opened by a child that goes there."""
+    """A socket of the network of process `pid`, opened by a program that goes there."""
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with near, far:
-        child = os.fork()
-        if child == 0:
-            try:
-                namespaces.enter(pid)
-                with socket.socket(family, kind, protocol) as sock:
-                    socket.send_fds(far, [b"here"], [sock.fileno()])
-            finally:
-                os._exit(0)
-        os.waitpid(child, 0)
+        numbers = map(str, (pid, int(family), int(kind), protocol, far.fileno()))
+        subprocess.run(
+            [sys.executable, OPENER, *numbers], pass_fds=[far.fileno()], check=True, timeout=PATIENCE_S
+        )
         far.close()
         _, fds = receive_fds(near, 16, 1)
     assert fds, f"no socket in the network of process {pid}"

@@ -15,7 +15,7 @@ from typing import Any
 
 import grpc
 
-from skyrack.v1 import attach, control_pb2, control_pb2_grpc
+from skyrack.v1 import attach, control_pb2, control_pb2_grpc, transfer_pb2
 
 NETWORK = "100.64.0.0/10"
 # As the zygote's parent does for an unprivileged user: a user, PID and mount namespace around the run.
@@ -103,6 +103,7 @@ class StandInOrchestrator(control_pb2_grpc.ControlServiceServicer):
     def __init__(self, path: Path) -> None:
         self.path = path
         self.joined: list[str] = []
+        self.cancelled: list[str] = []
         self._server: grpc.aio.Server | None = None
 
     async def start(self) -> None:
@@ -132,6 +133,23 @@ class StandInOrchestrator(control_pb2_grpc.ControlServiceServicer):
         update.forecast.add(peer="other", start_t_s=-5.0, end_t_s=900.0)
         yield control_pb2.JoinResponse(update=update)
         await asyncio.Event().wait()
+
+    async def RelayTransfer(
+        self, request: control_pb2.RelayTransferRequest, context: Any
+    ) -> AsyncIterator[control_pb2.RelayTransferResponse]:
+        """To "nobody": refused; to "ever": goes on until cancelled; else done after two messages."""
+        asked = request.transfer
+        if asked.destination == "nobody":
+            await context.abort(grpc.StatusCode.NOT_FOUND, "no node is called 'nobody'")
+        progress = transfer_pb2.TransferProgress(id=7, state=transfer_pb2.TRANSFER_STATE_RUNNING)
+        yield control_pb2.RelayTransferResponse(progress=progress)
+        if asked.destination == "ever":
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.cancelled.append(request.name)
+        progress.state, progress.delivered_bytes = transfer_pb2.TRANSFER_STATE_DONE, asked.bytes
+        yield control_pb2.RelayTransferResponse(progress=progress)
 
 
 def address_of(name: str) -> str:

@@ -9,7 +9,7 @@ import signal
 import socket
 import stat
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,28 @@ class Exposed:
         self.heard.append(news)
 
 
+class Faults:
+    """Remembers what it was asked to break."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+
+    async def add(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        if "faults" not in body:
+            raise ValueError("faults: expected a list of faults")
+        self.asked.append(body)
+        return {"at_s": 1.0, "faults": []}
+
+    async def listed(self) -> dict[str, Any]:
+        return {"faults": []}
+
+    def remove(self, fault_id: str | None) -> dict[str, Any]:
+        if fault_id not in (None, "f1"):
+            raise KeyError(f"no fault is called {fault_id!r}")
+        self.asked.append(fault_id)
+        return {"at_s": 1.0, "removed": []}
+
+
 class StandIn:
     """A run that only remembers what it was asked to do."""
 
@@ -62,6 +84,7 @@ class StandIn:
         self.mesh_dir = directory
         self.events = Events()
         self.exposer = Exposed()
+        self.faults = Faults()
         self.killed: list[tuple[str, int]] = []
         self.computing = asyncio.Event()
         self.may_end = asyncio.Event()
@@ -86,6 +109,12 @@ class StandIn:
         self.computing.set()
         await self.may_end.wait()
         return [{} for _ in probes]
+
+    async def path(self, a: str, b: str) -> dict[str, Any]:
+        return {"from": a, "to": b}
+
+    async def link(self, a: str, b: str) -> dict[str, Any]:
+        return {"a": a, "b": b}
 
 
 class Served:
@@ -249,6 +278,28 @@ BAD_BODIES = [
 ]  # fmt: skip
 
 
+async def test_faults_are_seen_by_all_and_changed_with_the_token() -> None:
+    async with served() as api:
+        assert await api.ask("GET", "/v1/faults") == (200, {"faults": []})
+        for method, path in (("POST", "/v1/faults"), ("DELETE", "/v1/faults"), ("DELETE", "/v1/faults/f1")):
+            assert (await api.ask(method, path, {"faults": []}))[0] == 401
+            assert (await api.ask(method, path, {"faults": []}, Authorization="Bearer guess"))[0] == 403
+        assert api.run.faults.asked == []
+        assert (await api.bearer("POST", "/v1/faults", {"faults": []}))[0] == 200
+        assert (await api.bearer("DELETE", "/v1/faults/f1"))[0] == 200
+        assert (await api.bearer("DELETE", "/v1/faults"))[0] == 200
+        assert api.run.faults.asked[1:] == ["f1", None]
+        assert await api.bearer("DELETE", "/v1/faults/f9") == (404, {"error": "no fault is called 'f9'"})
+        for body, said in (
+            (b"{", "expected a JSON object"),
+            (b"[]", "expected a JSON object"),
+            (b"{}", "faults: "),
+        ):
+            status, answer = await api.bearer("POST", "/v1/faults", body)
+            assert status == 400
+            assert said in answer["error"]
+
+
 @pytest.mark.parametrize("body", BAD_BODIES)
 async def test_a_bad_question_is_the_askers_fault(body: bytes) -> None:
     async with served() as api:
@@ -367,3 +418,21 @@ async def test_a_busy_port_moves_on_only_where_that_was_asked_for() -> None:
         with pytest.raises(RuntimeError, match=rf"cannot listen on 127.0.0.1:{port}: .*in use"):
             async with served(Listen("127.0.0.1", port)):
                 pass
+
+
+async def test_paths_and_links_are_asked_for_by_two_names_that_exist() -> None:
+    async with served() as api:
+        assert await api.ask("GET", "/v1/path?from=london&to=tokyo") == (
+            200,
+            {"from": "london", "to": "tokyo"},
+        )
+        assert await api.ask("GET", "/v1/link?a=tokyo&b=london") == (200, {"a": "tokyo", "b": "london"})
+        for query, status, said in (
+            ("path", 400, "from: expected the name of a node"),
+            ("path?from=london", 400, "to: expected the name of a node"),
+            ("path?from=london&to=london", 400, "to: london is from already"),
+            ("link?a=london&b=" + "x" * 65, 400, "b: expected the name of a node"),
+            ("link?a=nobody&b=london", 404, "no node is called 'nobody'"),
+        ):
+            got, answer = await api.ask("GET", f"/v1/{query}")
+            assert (got, said in answer["error"]) == (status, True), answer

@@ -12,8 +12,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from skyrack.orchestrator.fabric.engine import NO_LINK
 from skyrack.v1 import attach
 
 from .mesh_world import MeshWorld, Row, address, open_row, until
@@ -399,3 +401,83 @@ async def test_the_fabric_ends_with_its_orchestrator_and_leaves_no_process() -> 
         assert await world.fabrics.end() == {"status": 0}
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+async def test_parameters_of_a_link_change_in_place_and_end_again() -> None:
+    async with open_row(Row(hops=2)) as world:
+        arrays, links = world.fabric.arrays, list(range(4))
+        with Pinger(world, 0) as pinger:
+            assert pinger.ping(2) is not None
+            arrays["extra_s"][0] = 0.05
+            world.fabric.set_parameters(world.now_s(), links)
+            await counters(world)  # the answer comes after the order
+            delayed = pinger.ping(2)
+            assert delayed is not None
+            assert delayed[2] >= 0.054
+            arrays["extra_s"][0] = -np.inf
+            world.fabric.set_parameters(world.now_s(), links)
+            await counters(world)
+            assert pinger.ping(2, wait_s=0.05) is None
+            arrays["extra_s"][0] = 0.0
+            arrays["loss_ratio"][0] = 1.0
+            world.fabric.set_parameters(world.now_s(), links)
+            await counters(world)
+            assert pinger.ping(2, wait_s=0.05) is None
+            arrays["loss_ratio"][0] = 0.0
+            world.fabric.set_parameters(world.now_s(), links)
+            seen = await counters(world)
+            assert pinger.ping(2) is not None
+    assert (seen["drops"]["link_down"], seen["drops"]["loss"]) == (1, 1)
+    assert seen["links"]["packets"][0] >= 2, "counters go on"
+
+
+async def test_nodes_are_darkened_by_order_and_lit_again_bare_or_inhabited() -> None:
+    async with open_row(Row(hops=2)) as world:
+        with Pinger(world, 0) as pinger:
+            for node in (1, 2):
+                world.fabric.set_lit(world.now_s(), [node], False)
+                await counters(world)
+                assert pinger.ping(2, wait_s=0.05) is None
+                world.fabric.set_lit(world.now_s(), [node], True)
+                await counters(world)
+                assert pinger.ping(2) is not None
+
+
+async def test_nodes_follow_new_routes_each_from_its_own_instant_on() -> None:
+    async with open_row(Row(hops=2)) as world:
+        with Pinger(world, 0) as pinger:
+            assert pinger.ping(2) is not None
+            table = np.full((2, 3), NO_LINK, np.uint32)
+            table[0, 1] = 1  # back to node 0
+            world.fabric.adopt_routes(np.array([np.inf, world.now_s() - 1.0, np.inf]), table)
+            await counters(world)
+            answer = pinger.ping(2)
+            assert answer is not None
+            assert answer[:2] == (address(1), 3), "node 1 knows no way; node 0 does not know that"
+
+
+async def test_what_the_fabric_has_is_read_back_as_of_an_instant_and_not_before() -> None:
+    async with open_row(Row(hops=2)) as world:
+        arrays, fabric = world.fabric.arrays, world.fabric
+        arrays["extra_s"][:2], arrays["loss_ratio"][1] = 0.25, 0.5
+        at_s = world.now_s() + 0.3
+        fabric.set_parameters(at_s, [0, 1])
+        fabric.set_lit(at_s, [1], False)
+        arrays["extra_s"][:] = 7.0  # the memory is not what the fabric has
+        before, lit_before = await fabric.read(at_s - 0.1, [0, 1], [1])
+        after, lit_after = await fabric.read(at_s, [0, 1, 2, 99], [0, 1])
+        assert before[:, 3].tolist() == [0.0, 0.0]
+        assert after[:3, 3].tolist() == [0.25, 0.25, 0.0]
+        assert after[1].tolist() == [8 / 10e9, 10e6 * 8 / 10e9, 0.5, 0.25]
+        assert np.isnan(after[3]).all(), "there is no link 99"
+        assert (lit_before, lit_after) == ([True], [True, False])
+        assert world.now_s() >= at_s
+
+
+async def test_many_links_are_read_back_in_their_order() -> None:
+    async with open_row(Row(hops=400)) as world:
+        ids = list(range(800))
+        world.fabric.arrays["extra_s"][:] = np.arange(800) / 1e4
+        world.fabric.set_parameters(world.now_s(), ids)
+        values, _ = await world.fabric.read(world.now_s(), ids[::-1])
+        assert values[:, 3].tolist() == (np.arange(800) / 1e4)[::-1].tolist()

@@ -19,7 +19,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from skyrack.node.metrics import read_device_counters
 from skyrack.orchestrator.measure.hold import connect_node
-from skyrack.v1 import mesh_pb2, namespaces, node_pb2, node_pb2_grpc
+from skyrack.v1 import mesh_pb2, namespaces, node_pb2, node_pb2_grpc, transfer_pb2, transfer_pb2_grpc
 from skyrack.v1.hand_out import receive_node
 
 from .node_stand_ins import IN_USER_NAMESPACE, World, eventually, open_world
@@ -460,3 +460,26 @@ def test_a_configuration_that_cannot_be_used_is_a_usage_error(tmp_path: Path) ->
     assert result.returncode == 2
     assert "node.json" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+async def test_a_transfer_is_relayed_with_its_progress_its_refusal_and_its_end(world: World) -> None:
+    await world.spawn("n0")
+    async with world.channel("n0") as channel:
+        stub = transfer_pb2_grpc.MeshServiceStub(channel)
+        ask = transfer_pb2.TransferRequest
+        news = [response.progress async for response in stub.Transfer(ask(destination="other", bytes=5))]
+        assert [progress.delivered_bytes for progress in news] == [0, 5]
+        assert news[-1].state == transfer_pb2.TRANSFER_STATE_DONE
+        with pytest.raises(grpc.aio.AioRpcError, match="no node is called 'nobody'") as refused:
+            await stub.Transfer(ask(destination="nobody", bytes=5)).read()
+        assert refused.value.code() is grpc.StatusCode.NOT_FOUND
+        call = stub.Transfer(ask(destination="ever", bytes=5))
+        await call.read()
+        call.cancel()
+        await eventually(lambda: world.orchestrator.cancelled == ["n0"], "the orchestrator hears of it")
+        late = stub.Transfer(ask(destination="ever", bytes=5), timeout=0.2)
+        await late.read()
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            await late.read()
+        assert ended.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        await eventually(lambda: len(world.orchestrator.cancelled) == 2, "a deadline cancels as well")

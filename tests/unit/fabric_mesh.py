@@ -47,7 +47,7 @@ def mesh(n_nodes: int, edges: Sequence[Edge], endpoints: Sequence[int], seed: st
             engine.links.append(Link(a, b, 8.0 / edge.rate_bps, edge.queue_s, edge.loss_ratio, seed))
     engine.delay_s = array("d", [edge.delay_s for edge in edges for _ in range(2)])
     engine.slope = array("d", [0.0] * (2 * len(edges)))
-    engine.routes = shortest_routes(n_nodes, edges, endpoints)
+    engine.follow(shortest_routes(n_nodes, edges, endpoints))
     return engine
 
 

@@ -29,6 +29,7 @@ VERBS = [
     "ping",
     "exec",
     "load",
+    "fault",
     "version",
 ]
 
@@ -77,6 +78,13 @@ def run(*arguments: str) -> int:
         ("plan iridium --for -5", "not a time span"),
         ("path", "a"),
         ("path london", "b"),
+        ("path london tokyo --link london-p3s01 -s iridium", "--link A-B"),
+        ("path --link london -s iridium", "expected two nodes as A-B"),
+        ("path --link london-p3s1 -s iridium", "no node is called 'p3s1'"),
+        ("path --link london-london -s iridium", "not linked to itself"),
+        ("path --link london-p3s01 --for 10s -s iridium", "one instant"),
+        ("path london tokyo --run x --at 5", "--at does not go with --run"),
+        ("path london tokyo --run x -o csv", "-o csv does not go with --run"),
         ("path london x --scenario iridium", "no node is called 'x'"),
         ("path lndon tokyo --scenario iridium", "did you mean london"),
         ("path london tokyo --scenario iridium --at noon", "--at"),
@@ -103,6 +111,17 @@ def run(*arguments: str) -> int:
         ("load echo --rate fast", "--rate"),
         ("load echo --payload 2000000", "--payload"),
         ("load echo --availability 2", "--availability"),
+        ("fault", "Commands:"),
+        ("fault break", "No such command 'break'"),
+        ("fault add", "kind"),
+        ("fault add latency --link a-b --extra soon", "not a time span"),
+        ("fault add latency --link a-b --extra -200ms", "not a time span"),
+        ("fault add rate --link a-b --rate 10MB", "not a rate"),
+        ("fault add loss --link a-b --ratio half", "not a share"),
+        ("fault add down --link a-b --for ever", "not a time span"),
+        ("fault add down --link a-b --at noon", "not a time span"),
+        ("fault rm", "give the id of a fault, or --all"),
+        ("fault rm f1 --all", "give the id of a fault, or --all"),
         ("down extra", "unexpected extra argument"),
         ("down --run a --all", "exclude each other"),
         ("version 2", "unexpected extra argument"),
@@ -118,7 +137,12 @@ def test_a_wrong_command_line_is_a_usage_error(
     assert "fault of skyrack" not in shown.err
 
 
-@pytest.mark.parametrize("verb", ["status", "logs", "ping london tokyo", "exec london -- true", "load echo"])
+@pytest.mark.parametrize("verb",
+    [
+        "status", "logs", "ping london tokyo", "exec london -- true", "load echo",
+        "fault list", "fault rm --all", "fault add down --link a-b",
+    ],
+)  # fmt: skip
 def test_without_a_run_it_is_said_what_to_do(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(*verb.split()) == exits.FAILED
     assert capsys.readouterr().err == "error: no run is up\nhint: start one: skyrack up\n"

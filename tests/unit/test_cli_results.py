@@ -93,9 +93,10 @@ def test_where_there_is_no_way_the_path_is_empty(tmp_path: Path, capsys: pytest.
     )
     line = ["path", "london", "tokyo", "-s", str(scenario)]
     assert printed(capsys, *line, "-o", "csv") == "t_s,rtt_ms,path\n0,,\n"
-    assert json.loads(printed(capsys, *line, "-o", "json"))["rows"] == [
-        {"t_s": 0.0, "rtt_ms": None, "path": []}
-    ]
+    (row,) = json.loads(printed(capsys, *line, "-o", "json"))["rows"]
+    why = row.pop("why")
+    assert row == {"t_s": 0.0, "rtt_ms": None, "path": []}
+    assert any("below the horizon of london, the mask is 25" in reason for reason in why)
     assert "unreachable" in printed(capsys, *line)
 
 

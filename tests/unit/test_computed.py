@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -13,10 +14,12 @@ from hypothesis import strategies as st
 
 from skyrack.orchestrator.orbit.constants import SPEED_OF_LIGHT_KM_S
 from skyrack.orchestrator.routing.computed import Computed, computed_rtt
+from skyrack.orchestrator.routing.condition import AS_ALWAYS, Condition
 from skyrack.orchestrator.routing.force_log import ForceLog
 from skyrack.orchestrator.routing.link_model import LinkModel
 from skyrack.orchestrator.routing.paths import path_of
 from skyrack.orchestrator.scenario import Scenario, load_scenario
+from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 
 LONDON, TOKYO = 66, 67
@@ -241,7 +244,7 @@ def test_a_reroute_takes_back_the_epochs_recorded_for_later() -> None:
     log = ForceLog()
     log.record(0.0, geometry.epoch(0.0))
     log.record(12.0, geometry.epoch(12.0))
-    detour = geometry.epoch(11.0, frozenset({34}))
+    detour = geometry.epoch(11.0, Failures(frozenset({34})))
     log.record(11.0, detour)
     history = log.history()
     assert history.since_s.tolist() == [0.0, 11.0]
@@ -263,3 +266,88 @@ def test_repeated_faults_count_once() -> None:
         log.lit(run_s, 7)
     held = log.history().dark[7].hold(np.array([0.9, 1.0, 2.9, 3.0, 3.5]))
     assert held.tolist() == [False, True, True, False, False]
+
+
+def test_latency_and_rate_of_a_fault_are_in_the_figure_from_its_instant_on() -> None:
+    geometry = _geometry()
+    log = _log(geometry)
+    quiet = _one(geometry, log, LONDON, TOKYO, 5.0)
+    assert quiet.rtt_s is not None
+    here, there = quiet.path[1], quiet.path[2]
+    log.condition(5.0, (here, there), Condition(extra_s=0.2))
+    log.condition(6.0, (here, there), Condition(rate_bps=1e6))
+    log.condition(7.0, (here, there), AS_ALWAYS)
+    before, slow, narrow, after = (_one(geometry, log, LONDON, TOKYO, t).rtt_s for t in (4.5, 5.0, 6.0, 7.0))
+    plain = [_one(geometry, _log(geometry), LONDON, TOKYO, t).rtt_s for t in (4.5, 6.0, 7.0)]
+    assert before == plain[0]
+    assert slow == pytest.approx(quiet.rtt_s + 0.2, abs=1e-6), "one direction only"
+    assert plain[1] is not None
+    assert narrow == pytest.approx(plain[1] + 64 * 8 / 1e6, abs=1e-7)
+    assert after == plain[2]
+
+
+def test_a_probe_is_lost_on_a_link_that_is_down_until_the_nodes_before_it_have_heard() -> None:
+    geometry = _geometry()
+    log = _log(geometry)
+    quiet = _one(geometry, log, LONDON, TOKYO, 5.0)
+    here, there = quiet.path[1], quiet.path[2]
+    for way in ((here, there), (there, here)):
+        log.condition(5.0, way, Condition(down=True))
+    pair = (min(here, there), max(here, there))
+    log.adopt(np.full(geometry.n_nodes, 5.5), geometry.epoch(5.0, Failures(links=frozenset({pair}))))
+    lost = _one(geometry, log, LONDON, TOKYO, 5.2)
+    assert lost.rtt_s is None
+    assert "is down by a fault" in str(lost.reason)
+    detour = _one(geometry, log, LONDON, TOKYO, 5.6)
+    assert detour.rtt_s is not None
+    assert (here, there) not in set(pairwise(detour.path))
+
+
+def test_each_node_follows_what_it_has_heard_itself_until_the_next_epoch() -> None:
+    geometry = _geometry()
+    log = _log(geometry)
+    path = _one(geometry, log, LONDON, TOKYO, 3.0).path
+    detour = geometry.epoch(3.0, Failures(frozenset({path[2]})))
+    at_s = np.full(geometry.n_nodes, np.inf)
+    at_s[path[1]] = 3.0
+    log.adopt(at_s, detour)
+    assert _one(geometry, log, LONDON, TOKYO, 4.0).path[2] != path[2]
+    view = log.epoch_at(4.0)
+    assert view is not None
+    assert (view.next_hop[:, path[1]] == detour.next_hop[:, path[1]]).all()
+    assert (view.next_hop[:, path[2]] == geometry.epoch(3.0).next_hop[:, path[2]]).all()
+    planned = geometry.epoch(13.0)
+    log.record(12.0, planned)
+    assert log.epoch_at(12.5) is planned, "an epoch replaces what was adopted in the one before"
+
+
+def test_two_views_that_disagree_lose_the_packet_after_so_many_hops() -> None:
+    geometry = _geometry()
+    log, epoch = ForceLog(), geometry.epoch(0.0)
+    log.record(0.0, epoch)
+    path = _one(geometry, log, LONDON, TOKYO, 1.0).path
+    row = epoch.row_of(TOKYO)
+    back = epoch.next_hop.copy()
+    back[row, path[2]] = path[1]
+    at_s = np.full(geometry.n_nodes, np.inf)
+    at_s[path[2]] = 0.5
+    log.adopt(at_s, replace(epoch, next_hop=back))
+    result = _one(geometry, log, LONDON, TOKYO, 1.0)
+    assert result.rtt_s is None
+    assert "hops" in str(result.reason)
+
+
+def test_a_share_of_the_rate_is_the_serialisation_of_that_direction() -> None:
+    geometry = _geometry()
+    epoch = geometry.epoch(0.0)
+    share = np.ones((len(epoch.a), 2))
+    share[:, 0] = 1e-3  # from the lower node number to the higher: lasers one way, ground links down
+    log = ForceLog()
+    log.record(0.0, replace(epoch, share=share))
+    plain = ForceLog()
+    plain.record(0.0, epoch)
+    quiet, slow = (_one(geometry, one, LONDON, TOKYO, 1.0, 1500) for one in (plain, log))
+    assert quiet.rtt_s is not None
+    slower = len(quiet.path) - 1  # out and back every link is crossed once from its lower end
+    expected = slower * 1500 * 8 / 100e9 * (1e3 - 1)
+    assert slow.rtt_s == pytest.approx(quiet.rtt_s + expected, abs=1e-8)

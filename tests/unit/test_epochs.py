@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from skyrack.orchestrator.scenario import Scenario, load_scenario
 from skyrack.orchestrator.topology.epoch import GROUND, LASER, Epoch
+from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.orchestrator.topology.grid_clock import GridClock
 
@@ -27,8 +28,8 @@ FLICKERING: dict[str, Any] = {
 
 
 @cache
-def _flickering(pattern: str = "plus-grid", range_km: float | None = None) -> Geometry:
-    links = {**FLICKERING["links"], "pattern": pattern, "laser_range_km": range_km}
+def _flickering(pattern: str = "plus-grid", range_km: float | None = None, **more: float) -> Geometry:
+    links = {**FLICKERING["links"], "pattern": pattern, "laser_range_km": range_km, **more}
     return Geometry(Scenario.model_validate({**FLICKERING, "links": links}))
 
 
@@ -95,7 +96,7 @@ def test_every_link_is_usable_during_its_whole_epoch(
     now_s = epoch.t0_s + part * (epoch.t1_s - epoch.t0_s)
     at_km = geometry.positions_km(now_s)
     laser, ground = epoch.kind == LASER, epoch.kind == GROUND
-    clearance_km, within_km = geometry._laser_limits.margins_km(at_km[epoch.a[laser]], at_km[epoch.b[laser]])
+    clearance_km, within_km = geometry.laser_limits.margins_km(at_km[epoch.a[laser]], at_km[epoch.b[laser]])
     assert (clearance_km > -0.02).all()
     assert (within_km > -0.02).all()
     _, _, kinds = geometry.links_at(now_s)
@@ -127,16 +128,17 @@ def test_lasers_change_at_whole_seconds_within_the_grid() -> None:
     assert inside > 0
 
 
-def test_looking_only_at_lasers_near_their_limit_misses_none() -> None:
+@pytest.mark.parametrize("pointing", [{}, {"pointing_rate_max_deg_s": 0.12}], ids=["sight", "pointing"])
+def test_looking_only_at_lasers_near_their_limit_misses_none(pointing: dict[str, float]) -> None:
     """The shortcut against looking at every laser in every second."""
-    geometry = _flickering()
+    geometry = _flickering(acquisition_min_s=0, acquisition_max_s=0, **pointing)
     pairs = geometry.constellation.grid_pairs
     for t_s in range(5, 600, 10):
         epoch = geometry.epoch(t_s + 0.5)
         lit = np.ones(len(pairs), dtype=bool)
         for second in (t_s, t_s + 1):
             at_km = geometry.positions_km(second - geometry.grid_clock.phase_s % 1.0)
-            lit &= geometry._laser_limits.lit(at_km[pairs[:, 0]], at_km[pairs[:, 1]])
+            lit &= geometry.laser_limits.lit(at_km[pairs[:, 0]], at_km[pairs[:, 1]])
         ours = epoch.kind == LASER
         assert set(zip(epoch.a[ours].tolist(), epoch.b[ours].tolist(), strict=True)) == set(
             map(tuple, pairs[lit].tolist())
@@ -171,7 +173,7 @@ def test_links_are_sorted_lasers_first_and_satellites_first() -> None:
 
 def test_dark_nodes_lose_their_links_and_nothing_else_changes() -> None:
     geometry = Geometry(load_scenario("iridium"))
-    whole, without = geometry.epoch(0.0), geometry.epoch(0.0, frozenset({34, 66}))
+    whole, without = geometry.epoch(0.0), geometry.epoch(0.0, Failures(frozenset({34, 66})))
     gone = np.isin(whole.a, [34, 66]) | np.isin(whole.b, [34, 66])
     assert gone.any()
     assert np.array_equal(without.a, whole.a[~gone])

@@ -3,11 +3,13 @@
 import struct
 from array import array
 from collections import Counter, defaultdict
+from math import inf
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skyrack.orchestrator.fabric.adoption import Adoption
 from skyrack.orchestrator.fabric.engine import NO_LINK, Engine
 from skyrack.orchestrator.fabric.link import Link
 from skyrack.orchestrator.fabric.train import VNET_BYTES
@@ -227,8 +229,8 @@ def test_packets_in_flight_survive_a_change_of_routes_and_take_the_new_way_from_
     engine = mesh(5, edges, (0, 4))
     by_north = shortest_routes(5, [edges[0], edges[1], edges[2], Edge(6, 6), edges[4]], (0, 4))
     by_south = shortest_routes(5, [edges[0], edges[1], Edge(6, 6), edges[3], edges[4]], (0, 4))
-    engine.routes = by_north
-    engine.at(1.0015, lambda _: setattr(engine, "routes", by_south))
+    engine.follow(by_north)
+    engine.at(1.0015, lambda _: engine.follow(by_south))
     engine.ingress(1.0, 0, packet(0, 4, size=20, ttl=9))
     (arrived,) = run(engine)
     assert arrived.train.ttl == 9 - 5 + 0
@@ -237,10 +239,10 @@ def test_packets_in_flight_survive_a_change_of_routes_and_take_the_new_way_from_
 
 def test_a_route_loop_ends_by_time_to_live_and_the_sender_hears_of_it() -> None:
     engine = mesh(4, [Edge(0, 1), Edge(1, 2), Edge(2, 3)], (0, 3))
-    engine.routes[4 + 2] = 3  # towards node 3, node 2 sends back to node 1
+    engine.views[2][4 + 2] = 3  # towards node 3, node 2 sends back to node 1
     engine.ingress(0.0, 0, packet(0, 3, ttl=20))
     arrived = run(engine)
-    assert engine.drops["ttl"] == 1
+    assert (engine.drops["loop"], engine.drops["ttl"]) == (1, 0)
     assert [(d.node, d.train.data[VNET_BYTES + 20]) for d in arrived] == [(0, 11)]
 
 
@@ -290,8 +292,9 @@ def test_a_link_number_given_to_another_pair_does_not_move_packets_to_another_pl
 
 def test_a_new_epoch_decides_the_way_to_a_bare_satellite_at_its_instant() -> None:
     engine = mesh(3, [Edge(0, 1), Edge(1, 2), Edge(0, 2, delay_s=0.1)], (0,))
-    engine.routes, direct = array("I", [NO_LINK, 1, 3]), array("I", [NO_LINK, 1, 5])
-    engine.at(1.0, lambda _: setattr(engine, "routes", direct))
+    engine.follow(array("I", [NO_LINK, 1, 3]))
+    direct = array("I", [NO_LINK, 1, 5])
+    engine.at(1.0, lambda _: engine.follow(direct))
     # Read before the loop has carried out what was due at 1.0.
     engine.ingress(1.1, 0, echo_request(0, 2))
     (arrived,) = run(engine)
@@ -372,3 +375,87 @@ def test_time_to_live_at_delivery_has_spent_one_per_router() -> None:
     for ttl in (6, 64, 255):
         engine.ingress(0.0, 0, packet(0, 6, ttl=ttl))
     assert Counter(d.train.ttl for d in run(engine)) == Counter((1, 59, 250))
+
+
+def test_an_extra_delay_is_added_from_its_instant_on_in_this_segment_and_the_next() -> None:
+    engine = line(1, rate_bps=1e12, delay_s=0.01)
+    engine.at(1.0, lambda _: engine.set_extra(0, 0.2))
+    engine.at(2.0, lambda at_s: engine.begin_segment(at_s, array("d", [0.02, 0.02]), array("d", [0.0, 0.0])))
+    engine.at(3.0, lambda _: engine.set_extra(0, 0.0))
+    times = [0.5, 1.5, 2.5, 3.5]
+    for t in times:
+        engine.ingress(t, 0, packet(0, 1))
+    delays = [round(d.at_s - t, 6) for d, t in zip(run(engine), times, strict=True)]
+    assert delays == [0.01, 0.21, 0.22, 0.02]
+
+
+def test_a_link_that_is_down_by_fault_takes_nothing_until_the_fault_ends() -> None:
+    engine = line(1)
+    engine.at(1.0, lambda _: engine.set_extra(0, -inf))
+    engine.at(2.0, lambda at_s: engine.begin_segment(at_s, array("d", [0.02, 0.02]), array("d", [0.0, 0.0])))
+    engine.at(3.0, lambda _: engine.set_extra(0, 0.0))
+    for t in (0.5, 1.5, 2.5, 3.5):
+        engine.ingress(t, 0, packet(0, 1))
+    assert [round(d.at_s, 3) for d in run(engine)] == [0.501, 3.52]
+    assert engine.drops["link_down"] == 2
+
+
+def test_an_extra_delay_lights_no_dark_link() -> None:
+    engine = line(1)
+    engine.begin_segment(0.0, array("d", [-1.0, -1.0]), array("d", [0.0, 0.0]))
+    engine.set_extra(0, 5.0)
+    engine.ingress(0.0, 0, packet(0, 1))
+    assert run(engine) == []
+    assert engine.drops["link_down"] == 1
+
+
+def test_two_nodes_that_know_different_things_send_a_packet_to_and_fro_until_the_second_knows() -> None:
+    #  0 --- 1 --- 2 --- 3 --- 5        2 > 3 has failed: node 2 knows and sends back by 1 and 4; node 1 hears of it later
+    #        '---- 4 ----'
+    edges = [Edge(0, 1), Edge(1, 2), Edge(2, 3), Edge(1, 4), Edge(4, 3), Edge(3, 5)]
+    engine = mesh(6, edges, (0, 5))
+    old = engine.views[0]
+    new = shortest_routes(6, [*edges[:2], Edge(7, 7), *edges[3:]], (0, 5))
+    assert old[6 + 1] == 2, "the old way is by node 2"
+    engine.views[2] = new
+    Adoption(engine, new, [0.0095, 0.0095], [1, 0], 2, lambda: False)
+    engine.ingress(0.0, 0, packet(0, 5, size=20))
+    (arrived,) = run(engine)
+    # 1 ms a hop: node 2 turns it round after 2, 4, 6, 8, 10 ms, node 1 after 3, 5, 7, 9 ms and after 11 ms it knows.
+    assert arrived.at_s == pytest.approx(0.014, abs=1e-5)
+    assert engine.loops == 9
+    assert dropped(engine) == 0
+
+
+def test_nodes_adopt_a_table_each_at_its_instant_and_those_past_at_once() -> None:
+    table = array("I", [0])
+    engine = Engine(700, BASE, [1] + [0] * 699, [0] + [-1] * 699)
+    others = engine.views[0]
+    engine.advance(5.0)
+    times = [1.0] * 600 + [6.0] * 99
+    Adoption(engine, table, times, list(range(699)), 699, lambda: False)
+    engine.advance(5.1)
+    assert [view is table for view in engine.views] == [True] * 600 + [False] * 100
+    engine.advance(6.0)
+    assert [view is table for view in engine.views] == [True] * 699 + [False]
+    assert engine.views[699] is others
+
+
+def test_an_adoption_that_was_replaced_changes_nothing_more() -> None:
+    engine = line(2)
+    old, new = engine.views[0], array("I", engine.views[0])
+    replaced: list[bool] = []
+    Adoption(engine, new, [1.0, 2.0], [0, 1], 2, lambda: bool(replaced))
+    engine.advance(1.5)
+    engine.follow(old)
+    replaced.append(True)
+    engine.advance(3.0)
+    assert all(view is old for view in engine.views)
+
+
+@given(st.lists(st.integers(0, 8), min_size=6, max_size=6))
+def test_the_way_to_a_bare_satellite_ends_whatever_the_table_says(table: list[int]) -> None:
+    engine = mesh(6, [Edge(i, i + 1) for i in range(5)], (0,))
+    engine.follow(array("I", [number if number < 8 else NO_LINK for number in table]))
+    engine.ingress(0.0, 0, echo_request(0, 5))
+    run(engine)

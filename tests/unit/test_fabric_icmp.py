@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skyrack.orchestrator.fabric.icmp import echo_reply, error
+from skyrack.orchestrator.fabric.icmp import echo_reply, error, may_be_answer
 from skyrack.orchestrator.fabric.train import VNET_BYTES, checksum
 
 from .fabric_mesh import BASE, ICMP, Edge, echo_request, line, mesh, packet, run, super_packet
@@ -65,7 +65,7 @@ def test_other_protocols_to_a_bare_satellite_find_no_port_there() -> None:
 
 def test_a_destination_without_a_way_is_net_unreachable_from_where_the_way_ends() -> None:
     engine = mesh(4, [Edge(0, 1), Edge(2, 3)], (0, 3))
-    engine.routes[4 + 0] = 0  # a stale route of node 0 leads to 1, which knows no further
+    engine.views[0][4 + 0] = 0  # a stale route of node 0 leads to 1, which knows no further
     engine.ingress(0.0, 0, packet(0, 3))
     (arrived,) = run(engine)
     assert arrived.train.data[BODY][:2] == b"\x03\x00"
@@ -152,3 +152,20 @@ def test_answers_to_forged_senders_go_nowhere() -> None:
         engine.ingress(0.0, 0, packet(forged, 1, ttl=1))
         engine.ingress(0.0, 0, echo_request(forged, 2))
     assert run(engine) == []
+
+
+def test_only_what_a_kernel_sends_by_itself_counts_as_an_answer() -> None:
+    request = echo_request(0, 1)
+    reply = echo_reply(request)
+    assert reply is not None
+    assert may_be_answer(reply)
+    refusal = error(packet(0, 1), BASE + 1, 3, 3)
+    assert refusal is not None
+    assert may_be_answer(refusal)
+    assert may_be_answer(super_packet(0, 1, bytes(5000), 1448)), "an acknowledgement may carry data"
+    assert not may_be_answer(request), "a process asks for an echo"
+    datagram = bytearray(packet(0, 1))
+    datagram[VNET_BYTES + 9] = 17
+    assert not may_be_answer(bytes(datagram)), "no kernel answers with UDP"
+    for cut in (b"", request[:VNET_BYTES], request[: VNET_BYTES + 9]):
+        assert not may_be_answer(cut)

@@ -107,6 +107,25 @@ def test_a_new_rate_applies_to_what_is_queued_after_it() -> None:
     assert link.busy_since + (link.busy_bytes + 2) * link.s_per_byte == 9.0
 
 
+def test_changing_rate_and_queue_goes_on_with_the_sequence_of_losses() -> None:
+    untouched, changed = (Link(0, 1, 1e-9, 1.0, 0.1, "7") for _ in range(2))
+    losses: list[bool] = []
+    for i in range(1000):
+        losses.append(changed.loses_next())
+        changed.set_parameters(1e-9 * (i + 1), 0.5, 0.1)
+    assert losses == [untouched.loses_next() for _ in range(1000)]
+
+
+def test_loss_that_begins_later_is_met_and_ends() -> None:
+    engine = line(1)
+    engine.at(1.0, lambda _: engine.links[0].set_parameters(8e-9, 10.0, 1.0))
+    engine.at(2.0, lambda _: engine.links[0].set_parameters(8e-9, 10.0, 0.0))
+    for t in (0.5, 1.5, 1.6, 2.5):
+        engine.ingress(t, 0, packet(0, 1))
+    assert len(run(engine)) == 2
+    assert engine.links[0].dropped_loss == 2
+
+
 def test_two_flows_over_one_link_get_half_each_and_a_third_path_all() -> None:
     # 0 and 1 send at random and both over 2 > 3, which either could fill; 4 > 5 is nobody else's.
     edges = [Edge(0, 2, 1e10), Edge(1, 2, 1e10), Edge(2, 3, queue_s=0.001), Edge(4, 5)]

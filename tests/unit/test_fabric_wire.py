@@ -22,8 +22,8 @@ CONFIG = FabricConfig(
     spin_s=1e-4,
 )
 ARRAYS = (
-    "s_per_byte", "queue_s", "loss_ratio", "segments", "scalars", "drops", "lateness", "ingress_lag",
-    "link_counters", "node_counters", "src", "dst", "routes",
+    "s_per_byte", "queue_s", "loss_ratio", "extra_s", "segments", "scalars", "drops", "lateness", "ingress_lag",
+    "link_counters", "node_counters", "src", "dst", "routes", "adopt_at", "adopt_node",
 )  # fmt: skip
 
 

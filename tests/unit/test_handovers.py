@@ -17,6 +17,7 @@ from skyrack.orchestrator.routing.plan import plan_records
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.handovers import HandoverWatch
 from skyrack.orchestrator.scenario import load_scenario
+from skyrack.orchestrator.topology.failures import NO_FAILURES, Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.orchestrator.topology.lit import Links, count_parts, lit_links
 
@@ -134,7 +135,7 @@ def test_parts_are_counted_among_members_over_links_of_everybody(
 def test_a_dark_node_takes_its_links_with_it(geometry: Geometry) -> None:
     epoch = geometry.epoch(0.0)
     node = int(epoch.a[0])
-    left = lit_links(epoch, [node])
+    left = lit_links(epoch, Failures(frozenset({node})))
     assert len(left.a) < len(epoch.a)
     assert node not in {*left.a.tolist(), *left.b.tolist()}
-    assert len(lit_links(None, []).a) == 0
+    assert len(lit_links(None, NO_FAILURES).a) == 0

@@ -202,7 +202,10 @@ def test_a_source_that_dies_and_returns_loses_no_account_of_an_operation(socket_
     ]
     errors = Counter((line["type"], line["error"]) for line in operations if line["type"] != "ok")
     assert errors["fail", "source down"] > 0
-    assert set(errors) <= {("fail", "source down"), ("unknown", "source died")}
+    # A call to itself may see its connection reset by the dying node before its own end comes.
+    caught = {error for kind, error in errors if kind == "unknown"}
+    assert {error for kind, error in errors if kind == "fail"} == {"source down"}
+    assert all(error == "source died" or error.endswith("reset by peer (104))") for error in caught), caught
     back = max(line["intended_s"] for line in operations if line["error"] == "source down")
     assert any(line["type"] == "ok" and line["intended_s"] > back for line in operations)
 

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from skyrack.orchestrator.fabric.client import FabricClient
 from skyrack.orchestrator.fabric.engine import NO_LINK
+from skyrack.orchestrator.routing.condition import AS_ALWAYS, Condition
+from skyrack.orchestrator.routing.views import News
 from skyrack.orchestrator.runtime.mesh import (
     LEAD_S,
     LONGEST_SEGMENT_S,
@@ -25,6 +27,7 @@ from skyrack.orchestrator.runtime.mesh import (
 )
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.orchestrator.topology.epoch import Epoch
+from skyrack.orchestrator.topology.failures import NO_FAILURES, Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 
 SHELL = {"planes": 6, "slots": 11, "altitude_km": 780, "inclination_deg": 86.4, "walker": "star"}
@@ -94,6 +97,12 @@ class WritingFabric:
     routes: list[tuple[float, NDArray[np.uint32]]] = field(default_factory=list)
     links: list[tuple[float, list[int]]] = field(default_factory=list)
     ends: dict[int, tuple[int, int]] = field(default_factory=dict)
+    adopted: list[tuple[NDArray[np.float64], NDArray[np.uint32]]] = field(default_factory=list)
+    parameters: list[tuple[float, list[int]]] = field(default_factory=list)
+    # Of `parameters`: time per byte and loss of each link.
+    values: list[dict[int, tuple[float, float]]] = field(default_factory=list)
+    adoptions_told_s: list[float] = field(default_factory=list)
+    full_for: int = 0  # so many adoptions are refused
 
     def __post_init__(self) -> None:
         names = ("src", "dst", "rate_bps", "queue_bytes", "queue_bits", "loss_ratio", "byte_scale", "seed")
@@ -112,6 +121,20 @@ class WritingFabric:
     def set_routes(self, at_s: float, table: NDArray[np.uint32]) -> None:
         """Note it."""
         self.routes.append((at_s, table.copy()))
+
+    def adopt_routes(self, at_s: NDArray[np.float64], table: NDArray[np.uint32]) -> None:
+        """Note it, or have no room for it."""
+        if self.full_for > 0:
+            self.full_for -= 1
+            raise RuntimeError("no room")
+        self.adopted.append((at_s.copy(), table.copy()))
+        self.adoptions_told_s.append(self.clock.now_s)
+
+    def set_parameters(self, at_s: float, ids: list[int]) -> None:
+        """Note it."""
+        self.parameters.append((at_s, list(ids)))
+        s_per_byte, loss_ratio = self.arrays["s_per_byte"], self.arrays["loss_ratio"]
+        self.values.append({number: (float(s_per_byte[number]), float(loss_ratio[number])) for number in ids})
 
 
 class _Growing(dict[str, NDArray[np.float64]]):
@@ -237,7 +260,7 @@ async def test_a_dark_node_is_routed_around_now_and_in_what_was_sent_already(
     assert dark >= 0
     sent = len(it.fabric.routes)
     now_s = it.clock.now_s
-    await it.driver.set_dark(frozenset({dark}))
+    await it.driver.set_failures(Failures(frozenset({dark})))
     told = it.fabric.routes[sent:]
     assert told[0][0] == pytest.approx(now_s + REROUTE_MARGIN_S)
     assert [at_s for at_s, _ in told] == sorted(at_s for at_s, _ in told)
@@ -251,14 +274,160 @@ async def test_a_dark_node_is_routed_around_now_and_in_what_was_sent_already(
     for _, table in told:
         used = np.delete(table, dark_row, axis=0) if dark_row is not None else table
         assert not np.isin(used, towards).any()
-    await it.driver.set_dark(frozenset({dark}))
+    await it.driver.set_failures(Failures(frozenset({dark})))
     assert len(it.fabric.routes) == sent + len(told)  # nothing new: nothing told
     await it.drive(40.0)
     for _, table in it.fabric.routes[sent:]:
         used = np.delete(table, dark_row, axis=0) if dark_row is not None else table
         assert not np.isin(used, towards).any()
-    await it.driver.set_dark(frozenset())
+    await it.driver.set_failures(NO_FAILURES)
     assert np.isin(it.fabric.routes[-1][1], towards).any()
+
+
+def _news(it: Bench, node: int, learns_s: NDArray[np.float64]) -> News:
+    return News(Failures(frozenset({node})), NO_FAILURES, learns_s)
+
+
+async def test_a_node_that_has_not_heard_keeps_its_routes_into_the_next_epoch(
+    executor: ThreadPoolExecutor,
+) -> None:
+    it = bench(executor)
+    await it.drive(10.5)
+    n = it.geometry.n_nodes
+    failures = Failures(frozenset({3}))
+    learns_s = np.where(np.arange(n) % 2, it.clock.now_s + 0.5, np.inf)  # the others are cut off
+    await it.driver.hear(_news(it, 3, learns_s))
+    when_s, table = it.fabric.adopted[0]
+    assert np.isfinite(when_s).tolist() == np.isfinite(learns_s).tolist()
+    assert it.driver.told == failures
+    epoch = it.geometry.epoch(10.5, failures)
+    towards_nobody = epoch.next_hop < 0
+    assert (table[towards_nobody] == NO_LINK).all(), "who adopts it avoids what has failed"
+
+    late_s = np.where(np.arange(n) % 2, 12.5, 11.0)  # half of them hear only after the next epoch has begun
+    await it.driver.hear(_news(it, 20, late_s))
+    boundary = next(at_s for at_s, _ in reversed(it.fabric.routes) if at_s > it.clock.now_s)
+    assert boundary == 12.0
+    mixed = it.in_force[-1][1].next_hop
+    knowing = it.geometry.epoch(13.0, Failures(frozenset({3, 20}))).next_hop
+    unknowing = it.geometry.epoch(13.0, failures).next_hop
+    odd, even = np.arange(n) % 2 == 1, np.arange(n) % 2 == 0
+    assert (mixed[:, odd] == unknowing[:, odd]).all()
+    even_knows = it.geometry.epoch(13.0, Failures(frozenset({20}))).next_hop
+    assert (mixed[:, even] == even_knows[:, even]).all(), "they have heard of one and not of the other"
+    assert any(
+        (np.isfinite(when_s) == odd).all() and (when_s[odd] == 12.5).all() for when_s, _ in it.fabric.adopted
+    ), "and the rest adopts it when it hears"
+    assert (knowing != unknowing).any()
+
+
+async def test_views_that_find_no_room_are_told_as_soon_as_there_is_some(
+    executor: ThreadPoolExecutor,
+) -> None:
+    it = bench(executor)
+    await it.drive(5.0)
+    it.clock.until_s, it.fabric.full_for = 6.0, 2
+    await it.driver.hear(_news(it, 3, np.full(it.geometry.n_nodes, 5.5)))
+    assert it.fabric.full_for == 0
+    assert len(it.fabric.adopted) == 1
+
+
+async def test_a_fault_is_of_a_pair_whether_its_link_is_there_already_or_comes_later(
+    executor: ThreadPoolExecutor,
+) -> None:
+    it = bench(executor)
+    await it.drive(5.0)
+    epoch = it.geometry.epoch(5.0)
+    a, b = int(epoch.a[0]), int(epoch.b[0])
+    pair = it.driver.pair_number(a, b)
+    assert pair is not None
+    later = next(
+        (satellite, station)
+        for station in (66, 67)
+        for satellite in range(66)
+        if it.driver.pair_number(satellite, station) is None
+        and any(
+            ((it.geometry.epoch(t).a == satellite) & (it.geometry.epoch(t).b == station)).any()
+            for t in (30.0, 60.0, 120.0, 240.0)
+        )
+    )
+    slow = Condition(extra_s=0.2, rate_bps=1e6, loss_ratio=0.5)
+    it.driver.set_conditions(5.01, {(a, b): slow, (b, a): Condition(down=True), later: slow})
+    assert it.fabric.parameters == [(5.01, [2 * pair, 2 * pair + 1])], "those in use, together"
+    arrays = it.fabric.arrays
+    assert arrays["extra_s"][2 * pair] == 0.2
+    assert arrays["s_per_byte"][2 * pair] == 8.0 / 1e6
+    assert arrays["loss_ratio"][2 * pair] == 0.5
+    assert arrays["extra_s"][2 * pair + 1] == -np.inf
+    await it.drive(250.0)
+    number = it.driver.pair_number(*later)
+    assert number is not None
+    assert arrays["extra_s"][2 * number] == 0.2
+    it.driver.set_conditions(250.0, {(a, b): AS_ALWAYS})
+    assert arrays["extra_s"][2 * pair] == 0.0
+    assert arrays["loss_ratio"][2 * pair] == 0.0
+
+
+async def test_a_link_whose_rate_the_weather_changes_is_told_when_the_epoch_begins(
+    executor: ThreadPoolExecutor,
+) -> None:
+    it = bench(executor, weather={"band": "ka", "snr_db": 5.0}, links={"elevation_mask_deg": 8.2})
+    await it.drive(50.0)
+    assert it.fabric.parameters
+    at_s, ids = it.fabric.parameters[-1]
+    assert at_s in (12.0, 27.0, 42.0)
+    assert all(it.fabric.arrays["s_per_byte"][number] > 8.0 / 100e9 for number in ids)
+    for number in ids:
+        assert max(it.fabric.arrays["src"][number], it.fabric.arrays["dst"][number]) >= it.geometry.n_sat
+
+
+async def test_a_link_that_is_announced_is_made_with_the_faults_of_the_instant_at_which_it_is_made(
+    executor: ThreadPoolExecutor,
+) -> None:
+    it = bench(executor)
+    while len(it.fabric.links) < 2 or it.fabric.links[-1][0] < it.clock.now_s + 0.5:
+        await it.drive(it.clock.now_s + 0.1)
+    made_s, ids = it.fabric.links[-1]
+    src, dst = it.fabric.arrays["src"], it.fabric.arrays["dst"]
+    way = (int(src[ids[0]]), int(dst[ids[0]]))
+    it.driver.set_conditions(made_s - 0.4, {way: Condition(extra_s=0.2)})
+    assert it.fabric.arrays["extra_s"][ids[0]] == 0.2
+    assert not it.fabric.parameters, "a link that is not there yet cannot be changed"
+    it.driver.set_conditions(made_s - 0.3, {way: AS_ALWAYS})
+    assert it.fabric.arrays["extra_s"][ids[0]] == 0.0
+
+
+async def test_a_fault_that_begins_after_the_weather_of_an_epoch_was_announced_outlasts_its_beginning(
+    executor: ThreadPoolExecutor,
+) -> None:
+    it = bench(executor, weather={"band": "ka", "snr_db": 5.0}, links={"elevation_mask_deg": 8.2})
+    while not it.fabric.parameters or it.fabric.parameters[-1][0] < it.clock.now_s + 0.5:
+        await it.drive(it.clock.now_s + 0.1)
+    begins_s, ids = it.fabric.parameters[-1]
+    announced_s_per_byte, _ = it.fabric.values[-1][ids[0]]
+    way = (int(it.fabric.arrays["src"][ids[0]]), int(it.fabric.arrays["dst"][ids[0]]))
+    told = len(it.fabric.parameters)
+    it.driver.set_conditions(begins_s - 0.4, {way: Condition(loss_ratio=0.5)})
+    assert it.fabric.parameters[told:] == [(begins_s - 0.4, [ids[0]]), (begins_s, [ids[0]])]
+    before, after = (values[ids[0]] for values in it.fabric.values[told:])
+    assert after == (announced_s_per_byte, 0.5)
+    assert before[1] == 0.5
+    assert before[0] != announced_s_per_byte, "until then the weather is the old one"
+
+
+async def test_a_link_whose_weather_clears_up_has_its_whole_rate_again(executor: ThreadPoolExecutor) -> None:
+    it = bench(executor, weather={"band": "ka", "snr_db": 5.0}, links={"elevation_mask_deg": 8.2})
+    await it.drive(13.0)
+    assert it.fabric.parameters
+    number = it.fabric.parameters[-1][1][0]
+    whole = 8.0 / 100e9
+    assert it.fabric.arrays["s_per_byte"][number] > whole
+    epoch = it.geometry.epoch(it.clock.now_s)
+    it.geometry.epoch = lambda t_s, failures=NO_FAILURES: replace(  # type: ignore[method-assign]
+        epoch, t0_s=15.0, t1_s=60.0, share=None
+    )
+    await it.drive(40.0)
+    assert it.fabric.arrays["s_per_byte"][number] == whole
 
 
 async def test_a_second_fabric_is_told_the_epoch_in_force_and_every_link(
@@ -304,3 +473,34 @@ async def test_zero_delay_and_extra_delay_are_exactly_that(executor: ThreadPoolE
     segment = it.fabric.segments[0]
     assert segment.delay_s[2 * pair] == segment.delay_s[2 * pair + 1] == 0.001
     assert set(segment.delay_s.tolist()) == {-1.0, 0.0, 0.001}
+
+
+class _SlowPool(ThreadPoolExecutor):
+    """A worker on a busy host: every computation takes a while."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.clock: ManualClock | None = None
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Time passes with every job."""
+        if self.clock is not None:
+            self.clock.now_s += 0.08
+        return super().submit(fn, *args, **kwargs)
+
+
+async def test_nobody_is_told_of_an_instant_that_has_passed_while_routes_were_computed() -> None:
+    """Else the fabric would be late, and the oracle would not know."""
+    with _SlowPool() as pool:
+        it = bench(pool)
+        await it.drive(10.5)
+        pool.clock = it.clock
+        dead, n_nodes, now_s = int(it.geometry.epoch(10.5).a[0]), it.geometry.n_nodes, it.clock.now_s
+        learns_s = now_s + np.linspace(0.0, 0.06, n_nodes)
+        learns_s[dead] = np.inf
+        late_s = await it.driver.hear(News(Failures(frozenset({dead})), NO_FAILURES, learns_s))
+    assert it.fabric.adopted
+    for told_s, (when_s, _) in zip(it.fabric.adoptions_told_s, it.fabric.adopted, strict=True):
+        assert when_s.min() >= told_s + REROUTE_MARGIN_S
+        assert (when_s >= learns_s).all()
+    assert late_s == pytest.approx(0.08 + REROUTE_MARGIN_S, abs=0.006)

@@ -12,10 +12,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from skyrack.orchestrator.api.scrape import merge
 from skyrack.orchestrator.measure.tally import Tally
+from skyrack.orchestrator.metrics.faults import fault_families
 from skyrack.orchestrator.metrics.links import link_families, link_samples
 from skyrack.orchestrator.metrics.reference import refreshed
 from skyrack.orchestrator.metrics.run import RunFacts, run_families
 from skyrack.orchestrator.metrics.workload import ERROR_BOUNDS_S, LATENCY_BOUNDS_S, Workloads
+from skyrack.orchestrator.topology.epoch import GROUND
 from skyrack.orchestrator.topology.lit import Links
 from skyrack.v1 import families
 from skyrack.v1.families import exposition
@@ -73,6 +75,16 @@ def test_a_run_without_a_fabric_is_exposed_and_says_so() -> None:
 
 
 # Links
+
+
+def test_faults_are_counted_by_kind_and_the_delay_they_add_is_shown_where_there_is_a_link() -> None:
+    links = Links(np.array([0], np.int32), np.array([2], np.int32), np.array([GROUND], np.uint8))
+    extra_s = {(0, 2): 0.2, (0, 1): 0.3}
+    text = exposition(fault_families({"latency": 2, "dark": 0}, extra_s, links, "abc"))
+    assert 'skyrack_fault_active{kind="latency"} 2.0' in text
+    assert 'skyrack_fault_active{kind="dark"} 0.0' in text
+    shown = [line for line in text.splitlines() if line.startswith("skyrack_link_extra_delay_seconds{")]
+    assert shown == ['skyrack_link_extra_delay_seconds{dst="c",kind="ground",src="a"} 0.2']
 
 
 def shown(
@@ -142,6 +154,9 @@ class Api:
         if self.down:
             raise ConnectionError
         self.workloads.add(body)
+
+    def delete(self, path: str) -> Any:
+        raise AssertionError(path)
 
 
 def values(workloads: Workloads) -> dict[str, float]:

@@ -32,8 +32,16 @@ RUN: dict[str, Any] = {
         "pairs": [["a", "b"]], "rate_hz": 10.0, "payload_bytes": 64, "spacing": "fixed", "probe_rate_hz": 50.0,
         "probe_bytes": 64, "duration_s": 3.0,
     },
-    "faults": [{"at_s": 1.0, "node": "b"}],
+    "faults": [{"at_s": 1.0, "words": "kill:b@1s", "node": "b", "entry": {}}],
     "scheduler": "fifo",
+}  # fmt: skip
+CHANGE: dict[str, Any] = {
+    "seq": 2, "run_s": 1.3, "event": "convergence", "change": "loss", "since_s": 1.0, "nodes": ["<u>c</u>"], "links": [],
+    "detected_after_s": 0.152, "last_informed_after_s": 0.27, "packets_dropped": {"dark": 7, "loop": 0},
+    "pairs": {
+        "working_before": 380, "interrupted": 12, "restored_after_s": {"median": 0.16, "most": 0.2},
+        "longest": [{"from": "a", "to": "b", "path": ["a", "d", "b"]}],
+    },
 }  # fmt: skip
 STATUS = {"nodes": [{"kind": "satellite", "inhabited": True}], "links": {"laser": 1, "ground": 0}}
 
@@ -41,7 +49,7 @@ STATUS = {"nodes": [{"kind": "satellite", "inhabited": True}], "links": {"laser"
 def document(fidelity: Fidelity = FIDELITY, holds: bool = False) -> dict[str, Any]:
     threshold = Threshold("availability >= 99 %", holds, 0.967, 0.99, "ratio", holds)
     decision = decide(fidelity=fidelity, host=HOST, fabric=FABRIC, thresholds=[threshold])
-    return result.build(decision, OPERATIONS, fidelity, HOST, FABRIC, RUN)
+    return result.build(decision, OPERATIONS, fidelity, HOST, FABRIC, RUN, [CHANGE])
 
 
 def html(name: str = RUN["name"]) -> str:
@@ -110,8 +118,17 @@ def test_the_report_needs_nothing_else_and_is_well_formed() -> None:
 
 def test_the_report_escapes_every_value_from_outside() -> None:
     text = html()
-    for hostile in ("<script>", "<b>UNAVAILABLE", "<i>b"):
+    for hostile in ("<script>", "<b>UNAVAILABLE", "<i>b", "<u>c"):
         assert hostile not in text
+
+
+def test_result_report_and_terminal_say_what_an_unplanned_change_cost() -> None:
+    assert document()["convergence"] == [CHANGE]
+    assert "1 unplanned change, everybody informed within 270 ms, 12 interruptions" in terminal.render(
+        document()
+    )
+    for words in ("152 ms", "7 dark", "12 of 380", "160 ms, at most 200 ms", "a &gt; d &gt; b"):
+        assert f"<td>{words}</td>" in html()
 
 
 def test_the_report_can_be_made_of_nothing() -> None:

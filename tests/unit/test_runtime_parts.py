@@ -174,6 +174,14 @@ def test_events_read_as_sentences() -> None:
     assert level(exited) == "warning"
     assert not is_news({"event": "node_serving", "cause": "start"})
     assert is_news({"event": "node_serving", "cause": "restart"})
+    began = {"event": "fault_began", "fault": "f1", "kind": "down", "on": ["a-b", "b-c", "c-d", "d-e"]}
+    assert sentence(began) == "fault f1 begins: down on a-b, b-c, c-d and 1 more"
+    assert is_news(began)
+    assert level(began) == "warning"
+    assert (
+        sentence({"event": "fault_ended", "fault": "f1", "kind": "dark", "on": ["a"]})
+        == "fault f1 ends: dark on a"
+    )
 
 
 def test_log_lines_are_for_people_and_odd_ones_stay() -> None:

@@ -32,6 +32,7 @@ class ControlLink:
         self.knowledge: Knowledge | None = None
         self.joined = False
         self.updates = 0
+        self.stub: control_pb2_grpc.ControlServiceAsyncStub | None = None  # while `run` runs
 
     async def run(self) -> None:
         """Join for ever."""
@@ -39,7 +40,7 @@ class ControlLink:
         waits = backoff_s(rng)
         options = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 1000)]
         async with grpc.aio.insecure_channel(f"unix:{self._config.control_socket}", options) as channel:
-            stub = control_pb2_grpc.ControlServiceStub(channel)
+            self.stub = stub = control_pb2_grpc.ControlServiceStub(channel)
             request = control_pb2.JoinRequest(name=self._config.name, run=self._config.run)
             complaint = ""
             while True:

@@ -21,6 +21,7 @@ from skyrack.node.metrics_http import serve_metrics
 from skyrack.node.reporter import Reporter
 from skyrack.node.server import Health, serve_grpc
 from skyrack.node.service import NodeService
+from skyrack.node.transfers import MeshService
 
 # Another holder of mesh0, a predecessor the fabric has not let go of yet, is waited for this long.
 BUSY_LIMIT_S = 10.0
@@ -87,7 +88,7 @@ async def _serve(config: NodeConfig, tun_fd: int | None, lines: JsonLines, clock
         await stack.enter_async_context(serve_metrics(config.metrics_socket, lambda: exposition(collector)))
         stack.push_async_callback(reporter.farewell)
         if await _first(first_attach, stop) is first_attach:
-            await stack.enter_async_context(serve_grpc(config, service, state))
+            await stack.enter_async_context(serve_grpc(config, service, MeshService(config, control), state))
             # What is there now stays; collections need not look at it again.
             gc.freeze()
             gc.enable()

@@ -1,4 +1,4 @@
-"""The node's gRPC server: its own service, health and reflection, on the mesh address and the management socket."""
+"""The node's gRPC server: its own services, health and reflection, on the mesh address and the management socket."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -9,13 +9,15 @@ from grpc_reflection.v1alpha import reflection
 
 from skyrack.node.config import PORT, NodeConfig
 from skyrack.node.service import NodeService
-from skyrack.v1 import node_pb2, node_pb2_grpc
+from skyrack.node.transfers import MeshService
+from skyrack.v1 import node_pb2, node_pb2_grpc, transfer_pb2, transfer_pb2_grpc
 from skyrack.v1.sockets import owner_only
 
 DRAIN_S = 1.0
-# Health service names: the process as a whole, its service, and whether the fabric serves its lasers.
+# Health service names: the process as a whole, its services, and whether the fabric serves its lasers.
 OVERALL = ""
 NODE_SERVICE = node_pb2.DESCRIPTOR.services_by_name["NodeService"].full_name
+MESH_SERVICE = transfer_pb2.DESCRIPTOR.services_by_name["MeshService"].full_name
 MESH = "mesh"
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -34,7 +36,7 @@ class Health:
 
     async def set_serving(self) -> None:
         """Report that calls are answered."""
-        for name in (OVERALL, NODE_SERVICE):
+        for name in (OVERALL, NODE_SERVICE, MESH_SERVICE):
             await self.servicer.set(name, _SERVING)
 
 
@@ -43,12 +45,16 @@ class AddressError(OSError):
 
 
 @contextlib.asynccontextmanager
-async def serve_grpc(config: NodeConfig, service: NodeService, state: Health) -> AsyncIterator[None]:
+async def serve_grpc(
+    config: NodeConfig, service: NodeService, mesh: MeshService, state: Health
+) -> AsyncIterator[None]:
     """Serve while the context lasts; then report NOT_SERVING and let running calls end within a second."""
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     node_pb2_grpc.add_NodeServiceServicer_to_server(service, server)
+    transfer_pb2_grpc.add_MeshServiceServicer_to_server(mesh, server)
     health_pb2_grpc.add_HealthServicer_to_server(state.servicer, server)
-    reflection.enable_server_reflection((NODE_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    names = (NODE_SERVICE, MESH_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server)
     for address in (f"{config.address}:{PORT}", f"unix:{config.grpc_socket}"):
         try:
             server.add_insecure_port(address)

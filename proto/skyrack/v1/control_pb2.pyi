@@ -9,6 +9,7 @@ import google.protobuf.descriptor
 import google.protobuf.internal.containers
 import google.protobuf.message
 import skyrack.v1.mesh_pb2
+import skyrack.v1.transfer_pb2
 import sys
 import typing
 
@@ -18,6 +19,56 @@ else:
     import typing_extensions
 
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
+
+@typing.final
+class RelayTransferRequest(google.protobuf.message.Message):
+    """A transfer that begins at a node."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    RUN_FIELD_NUMBER: builtins.int
+    TRANSFER_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """The node that was asked."""
+    run: builtins.str
+    """The run it was started for; the orchestrator refuses other runs with FAILED_PRECONDITION."""
+    @property
+    def transfer(self) -> skyrack.v1.transfer_pb2.TransferRequest:
+        """What it was asked."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        run: builtins.str = ...,
+        transfer: skyrack.v1.transfer_pb2.TransferRequest | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["transfer", b"transfer"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name", "run", b"run", "transfer", b"transfer"]) -> None: ...
+
+Global___RelayTransferRequest: typing_extensions.TypeAlias = RelayTransferRequest
+
+@typing.final
+class RelayTransferResponse(google.protobuf.message.Message):
+    """What is new of it."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PROGRESS_FIELD_NUMBER: builtins.int
+    @property
+    def progress(self) -> skyrack.v1.transfer_pb2.TransferProgress:
+        """Replaces the one before."""
+
+    def __init__(
+        self,
+        *,
+        progress: skyrack.v1.transfer_pb2.TransferProgress | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["progress", b"progress"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["progress", b"progress"]) -> None: ...
+
+Global___RelayTransferResponse: typing_extensions.TypeAlias = RelayTransferResponse
 
 @typing.final
 class JoinRequest(google.protobuf.message.Message):

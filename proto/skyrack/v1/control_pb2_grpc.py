@@ -40,6 +40,11 @@ class ControlServiceStub(object):
                 request_serializer=skyrack_dot_v1_dot_control__pb2.JoinRequest.SerializeToString,
                 response_deserializer=skyrack_dot_v1_dot_control__pb2.JoinResponse.FromString,
                 _registered_method=True)
+        self.RelayTransfer = channel.unary_stream(
+                '/skyrack.v1.ControlService/RelayTransfer',
+                request_serializer=skyrack_dot_v1_dot_control__pb2.RelayTransferRequest.SerializeToString,
+                response_deserializer=skyrack_dot_v1_dot_control__pb2.RelayTransferResponse.FromString,
+                _registered_method=True)
 
 
 class ControlServiceServicer(object):
@@ -55,6 +60,13 @@ class ControlServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RelayTransfer(self, request, context):
+        """Start what a node was asked for with MeshService.Transfer, and pass its progress on. Statuses are those of that call.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ControlServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -62,6 +74,11 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.Join,
                     request_deserializer=skyrack_dot_v1_dot_control__pb2.JoinRequest.FromString,
                     response_serializer=skyrack_dot_v1_dot_control__pb2.JoinResponse.SerializeToString,
+            ),
+            'RelayTransfer': grpc.unary_stream_rpc_method_handler(
+                    servicer.RelayTransfer,
+                    request_deserializer=skyrack_dot_v1_dot_control__pb2.RelayTransferRequest.FromString,
+                    response_serializer=skyrack_dot_v1_dot_control__pb2.RelayTransferResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -92,6 +109,33 @@ class ControlService(object):
             '/skyrack.v1.ControlService/Join',
             skyrack_dot_v1_dot_control__pb2.JoinRequest.SerializeToString,
             skyrack_dot_v1_dot_control__pb2.JoinResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RelayTransfer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/skyrack.v1.ControlService/RelayTransfer',
+            skyrack_dot_v1_dot_control__pb2.RelayTransferRequest.SerializeToString,
+            skyrack_dot_v1_dot_control__pb2.RelayTransferResponse.FromString,
             options,
             channel_credentials,
             insecure,

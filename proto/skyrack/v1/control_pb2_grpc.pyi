@@ -41,7 +41,23 @@ _ControlServiceJoinType = typing_extensions.TypeVar(
     ],
 )
 
-class ControlServiceStub(typing.Generic[_ControlServiceJoinType]):
+_ControlServiceRelayTransferType = typing_extensions.TypeVar(
+    '_ControlServiceRelayTransferType',
+    grpc.UnaryStreamMultiCallable[
+        skyrack.v1.control_pb2.RelayTransferRequest,
+        skyrack.v1.control_pb2.RelayTransferResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        skyrack.v1.control_pb2.RelayTransferRequest,
+        skyrack.v1.control_pb2.RelayTransferResponse,
+    ],
+    default=grpc.UnaryStreamMultiCallable[
+        skyrack.v1.control_pb2.RelayTransferRequest,
+        skyrack.v1.control_pb2.RelayTransferResponse,
+    ],
+)
+
+class ControlServiceStub(typing.Generic[_ControlServiceJoinType, _ControlServiceRelayTransferType]):
     """The orchestrator's side of the conversation with its nodes, on the Unix socket `control.sock`."""
 
     @typing.overload
@@ -49,6 +65,10 @@ class ControlServiceStub(typing.Generic[_ControlServiceJoinType]):
         grpc.UnaryStreamMultiCallable[
             skyrack.v1.control_pb2.JoinRequest,
             skyrack.v1.control_pb2.JoinResponse,
+        ],
+        grpc.UnaryStreamMultiCallable[
+            skyrack.v1.control_pb2.RelayTransferRequest,
+            skyrack.v1.control_pb2.RelayTransferResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -58,6 +78,10 @@ class ControlServiceStub(typing.Generic[_ControlServiceJoinType]):
             skyrack.v1.control_pb2.JoinRequest,
             skyrack.v1.control_pb2.JoinResponse,
         ],
+        grpc.aio.UnaryStreamMultiCallable[
+            skyrack.v1.control_pb2.RelayTransferRequest,
+            skyrack.v1.control_pb2.RelayTransferResponse,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     Join: _ControlServiceJoinType
@@ -66,10 +90,17 @@ class ControlServiceStub(typing.Generic[_ControlServiceJoinType]):
     The orchestrator sends one update at once and one per epoch. A node joins again, for ever, when the stream ends.
     """
 
+    RelayTransfer: _ControlServiceRelayTransferType
+    """Start what a node was asked for with MeshService.Transfer, and pass its progress on. Statuses are those of that call."""
+
 ControlServiceAsyncStub: typing_extensions.TypeAlias = ControlServiceStub[
     grpc.aio.UnaryStreamMultiCallable[
         skyrack.v1.control_pb2.JoinRequest,
         skyrack.v1.control_pb2.JoinResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        skyrack.v1.control_pb2.RelayTransferRequest,
+        skyrack.v1.control_pb2.RelayTransferResponse,
     ],
 ]
 
@@ -86,5 +117,13 @@ class ControlServiceServicer(metaclass=abc.ABCMeta):
 
         The orchestrator sends one update at once and one per epoch. A node joins again, for ever, when the stream ends.
         """
+
+    @abc.abstractmethod
+    def RelayTransfer(
+        self,
+        request: skyrack.v1.control_pb2.RelayTransferRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[skyrack.v1.control_pb2.RelayTransferResponse], collections.abc.AsyncIterator[skyrack.v1.control_pb2.RelayTransferResponse]]:
+        """Start what a node was asked for with MeshService.Transfer, and pass its progress on. Statuses are those of that call."""
 
 def add_ControlServiceServicer_to_server(servicer: ControlServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

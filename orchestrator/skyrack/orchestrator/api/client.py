@@ -45,6 +45,10 @@ class ApiClient:
         """POST `body` as JSON; the reply, decoded."""
         return self._request("POST", path, json.dumps(body))
 
+    def delete(self, path: str) -> Any:
+        """DELETE; the reply, decoded."""
+        return self._request("DELETE", path, None)
+
     def _request(self, method: str, path: str, body: str | None) -> Any:
         connection = _UnixConnection(self._path, self._timeout_s)
         try:

@@ -1,8 +1,9 @@
-"""The gRPC service that nodes join: readiness, and one update per epoch to each of them."""
+"""The gRPC service that nodes join: readiness, one update per epoch to each of them, and the transfers they ask for."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -13,21 +14,43 @@ from grpc_reflection.v1alpha import reflection
 from skyrack.orchestrator.api.health import RunHealth
 from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.runtime.processes import Nodes
-from skyrack.v1 import control_pb2, control_pb2_grpc
+from skyrack.orchestrator.runtime.transfers import (
+    Progress,
+    Refusal,
+    TransferRefusedError,
+    Transfers,
+)
+from skyrack.v1 import control_pb2, control_pb2_grpc, transfer_pb2
 from skyrack.v1.sockets import owner_only
 
 _SERVICE = control_pb2.DESCRIPTOR.services_by_name["ControlService"].full_name
+_STATUSES = {
+    Refusal.INVALID: grpc.StatusCode.INVALID_ARGUMENT,
+    Refusal.UNKNOWN_NODE: grpc.StatusCode.NOT_FOUND,
+    Refusal.NO_WAY: grpc.StatusCode.FAILED_PRECONDITION,
+    Refusal.TOO_MANY: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Refusal.NO_FABRIC: grpc.StatusCode.UNAVAILABLE,
+}
+_STATES = {
+    "running": transfer_pb2.TRANSFER_STATE_RUNNING,
+    "done": transfer_pb2.TRANSFER_STATE_DONE,
+}
 
 
 class ControlService(control_pb2_grpc.ControlServiceServicer):
     """Joins nodes to the run. `update_of` builds the message for a node, None while there is nothing to say yet."""
 
     def __init__(
-        self, run: str, nodes: Nodes, update_of: Callable[[NodeState], control_pb2.NodeUpdate | None]
+        self,
+        run: str,
+        nodes: Nodes,
+        update_of: Callable[[NodeState], control_pb2.NodeUpdate | None],
+        transfers: Transfers,
     ) -> None:
         self._run = run
         self._nodes = nodes
         self._update_of = update_of
+        self._transfers = transfers
         self._epoch = asyncio.Condition()
         self._version = 0
         self._streams: dict[str, object] = {}  # by node, the newest: the end of an older one means nothing
@@ -64,6 +87,42 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
             if self._streams.get(node.name) is request:
                 del self._streams[node.name]
                 self._nodes.joined(node, False)
+
+    async def RelayTransfer(
+        self,
+        request: control_pb2.RelayTransferRequest,
+        context: grpc.aio.ServicerContext[
+            control_pb2.RelayTransferRequest, control_pb2.RelayTransferResponse
+        ],
+    ) -> AsyncIterator[control_pb2.RelayTransferResponse]:
+        """One stream per transfer, from a node that has joined; its end is the transfer's."""
+        asked = request.transfer
+        if request.run != self._run or request.name not in self._nodes.book.by_name:
+            await context.abort(
+                grpc.StatusCode.FAILED_PRECONDITION,
+                f"run {self._run} has no node {request.name!r} of run {request.run!r}",
+            )
+        news = self._transfers.follow(request.name, asked.destination, asked.bytes)
+        try:
+            async with contextlib.aclosing(news):
+                async for progress in news:
+                    yield control_pb2.RelayTransferResponse(progress=_message(progress))
+        except TransferRefusedError as error:
+            await context.abort(_STATUSES[error.refusal], str(error))
+
+
+def _message(progress: Progress) -> transfer_pb2.TransferProgress:
+    return transfer_pb2.TransferProgress(
+        id=progress.number,
+        state=_STATES[progress.state],
+        delivered_bytes=progress.delivered_bytes,
+        resent_bytes=progress.resent_bytes,
+        started_at_run_s=progress.started_s,
+        at_run_s=progress.at_s,
+        rate_bps=progress.rate_bps,
+        idle_s=progress.idle_s,
+        path=progress.path,
+    )
 
 
 async def serve(service: ControlService, state: RunHealth, path: Path) -> grpc.aio.Server:

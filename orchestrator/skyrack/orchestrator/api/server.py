@@ -7,7 +7,7 @@ import contextlib
 import json
 import math
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,6 +35,19 @@ class Events(Protocol):
         """Events after number `sequence`."""
 
 
+class Faults(Protocol):
+    """What is broken on purpose. Raises ValueError for what cannot be, KeyError for names that nothing has."""
+
+    async def add(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """POST /v1/faults."""
+
+    async def listed(self) -> dict[str, Any]:
+        """GET /v1/faults."""
+
+    def remove(self, fault_id: str | None) -> dict[str, Any]:
+        """DELETE /v1/faults/{id}, and of all."""
+
+
 class Run(Protocol):
     """What the server asks of a run. Raises KeyError for unknown nodes, RuntimeError for what is not up."""
 
@@ -44,6 +57,10 @@ class Run(Protocol):
     @property
     def events(self) -> Events:
         """What has happened."""
+
+    @property
+    def faults(self) -> Faults:
+        """What is broken on purpose."""
 
     @property
     def exposer(self) -> prometheus.Exposed:
@@ -63,6 +80,12 @@ class Run(Protocol):
 
     async def computed(self, probes: list[list[Any]]) -> list[dict[str, Any]]:
         """POST /v1/computed."""
+
+    async def path(self, a: str, b: str) -> dict[str, Any]:
+        """GET /v1/path."""
+
+    async def link(self, a: str, b: str) -> dict[str, Any]:
+        """GET /v1/link."""
 
 
 def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Application:
@@ -101,6 +124,12 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
                 run.require_node(name)
         return web.json_response({"results": await run.computed(probes)})
 
+    async def path(request: web.Request) -> web.Response:
+        return web.json_response(await run.path(*_two(request, run, "from", "to")))
+
+    async def link(request: web.Request) -> web.Response:
+        return web.json_response(await run.link(*_two(request, run, "a", "b")))
+
     async def kill(request: web.Request) -> web.Response:
         number = (await _body(request)).get("signal", int(signal.SIGKILL))
         if type(number) is not int or number not in set(signal.Signals):
@@ -111,6 +140,15 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
     async def workload(request: web.Request) -> web.Response:
         run.exposer.hear_workload(await _body(request))
         return web.json_response({"ok": True})
+
+    async def add_faults(request: web.Request) -> web.Response:
+        return web.json_response(await run.faults.add(await _body(request)))
+
+    async def faults(_: web.Request) -> web.Response:
+        return web.json_response(await run.faults.listed())
+
+    async def remove_faults(request: web.Request) -> web.Response:
+        return web.json_response(run.faults.remove(request.match_info.get("id")))
 
     async def down(_: web.Request) -> web.Response:
         run.stop.set()
@@ -123,13 +161,31 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
             web.get("/v1/events", events),
             web.get("/v1/fabric", fabric),
             web.post("/v1/computed", computed),
+            web.get("/v1/path", path),
+            web.get("/v1/link", link),
             *prometheus.routes(run.exposer),
             web.post("/v1/nodes/{name}/kill", kill),
             web.post("/v1/workload", workload),
+            web.post("/v1/faults", add_faults),
+            web.get("/v1/faults", faults),
+            web.delete("/v1/faults", remove_faults),
+            web.delete("/v1/faults/{id}", remove_faults),
             web.post("/v1/down", down),
         ]
     )
     return app
+
+
+def _two(request: web.Request, run: Run, first: str, second: str) -> tuple[str, str]:
+    """Two different nodes of a query. Raises BadRequest, KeyError."""
+    names = [request.query.get(key, "") for key in (first, second)]
+    for key, name in zip((first, second), names, strict=True):
+        if not 0 < len(name) <= MOST_NAME_CHARS:
+            raise BadRequest(f"{key}: expected the name of a node")
+        run.require_node(name)
+    if names[0] == names[1]:
+        raise BadRequest(f"{second}: {names[1]} is {first} already")
+    return names[0], names[1]
 
 
 def _short(value: object) -> str:

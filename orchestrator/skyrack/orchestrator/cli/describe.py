@@ -18,6 +18,12 @@ def describe(scenario: Scenario) -> list[str]:
     lines = [
         f"{scenario.name}: {n_inhabited} of {geometry.n_sat} satellites inhabited, {n_ground} ground stations"
     ]
+    links = scenario.links
+    platform = "" if links.platform == "none" else f" ({links.platform})"
+    lines.append(
+        f"{links.pattern}: {links.lasers_per_satellite} laser terminals per satellite{platform} of "
+        f"{links.laser_rate_bps / 1e9:g} Gbit/s, acquisition {links.acquisition_min_s:g}-{links.acquisition_max_s:g} s"
+    )
     lines.append(f"at {geometry.start:%Y-%m-%dT%H:%M:%SZ}: {lasers} lasers, {ground} ground links")
     notes = (*geometry.notes, epoch_age_note(geometry.constellation, RealClock().utc()))
     return lines + [f"note: {text}" for text in notes if text is not None]

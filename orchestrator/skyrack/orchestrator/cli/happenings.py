@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 # What `skyrack up` shows as it happens; the rest is in `skyrack logs`.
 _NEWS = {
     "node_signalled", "node_exited", "node_failed", "fabric_down", "fabric_up", "all_serving", "events_lost",
-    "plan_failed", "fabric_failed", "orchestrator_restarted", "broker_down", "broker_up",
+    "plan_failed", "fabric_failed", "orchestrator_restarted", "broker_down", "broker_up", "fault_began", "fault_ended",
 }  # fmt: skip
 _WARNINGS = {
     "node_exited", "node_dark", "fabric_down", "fabric_failed", "plan_failed", "orchestrator_restarted",
-    "broker_down",
+    "broker_down", "fault_began",
 }  # fmt: skip
 _SHOWN = {"seq", "run_s", "event", "node"}
 
@@ -68,6 +68,9 @@ def sentence(event: Mapping[str, Any]) -> str:
             return f"all {event.get('nodes')} nodes serve again"
         case "events_lost":
             return f"events are being lost: {event.get('error')}"
+        case "fault_began" | "fault_ended":
+            what = f"{event.get('kind')} on {_some(event.get('on', []))}"
+            return f"fault {event.get('fault')} {'begins' if event['event'] == 'fault_began' else 'ends'}: {what}"
         case "plan_failed":
             return f"no plan.jsonl: {event.get('error')}"
         case "orchestrator_restarted":
@@ -77,6 +80,11 @@ def sentence(event: Mapping[str, Any]) -> str:
         case other:
             fields = " ".join(f"{key}={value}" for key, value in event.items() if key not in _SHOWN)
             return f"{other} {node} {fields}".replace("  ", " ").strip()
+
+
+def _some(words: Sequence[str], most: int = 3) -> str:
+    listed = ", ".join(words[:most])
+    return listed if len(words) <= most else f"{listed} and {len(words) - most} more"
 
 
 def level(event: Mapping[str, Any]) -> str:

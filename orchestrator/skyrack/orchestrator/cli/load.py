@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -11,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from skyrack.orchestrator.cli.bulk import bulk
 from skyrack.orchestrator.cli.console import Format, Output, complain, note, print_json, shortened
 from skyrack.orchestrator.cli.contained import RESULTS
 from skyrack.orchestrator.cli.exits import BAD, FAILED, FINE, INCONCLUSIVE, INTERRUPTED, USAGE, Problem
+from skyrack.orchestrator.cli.fault_words import parse_fault
 from skyrack.orchestrator.cli.find import RunName, find_run, require_inhabited
 from skyrack.orchestrator.cli.times import parse_span_s
 
@@ -21,13 +22,15 @@ if TYPE_CHECKING:
     from skyrack.orchestrator.measure.echo_load import Fault, Progress
 
 _STATUS = {"ok": FINE, "bad": BAD, "inconclusive": INCONCLUSIVE}
-_FAULT = re.compile(r"kill:(?P<node>[^@]+)@(?P<at>.+)")
 
 app = typer.Typer(
     help="Run a workload generator on the run that is up; the verdict sets the exit status.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+
+
+app.command()(bulk)
 
 
 class Spacing(StrEnum):
@@ -81,7 +84,7 @@ def echo(
     fault: Annotated[
         list[str] | None,
         typer.Option(
-            help="What to break and when, from the start of the load: kill:NODE@20s. Several times.",
+            help="What to break and when, from the start of the load: kill:NODE@20s, latency:A-B:200ms@20s+30s. Several times.",
             show_default=False,
         ),
     ] = None,
@@ -165,16 +168,12 @@ def echo(
 def _fault(text: str, nodes: list[dict[str, Any]], duration_s: float) -> Fault:
     from skyrack.orchestrator.measure.echo_load import Fault
 
-    match = _FAULT.fullmatch(text.strip())
-    if match is None:
-        raise Problem(
-            f"--fault {text!r}: expected kill:NODE@TIME", hint="for instance kill:p3s07@20s", status=USAGE
-        )
-    require_inhabited(match["node"], nodes)
-    at_s = parse_span_s(match["at"])
-    if at_s >= duration_s:
+    timed = parse_fault(text, [node["name"] for node in nodes])
+    if timed.node:
+        require_inhabited(timed.node, nodes)
+    if timed.at_s >= duration_s:
         raise Problem(f"--fault {text!r}: the load ends after {duration_s:g} s", status=USAGE)
-    return Fault(at_s, match["node"])
+    return Fault(timed.at_s, text, timed.node, timed.entry)
 
 
 def _shown(run_dir: Path) -> Path:

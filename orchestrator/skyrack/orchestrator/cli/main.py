@@ -8,7 +8,20 @@ from typing import Any
 import typer
 from typer.main import get_command
 
-from skyrack.orchestrator.cli import down, load, path, ping, plan, render, run_in, scenario, show, up
+from skyrack.orchestrator.cli import (
+    coverage,
+    down,
+    fault,
+    load,
+    path,
+    ping,
+    plan,
+    render,
+    run_in,
+    scenario,
+    show,
+    up,
+)
 from skyrack.orchestrator.cli.guard import guarded
 
 ENVIRONMENT = "SKYRACK"
@@ -33,6 +46,7 @@ for verb, function in (
     ("schema", scenario.schema),
     ("plan", plan.plan),
     ("path", path.path),
+    ("coverage", coverage.coverage),
     ("up", up.up),
     ("down", down.down),
     ("status", show.status),
@@ -40,6 +54,7 @@ for verb, function in (
     ("ping", ping.ping),
     ("exec", run_in.execute),
     ("load", load.app),
+    ("fault", fault.app),
     ("render", render.app),
     ("version", show.version),
 ):

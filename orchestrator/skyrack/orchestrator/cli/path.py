@@ -1,4 +1,7 @@
-"""`skyrack path`: the computed way and round trip between two nodes, without starting anything."""
+"""`skyrack path`: the computed way between two nodes or the state of one link, and why there is none.
+
+Without a run it computes; with --run it asks a run what is in force there, beside what is ideal.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +30,11 @@ class PathFormat(StrEnum):
 
 
 def path(
-    a: Annotated[str, typer.Argument(help="From this node.")],
-    b: Annotated[str, typer.Argument(help="To this node.")],
+    a: Annotated[str | None, typer.Argument(help="From this node.", show_default=False)] = None,
+    b: Annotated[str | None, typer.Argument(help="To this node.", show_default=False)] = None,
+    link: Annotated[
+        str | None, typer.Option(help="Instead of a path: this link, as A-B.", show_default=False)
+    ] = None,
     scenario: Annotated[
         str | None,
         typer.Option("--scenario", "-s", help="A file or a preset. Default: as for up.", show_default=False),
@@ -39,14 +45,55 @@ def path(
     output: Annotated[
         PathFormat, typer.Option("--output", "-o", help="How to print the rows.")
     ] = PathFormat.TABLE,
+    run: Annotated[str | None, typer.Option("--run", help="Ask this run, now.", show_default=False)] = None,
 ) -> None:
     """Print the ideal round trip and path over time: the shortest way at each instant, propagation only."""
+    if (link is None) == (b is None) or (link is not None and a is not None):
+        raise Problem("expected two nodes, a and b, or --link A-B", status=USAGE)
+    if run is not None:
+        given = [
+            ("--at", at, "0"),
+            ("--for", span, "0"),
+            ("--step", step, "1"),
+            ("--scenario", scenario, None),
+        ]
+        if odd := [name for name, value, usual in given if value != usual]:
+            raise Problem(f"{odd[0]} does not go with --run, which is asked about now", status=USAGE)
+        if output is PathFormat.CSV:
+            raise Problem("-o csv does not go with --run", hint="-o json", status=USAGE)
+        from skyrack.orchestrator.cli.path_live import show_link, show_path
+
+        if link is not None:
+            show_link(run, link, json_wanted=output is PathFormat.JSON)
+        else:
+            assert a is not None
+            assert b is not None
+            show_path(run, a, b, json_wanted=output is PathFormat.JSON)
+        return
     from skyrack.orchestrator.cli.describe import geometry_of
     from skyrack.orchestrator.cli.find import require_name
     from skyrack.orchestrator.routing.ideal import ideal_path
     from skyrack.orchestrator.scenario import load_scenario
+    from skyrack.orchestrator.topology.explain import explain_no_path
 
     geometry = geometry_of(load_scenario(chosen(scenario)))
+    if link is not None:
+        if span != "0" or step != "1" or output is PathFormat.CSV:
+            raise Problem("--link tells of one instant: no --for, --step or -o csv", status=USAGE)
+        from skyrack.orchestrator.cli.path_link import link_ends, link_lines
+        from skyrack.orchestrator.topology.explain import explain_link, link_record
+
+        ends = link_ends(link, list(geometry.names))
+        t_s = _instant_s(at, geometry.start)
+        state = explain_link(geometry, geometry.index_of(ends[0]), geometry.index_of(ends[1]), t_s)
+        record = link_record(*ends, t_s, state)
+        if output is PathFormat.JSON:
+            print_json(record)
+        else:
+            print("\n".join(link_lines(record)))
+        return
+    assert a is not None
+    assert b is not None
     for name in (a, b):
         require_name(name, list(geometry.names))
     first_s, span_s, step_s = _instant_s(at, geometry.start), parse_span_s(span), parse_span_s(step)
@@ -71,7 +118,10 @@ def path(
                 [f"{t_s:g}" if t_s < 1e6 else t_s, "" if rtt_ms is None else f"{rtt_ms:.9f}", ">".join(names)]
             )
         else:
-            rows.append({"t_s": t_s, "rtt_ms": rtt_ms, "path": names})
+            row: dict[str, object] = {"t_s": t_s, "rtt_ms": rtt_ms, "path": names}
+            if found is None and (not rows or rows[-1]["path"]):  # an outage is explained where it begins
+                row["why"] = [reason.text for reason in explain_no_path(geometry, start, end, t_s)]
+            rows.append(row)
     if output is PathFormat.JSON:
         print_json({"a": a, "b": b, "start": geometry.start.isoformat(), "rows": rows})
     elif output is PathFormat.TABLE:
@@ -84,8 +134,12 @@ def path(
             for row in rows
         ]
         print_table(["T_S", "RTT_MS", "PATH"], cells)
-        if any(row["rtt_ms"] is None for row in rows):
-            note("- means no way at that instant: no satellite in sight of an end, or a partition")
+        if (first := next((row for row in rows if row["rtt_ms"] is None), None)) is not None:
+            reasons = first.get("why", [])
+            assert isinstance(reasons, list)
+            note(f"- means no way at that instant; at {first['t_s']:g} s because")
+            for reason in reasons:
+                note(f"  {reason}")
 
 
 def _arrow(names: object) -> str:

@@ -42,4 +42,6 @@ def plan(
     print(file)
     counts = Counter(str(json.loads(line)["record"]) for line in lines[1:])
     told = ", ".join(f"{count:,} {kind}{'' if count == 1 else 's'}" for kind, count in sorted(counts.items()))
+    links = geometry.scenario.links
+    note(f"{geometry.n_sat:,} satellites with {links.lasers_per_satellite} laser terminals each")
     note(f"{told or 'nothing'} in {duration_s:g} s")

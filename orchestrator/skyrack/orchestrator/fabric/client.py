@@ -7,6 +7,7 @@ import json
 import mmap
 import os
 import socket
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,14 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skyrack.orchestrator.fabric import handover
-from skyrack.orchestrator.fabric.engine import DROPS
+from skyrack.orchestrator.fabric.engine import DROPS, NO_LINK
 from skyrack.orchestrator.fabric.histogram import LATENESS_BOUNDS_S
+from skyrack.orchestrator.fabric.route_slots import RouteSlots
 from skyrack.orchestrator.fabric.wire import (
     IDS_PER_MESSAGE,
     LINK_COUNTERS,
     MAX_MESSAGE_BYTES,
     NODE_COUNTERS,
-    ROUTE_SLOTS,
+    PARAMETERS,
+    PARAMETERS_PER_MESSAGE,
+    READ_PER_MESSAGE,
     SCALARS,
     SEGMENT_SLOTS,
     FabricConfig,
@@ -34,7 +38,7 @@ START_TIMEOUT_S = 15.0
 
 
 class FabricClient:
-    """One fabric, from its connection on. `on_event` receives what it reports ("lit", "dark")."""
+    """One fabric, from its connection on. `on_event` receives what it reports ("lit", "dark", "transfer")."""
 
     def __init__(self, config: FabricConfig, on_event: Callable[[dict[str, Any]], None]) -> None:
         self._config = config
@@ -43,13 +47,17 @@ class FabricClient:
         size = SharedArrays(config).size_bytes
         os.ftruncate(self._memory_fd, size)
         self.arrays = SharedArrays(config, mmap.mmap(self._memory_fd, size))
-        self._segment_slot = self._route_slot = 0
+        self.arrays["routes"][0] = NO_LINK
+        self._segment_slot = 0
+        self._route_slots = RouteSlots(len(config.names))
         self._segments: deque[tuple[float, int]] = deque(maxlen=SEGMENT_SLOTS - 1)  # begin and slot
         self._control: socket.socket | None = None
         loop = asyncio.get_running_loop()
         self._up: asyncio.Future[dict[str, Any]] = loop.create_future()
         self._ended: asyncio.Future[None] = loop.create_future()
         self._stats: asyncio.Future[None] | None = None
+        self._reading: dict[int, asyncio.Future[tuple[NDArray[np.float64], list[bool]]]] = {}
+        self._reads = 0
         self.pid = 0
         self.scheduler = ""
         self.scheduler_reason = ""
@@ -87,7 +95,7 @@ class FabricClient:
             self._control = None
         if not self._ended.done():
             self._ended.set_result(None)
-        for future in (self._up, self._stats):
+        for future in (self._up, self._stats, *self._reading.values()):
             if future is not None and not future.done():
                 future.set_exception(ConnectionError("the fabric has ended"))
                 future.exception()
@@ -96,6 +104,28 @@ class FabricClient:
         """From `at_s` on, the links `ids` are as `arrays` has them, with empty queues and zero counters."""
         for first in range(0, len(ids), IDS_PER_MESSAGE):
             self._send({"op": "links", "at": at_s, "ids": list(ids[first : first + IDS_PER_MESSAGE])})
+
+    def set_parameters(self, at_s: float, ids: Sequence[int]) -> None:
+        """From `at_s` on, the links `ids` have the rate, queue, loss and extra delay that `arrays` say at this moment.
+
+        All take effect at one instant. What is queued, counters and the sequence of losses go on. An `extra_s` adds to the
+        delay; -inf: the link is down.
+        """
+        numbers = np.asarray(ids, np.uint32)
+        values = np.stack([self.arrays[name][numbers] for name in PARAMETERS])
+        for first in range(0, len(numbers), PARAMETERS_PER_MESSAGE):
+            part = slice(first, first + PARAMETERS_PER_MESSAGE)
+            n, more = len(numbers[part]), first + PARAMETERS_PER_MESSAGE < len(numbers)
+            self._send(
+                {"op": "parameters", "at": at_s, "n": n, "more": more},
+                b"\0" + values[:, part].tobytes() + numbers[part].tobytes(),
+            )
+
+    def set_lit(self, at_s: float, nodes: Sequence[int], lit: bool) -> None:
+        """From `at_s` on, these nodes are dark, or lit again; an inhabited one is lit only while it is attached, too."""
+        for first in range(0, len(nodes), IDS_PER_MESSAGE):
+            part = [int(node) for node in nodes[first : first + IDS_PER_MESSAGE]]
+            self._send({"op": "lit", "at": at_s, "nodes": part, "lit": lit})
 
     def set_segment(
         self, at_s: float, delay_s: NDArray[np.float64], slope: NDArray[np.float64], slack_s: float
@@ -118,9 +148,79 @@ class FabricClient:
 
     def set_routes(self, at_s: float, table: NDArray[np.uint32]) -> None:
         """From `at_s` on, packets follow `table` (rows x nodes, link numbers)."""
-        self._route_slot = (self._route_slot + 1) % ROUTE_SLOTS
-        self.arrays["routes"][self._route_slot] = table.reshape(-1)
-        self._send({"op": "routes", "at": at_s, "slot": self._route_slot})
+        slot = self._route_slots.take(self._now_s())
+        self.arrays["routes"][slot] = table.reshape(-1)
+        self._route_slots.follow(at_s, slot)
+        self._send({"op": "routes", "at": at_s, "slot": slot})
+
+    def adopt_routes(self, at_s: NDArray[np.float64], table: NDArray[np.uint32]) -> None:
+        """From at_s[i] on, node i follows its column of `table` (rows x nodes); infinite: it stays with what it has.
+
+        The last order in time holds. When a `set_routes` that was told after this takes effect, what has not been adopted
+        by then never is. Raises RuntimeError when too many tables are in use at once.
+        """
+        now_s, routes = self._now_s(), self.arrays["routes"]
+        slot = self._route_slots.take(now_s)
+        columns = routes[slot].reshape(table.shape)
+        columns[:] = table
+        # Who stays follows a copy of its old column in the new table, so that the old slot becomes free.
+        staying, current = self._route_slots.staying(at_s), self._route_slots.current
+        for old in np.unique(current[staying]).tolist():
+            kept = staying & (current == old)
+            columns[:, kept] = routes[old].reshape(table.shape)[:, kept]
+        at_s = np.where(staying, now_s, at_s)
+        count = int(np.isfinite(at_s).sum())
+        order = np.argsort(at_s, kind="stable")[:count]
+        self.arrays["adopt_at"][slot, :count] = at_s[order]
+        self.arrays["adopt_node"][slot, :count] = order
+        self._route_slots.adopt(at_s, slot)
+        self._send({"op": "adopt", "slot": slot, "count": count})
+
+    def start_transfer(self, number: int, at_s: float, src: int, dst: int, size_bytes: int) -> None:
+        """From `at_s` on, send `size_bytes` that are accounted, not carried, from one node with a process to another.
+
+        `on_event` receives {"op": "transfer", "id": number, "at", "bytes", "lost", "state"} every 0.1 s of run time and at
+        the end: "bytes" had arrived by run time "at", "lost" were sent again; "state" is running, done or cancelled.
+        """
+        self._send({"op": "transfer", "id": number, "at": at_s, "src": src, "dst": dst, "bytes": size_bytes})
+
+    def cancel_transfer(self, number: int) -> None:
+        """End a transfer now; nothing happens where it has ended."""
+        self._send({"op": "cancel", "id": number})
+
+    async def read(
+        self, at_s: float, ids: Sequence[int], nodes: Sequence[int] = ()
+    ) -> tuple[NDArray[np.float64], list[bool]]:
+        """What the fabric itself has at `at_s`, after what it was told before this call for that instant.
+
+        Of the links `ids` their PARAMETERS (n, 4), NaN where it has no such link; of `nodes` whether they are lit.
+        Raises ConnectionError, TimeoutError.
+        """
+        parts, lit = [np.empty((0, len(PARAMETERS)))], []
+        for first in range(0, max(len(ids), 1), READ_PER_MESSAGE):
+            part = np.asarray(ids[first : first + READ_PER_MESSAGE], np.uint32)
+            values, lit_now = await self._read(at_s, part, nodes if first == 0 else ())
+            parts.append(values)
+            lit += lit_now
+        return np.concatenate(parts), lit
+
+    async def _read(
+        self, at_s: float, numbers: NDArray[np.uint32], nodes: Sequence[int]
+    ) -> tuple[NDArray[np.float64], list[bool]]:
+        if self._control is None:
+            raise ConnectionError("the fabric has ended")
+        self._reads += 1
+        read, future = self._reads, asyncio.get_running_loop().create_future()
+        self._reading[read] = future
+        try:
+            message = {"op": "read", "read": read, "at": at_s, "n": len(numbers), "nodes": list(nodes)}
+            self._send(message, b"\0" + numbers.tobytes())
+            answer: tuple[NDArray[np.float64], list[bool]] = await asyncio.wait_for(
+                future, STATS_TIMEOUT_S + max(0.0, at_s - self._now_s())
+            )
+            return answer
+        finally:
+            del self._reading[read]
 
     async def counters(self, *, links: bool = False) -> dict[str, Any]:
         """Cumulative counters since the process started, in seconds, bytes and packets.
@@ -157,17 +257,21 @@ class FabricClient:
             "busy_s": scalars["busy_s"],
             "wakeups": int(scalars["wakeups"]),
             "late_segments": int(scalars["late_segments"]),
+            "loops": int(scalars["loops"]),
             "nodes": dict(zip(NODE_COUNTERS, a["node_counters"].astype(int).tolist(), strict=True)),
         }
         if links:
             result["links"] = dict(zip(LINK_COUNTERS, a["link_counters"].tolist(), strict=True))
         return result
 
-    def _send(self, message: dict[str, Any]) -> None:
+    def _now_s(self) -> float:
+        return (time.monotonic_ns() - self._config.t0_monotonic_ns) / 1e9
+
+    def _send(self, message: dict[str, Any], packed: bytes = b"") -> None:
         if self._control is None:
             return
         try:
-            self._control.send(json.dumps(message).encode())
+            self._control.send(json.dumps(message).encode() + packed)
         except BlockingIOError:
             # It has not listened for a thousand messages: it hangs. A new one is told everything.
             self.close()
@@ -186,12 +290,18 @@ class FabricClient:
             if not data:
                 self.close()
                 return
-            message = json.loads(data)
+            text, _, packed = data.partition(b"\0")
+            message = json.loads(text)
             match message["op"]:
                 case "up" if not self._up.done():
                     self._up.set_result(message)
                 case "stats":
                     if self._stats is not None and not self._stats.done():
                         self._stats.set_result(None)
+                case "read":
+                    future = self._reading.get(message["read"])
+                    if future is not None and not future.done():
+                        values = np.frombuffer(packed, "f8").reshape(-1, len(PARAMETERS))
+                        future.set_result((values, message["lit"]))
                 case _:
                     self._on_event(message)

@@ -13,6 +13,7 @@ from typing import Any
 
 from skyrack.orchestrator.fabric import icmp
 from skyrack.orchestrator.fabric.link import Link
+from skyrack.orchestrator.fabric.quantum import Quantum
 from skyrack.orchestrator.fabric.train import VNET_BYTES, MalformedTrain, Train, split
 
 NO_LINK = 0xFFFFFFFF
@@ -20,6 +21,7 @@ CONTROL = -1
 DROPS = (
     "dark",
     "link_down",
+    "loop",
     "loss",
     "malformed",
     "no_address",
@@ -29,7 +31,6 @@ DROPS = (
     "ttl",
     "unread",
 )
-_HOP_LIMIT = 512
 
 
 class Engine:
@@ -42,7 +43,10 @@ class Engine:
         rows: per node, its row in the route table, -1 for nodes that have none (bare satellites).
 
     Route tables are flat, `row * n_nodes + node -> link`, NO_LINK where there is no way. Links come in pairs:
-    link ^ 1 is the opposite direction.
+    link ^ 1 is the opposite direction. `views[node]` is the table that a node follows: all the same one unless they
+    know different things. It is changed in place only.
+
+    `loops` counts how often a packet was sent back to the node it had just come from.
     """
 
     def __init__(self, n_nodes: int, base_address: int, endpoint: Sequence[int], rows: Sequence[int]) -> None:
@@ -52,20 +56,55 @@ class Engine:
         self.lit = bytearray(not inhabited for inhabited in endpoint)
         self.rows = [row * n_nodes if row >= 0 else -1 for row in rows]
         self.links: list[Link] = []
-        self.routes: Any = [NO_LINK] * (n_nodes * (max(rows, default=-1) + 1))
+        self.views: list[Any] = [[NO_LINK] * (n_nodes * (max(rows, default=-1) + 1))] * n_nodes
         self.delay_s: Any = []
         self.slope: Any = []
         self.segment_start_s = 0.0
+        self._extra_s: dict[int, float] = {}  # where it is not 0
+        self._orbit_s: dict[int, float] = {}  # what delay_s said there
         self.hops: list[tuple[float, int, int, Any]] = []
         self.deliveries: list[tuple[float, int, int, Train]] = []
         self.sequence = 0
         self.drops = dict.fromkeys(DROPS, 0)
+        self.loops = 0
         self._tokens: dict[tuple[int, bool], tuple[float, float]] = {}
 
     def at(self, time_s: float, action: Callable[[float], None]) -> None:
         """Run `action(time_s)` in its place among the packets: the way segments, routes and faults take effect."""
         self.sequence += 1
         heappush(self.hops, (time_s, self.sequence, CONTROL, action))
+
+    def begin_segment(self, at_s: float, delay_s: Any, slope: Any) -> None:
+        """From `at_s` on, link i's delay is delay_s[i] + slope[i] * (t - at_s) and what `set_extra` says; negative: dark.
+
+        `delay_s` is written to, so that nothing is added per packet.
+        """
+        self.delay_s, self.slope, self.segment_start_s = delay_s, slope, at_s
+        for number, extra_s in self._extra_s.items():
+            self._orbit_s[number] = delay_s[number]
+            if delay_s[number] >= 0.0:
+                delay_s[number] += extra_s
+
+    def set_extra(self, number: int, extra_s: float) -> None:
+        """Add `extra_s` to a link's delay from now on, in this segment and later ones; -inf: the link is down."""
+        if number in self._extra_s and number < len(self.delay_s):
+            self.delay_s[number] = self._orbit_s[number]
+        self._extra_s.pop(number, None)
+        self._orbit_s.pop(number, None)
+        if extra_s:
+            self._extra_s[number] = extra_s
+            if number < len(self.delay_s):
+                self._orbit_s[number] = self.delay_s[number]
+                if self.delay_s[number] >= 0.0:
+                    self.delay_s[number] += extra_s
+
+    def extra_s(self, number: int) -> float:
+        """What `set_extra` said of a link, 0 where nothing."""
+        return self._extra_s.get(number, 0.0)
+
+    def follow(self, table: Any) -> None:
+        """Let every node follow `table` from now on."""
+        self.views[:] = [table] * self.n_nodes
 
     def ingress(self, now_s: float, node: int, data: bytes) -> Train | None:
         """A packet (virtio header first) that `node`'s kernel sent, read at `now_s`; None where it is no packet."""
@@ -94,6 +133,11 @@ class Engine:
         heappush(self.hops, (now_s, self.sequence, node, train))
         return train
 
+    def enter(self, t: float, node: int, quantum: Quantum) -> None:
+        """A quantum of a declared transfer begins its way at `t`."""
+        self.sequence += 1
+        heappush(self.hops, (t, self.sequence, node, quantum))
+
     def next_due_s(self) -> tuple[float, float]:
         """Times of the next hop and of the next delivery, infinite where there is none."""
         return self.hops[0][0] if self.hops else inf, self.deliveries[0][0] if self.deliveries else inf
@@ -102,7 +146,7 @@ class Engine:
         """Carry out every event up to `now_s`, in the order of their times."""
         hops, deliveries = self.hops, self.deliveries
         links, lit, endpoint = self.links, self.lit, self.endpoint
-        routes, delay, slope, origin = self.routes, self.delay_s, self.slope, self.segment_start_s
+        views, delay, slope, origin = self.views, self.delay_s, self.slope, self.segment_start_s
         sequence = self.sequence
         while hops and hops[0][0] <= now_s:
             # The event stays at the top of the heap until its successor replaces it: one sift instead of two.
@@ -112,15 +156,17 @@ class Engine:
                 self.sequence = sequence
                 train(t)
                 sequence = self.sequence
-                routes, delay, slope, origin = self.routes, self.delay_s, self.slope, self.segment_start_s
+                delay, slope, origin = self.delay_s, self.slope, self.segment_start_s
                 continue
             if not lit[node]:
                 heappop(hops)
-                self.drops["dark"] += train.segments
+                self.sequence = sequence
+                self._drop(t, train, "dark")
+                sequence = self.sequence
                 continue
             ttl = train.ttl = train.ttl - 1
             row = train.row
-            number = routes[row + node] if row >= 0 else self._link_to_bare(node, train)
+            number = views[node][row + node] if row >= 0 else self._link_to_bare(node, train)
             if number == NO_LINK or ttl <= 0:
                 heappop(hops)
                 self.sequence = sequence
@@ -130,7 +176,9 @@ class Engine:
             d = delay[number]
             if d < 0.0:
                 heappop(hops)
-                self.drops["link_down"] += train.segments
+                self.sequence = sequence
+                self._drop(t, train, "link_down")
+                sequence = self.sequence
                 continue
             link = links[number]
             free = link.free_at if not link.tails else link.yield_to_tails(t)
@@ -138,16 +186,18 @@ class Engine:
             n = train.segments
             s_per_byte = link.s_per_byte
             if n == 1:
-                if free > t:
+                if free <= t:
+                    link.busy_since = t
+                    link.busy_bytes = wire
+                    link.free_at = end = t + wire * s_per_byte
+                else:
                     if free - t > link.queue_s:
                         heappop(hops)
                         link.dropped_queue += 1
                         continue
                     link.busy_bytes = busy = link.busy_bytes + wire
                     link.free_at = end = link.busy_since + busy * s_per_byte
-                else:
-                    link.busy_since, link.busy_bytes = t, wire
-                    link.free_at = end = t + wire * s_per_byte
+                    link.wait_s += free - t
                 if link.loss_ratio and link.loses_next():
                     heappop(hops)
                     link.dropped_loss += 1
@@ -173,6 +223,8 @@ class Engine:
                     continue
                 link.gap -= n if link.loss_ratio else 0
                 link.busy_since, link.busy_bytes, link.free_at = busy_since, busy, end
+                if free > t:
+                    link.wait_s += (free - t) * n
                 if out > end:
                     link.keep_tail(train.tail, out)
                 first = start + train.segment * s_per_byte
@@ -180,21 +232,25 @@ class Engine:
                 train.tail = tail = out + d + slope[number] * (out - origin)
             link.packets += n
             link.bytes += wire
-            if free > t:
-                link.wait_s += (free - t) * n
-            node = link.dst
             sequence += 1
-            if node == train.dst and endpoint[node]:
+            onward = link.dst
+            if onward == train.dst and endpoint[onward]:
                 heappop(hops)
-                heappush(deliveries, (tail, sequence, node, train))
-            else:
-                heapreplace(hops, (head, sequence, node, train))
+                heappush(deliveries, (tail, sequence, onward, train))
+                continue
+            if onward == train.came_from:
+                self._sent_back(train)
+            train.came_from = node
+            heapreplace(hops, (head, sequence, onward, train))
         self.sequence = sequence
 
     def _carry_segments(
         self, t: float, train: Train, link: Link, delay_s: float, slope: float, origin: float
     ) -> None:
         """The same link, segment by segment: taken when some of a train's segments are dropped or lost."""
+        if isinstance(train, Quantum):
+            self._carry_quantum(t, train, link, delay_s, slope, origin)
+            return
         n = train.segments
         step = (train.tail - t) / (n - 1)
         runs: list[tuple[int, int, float, float]] = []  # first, stop, head, tail
@@ -226,15 +282,68 @@ class Engine:
         for first, stop, head, tail in runs:
             part = split(train, first, stop)
             part.tail = tail
+            part.came_from, part.looped = train.came_from, train.looped
+            if link.dst == part.came_from:
+                self._sent_back(part)
+            part.came_from = link.src
             self.sequence += 1
             if link.dst == part.dst and self.endpoint[link.dst]:
                 heappush(self.deliveries, (tail, self.sequence, link.dst, part))
             else:
                 heappush(self.hops, (head, self.sequence, link.dst, part))
 
+    def _carry_quantum(
+        self, t: float, quantum: Quantum, link: Link, delay_s: float, slope: float, origin: float
+    ) -> None:
+        """The same for a quantum: a full queue takes nothing of it, and lost segments leave it shorter."""
+        n, wire, free = quantum.segments, quantum.wire, link.free_at
+        busy_since, busy = (link.busy_since, link.busy_bytes + wire) if free > t else (t, wire)
+        end = busy_since + busy * link.s_per_byte
+        start = max(free, t)
+        last = quantum.last * link.s_per_byte
+        out = max(end, quantum.tail + last)
+        if start - t > link.queue_s or out - last - quantum.tail > link.queue_s:
+            link.dropped_queue += n
+            quantum.sender.dropped(t, wire, queue_full=True)
+            return
+        lost = link.losses_among(n)
+        left = max(0, wire - lost * quantum.segment) if lost < n else 0
+        link.busy_since, link.busy_bytes, link.free_at = busy_since, busy, end
+        link.wait_s += (start - t) * n
+        if out > end:
+            link.keep_tail(quantum.tail, out)
+        link.dropped_loss += lost
+        link.packets += n - lost
+        link.bytes += left
+        if left < wire:
+            quantum.sender.dropped(t, wire - left, queue_full=False)
+        if left:
+            first = start + quantum.segment * link.s_per_byte
+            quantum.tail = out + delay_s + slope * (out - origin)
+            quantum.resize(left)
+            if link.dst == quantum.came_from:
+                self._sent_back(quantum)
+            quantum.came_from = link.src
+            self.enter(first + delay_s + slope * (first - origin), link.dst, quantum)
+
+    def _drop(self, t: float, train: Train, cause: str) -> None:
+        self.drops[cause] += train.segments
+        if isinstance(train, Quantum):
+            train.sender.dropped(t, train.wire, queue_full=False)
+
+    def _sent_back(self, train: Train) -> None:
+        """Count a train that turns round: the two nodes know different things."""
+        self.loops += train.segments
+        train.looped = True
+
     def _ends_here(self, t: float, node: int, train: Train) -> None:
         """A train that goes no further: at its bare destination, out of hops, or without a route."""
-        if node == train.dst and self.endpoint[node]:
+        if isinstance(train, Quantum):
+            if node == train.end:
+                train.sender.arrived(train.tail, train.wire)
+            else:
+                self._drop(t, train, "no_route" if train.ttl > 0 else "loop" if train.looped else "ttl")
+        elif node == train.dst and self.endpoint[node]:
             self.sequence += 1
             # The node's own kernel routes its address to lo; only a guest that bypasses it sends to itself here.
             heappush(self.deliveries, (t, self.sequence, node, train))
@@ -244,7 +353,7 @@ class Engine:
             else:
                 self._refuse(t, node, train.data, icmp.UNREACHABLE, icmp.PORT)
         elif train.ttl <= 0:
-            self.drops["ttl"] += train.segments
+            self.drops["loop" if train.looped else "ttl"] += train.segments
             self._refuse(t, node, train.data, icmp.TIME_EXCEEDED, 0)
         else:
             self.drops["no_route"] += train.segments
@@ -296,14 +405,19 @@ class Engine:
         return number if number != NO_LINK and self.links[number].src == node else NO_LINK
 
     def _path_to_bare(self, source: int, dst: int) -> dict[int, int]:
-        """The way from an endpoint to a bare satellite: its own tree, backwards (links are symmetric); empty if none."""
-        row = self.rows[source]
+        """The way from an endpoint to a bare satellite: its own tree, backwards (links are symmetric); empty if none.
+
+        All by the table that the endpoint itself follows, whatever the nodes on the way know.
+        """
+        row, table = self.rows[source], self.views[source]
         path: dict[int, int] = {}
         node = dst
-        while node != source and row >= 0 and len(path) < _HOP_LIMIT:
-            number = self.routes[row + node]
+        while node != source and row >= 0:
+            number = table[row + node]
             if number == NO_LINK:
                 return {}
             node = self.links[number].dst
+            if node in path:  # a table of several trees
+                return {}
             path[node] = number ^ 1
         return path if node == source else {}

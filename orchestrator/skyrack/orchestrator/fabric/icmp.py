@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from skyrack.orchestrator.fabric.train import VNET_BYTES, checksum, fold
+from skyrack.orchestrator.fabric.train import TCP, VNET_BYTES, checksum, fold
 
 ICMP = 1
 ECHO_REPLY, UNREACHABLE, ECHO, TIME_EXCEEDED = 0, 3, 8, 11
@@ -33,6 +33,15 @@ def echo_reply(data: bytes) -> bytes | None:
     return _datagram(
         data[VNET_BYTES + 16 : VNET_BYTES + 20], data[VNET_BYTES + 12 : VNET_BYTES + 16], body, fragment
     )
+
+
+def may_be_answer(data: bytes) -> bool:
+    """Whether a kernel can have sent this by itself on receiving something: ICMP that asks for nothing, or TCP."""
+    protocol = data[VNET_BYTES + 9 : VNET_BYTES + 10]
+    if protocol == bytes([ICMP]):
+        kind = VNET_BYTES + (data[VNET_BYTES] & 15) * 4
+        return data[kind : kind + 1] != bytes([ECHO])
+    return protocol == bytes([TCP])
 
 
 def error(data: bytes, source: int, kind: int, code: int) -> bytes | None:

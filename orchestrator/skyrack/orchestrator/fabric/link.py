@@ -21,6 +21,7 @@ import random
 
 # Orbital velocities stretch a train of 0.1 ms by less than this; no gap to be used.
 _STRETCH_S = 1e-8
+UNDRAWN = -1  # how many packets pass before the next lost one is not drawn yet
 
 
 class Link:
@@ -40,6 +41,7 @@ class Link:
         "queue_s",
         "rng",
         "s_per_byte",
+        "seed",
         "src",
         "tails",
         "wait_s",
@@ -58,16 +60,25 @@ class Link:
         self.dropped_queue = 0
         self.dropped_loss = 0
         self.wait_s = 0.0
-        self.rng = random.Random(f"{seed}/loss/{src}>{dst}") if loss_ratio > 0.0 else None
-        self.set_parameters(s_per_byte, queue_s, loss_ratio)
-
-    def set_parameters(self, s_per_byte: float, queue_s: float, loss_ratio: float) -> None:
-        """Change rate (seconds per real byte), queue depth (seconds of backlog) and loss (per packet) from now on."""
-        self.busy_until(self.free_at)
+        self.seed = seed
+        self.rng: random.Random | None = None
         self.s_per_byte = s_per_byte
         self.queue_s = queue_s
         self.loss_ratio = loss_ratio
-        self.gap = self.next_gap() if loss_ratio > 0.0 else 0
+        self.gap = UNDRAWN
+
+    def set_parameters(self, s_per_byte: float, queue_s: float, loss_ratio: float) -> None:
+        """Change rate (seconds per real byte), queue depth (seconds of backlog) and loss (per packet) from now on.
+
+        What is queued leaves as it would have, and the sequence of losses goes on.
+        """
+        if s_per_byte != self.s_per_byte:
+            self.busy_until(self.free_at)
+            self.s_per_byte = s_per_byte
+        self.queue_s = queue_s
+        if loss_ratio != self.loss_ratio:
+            self.loss_ratio = loss_ratio
+            self.gap = UNDRAWN
 
     def busy_until(self, free_at: float) -> None:
         """Let the transmitter be free at `free_at`; bytes count anew from there."""
@@ -91,7 +102,8 @@ class Link:
 
     def next_gap(self) -> int:
         """Packets that pass before the next lost one: geometric, so the common case costs one comparison."""
-        assert self.rng is not None
+        if self.rng is None:  # seeding takes 10 us, and most links never carry a packet
+            self.rng = random.Random(f"{self.seed}/loss/{self.src}>{self.dst}")
         if self.loss_ratio >= 1.0:
             return 0
         return int(math.log(1.0 - self.rng.random()) / math.log1p(-self.loss_ratio))
@@ -101,5 +113,23 @@ class Link:
         if self.gap > 0:
             self.gap -= 1
             return False
+        if self.gap == UNDRAWN:
+            self.gap = self.next_gap()
+            return self.loses_next()
         self.gap = self.next_gap()
         return True
+
+    def losses_among(self, n: int) -> int:
+        """How many of the next `n` packets are lost; advances the sequence as `loses_next` does, by gaps."""
+        if not self.loss_ratio:
+            return 0
+        lost = passed = 0
+        while True:
+            if self.gap == UNDRAWN:
+                self.gap = self.next_gap()
+            if passed + self.gap >= n:
+                self.gap -= n - passed
+                return lost
+            passed += self.gap + 1
+            lost += 1
+            self.gap = self.next_gap()

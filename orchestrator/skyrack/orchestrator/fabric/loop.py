@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import select
 import socket
 import time
+from array import array
 from collections import deque
 from collections.abc import Iterator
 from functools import partial
@@ -22,15 +24,20 @@ from heapq import heappop
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from skyrack.orchestrator.fabric.adoption import Adoption
 from skyrack.orchestrator.fabric.closer import Closer
 from skyrack.orchestrator.fabric.door import PACE_S, Door
 from skyrack.orchestrator.fabric.engine import Engine
+from skyrack.orchestrator.fabric.icmp import may_be_answer
 from skyrack.orchestrator.fabric.link import Link
 from skyrack.orchestrator.fabric.tally import Tally
 from skyrack.orchestrator.fabric.timer import Timer
 from skyrack.orchestrator.fabric.train import VNET_BYTES, with_ttl
+from skyrack.orchestrator.fabric.transfers import Transfer
 from skyrack.orchestrator.fabric.tun import is_mesh_device
-from skyrack.orchestrator.fabric.wire import MAX_MESSAGE_BYTES, FabricConfig, SharedArrays
+from skyrack.orchestrator.fabric.wire import MAX_MESSAGE_BYTES, PARAMETERS, FabricConfig, SharedArrays
 from skyrack.v1 import attach, hand_out
 
 READ_BYTES = 65546  # virtio header and the largest IPv4 packet
@@ -76,6 +83,12 @@ class Loop:
         self._node_of: dict[int, int] = {}  # descriptor -> node
         self._attached: dict[int, tuple[socket.socket, int]] = {}  # attach socket's descriptor -> node
         self._undrained_since_s: dict[int, float] = {}
+        self._darkened = bytearray(n)  # by order, whether attached or not
+        self._parameters: list[
+            tuple[float, ...]
+        ] = []  # number and values, until the last message of an order
+        self._routes_told = self._told = 0  # newest order of routes in force; newest of all
+        self._transfers: dict[int, Transfer] = {}
         self._tally = Tally(n)
         self._hop_slack_s = 0.0  # how late a hop may be carried out without making any delivery late
         self._dump: Iterator[None] | None = None
@@ -212,14 +225,16 @@ class Loop:
     def _read_answer(self, descriptor: int, node: int, written_s: float) -> None:
         """What the node's kernel sent in the very system call that delivered to it: an echo reply, an acknowledgement.
 
-        It belongs to the instant of that delivery: the host's time in between is no part of the emulated network.
+        It belongs to the instant of that delivery: the host's time in between is no part of the emulated network. What no
+        kernel answers with was sent by a process meanwhile, and must not arrive faster than light.
         """
         try:
             data = os.read(descriptor, READ_BYTES)
         except OSError:  # nothing came back; a dead node is noticed where its socket ends
             return
-        self._tally.ingress_lag.observe(time.monotonic() - self._t0_s - written_s)
-        self._enter(written_s, node, data)
+        now_s = time.monotonic() - self._t0_s
+        self._tally.ingress_lag.observe(now_s - written_s)
+        self._enter(written_s if may_be_answer(data) else now_s, node, data)
 
     def _look(self, now_s: float) -> None:
         """See who is at the door; the next look is due PACE_S later, whoever knocks meanwhile."""
@@ -249,7 +264,7 @@ class Loop:
         self._node_of[tun] = index
         self._hold(connection, index)
         self._epoll.register(tun, select.EPOLLIN)
-        self.engine.lit[index] = 1
+        self.engine.lit[index] = not self._darkened[index]
         self._reply(connection, attach.Accepted(index))
         self._tell({"op": "lit", "node": index, "at": time.monotonic() - self._t0_s})
 
@@ -331,9 +346,9 @@ class Loop:
         self._door.close(CLOSING_S)
         self._closer.end(CLOSING_S)
 
-    def _tell(self, message: dict[str, Any]) -> None:
+    def _tell(self, message: dict[str, Any], packed: bytes = b"") -> None:
         """Tell the orchestrator; nothing is lost while it is too busy to listen."""
-        self._unsent.append(json.dumps(message).encode())
+        self._unsent.append(json.dumps(message).encode() + packed)
         self._send_unsent()
 
     def _send_unsent(self) -> None:
@@ -359,7 +374,8 @@ class Loop:
                 return False
             if not data:
                 return False
-            message = json.loads(data)
+            text, _, packed = data.partition(b"\0")
+            message = json.loads(text)
             match message["op"]:
                 case "links":
                     self.engine.at(message["at"], partial(self._set_links, message["ids"]))
@@ -368,12 +384,49 @@ class Loop:
                         message["at"], partial(self._set_segment, message["slot"], message["slack_s"])
                     )
                 case "routes":
-                    self.engine.at(message["at"], partial(self._set_routes, message["slot"]))
+                    self._told += 1
+                    self.engine.at(message["at"], partial(self._set_routes, message["slot"], self._told))
+                case "adopt":
+                    self._adopt(message["slot"], message["count"])
+                case "parameters":
+                    values = np.frombuffer(packed, "f8", len(PARAMETERS) * message["n"])
+                    numbers = np.frombuffer(packed, "u4", message["n"], values.nbytes).tolist()
+                    self._parameters += zip(
+                        numbers, *values.reshape(len(PARAMETERS), -1).tolist(), strict=True
+                    )
+                    if not message["more"]:
+                        self.engine.at(message["at"], partial(self._set_parameters, self._parameters))
+                        self._parameters = []
+                case "lit":
+                    self.engine.at(message["at"], partial(self._set_lit, message["nodes"], message["lit"]))
+                case "transfer":
+                    self._transfers[message["id"]] = Transfer(
+                        self.engine,
+                        message["id"],
+                        message["at"],
+                        message["src"],
+                        message["dst"],
+                        message["bytes"],
+                        self._tell_of_transfer,
+                    )
+                case "cancel":
+                    if (transfer := self._transfers.get(message["id"])) is not None:
+                        self.engine.at(self._now_s(), transfer.cancel)
+                case "read":
+                    numbers = np.frombuffer(packed, "u4", message["n"]).tolist()
+                    self.engine.at(
+                        message["at"], partial(self._read_back, message["read"], numbers, message["nodes"])
+                    )
                 case "stats":
                     with_links = bool(message["links"])
                     self._dump = self._tally.write(
                         self._arrays, self.engine, self._now_s, with_links=with_links
                     )
+
+    def _tell_of_transfer(self, message: dict[str, Any]) -> None:
+        if message["state"] != "running":
+            del self._transfers[message["id"]]
+        self._tell(message)
 
     def _now_s(self) -> float:
         return time.monotonic() - self._t0_s
@@ -396,16 +449,53 @@ class Loop:
             else:
                 assert number == len(links), "links are created in order"
                 links.append(link)
+            self.engine.set_extra(number, float(arrays["extra_s"][number]))
+
+    def _set_parameters(self, parameters: list[tuple[float, ...]], _: float) -> None:
+        links, set_extra = self.engine.links, self.engine.set_extra
+        for number, s_per_byte, queue_s, loss_ratio, extra_s in parameters:
+            links[int(number)].set_parameters(s_per_byte, queue_s, loss_ratio)
+            set_extra(int(number), extra_s)
+
+    def _read_back(self, read: int, numbers: list[int], nodes: list[int], _: float) -> None:
+        """Say what links and nodes are like at this instant."""
+        links, extra_s, lit = self.engine.links, self.engine.extra_s, self.engine.lit
+        values = array("d")
+        for number in numbers:
+            if number < len(links):
+                link = links[number]
+                values.extend((link.s_per_byte, link.queue_s, link.loss_ratio, extra_s(number)))
+            else:
+                values.extend([math.nan] * len(PARAMETERS))
+        answer = {"op": "read", "read": read, "lit": [bool(lit[node]) for node in nodes]}
+        self._tell(answer, b"\0" + values.tobytes())
+
+    def _set_lit(self, nodes: list[int], lit: bool, _: float) -> None:
+        for node in nodes:
+            self._darkened[node] = not lit
+            self.engine.lit[node] = lit and (self._config.rows[node] < 0 or self._tun[node] >= 0)
 
     def _set_segment(self, slot: int, slack_s: float, at_s: float) -> None:
         view = self._arrays["segments"][slot]
-        self.engine.delay_s, self.engine.slope = memoryview(view[0]), memoryview(view[1])
-        self.engine.segment_start_s = at_s
+        self.engine.begin_segment(at_s, memoryview(view[0]), memoryview(view[1]))
         self._hop_slack_s = slack_s
         self._tally.scalars["late_segments"] += time.monotonic() - self._t0_s - at_s > LATE_SEGMENT_S
 
-    def _set_routes(self, slot: int, _: float) -> None:
-        self.engine.routes = memoryview(self._arrays["routes"][slot])
+    def _set_routes(self, slot: int, told: int, _: float) -> None:
+        self._routes_told = max(told, self._routes_told)
+        self.engine.follow(memoryview(self._arrays["routes"][slot]))
+
+    def _adopt(self, slot: int, count: int) -> None:
+        self._told += 1
+        told, arrays = self._told, self._arrays
+        Adoption(
+            self.engine,
+            memoryview(arrays["routes"][slot]),
+            memoryview(arrays["adopt_at"][slot]),
+            memoryview(arrays["adopt_node"][slot]),
+            count,
+            lambda: self._routes_told > told,
+        )
 
     def _continue_dump(self) -> None:
         assert self._dump is not None

@@ -12,7 +12,7 @@ VNET_BYTES = 10
 GSO_TCPV4 = 1
 GSO_ECN = 0x80
 _VNET = struct.Struct("=BBHHHH")
-_TCP = 6
+TCP = 6
 _LEAST_MSS = (
     8  # bytes; the kernel goes down to 8 (TCP_MIN_GSO_SIZE), and a train must not become a million packets
 )
@@ -34,10 +34,12 @@ class Train:
     """
 
     __slots__ = (
+        "came_from",
         "data",
         "dst",
         "headers",
         "last",
+        "looped",
         "path",
         "row",
         "segment",
@@ -53,6 +55,8 @@ class Train:
         self.row = row  # offset of the destination's row in the route table; -1: follow `path`
         self.ttl = ttl
         self.tail = tail
+        self.came_from = -1  # the node before this one
+        self.looped = False  # whether it was ever sent back there
         self.path: dict[int, int] | None = (
             None  # node -> link, towards a bare satellite; chosen by its sender
         )
@@ -65,7 +69,7 @@ class Train:
             self.headers = headers = ihl + (data[VNET_BYTES + ihl + 12] >> 4) * 4
             mss = data[4] | data[5] << 8
             payload = size - headers
-            if data[19] != _TCP or headers < ihl + 20 or payload < 0 or mss < _LEAST_MSS:
+            if data[19] != TCP or headers < ihl + 20 or payload < 0 or mss < _LEAST_MSS:
                 raise MalformedTrain
             if payload > mss:
                 self.segments = n = -(-payload // mss)

@@ -1,18 +1,29 @@
 """What the orchestrator and the fabric share: one memory of packed arrays, and JSON messages that say when to look.
 
-    memory    links      src dst s_per_byte queue_s loss_ratio           one entry per directed link, pairs (2k, 2k+1)
+    memory    links      src dst s_per_byte queue_s loss_ratio extra_s   one entry per directed link, pairs (2k, 2k+1)
               segments   SEGMENT_SLOTS x { delay_s slope }               a link's delay over one interval, -1: dark
               routes     ROUTE_SLOTS x [row, node] -> link
+              adopt      ROUTE_SLOTS x { at node }                 who follows that table from when on, ascending
               counters   written by the fabric when asked
 
     orchestrator -> fabric   {"op": "serve"} + SCM_RIGHTS [configuration, memory]    first, once (handover.py)
                              {"op": "links", "at", "ids"}         (re)create these links from the memory
                              {"op": "segment", "at", "slot", "slack_s"}    from `at` on, delays, none below slack_s
+                             {"op": "parameters", "at", "n", "more"} NUL f8[4][n] u4[n]   values of the links u4; with
+                                                                  "more" they wait for the next message
                              {"op": "routes", "at", "slot"}
+                             {"op": "adopt", "slot", "count"}     so many nodes, one by one
+                             {"op": "lit", "at", "nodes", "lit"}
+                             {"op": "transfer", "id", "at", "src", "dst", "bytes"}     begin a declared transfer
+                             {"op": "cancel", "id"}               end it now
+                             {"op": "read", "read", "at", "n", "nodes"} NUL u4[n]    what links and nodes are like at `at`
                              {"op": "stats", "links": bool}
     fabric -> orchestrator   {"op": "up"} {"op": "lit"|"dark", "node", "at"} {"op": "stats"}
+                             {"op": "read", "read", "lit"} NUL f8[n][4]   the answer; NaN: there is no such link
+                             {"op": "transfer", "id", "at", "bytes", "lost", "state"}
 
-A slot is reused only after SLOTS - 1 newer ones, so the fabric swaps references and copies nothing.
+A slot is reused only when no node follows it any more (route_slots.py) or after SLOTS - 1 newer segments, so the fabric swaps
+references and copies nothing. Parameters come in the message: what the memory says may be for another instant already.
 """
 
 from __future__ import annotations
@@ -25,12 +36,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 SEGMENT_SLOTS = 16
-ROUTE_SLOTS = 16
+ROUTE_SLOTS = 32  # epochs announced ahead, and views that are being adopted
 MAX_MESSAGE_BYTES = 65536
 IDS_PER_MESSAGE = 4096
+PARAMETERS = ("s_per_byte", "queue_s", "loss_ratio", "extra_s")
+PARAMETERS_PER_MESSAGE = 1500
+READ_PER_MESSAGE = 256  # 0.1 ms of the loop
 SCALARS = (
     "ingress_packets", "ingress_bytes", "delivered_packets", "delivered_bytes", "busy_s", "wakeups", "late_segments",
-    "written_at_s", "max_lateness_s", "sum_lateness_s", "max_ingress_lag_s", "sum_ingress_lag_s",
+    "written_at_s", "max_lateness_s", "sum_lateness_s", "max_ingress_lag_s", "sum_ingress_lag_s", "loops",
 )  # fmt: skip
 LINK_COUNTERS = ("packets", "bytes", "dropped_queue", "dropped_loss", "wait_s")
 NODE_COUNTERS = ("tx_packets", "tx_bytes", "rx_packets", "rx_bytes")
@@ -70,6 +84,7 @@ class SharedArrays:
             ("s_per_byte", "f8", (m,)),
             ("queue_s", "f8", (m,)),
             ("loss_ratio", "f8", (m,)),
+            ("extra_s", "f8", (m,)),
             ("segments", "f8", (SEGMENT_SLOTS, 2, m)),
             ("scalars", "f8", (len(SCALARS),)),
             ("drops", "f8", (config.n_drops,)),
@@ -77,9 +92,11 @@ class SharedArrays:
             ("ingress_lag", "f8", (config.n_buckets,)),
             ("link_counters", "f8", (len(LINK_COUNTERS), m)),
             ("node_counters", "f8", (len(NODE_COUNTERS), len(config.names))),
+            ("adopt_at", "f8", (ROUTE_SLOTS, len(config.names))),
             ("src", "u4", (m,)),
             ("dst", "u4", (m,)),
             ("routes", "u4", (ROUTE_SLOTS, cells)),
+            ("adopt_node", "u4", (ROUTE_SLOTS, len(config.names))),
         ]
         self._views: dict[str, NDArray[Any]] = {}
         offset = 0

@@ -84,6 +84,7 @@ def _conclude(
             "unsent_probes": recorder.unsent,
             "interrupted": run.interrupted,
         },
+        convergence=[event for event in recorder.events if event["event"] == "convergence"],
     )
     problems = list(recorder.errors)
     report = page(

@@ -14,7 +14,7 @@ from __future__ import annotations
 import selectors
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -98,7 +98,9 @@ class EchoRun:
         self._api = api
         self._mesh_dir = Path(status["mesh_dir"])
         self._workload = workload
-        self._faults = sorted(faults, key=lambda fault: fault.at_s)
+        self._kills = sorted((fault for fault in faults if fault.node), key=lambda fault: fault.at_s)
+        self._faults = [fault for fault in faults if not fault.node]
+        self._fault_ids: list[str] = []
         self._recorder = recorder
         self._progress = progress
         self._addresses = {node["name"]: node["address"] for node in status["nodes"]}
@@ -134,6 +136,8 @@ class EchoRun:
             self._wait_for_ready(generator, nodes, fabric)
             routes = self._routes()
             self.started_s = self._now_s() + LEAD_S
+            stack.callback(self._end_faults)
+            self._enter_faults()
             prober.start(self._plan(routes), self._t0_ns)
             generator.tell(f"start {self.started_s!r}")
             self._measure(generator, prober, nodes, fabric)
@@ -218,7 +222,7 @@ class EchoRun:
 
     def _measure(self, generator: LineChild, prober: ProbeProcess, nodes: Nodes, fabric: hold.Hold) -> None:
         """Until generator and prober have ended, or the user or the run has."""
-        faults = list(self._faults)
+        kills = list(self._kills)
         read, ask, talk, tell = _Every(1.0), _Every(ASK_EVERY_S), _Every(TALK_EVERY_S), _Every(1.0)
         limit_s = self.started_s + self._workload.duration_s + self._workload.timeout_s + GRACE_S
         while not self.interrupted and not (generator.ended and prober.child.ended):
@@ -230,8 +234,8 @@ class EchoRun:
             nodes.look(now_s)
             fabric.look(now_s)
             try:
-                while faults and now_s >= self.started_s + faults[0].at_s:
-                    self._trigger(faults.pop(0))
+                while kills and now_s >= self.started_s + kills[0].at_s:
+                    self._kill(kills.pop(0))
                 if read.due(now_s):
                     self._read_fabric(nodes)
                 if ask.due(now_s):
@@ -277,7 +281,32 @@ class EchoRun:
             self._recorder.probes(self._waiting, None)
             self._waiting.clear()
 
-    def _trigger(self, fault: Fault) -> None:
+    def _enter_faults(self) -> None:
+        """Tell the run what is to happen when: it is exact about it, whatever this loop is late with."""
+        if not self._faults:
+            return
+        now_s = self._now_s()
+        entries = [
+            {
+                **fault.entry,
+                "in_s": self.started_s + fault.at_s - now_s,
+                "cause": f"load: {fault.words}"[:200],
+            }
+            for fault in self._faults
+        ]
+        try:
+            answer = self._api.post("/v1/faults", {"faults": entries})
+        except ApiError as error:
+            raise LoadError(f"--fault: {error}") from error
+        self._fault_ids = [fault["id"] for fault in answer["faults"]]
+
+    def _end_faults(self) -> None:
+        """Leave nothing broken behind; most have ended by themselves."""
+        for fault_id in self._fault_ids:
+            with suppress(ApiError):
+                self._api.delete(f"/v1/faults/{fault_id}")
+
+    def _kill(self, fault: Fault) -> None:
         try:
             self._api.post(f"/v1/nodes/{fault.node}/kill", {"signal": int(signal.SIGKILL)})
             self._note = f"killed {fault.node}"

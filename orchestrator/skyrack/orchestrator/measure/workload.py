@@ -16,6 +16,9 @@ class Api(Protocol):
     def post(self, path: str, body: Any) -> Any:
         """POST JSON; the reply, decoded."""
 
+    def delete(self, path: str) -> Any:
+        """DELETE; the reply, decoded."""
+
 
 @dataclass(frozen=True, slots=True)
 class Workload:
@@ -38,10 +41,15 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Kill `node` with SIGKILL `at_s` seconds after the start of the workload."""
+    """What happens `at_s` seconds after the start of the workload, in the user's `words`.
+
+    `node` is killed with SIGKILL; where it is empty, `entry` is a fault as POST /v1/faults takes it.
+    """
 
     at_s: float
-    node: str
+    words: str
+    node: str = ""
+    entry: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ class Constellation:
     """Satellites in node order.
 
     `plane`, `slot` and `shell` (n,) are -1 where unknown; `grid_pairs` (m, 2) are the +Grid neighbours of all shells.
+    `layouts` are the grids of the designed shells.
     `epoch_jd` (n,): the instants the elements refer to. `notes`: what a user should know, one line each.
     """
 
@@ -47,6 +48,7 @@ class Constellation:
     plane: Indices
     slot: Indices
     grid_pairs: Indices
+    layouts: tuple[Layout, ...]
     epoch_jd: Floats
     from_files: bool
     notes: tuple[str, ...]
@@ -132,6 +134,7 @@ def build_constellation(scenario: Scenario) -> Constellation:
         plane=np.array([element.plane for element in elements], dtype=np.int32),
         slot=np.array([element.slot for element in elements], dtype=np.int32),
         grid_pairs=unique_pairs(np.concatenate(pairs)),
+        layouts=tuple(layouts),
         epoch_jd=np.array([e.satrec.jdsatepoch + e.satrec.jdsatepochF for e in elements]),
         from_files=bool(read),
         notes=tuple(notes),

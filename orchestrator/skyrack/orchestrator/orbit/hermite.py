@@ -38,6 +38,22 @@ def interpolate_km(
     return position
 
 
+def slope_km_s(
+    before_km: Floats,
+    v_before_km_s: Floats,
+    after_km: Floats,
+    v_after_km_s: Floats,
+    fraction: float,
+    step_s: float,
+) -> Floats:
+    """Velocities (n, 3) at `fraction` (0..1): the derivative of `interpolate_km`."""
+    s, s2 = fraction, fraction * fraction
+    velocity = (after_km - before_km) * (6.0 * (s - s2) / step_s)
+    velocity += v_before_km_s * (3.0 * s2 - 4.0 * s + 1.0)
+    velocity += v_after_km_s * (3.0 * s2 - 2.0 * s)
+    return velocity
+
+
 def velocity_km_s(m2: Floats, m1: Floats, p1: Floats, p2: Floats, step_s: float) -> Floats:
     """Velocity at a knot from the positions two and one steps before and after it; fourth-order central difference.
 
@@ -74,6 +90,15 @@ class KnotRing:
             before, after = self._position(index), self._position(index + 1)
             v_before, v_after = self._velocity(index), self._velocity(index + 1)
         return interpolate_km(before, v_before, after, v_after, fraction, KNOT_STEP_S)
+
+    def velocities_km_s(self, t_s: float) -> Floats:
+        """Velocities (n, 3) at `t_s` seconds."""
+        index = int(t_s // KNOT_STEP_S)
+        fraction = t_s / KNOT_STEP_S - index
+        with self._lock:
+            before, after = self._position(index), self._position(index + 1)
+            v_before, v_after = self._velocity(index), self._velocity(index + 1)
+        return slope_km_s(before, v_before, after, v_after, fraction, KNOT_STEP_S)
 
     def _position(self, index: int) -> Floats:
         return _latest(self._positions, index, lambda: self._position_at(index * KNOT_STEP_S), self._capacity)

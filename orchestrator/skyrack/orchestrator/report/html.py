@@ -12,7 +12,7 @@ from typing import Any
 from skyrack.orchestrator.measure.fidelity import Sample
 from skyrack.orchestrator.measure.host import QuietTimes, Window
 from skyrack.orchestrator.measure.operations import Operation
-from skyrack.orchestrator.report import charts
+from skyrack.orchestrator.report import charts, convergence
 from skyrack.orchestrator.report.words import duration, figure, is_on_measurement
 
 _MOST_EVENTS = 60
@@ -22,6 +22,10 @@ _SAYS = {
     "bad": "Something that was checked does not hold.",
     "inconclusive": "The run cannot be trusted to say. The reasons are below; run it again on a quieter machine.",
 }
+_CONVERGENCE = (
+    "Unplanned changes: who is beside one notices first, the news floods, and each node changes its routes when it "
+    "has heard. Packets are those that the whole mesh dropped, or sent back, until the last had heard."
+)
 _WORDS: dict[bool | None, tuple[str, str]] = {
     True: ("good", "ok"),
     False: ("bad", "bad"),
@@ -64,6 +68,9 @@ def page(p: Page) -> str:
             _fidelity_text(result),
         ),
         _section("Host", charts.host_strip(windows, start_s), _host_text(result)),
+        _section("Convergence", _convergence(result["convergence"], start_s), _CONVERGENCE)
+        if result["convergence"]
+        else "",
         _section("Events", _events(p.events, start_s)),
         _section("Errors", _errors(p.failures)) if p.failures else "",
         _section("What was run", _summary(p.status, run)),
@@ -140,12 +147,18 @@ def _checks(checks: Iterable[Mapping[str, Any]], verdict: str) -> str:
     return _table(("", "check", "value", "limit"), rows)
 
 
+def _convergence(changes: Iterable[Mapping[str, Any]], start_s: float) -> str:
+    return _table(
+        convergence.HEAD, [tuple(map(escape, convergence.row(change, start_s))) for change in changes]
+    )
+
+
 def _events(events: Sequence[Mapping[str, Any]], start_s: float) -> str:
     if not events:
         return "<p>Nothing happened to the run meanwhile.</p>"
     rows = []
     for event in events[:_MOST_EVENTS]:
-        rest = {k: v for k, v in event.items() if k not in ("seq", "run_s", "event", "node")}
+        rest = {k: v for k, v in event.items() if k not in ("seq", "run_s", "event", "node", "pairs")}
         detail = ", ".join(f"{key} {value}" for key, value in rest.items())
         rows.append(
             (
@@ -205,7 +218,7 @@ def _summary(status: Mapping[str, Any], run: Mapping[str, Any]) -> str:
     inhabited = sum(bool(node["inhabited"]) for node in nodes if node["kind"] == "satellite")
     workload = run["workload"]
     pairs = [f"{a} > {b}" for a, b in workload["pairs"]]
-    faults = ", ".join(f"kill {fault['node']} at {fault['at_s']:g} s" for fault in run["faults"]) or "none"
+    faults = ", ".join(fault["words"] for fault in run["faults"]) or "none"
     rows = [
         ("scenario", run["name"]),
         ("orbit start", run["start"]),

@@ -24,8 +24,12 @@ def build(
     host: HostSummary,
     fabric: FabricFigures,
     run: Mapping[str, Any],
+    convergence: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """The result as JSON values. `run` says what was run: scenario, times, workload, faults."""
+    """The result as JSON values. `run` says what was run: scenario, times, workload, faults.
+
+    `convergence`: the events of that name meanwhile.
+    """
     figures = asdict(fidelity)
     return {
         "verdict": decision.verdict.value,
@@ -37,6 +41,7 @@ def build(
         "probes": {name: value for name, value in figures.items() if name not in _PUBLISHED},
         "host": asdict(host),
         "fabric": {**asdict(fabric), "ordered_drops": fabric.ordered_drops},
+        "convergence": [dict(event) for event in convergence],
         "run": dict(run),
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from skyrack.orchestrator.report.words import duration, figure, is_on_measurement
@@ -27,6 +27,8 @@ def render(result: Mapping[str, Any], *, colour: bool = False) -> str:
     ops = result["ops"]
     total = sum(ops.values())
     lines.append((True if ops["ok"] else None, "operations", _operations(ops, total, result["latency_s"])))
+    if result["convergence"]:
+        lines.append((True, "convergence", _convergence(result["convergence"])))
     width = max(len(name) for _, name, _ in lines)
     text = [f"{_mark(ok, colour)} {name:<{width}}   {value}" for ok, name, value in lines]
     verdict = result["verdict"]
@@ -53,6 +55,14 @@ def _operations(ops: Mapping[str, int], total: int, latency_s: Mapping[str, floa
     if latency_s["p50"] is not None and latency_s["p99"] is not None:
         text += f", p50 {duration(latency_s['p50'])}, p99 {duration(latency_s['p99'])}"
     return text
+
+
+def _convergence(changes: Sequence[Mapping[str, Any]]) -> str:
+    informed_s = [change["last_informed_after_s"] or 0.0 for change in changes]
+    cut = sum(change["pairs"]["interrupted"] for change in changes)
+    plural = "" if len(changes) == 1 else "s"
+    text = f"{len(changes)} unplanned change{plural}, everybody informed within {duration(max(informed_s))}"
+    return f"{text}, {cut} interruption{'' if cut == 1 else 's'} of a pair"
 
 
 def _mark(ok: bool | None, colour: bool) -> str:

@@ -6,8 +6,9 @@
 
 A probe is walked hop by hop on its own clock. The route is the one in force when it reaches each node; the distance is
 that of the two nodes, by SGP4, at the orbit instant at which it leaves; the reply does the same from the instant the
-probe arrives. No queueing, no processing. Nothing is shared with the fabric but the epochs: no linear segments, no
-interpolation between knots.
+probe arrives. Each node has the route of what it has heard by then; a fault of a link counts as it is when the probe comes
+to it. No queueing, no processing. Nothing is shared with the fabric but the epochs: no linear segments, no interpolation
+between knots.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skyrack.orchestrator.orbit.constants import SPEED_OF_LIGHT_KM_S
-from skyrack.orchestrator.routing.force_log import ForceLog, History
+from skyrack.orchestrator.routing.condition import Condition
+from skyrack.orchestrator.routing.force_log import ForceLog, History, Steps, Way
 from skyrack.orchestrator.routing.link_model import LinkModel
 from skyrack.orchestrator.routing.paths import path_of
 from skyrack.orchestrator.topology.epoch import Epoch
@@ -28,6 +30,7 @@ from skyrack.orchestrator.topology.geometry import Geometry
 
 Floats = NDArray[np.float64]
 
+_NO_STEPS = Steps(np.empty(0), ())
 # Default time to live inside the mesh; the longest path of a large constellation has some 74 hops.
 _MOST_HOPS = 255
 
@@ -96,6 +99,7 @@ class _Flight:
         self.paths: list[list[int]] = [[source] for _ in sent_s]
         self.reason: dict[int, str] = {}
         self.arrived = np.zeros(len(sent_s), dtype=np.bool_)
+        self._failed = np.zeros(len(sent_s), dtype=np.bool_)  # lost on a link that is down
 
     def fly(self, under_way: NDArray[np.bool_]) -> None:
         """Move the packets flagged (m,) until all have arrived or are lost."""
@@ -114,6 +118,7 @@ class _Flight:
             self._lose(moving[stuck], "no route in force")
             moving, onward = moving[~stuck], onward[~stuck]
             self._cross(moving, node, onward)
+            moving = moving[~self._failed[moving]]
         self._lose(moving, f"more than {_MOST_HOPS} hops")
         self._lose_in_fabric_gaps(under_way)
 
@@ -125,7 +130,7 @@ class _Flight:
                 [ways[probe].get(int(node[probe]), -1) for probe in moving.tolist()], dtype=np.int64
             )
         onward = np.full(len(moving), -1)
-        numbers = self._history.epoch_numbers(self.t_s[moving])
+        numbers = self._history.epoch_numbers(self.t_s[moving], node[moving])
         for number in np.unique(numbers[numbers >= 0]).tolist():
             epoch = self._history.epochs[number]
             row = epoch.row_of(self._destination)
@@ -135,22 +140,41 @@ class _Flight:
         return onward
 
     def _cross(self, moving: NDArray[np.int_], node: NDArray[np.int_], onward: NDArray[np.int_]) -> None:
-        geometry, model = self._geometry, self._model
         for here, there in np.unique(np.stack([node[moving], onward], axis=1), axis=0).tolist():
             group = moving[(node[moving] == here) & (onward == there)]
-            ground = here >= geometry.n_sat or there >= geometry.n_sat
-            self.t_s[group] += self._size_bytes[group] * model.serialisation_s_per_byte(ground=ground)
-            if not model.zero_delay:
-                ends_km = geometry.positions_of_km([here, there], geometry.scenario.speed * self.t_s[group])
-                self.t_s[group] += np.linalg.norm(ends_km[:, 0] - ends_km[:, 1], axis=1) / SPEED_OF_LIGHT_KM_S
+            came_s = self.t_s[group]
+            epochs = self._history.epoch_numbers(came_s, node[group])
+            steps = self._history.conditions.get((here, there), _NO_STEPS)
+            held = steps.numbers(came_s)
+            for epoch, number in np.unique(np.stack([epochs, held], axis=1), axis=0).tolist():
+                alike = group[(epochs == epoch) & (held == number)]
+                share = self._history.epochs[epoch].share_of(here, there)
+                self._cross_alike(alike, (here, there), share, steps.at(number))
             for probe in group.tolist():
                 self.paths[probe].append(there)
         node[moving] = onward
 
+    def _cross_alike(self, group: NDArray[np.int_], way: Way, share: float, condition: Condition) -> None:
+        """Packets that meet one direction of a link in one state."""
+        geometry, model = self._geometry, self._model
+        if condition.down:
+            self._failed[group] = True
+            ends = "-".join(geometry.names[node] for node in way)
+            self._lose(group, f"the link {ends} is down by a fault")
+            return
+        s_per_byte = model.serialisation_s_per_byte(
+            ground=max(way) >= geometry.n_sat, condition=condition, share=share
+        )
+        self.t_s[group] += self._size_bytes[group] * s_per_byte
+        if not model.zero_delay:
+            ends_km = geometry.positions_of_km(way, geometry.scenario.speed * self.t_s[group])
+            self.t_s[group] += np.linalg.norm(ends_km[:, 0] - ends_km[:, 1], axis=1) / SPEED_OF_LIGHT_KM_S
+        self.t_s[group] += condition.extra_s
+
     def _ways_to_bare(self, moving: NDArray[np.int_]) -> Mapping[int, Mapping[int, int]] | None:
         """Per packet its next hops by node, when the destination has no tree; None when it has."""
         history = self._history
-        numbers = history.epoch_numbers(self.t_s[moving])
+        numbers = history.epoch_numbers(self.t_s[moving], np.full(len(moving), self._source))
         bare = [n for n in np.unique(numbers[numbers >= 0]).tolist() if self._is_bare(history.epochs[n])]
         if not bare or self._source == self._destination:
             return None

@@ -3,6 +3,8 @@
 One record per fact, as JSON-able dictionaries in order of time; one scenario gives the same bytes every time.
 
     plan      what the plan is for: name, start, duration_s, seed, nodes, notes
+    acquisition  two satellites begin to point lasers at each other at t_s and have light at ready_s, if they are
+              still in sight then; until then there is no contact
     contact   a link in force from t0_s to t1_s (kind "laser" or "ground"), cut off at the plan's ends
     handover  from t_s on a station sends what is for `destinations` to satellite `to` instead of `from`
     route     from t_s on packets between a station and an inhabited node take `path` (null: none), `delay_ms` one way
@@ -28,7 +30,7 @@ from skyrack.orchestrator.topology.geometry import Geometry
 
 Record = dict[str, Any]
 
-_ORDER = {"plan": 0, "contact": 1, "handover": 2, "route": 3}
+_ORDER = {"plan": 0, "acquisition": 1, "contact": 2, "handover": 3, "route": 4}
 
 
 def plan_lines(geometry: Geometry, duration_s: float) -> Iterator[str]:
@@ -49,6 +51,7 @@ def plan_records(geometry: Geometry, duration_s: float) -> Iterator[Record]:
         records += routes.advance(t_s, epoch)
         t_s = epoch.t1_s
     records += contacts.close(duration_s)
+    records += _acquisitions(geometry, duration_s)
     yield from sorted(records, key=_sort_key)
 
 
@@ -78,6 +81,26 @@ def _header(geometry: Geometry, duration_s: float) -> Record:
         "inhabited": [names[node] for node in geometry.inhabited.tolist() if node < geometry.n_sat],
         "notes": list(geometry.notes),
     }
+
+
+def _acquisitions(geometry: Geometry, duration_s: float) -> Iterator[Record]:
+    """Those that begin before the plan's end; of earlier beginnings, those still under way at its start."""
+    clock, names = geometry.grid_clock, geometry.names
+    for number in range(clock.number_at(0.0), clock.number_at(duration_s) + 1):
+        t0_s = clock.boundary_s(number)
+        begun = geometry.acquisitions(max(t0_s, 0.0))
+        for (a, b), start_s, ready_s in zip(
+            begun.pairs.tolist(), begun.start_s.tolist(), begun.ready_s.tolist(), strict=True
+        ):
+            if start_s >= duration_s or ready_s <= 0.0 or (start_s < t0_s and number > clock.number_at(0.0)):
+                continue
+            yield {
+                "record": "acquisition",
+                "a": names[a],
+                "b": names[b],
+                "t_s": _seconds(start_s),
+                "ready_s": _seconds(ready_s),
+            }
 
 
 class _Contacts:

@@ -14,7 +14,9 @@ from skyrack.orchestrator.runtime.nodes import NodeBook
 from skyrack.orchestrator.runtime.places import Places
 from skyrack.orchestrator.runtime.roster import Roster
 from skyrack.orchestrator.scenario import Scenario
+from skyrack.orchestrator.topology.epoch import GROUND, LASER
 from skyrack.orchestrator.topology.geometry import Geometry
+from skyrack.orchestrator.topology.lit import lit_links
 
 
 class Answers:
@@ -48,7 +50,8 @@ class Answers:
 
     def status(self, state: str, http: str) -> dict[str, Any]:
         """The run as `skyrack status` shows it."""
-        fabric, epoch = self._feed.fabric, self._feed.epoch
+        fabric = self._feed.fabric
+        lit = lit_links(self._feed.epoch, self._feed.failures)
         start, run_s, places = self._geometry.start, self._clock.run_s(), self._places
         return {
             "run": self._run,
@@ -72,8 +75,8 @@ class Answers:
                 "scheduler_reason": fabric.scheduler_reason if fabric else "",
             },
             "links": {
-                "laser": int((epoch.kind == 0).sum()) if epoch is not None else 0,
-                "ground": int((epoch.kind == 1).sum()) if epoch is not None else 0,
+                "laser": int((lit.kind == LASER).sum()),
+                "ground": int((lit.kind == GROUND).sum()),
             },
             "bus": None if (way := self._broker.status()) is None else way | self._bus.counters(),
             "events_lost": self._events.lost,

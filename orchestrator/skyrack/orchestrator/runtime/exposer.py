@@ -14,16 +14,21 @@ from numpy.typing import NDArray
 from skyrack.orchestrator.api.scrape import scrape, scrape_all
 from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.metrics.fabric import fabric_families
+from skyrack.orchestrator.metrics.faults import fault_families
 from skyrack.orchestrator.metrics.links import LinkSample, link_families, link_samples
 from skyrack.orchestrator.metrics.run import RunFacts, run_families
+from skyrack.orchestrator.metrics.transfers import transfer_families
 from skyrack.orchestrator.metrics.workload import Workloads
 from skyrack.orchestrator.runtime.events import EventLog
+from skyrack.orchestrator.runtime.faults import Faults
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.handovers import HandoverWatch
 from skyrack.orchestrator.runtime.nodes import NodeBook
 from skyrack.orchestrator.runtime.roster import Roster
+from skyrack.orchestrator.runtime.transfers import Transfers
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.orchestrator.topology.epoch import GROUND, LASER
+from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.lit import Links, count_parts, lit_links
 from skyrack.v1.families import exposition
 
@@ -39,9 +44,11 @@ class Exposer:
         roster: Roster,
         book: NodeBook,
         feed: Feed,
+        faults: Faults,
         events: EventLog,
         clock: Clock,
         status: Callable[[], Awaitable[dict[str, Any]]],
+        transfers: Transfers,
     ) -> None:
         self._run = run
         self._scenario = scenario
@@ -49,8 +56,10 @@ class Exposer:
         self._roster = roster
         self._book = book
         self._feed = feed
+        self._faults = faults
         self._events = events
         self._status = status
+        self._transfers = transfers
         self._workloads = Workloads()
         stations = [i for i in roster.inhabited if roster.kind(i) in ("ground", "user")]
         self.handovers = HandoverWatch(roster.names, stations, feed.oracle.epoch_at, events, clock)
@@ -73,9 +82,14 @@ class Exposer:
         """Metrics of orchestrator, fabric and load. Delays are those at the `skyrack_run_seconds` of the same page."""
         status = await self._status()
         run_s: float = status["run_s"]
-        epoch, nodes = self._feed.oracle.epoch_at(run_s), self._book.by_name.values()
-        links = lit_links(epoch, [node.index for node in nodes if not node.attached])
-        found = [*run_families(status, self._facts(links)), *self._workloads.families()]
+        epoch = self._feed.oracle.epoch_at(run_s)
+        absent = frozenset(node.index for node in self._book.by_name.values() if not node.attached)
+        out = self._feed.failures
+        links = lit_links(epoch, Failures(out.nodes | absent, out.links))
+        faults = fault_families(self._faults.active(), self._faults.extra_s(), links, self._roster.names)
+        found = [*run_families(status, self._facts(links)), *faults, *self._workloads.families()]
+        found += self._feed.convergence.families()
+        found += transfer_families(self._transfers.totals)
         fabric = self._feed.fabric
         if fabric is not None:
             with contextlib.suppress(TimeoutError, ConnectionError):

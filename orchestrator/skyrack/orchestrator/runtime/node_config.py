@@ -55,6 +55,13 @@ def contained(config: dict[str, Any]) -> dict[str, Any]:
 
 def gso_max_bytes(links: Links, mtu: int) -> int:
     """The largest train the kernel may hand over: GSO_WINDOW_S of the slowest link; 0 (none) below two packets."""
-    slowest_bps = min(links.laser_rate_bps, links.ground_rate_bps) / links.byte_scale
+    slowest_bps = (
+        min(
+            links.laser_rate_bps,
+            links.uplink_rate_bps or links.ground_rate_bps,
+            links.downlink_rate_bps or links.ground_rate_bps,
+        )
+        / links.byte_scale
+    )
     size = int(min(MOST_GSO_BYTES, slowest_bps / 8 * GSO_WINDOW_S))
     return size if size >= 2 * mtu else 0

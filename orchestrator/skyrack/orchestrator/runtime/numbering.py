@@ -17,13 +17,11 @@ from skyrack.orchestrator.topology.epoch import Epoch
 
 @dataclass(frozen=True)
 class NumberedEpoch:
-    """Links and routes with numbers: `pairs[i]` numbers (links.a[i], links.b[i]); `fresh` are newly given pairs."""
+    """Links with numbers: `pairs[i]` numbers (links.a[i], links.b[i]); `fresh` are newly given pairs."""
 
     links: Epoch
-    epoch: Epoch
     pairs: NDArray[np.int64]
     fresh: list[int]
-    routes: NDArray[np.uint32]
 
 
 class LinkNumbering:
@@ -38,8 +36,8 @@ class LinkNumbering:
         """The pair's number, if it has one."""
         return self._number.get((a, b))
 
-    def number(self, links: Epoch, routed: Epoch) -> NumberedEpoch:
-        """Number the links of an epoch, and translate next hops (of the same epoch with some nodes left out)."""
+    def number(self, links: Epoch) -> NumberedEpoch:
+        """Number the links of an epoch."""
         wanted = list(zip(links.a.tolist(), links.b.tolist(), strict=True))
         in_use = set(wanted)
         for pair in self._number:
@@ -51,17 +49,16 @@ class LinkNumbering:
                 self._idle.pop(pair, None)
             else:
                 fresh.append(self._give(pair))
-        return self._numbered(links, routed, fresh)
+        return NumberedEpoch(links, self._pairs(links), fresh)
 
-    def translate(self, links: Epoch, routed: Epoch) -> NumberedEpoch:
-        """Next hops by number, for links that are numbered already."""
-        return self._numbered(links, routed, [])
+    def translate(self, epoch: Epoch) -> NDArray[np.uint32]:
+        """Next hops (rows x nodes) as numbers of the epoch's links, which have theirs already; NO_LINK for none."""
+        return _translate(epoch, self._pairs(epoch))
 
-    def _numbered(self, links: Epoch, routed: Epoch, fresh: list[int]) -> NumberedEpoch:
-        pairs = np.array(
+    def _pairs(self, links: Epoch) -> NDArray[np.int64]:
+        return np.array(
             [self._number[pair] for pair in zip(links.a.tolist(), links.b.tolist(), strict=True)], np.int64
         )
-        return NumberedEpoch(links, routed, pairs, fresh, _translate(links, routed, pairs))
 
     def _give(self, pair: tuple[int, int]) -> int:
         number = len(self._number)
@@ -75,13 +72,13 @@ class LinkNumbering:
         return number
 
 
-def _translate(links: Epoch, routed: Epoch, pairs: NDArray[np.int64]) -> NDArray[np.uint32]:
+def _translate(epoch: Epoch, pairs: NDArray[np.int64]) -> NDArray[np.uint32]:
     """next_hop[row, node] (node indices, -1 none, itself at the destination) as link numbers, else NO_LINK."""
-    rows, n = routed.next_hop.shape
-    hop = routed.next_hop.astype(np.int64)
+    rows, n = epoch.next_hop.shape
+    hop = epoch.next_hop.astype(np.int64)
     if not len(pairs):
         return np.full((rows, n), NO_LINK, np.uint32)
-    a, b = links.a.astype(np.int64), links.b.astype(np.int64)
+    a, b = epoch.a.astype(np.int64), epoch.b.astype(np.int64)
     keys = np.concatenate([a * n + b, b * n + a])
     order = np.argsort(keys)
     keys, numbers = keys[order], np.concatenate([pairs * 2, pairs * 2 + 1])[order]

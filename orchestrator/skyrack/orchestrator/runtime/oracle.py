@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from skyrack.orchestrator.routing.computed import computed_rtt
-from skyrack.orchestrator.routing.force_log import ForceLog
+from skyrack.orchestrator.routing.condition import Condition
+from skyrack.orchestrator.routing.force_log import ForceLog, Way
 from skyrack.orchestrator.routing.link_model import LinkModel
+from skyrack.orchestrator.runtime.convergence import pairs_record
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.orchestrator.topology.epoch import Epoch
+from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 
 KEPT_S = 900.0
@@ -32,11 +38,16 @@ class Oracle:
         self._model = LinkModel.of(scenario)
         self._log = ForceLog()
         self._changes_s: deque[float] = deque(maxlen=10_000)  # unplanned: dark, lit, rerouted
+        self._down: set[Way] = set()
 
     def in_force(self, at_s: float, epoch: Epoch, now_s: float) -> None:
         """Links and routes that hold from `at_s` on; what is long over is forgotten."""
         self._log.record(at_s, epoch)
         self._log.prune(now_s - KEPT_S)
+
+    def adopted(self, when_s: NDArray[np.float64], epoch: Epoch) -> None:
+        """Routes that nodes take up one by one, node i at when_s[i]; infinite: it does not."""
+        self._log.adopt(when_s, epoch)
 
     def epoch_at(self, run_s: float) -> Epoch | None:
         """Links and routes in force at `run_s`; None before the first."""
@@ -52,6 +63,18 @@ class Oracle:
         self._log.lit(at_s, node)
         self._changes_s.append(at_s)
 
+    def conditions(self, at_s: float, conditions: Mapping[Way, Condition]) -> None:
+        """Faults make these directions of links so; it is exact, so only what darkens a link makes probes unsettled.
+
+        A reply leaves when the host's kernel has written it, later than computed by what the host takes.
+        """
+        for way, condition in conditions.items():
+            self._log.condition(at_s, way, condition)
+        down = {way for way, condition in conditions.items() if condition.down}
+        if down != self._down & set(conditions):
+            self._changes_s.append(at_s)
+        self._down = (self._down - set(conditions)) | down
+
     def fabric_down(self, at_s: float) -> None:
         """Nothing moves any more."""
         self._log.fabric_down(at_s)
@@ -63,6 +86,10 @@ class Oracle:
     def rerouted(self, at_s: float) -> None:
         """Routes changed at about this instant without having been planned."""
         self._changes_s.append(at_s)
+
+    def pairs_record(self, failures: Failures, at_s: float, until_s: float) -> dict[str, Any]:
+        """How pairs of inhabited nodes fared while news of a change spread (convergence.py)."""
+        return pairs_record(self._geometry, self._log, failures, at_s, until_s)
 
     async def computed(self, probes: Sequence[tuple[float, int, int, int]]) -> list[dict[str, Any]]:
         """Computed round trips for (run_s, a, b, ip_bytes), in their order: rtt_s or None, path, reason."""

@@ -13,6 +13,8 @@ from skyrack.orchestrator.api.health import RunHealth
 from skyrack.orchestrator.api.listen import Listen
 from skyrack.orchestrator.clock import RealClock
 from skyrack.orchestrator.orbit.constellation import epoch_age_note
+from skyrack.orchestrator.routing.idle import NoWayError, Way, way
+from skyrack.orchestrator.routing.link_model import LinkModel
 from skyrack.orchestrator.runtime.answers import Answers
 from skyrack.orchestrator.runtime.briefing import brief_nodes
 from skyrack.orchestrator.runtime.brokers import Brokers, NoBroker
@@ -20,6 +22,7 @@ from skyrack.orchestrator.runtime.bus import RunBus
 from skyrack.orchestrator.runtime.errors import RunFailed, sentence
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.exposer import Exposer
+from skyrack.orchestrator.runtime.faults import Faults
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.files import write_whole
 from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
@@ -29,7 +32,9 @@ from skyrack.orchestrator.runtime.processes import Launch, Processes
 from skyrack.orchestrator.runtime.progress import Progress
 from skyrack.orchestrator.runtime.readiness import every_node_serves
 from skyrack.orchestrator.runtime.roster import Roster
+from skyrack.orchestrator.runtime.transfers import Transfers
 from skyrack.orchestrator.runtime.updates import Outlook
+from skyrack.orchestrator.runtime.ways import Ways
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.v1 import control_pb2
@@ -112,6 +117,19 @@ class Run:
         self.feed = Feed(
             self.scenario, self.geometry, self.roster, processes, self.events, self.clock, self._worker
         )
+        self.faults = Faults(self.geometry, self.feed, self.events, self.clock)
+        self._ways = Ways(self.geometry, self.feed, self.faults, self.clock, self._worker)
+        self.transfers = Transfers(
+            self.roster,
+            book,
+            self.events,
+            self.clock,
+            lambda: self.feed.fabric,
+            self._way_at,
+            self.scenario.links.byte_scale,
+        )
+        self.feed.on_transfer = self.transfers.heard
+        self.feed.on_fabric_down = self.transfers.fabric_down
         self.answers = Answers(
             self.run,
             self.scenario,
@@ -132,13 +150,15 @@ class Run:
             self.roster,
             book,
             self.feed,
+            self.faults,
             self.events,
             self.clock,
             self.status,
+            self.transfers,
         )
         self._outlook = Outlook(self.scenario, self.geometry, self.roster.address, self.clock.t0_monotonic_ns)
         self._health = RunHealth(book)
-        self._control = control.ControlService(self.run, self.nodes, self._update_for)
+        self._control = control.ControlService(self.run, self.nodes, self._update_for, self.transfers)
 
     def _update_for(self, node: NodeState) -> control_pb2.NodeUpdate | None:
         """What a node is told. What it is told of its contacts is said on the bus as well."""
@@ -148,6 +168,14 @@ class Run:
             self.bus.forecast(node.name, update.forecast, t_s, self._outlook.known_until_s)
         return update
 
+    def _way_at(self, run_s: float, a: int, b: int) -> Way:
+        """The way in force at a run time. Raises NoWayError."""
+        epoch = self.feed.oracle.epoch_at(run_s)
+        if epoch is None:
+            raise NoWayError("no route is in force yet")
+        delay_s = self.geometry.delay_s(epoch.a, epoch.b, run_s * self.scenario.speed)
+        return way(epoch, delay_s, LinkModel.of(self.scenario), tuple(self.geometry.names), a, b)
+
     async def _serve(self) -> None:
         """Run every long-lived task until `stop`, or until one of them fails."""
         outlook, speed = self._outlook, self.scenario.speed
@@ -156,6 +184,7 @@ class Run:
                 jobs = [
                     tasks.create_task(self.feed.run(self.progress), name="feed"),
                     tasks.create_task(self.nodes.run(), name="nodes"),
+                    tasks.create_task(self.faults.run(), name="faults"),
                     tasks.create_task(self.broker.run(self.progress), name="broker"),
                     tasks.create_task(self._speak(), name="bus"),
                     tasks.create_task(self._become_ready(), name="ready"),
@@ -229,6 +258,14 @@ class Run:
     async def computed(self, probes: list[list[Any]]) -> list[dict[str, Any]]:
         """Computed round trips for [run_s, a, b, ip_bytes] probes, in their order."""
         return await self.answers.computed(probes)
+
+    async def path(self, a: str, b: str) -> dict[str, Any]:
+        """The path in force beside the ideal one."""
+        return await self._ways.path(a, b)
+
+    async def link(self, a: str, b: str) -> dict[str, Any]:
+        """A link's state now, and why it is down."""
+        return await self._ways.link(a, b)
 
 
 def _count(number: int, noun: str) -> str:

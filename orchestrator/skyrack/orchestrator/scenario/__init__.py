@@ -14,6 +14,7 @@ from .model.links import ExtraDelay, Links
 from .model.scenario import Fabric, Nodes, Scenario
 from .model.shells import ClusterShell, GeostationaryShell, Shell, WalkerShell
 from .model.users import UserTerminal
+from .model.weather import Weather
 from .model.workloads import EchoWorkload, Thresholds, Workload
 from .presets import preset_names
 from .problem import Problem, ScenarioError
@@ -44,6 +45,7 @@ __all__ = [
     "Thresholds",
     "UserTerminal",
     "WalkerShell",
+    "Weather",
     "Workload",
     "catalogue",
     "dump_scenario",

@@ -19,6 +19,7 @@ class Epoch:
     `kind` is LASER or GROUND. Every link is usable during the whole interval, in both directions.
     `next_hop` (d, nodes): where a packet for `destinations[i]` (sorted) goes from each node; -1 when it cannot get
     there, the destination itself at the destination.
+    `share` (m, 2): of the scenario's rate for that kind of link, a to b and b to a; None where all have the whole of it.
     """
 
     t0_s: float
@@ -28,6 +29,18 @@ class Epoch:
     kind: NDArray[np.uint8]
     destinations: NDArray[np.int32]
     next_hop: NDArray[np.int32]
+    share: NDArray[np.float64] | None = None
+
+    def share_of(self, src: int, dst: int) -> float:
+        """The share of the rate on the way from `src` to `dst`; 1 where they are not linked."""
+        if self.share is None or (link := self.link_of(src, dst)) is None:
+            return 1.0
+        return float(self.share[link, int(src > dst)])
+
+    def link_of(self, a: int, b: int) -> int | None:
+        """Which of the links joins two nodes, whichever comes first; None where none does."""
+        found = np.nonzero((self.a == min(a, b)) & (self.b == max(a, b)))[0]
+        return int(found[0]) if len(found) else None
 
     def row_of(self, destination: int) -> int | None:
         """The row of `next_hop` for a destination, None for a node that has no tree."""

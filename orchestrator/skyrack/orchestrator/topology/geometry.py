@@ -7,25 +7,34 @@ restarted process computes the same. Caches only save time; one Geometry may be 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import reduce
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skyrack.orchestrator.environment.weather import StationWeather
 from skyrack.orchestrator.orbit.constants import SECONDS_PER_DAY, SPEED_OF_LIGHT_KM_S
 from skyrack.orchestrator.orbit.constellation import Constellation, build_constellation
 from skyrack.orchestrator.orbit.frames import gmst_rad, itrf_to_geodetic, rotate_z, teme_to_itrf
 from skyrack.orchestrator.orbit.hermite import KnotRing
+from skyrack.orchestrator.orbit.layout import unique_pairs
 from skyrack.orchestrator.orbit.times import julian_date
-from skyrack.orchestrator.routing.trees import next_hops
+from skyrack.orchestrator.routing.strategies import STRATEGIES
+from skyrack.orchestrator.routing.strategies.protocol import View
 from skyrack.orchestrator.scenario.model.scenario import Scenario
+from skyrack.orchestrator.topology.acquisition import Acquisitions, AcquisitionTimes, Sighted, acquire
 from skyrack.orchestrator.topology.epoch import GROUND, LASER, Epoch
+from skyrack.orchestrator.topology.failures import NO_FAILURES, Failures
 from skyrack.orchestrator.topology.grid_clock import GridClock
 from skyrack.orchestrator.topology.inhabited import inhabited_satellites
 from skyrack.orchestrator.topology.latest import Latest
 from skyrack.orchestrator.topology.patterns import PATTERNS, Sky
-from skyrack.orchestrator.topology.sight import GroundLimits, LaserLimits
+from skyrack.orchestrator.topology.patterns.geo_relay import relay_pairs
+from skyrack.orchestrator.topology.selection import SELECTIONS, Candidates
+from skyrack.orchestrator.topology.sight import GroundLimits, LaserLimits, States
 from skyrack.orchestrator.topology.stations import Stations
 from skyrack.orchestrator.topology.windows import Window, cut
 
@@ -36,6 +45,8 @@ Kinds = NDArray[np.uint8]
 
 # A satellite that has set stays away longer than this: the next pass is most of an orbit later, an hour and more.
 _SHORTEST_ABSENCE_S = 600.0
+# How far ahead a pass is followed to see how long it lasts: two quarters of an hour tell the lowest orbits' passes apart.
+_LOOK_AHEAD_S = 1800.0
 
 
 class Geometry:
@@ -57,13 +68,34 @@ class Geometry:
         self.kind: tuple[str, ...] = ("satellite",) * self.n_sat + ("ground",) * (self.n_nodes - self.n_sat)
         self.grid_clock = GridClock.aligned(self.start, links.epoch_s, links.epoch_offset_s)
         self._index = {name: index for index, name in enumerate(self.names)}
-        self._laser_limits = LaserLimits(links.graze_altitude_km, links.laser_range_km)
-        self._ground_limits = GroundLimits(links.elevation_mask_deg, links.ground_range_km)
+        rate_deg_s = links.pointing_rate_max_deg_s
+        self.laser_limits = LaserLimits(
+            links.graze_altitude_km,
+            links.laser_range_km,
+            None if rate_deg_s is None else math.radians(rate_deg_s),
+        )
+        self._acquisition_times = AcquisitionTimes(
+            links.acquisition_min_s, links.acquisition_max_s, scenario.seed, self.constellation.names
+        )
+        self._look_back = math.ceil(links.acquisition_max_s / links.epoch_s)
+        self.ground_limits = GroundLimits(links.elevation_mask_deg, links.ground_range_km)
         self._jd, self._fraction = julian_date(self.start)
+        ground_bps = links.ground_rate_bps
+        self._up_down = (
+            (links.uplink_rate_bps or ground_bps) / ground_bps,
+            (links.downlink_rate_bps or ground_bps) / ground_bps,
+        )
+        self._antennas = [station.antennas or links.antennas for station in scenario.ground]
+        self.weather = StationWeather(scenario, self.stations.itrf_km)
         self._knots = KnotRing(lambda t_s: self.constellation.teme_km(t_s)[0])
-        self._in_grid = self.constellation.plane >= 0
+        still = [index for index, shell in enumerate(scenario.shells) if shell.kind == "geostationary"]
+        self._still = np.isin(self.constellation.shell, still)
+        self._chosen = Latest(self._choose)
+        self._relayed = Latest(self._relay)
+        self._sighted = Latest(self._build_sighted, size=self._look_back + 8)
         self._window = Latest(self._build_window)
         self._visible_on_grid = Latest(self._visible_at_boundary)
+        self._strategy = STRATEGIES[scenario.routing.strategy](scenario.routing)
         self._epoch = Latest(self._build_epoch)
         self.inhabited: Indices = self._resolve_inhabited()
 
@@ -104,9 +136,13 @@ class Geometry:
             velocity = np.zeros_like(position)
         return (position, velocity) if np.ndim(t_s) else (position[0], velocity[0])
 
+    def satellites_itrf_km(self, t_s: float) -> Floats:
+        """Earth-fixed positions (n_sat, 3) at one instant."""
+        return rotate_z(self._knots.positions_km(t_s), -self._gmst_rad(t_s))
+
     def geodetic(self, t_s: float) -> tuple[Floats, Floats, Floats]:
         """Latitude and longitude in degrees and altitude in km (n_nodes,) over the WGS84 ellipsoid."""
-        satellite_km = rotate_z(self._knots.positions_km(t_s), -self._gmst_rad(t_s))
+        satellite_km = self.satellites_itrf_km(t_s)
         lat_deg, lon_deg, altitude_km = itrf_to_geodetic(satellite_km)
         return (
             np.concatenate([lat_deg, self.stations.lat_deg]),
@@ -124,50 +160,186 @@ class Geometry:
     # Links and routes
 
     def links_at(self, t_s: float) -> tuple[Indices, Indices, Kinds]:
-        """Links (a, b, kind) that could carry light at the very instant `t_s`, epochs aside."""
-        pairs = self._window(self.grid_clock.number_at(t_s)).pairs
-        satellite_km = self._knots.positions_km(t_s)
-        lit = self._laser_limits.lit(satellite_km[pairs[:, 0]], satellite_km[pairs[:, 1]])
-        return _links(pairs[lit], *self._visible_at(t_s), self.n_sat)
+        """Links (a, b, kind) that could carry light at the very instant `t_s`, epochs aside; none that is acquiring."""
+        window = self.window(t_s)
+        pairs = window.pairs
+        lit = self.laser_limits.able(self.states_at(t_s), pairs[:, 0], pairs[:, 1])
+        begun = window.acquisitions
+        acquiring = begun.pairs[(begun.start_s <= t_s) & (t_s < begun.ready_s)]
+        if len(acquiring):
+            lit &= ~np.isin(self._keys(*pairs.T), self._keys(*acquiring.T))
+        station, satellite = self._visible_at(t_s)
+        if window.share is not None:  # stations have chosen, or weather has
+            kept = np.isin(self._keys(station, satellite), self._keys(window.station, window.satellite))
+            station, satellite = station[kept], satellite[kept]
+        return _links(pairs[lit], station, satellite, self.n_sat)
 
-    def epoch(self, t_s: float, dark: frozenset[int] = frozenset()) -> Epoch:
-        """Links and routes in force at `t_s`, without the links of `dark` nodes.
+    def epoch(self, t_s: float, failures: Failures = NO_FAILURES) -> Epoch:
+        """Links and routes in force at `t_s`, without those that have failed.
 
         Epochs end at the UTC grid of `links.epoch_s` and at seconds where the set of lit lasers changes. A ground link
         is in force over a whole period of the grid if it is in sight from the period's start to its end.
         """
         number = self.grid_clock.number_at(t_s)
-        return self._epoch((number, self._window(number).part_at(t_s), dark))
+        return self._epoch((number, self._window(number).part_at(t_s), failures))
 
-    def _build_epoch(self, key: tuple[int, int, frozenset[int]]) -> Epoch:
-        number, part, dark = key
+    def acquisitions(self, t_s: float) -> Acquisitions:
+        """The acquisitions that begin in, or are under way at the start of, the grid's period that holds `t_s`."""
+        return self.window(t_s).acquisitions
+
+    def _build_epoch(self, key: tuple[int, int, Failures]) -> Epoch:
+        number, part, failures = key
         window = self._window(number)
-        a, b, kind = _links(window.pairs[window.lit[part]], window.station, window.satellite, self.n_sat)
-        if dark:
-            out = np.fromiter(dark, dtype=np.int32)
-            alive = ~(np.isin(a, out) | np.isin(b, out))
+        a, b, kind, share = self._links_of(window, part)
+        if failures != NO_FAILURES:
+            alive = failures.spare(a, b)
             a, b, kind = a[alive], b[alive], kind[alive]
+            share = share[alive] if share is not None else None
         t0_s = window.bounds_s[part]
-        delay_s = _delay_s(self.positions_km(t0_s), a, b)
-        hop = next_hops(self.n_sat, self.n_nodes, a, b, delay_s, self.inhabited)
-        return Epoch(t0_s, window.bounds_s[part + 1], a, b, kind, self.inhabited, hop)
+        no_hops = np.empty((0, self.n_nodes), dtype=np.int32)
+        links = Epoch(t0_s, window.bounds_s[part + 1], a, b, kind, self.inhabited, no_hops, share)
+        return replace(links, next_hop=self._strategy(self.view(links)))
+
+    def view(
+        self,
+        epoch: Epoch,
+        failures: Failures = NO_FAILURES,
+        load: Mapping[tuple[int, int], float] | None = None,
+    ) -> View:
+        """What routing knows over an epoch: its links without those that have failed, and the `load` of their ways."""
+        spared = failures.spare(epoch.a, epoch.b)
+        a, b, kind = epoch.a[spared], epoch.b[spared], epoch.kind[spared]
+        delay_s = _delay_s(self.positions_km(epoch.t0_s), a, b)
+        used = np.zeros((len(a), 2))
+        if load:
+            ways = zip(a.tolist(), b.tolist(), strict=True)
+            used = np.array([(load.get((i, j), 0.0), load.get((j, i), 0.0)) for i, j in ways]).reshape(-1, 2)
+        grids = self.constellation.layouts
+        return View(
+            epoch.t0_s, self.n_sat, self.n_nodes, a, b, kind, delay_s, used, grids, epoch.destinations
+        )
+
+    def _links_of(self, window: Window, part: int) -> tuple[Indices, Indices, Kinds, Floats | None]:
+        a, b, kind = _links(window.pairs[window.lit[part]], window.station, window.satellite, self.n_sat)
+        share = None
+        if window.share is not None:  # of ground links, up and down; a is the satellite
+            share = np.ones((len(a), 2))
+            share[kind == GROUND] = window.share[:, ::-1]
+        return a, b, kind, share
+
+    def window(self, t_s: float) -> Window:
+        """The period of the grid that holds `t_s`: who points at whom, who is lit in which part of it."""
+        return self._window(self.grid_clock.number_at(t_s))
+
+    def in_force(self, a: int, b: int, t_s: float) -> tuple[bool, float, float]:
+        """Whether the link of a pair (a < b) is in force at `t_s`, and the bounds of the part of the period that says so."""
+        window = self.window(t_s)
+        part = window.part_at(t_s)
+        if b >= self.n_sat:
+            up = bool(((window.satellite == a) & (window.station == b - self.n_sat)).any())
+            return up, window.bounds_s[0], window.bounds_s[-1]
+        pairs = window.pairs[window.lit[part]]
+        up = bool(((pairs[:, 0] == a) & (pairs[:, 1] == b)).any())
+        return up, window.bounds_s[part], window.bounds_s[part + 1]
 
     def _build_window(self, number: int) -> Window:
-        t0_s, t1_s = self.grid_clock.boundary_s(number), self.grid_clock.boundary_s(number + 1)
-        links = self.scenario.links
-        sky = Sky(
-            self._knots.positions_km(t0_s),
-            self.constellation.grid_pairs,
-            self._in_grid,
-            self._laser_limits,
-            links.lasers_per_satellite,
-        )
-        pairs = PATTERNS[links.pattern](sky)
-        bounds_s, lit = cut(pairs, t0_s, t1_s, self._knots.positions_km, self._laser_limits)
-        station, satellite = self._visible_throughout(number)
-        return Window(pairs, bounds_s, lit, station, satellite)
+        periods = [self._sighted(earlier) for earlier in range(number - self._look_back, number + 1)]
+        carrying, begun = acquire(periods, self._acquisition_times)
+        station, satellite, share = self._ground_links(number)
+        return Window(carrying.pairs, carrying.bounds_s, carrying.able, station, satellite, begun, share)
 
-    def _visible_throughout(self, number: int) -> tuple[Indices, Indices]:
+    def _ground_links(self, number: int) -> tuple[Indices, Indices, Floats | None]:
+        """(station, satellite) that stations have links to over a period, and which share of the rate (m, 2) up and down."""
+        station, satellite = self.visible_throughout(number)
+        limited = any(antennas is not None for antennas in self._antennas)
+        if not len(station) or not (limited or self._up_down != (1.0, 1.0) or not self.weather.clear):
+            return station, satellite, None
+        t0_s = self.grid_clock.boundary_s(number)
+        elevation_deg = self.elevation_deg(station, satellite, t0_s)
+        share = np.tile(np.array(self._up_down), (len(station), 1))
+        if not self.weather.clear:
+            share = share * self.weather.links(t0_s, station, elevation_deg).share
+            through = share.min(axis=1) > 0.0
+            station, satellite, share = station[through], satellite[through], share[through]
+            elevation_deg = elevation_deg[through]
+        if limited:
+            antennas = np.array(
+                [self.n_sat if one is None else one for one in self._antennas], dtype=np.int64
+            )
+            chosen = SELECTIONS[self.scenario.links.selection](
+                Candidates(
+                    station,
+                    satellite,
+                    elevation_deg,
+                    antennas,
+                    lambda: self._remaining_s(number, station, satellite),
+                )
+            )
+            station, satellite, share = station[chosen], satellite[chosen], share[chosen]
+        return station, satellite, share
+
+    def _keys(self, first: Indices, satellite: Indices) -> NDArray[np.int64]:
+        """A number (m,) for each pair of a station or satellite with a satellite."""
+        return first.astype(np.int64) * self.n_sat + satellite
+
+    def _remaining_s(self, number: int, station: Indices, satellite: Indices) -> Floats:
+        """How long each pair (m,) stays in sight from boundary `number` on, in whole periods, as far as is looked ahead."""
+        keys = self._keys(station, satellite)
+        remaining_s = np.zeros(len(keys))
+        staying = np.ones(len(keys), dtype=np.bool_)
+        for ahead in range(1, math.ceil(_LOOK_AHEAD_S / self.grid_clock.period_s) + 1):
+            staying &= np.isin(keys, self._keys(*self._visible_on_grid(number + ahead)))
+            if not staying.any():
+                break
+            remaining_s[staying] = ahead * self.grid_clock.period_s
+        return remaining_s
+
+    def elevation_deg(self, station: Indices, satellite: Indices, t_s: float) -> Floats:
+        """Elevation (m,) of satellites over the ellipsoid's horizon at an instant."""
+        angle = self._gmst_rad(t_s)
+        up = rotate_z(self.stations.up_itrf, angle)[station]
+        line = self._knots.positions_km(t_s)[satellite] - rotate_z(self.stations.itrf_km, angle)[station]
+        height = np.einsum("ij,ij->i", up, line) / np.linalg.norm(line, axis=1)
+        return np.asarray(np.degrees(np.arcsin(np.clip(height, -1.0, 1.0))), dtype=np.float64)
+
+    def _build_sighted(self, number: int) -> Sighted:
+        links = self.scenario.links
+        pairs = self._chosen(_held(number, links.rechoose_s, links.epoch_s))
+        if links.geo_relay is not None:
+            relayed = self._relayed(_held(number, links.geo_relay.rechoose_s, links.epoch_s))
+            pairs = unique_pairs(np.concatenate([pairs, relayed]))
+        t0_s, t1_s = self.grid_clock.boundary_s(number), self.grid_clock.boundary_s(number + 1)
+        return cut(pairs, t0_s, t1_s, self.states_at, self.laser_limits)
+
+    def _choose(self, number: int) -> Indices:
+        return PATTERNS[self.scenario.links.pattern](self._sky(number))
+
+    def _relay(self, number: int) -> Indices:
+        relay = self.scenario.links.geo_relay
+        assert relay is not None
+        return relay_pairs(self._sky(number), relay.terminals_per_relay)
+
+    def _sky(self, number: int) -> Sky:
+        constellation = self.constellation
+        t0_s = self.grid_clock.boundary_s(number)
+        return Sky(
+            number,
+            States(self._knots.positions_km(t0_s), self._knots.velocities_km_s(t0_s)),
+            constellation.grid_pairs,
+            constellation.shell,
+            constellation.plane,
+            constellation.slot,
+            self._still,
+            self.laser_limits,
+            self.scenario.links.lasers_per_satellite,
+        )
+
+    def states_at(self, t_s: float) -> States:
+        r_km = self._knots.positions_km(t_s)
+        turning = self.laser_limits.pointing_rad_s is not None
+        return States(r_km, self._knots.velocities_km_s(t_s) if turning else np.zeros_like(r_km))
+
+    def visible_throughout(self, number: int) -> tuple[Indices, Indices]:
         """(station, satellite) in sight from boundary `number` to the next.
 
         A pass rises and sets once, so both ends decide; over periods long enough for a satellite to set and rise again,
@@ -177,7 +349,7 @@ class Geometry:
         between_s = np.linspace(t0_s, t1_s, math.ceil((t1_s - t0_s) / _SHORTEST_ABSENCE_S) + 1)[1:-1]
         sights = [self._visible_on_grid(number), self._visible_on_grid(number + 1)]
         sights += [self._visible_at(float(t_s)) for t_s in between_s]
-        keys = [station.astype(np.int64) * self.n_sat + satellite for station, satellite in sights]
+        keys = [self._keys(station, satellite) for station, satellite in sights]
         both = reduce(lambda a, b: np.intersect1d(a, b, assume_unique=True), keys)
         return (both // self.n_sat).astype(np.int32), (both % self.n_sat).astype(np.int32)
 
@@ -188,7 +360,7 @@ class Geometry:
         angle = self._gmst_rad(t_s)
         station_km = rotate_z(self.stations.itrf_km, angle)
         up = rotate_z(self.stations.up_itrf, angle)
-        return self._ground_limits.visible(station_km, up, self._knots.positions_km(t_s))
+        return self.ground_limits.visible(station_km, up, self._knots.positions_km(t_s))
 
     def _gmst_rad(self, t_s: ArrayLike) -> Floats:
         return gmst_rad(self._jd, self._fraction + np.asarray(t_s, dtype=np.float64) / SECONDS_PER_DAY)
@@ -203,6 +375,12 @@ class Geometry:
             lon_deg[: self.n_sat],
         )
         return np.concatenate([satellites, np.arange(self.n_sat, self.n_nodes, dtype=np.int32)])
+
+
+def _held(number: int, hold_s: float | None, epoch_s: float) -> int:
+    """The period in which the choice in force in period `number` was made, when choices stay for about `hold_s`."""
+    every = 1 if hold_s is None else max(1, round(hold_s / epoch_s))
+    return number - number % every
 
 
 def _links(

@@ -11,6 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from skyrack.orchestrator.topology.epoch import Epoch
+from skyrack.orchestrator.topology.failures import Failures
 
 
 class Links(NamedTuple):
@@ -21,12 +22,11 @@ class Links(NamedTuple):
     kind: NDArray[np.uint8]
 
 
-def lit_links(epoch: Epoch | None, dark: Collection[int]) -> Links:
-    """The epoch's links without those of `dark` nodes; none without an epoch."""
+def lit_links(epoch: Epoch | None, failures: Failures) -> Links:
+    """The epoch's links without those that have failed; none without an epoch."""
     if epoch is None:
         return Links(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.uint8))
-    out = np.fromiter(dark, dtype=np.int32)
-    lit = ~(np.isin(epoch.a, out) | np.isin(epoch.b, out))
+    lit = failures.spare(epoch.a, epoch.b)
     return Links(epoch.a[lit], epoch.b[lit], epoch.kind[lit])
 
 

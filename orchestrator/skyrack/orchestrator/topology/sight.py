@@ -11,15 +11,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skyrack.orchestrator.orbit.constants import EARTH_RADIUS_KM
+from skyrack.orchestrator.topology.pointing import turning_rad_s
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Indices = NDArray[np.int32]
 
 
+# Ends whose distances from the Earth's centre differ by more are a relay's: a low satellite and a geostationary one.
+RELAY_STEP_KM = 20_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class States:
+    """Positions `r_km` and velocities `v_km_s` (n, 3) of the satellites at one instant."""
+
+    r_km: Floats
+    v_km_s: Floats
+
+
 @dataclass(frozen=True, slots=True)
 class LaserLimits:
-    """When a laser is lit: the line of sight clears `graze_altitude_km`, and is no longer than `range_km`.
+    """When a laser is lit: the line of sight clears `graze_altitude_km`, is no longer than `range_km`, and turns no
+    faster than `pointing_rad_s` in the frame of either end. Relays' lasers have the line of sight as their only limit.
 
     The altitude is counted from a sphere of the Earth's equatorial radius: over the poles the ellipsoid lies up to
     21 km lower, so the test errs on the dark side.
@@ -27,6 +41,7 @@ class LaserLimits:
 
     graze_altitude_km: float
     range_km: float | None = None
+    pointing_rad_s: float | None = None
 
     def margins_km(self, a_km: Floats, b_km: Floats) -> tuple[Floats, Floats]:
         """How far (m,) the lines between points (m, 3) clear the atmosphere, and how far they are within range."""
@@ -41,12 +56,36 @@ class LaserLimits:
         )
         if self.range_km is None:
             return clearance, np.where(np.isnan(clearance), np.nan, np.inf)
-        return clearance, self.range_km - np.sqrt(length2)
+        within = self.range_km - np.sqrt(length2)
+        return clearance, np.where(_relay(a_km, b_km), np.inf, within)
+
+    def pointing_margin_rad_s(self, states: States, a: Indices, b: Indices) -> tuple[Floats, Floats]:
+        """How far (m,) lines between satellites a and b (m,) stay below the pointing limit, and how fast that changes.
+
+        Satellites at one point have no line to turn: no margin, not a number.
+        """
+        assert self.pointing_rad_s is not None
+        a_km, b_km = states.r_km[a], states.r_km[b]
+        rate, change = turning_rad_s(a_km, states.v_km_s[a], b_km, states.v_km_s[b])
+        relay = _relay(a_km, b_km)
+        return np.where(relay, np.inf, self.pointing_rad_s - rate), np.where(relay, 0.0, change)
+
+    def able(self, states: States, a: Indices, b: Indices) -> Flags:
+        """Whether lasers (m,) between satellites a and b (m,) could carry light: sight, range and pointing."""
+        lit = self.lit(states.r_km[a], states.r_km[b])
+        if self.pointing_rad_s is not None:
+            lit &= self.pointing_margin_rad_s(states, a, b)[0] >= 0.0
+        return lit
 
     def lit(self, a_km: Floats, b_km: Floats) -> Flags:
-        """Whether lasers (m,) between points (m, 3) are lit."""
+        """Whether lasers (m,) between points (m, 3) are in sight and range."""
         clearance, within = self.margins_km(a_km, b_km)
         return (clearance >= 0.0) & (within >= 0.0)
+
+
+def _relay(a_km: Floats, b_km: Floats) -> Flags:
+    step_km: Floats = np.abs(np.linalg.norm(a_km, axis=1) - np.linalg.norm(b_km, axis=1))
+    return step_km > RELAY_STEP_KM
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@
     fibre.py   who may have fibre, and who must
     names.py   every name that refers to a node
     room.py    counts and addresses
+    lasers.py  what the laser pattern and the relay need
+    routing.py what the strategy needs
 
 Names are checked on what the user wrote, not on the validated scenario, so that a fault in one item of a list
 does not hide the faults in the others.
@@ -13,9 +15,11 @@ from collections.abc import Iterator
 
 from .fibre import check_fibre
 from .finding import Draft, Finding
+from .lasers import check_lasers
 from .names import check_names
 from .orbits import check_orbits
 from .room import check_room
+from .routing import check_routing
 
 __all__ = ["Draft", "Finding", "check"]
 
@@ -28,3 +32,5 @@ def check(draft: Draft) -> Iterator[Finding]:
     yield from check_names(known)
     yield from check_fibre(known)
     yield from check_room(known)
+    yield from check_lasers(known)
+    yield from check_routing(known)

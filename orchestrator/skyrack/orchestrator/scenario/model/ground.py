@@ -1,13 +1,13 @@
 """Ground stations: a preset by name, or own coordinates."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
 from ..names import NAME_PATTERN
 from ..stations import stations
-from .base import Number, Section, key
+from .base import Number, Section, Whole, key
 
 
 class GroundStation(Section):
@@ -18,6 +18,28 @@ class GroundStation(Section):
     lon_deg: Number = key("Longitude, east positive.", unit="degrees", ge=-180, le=180)
     altitude_m: Number = key(
         "Height above the ellipsoid.", unit="m", source="D: on the ellipsoid", default=0.0, ge=-500, le=9000
+    )
+
+    antennas: Whole | None = key(
+        "To how many satellites it has links at once.",
+        unit="count",
+        source="D: as links.antennas says",
+        default=None,
+        ge=1,
+        le=10_000,
+    )
+    climate: Literal["osnabruck", "seattle", "nairobi", "miami", "singapore"] | None = key(
+        "Whose rain it has.",
+        source="D: the nearest of these within 500 km, else by latitude",
+        default=None,
+    )
+    attenuation_db: Number = key(
+        "A storm that stays: added to what the weather does, both ways; any above 0 blocks an optical station.",
+        unit="dB",
+        source="D: none",
+        default=0.0,
+        ge=0,
+        le=300,
     )
 
     @model_validator(mode="before")

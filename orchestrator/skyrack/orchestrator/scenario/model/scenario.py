@@ -14,9 +14,11 @@ from .fibre import Fibre, PointOfPresence
 from .ground import GroundStation
 from .inhabited import Inhabited, default_inhabited
 from .links import Links
+from .routing import Routing
 from .shells import Shell
 from .telemetry import Telemetry
 from .users import UserTerminal
+from .weather import Weather
 from .workloads import Workload
 
 SHELL_START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -110,6 +112,8 @@ class Scenario(Section):
     )
     seed: Whole = key("Seed of every random draw.", source="D", default=1, ge=0, le=2**53)
     links: Links = key("Which links exist, how fast, how lossy.", default=Links())
+    routing: Routing = key("How next hops are chosen.", default=Routing())
+    weather: Weather = key("What rain and clouds do to ground links.", default=Weather())
     ground: tuple[GroundStation, ...] = key(
         "Ground stations: names of known ones (london) or own coordinates.", source="D: none", default=()
     )

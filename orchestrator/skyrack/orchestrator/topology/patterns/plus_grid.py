@@ -14,6 +14,11 @@ def pairs(sky: Sky) -> NDArray[np.int32]:
     """The grids' neighbours; across a seam only where the grid says so."""
     if sky.in_grid.all():
         return sky.grid_pairs
-    used = np.bincount(sky.grid_pairs.ravel(), minlength=len(sky.in_grid))
+    return join_others(sky, sky.grid_pairs)
+
+
+def join_others(sky: Sky, grid_pairs: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The grid's pairs with the satellites outside any grid joined by nearest neighbours, with lasers left over."""
+    used = np.bincount(grid_pairs.ravel(), minlength=len(sky.in_grid))
     free = np.maximum(sky.lasers_per_satellite - used, 0)
-    return unique_pairs(np.concatenate([sky.grid_pairs, join_nearest(sky, free, wanting=~sky.in_grid)]))
+    return unique_pairs(np.concatenate([grid_pairs, join_nearest(sky, free, wanting=~sky.in_grid)]))

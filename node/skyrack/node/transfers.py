@@ -1,0 +1,39 @@
+"""The gRPC service of declared transfers: the orchestrator knows the mesh, so a node passes on what it is asked."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+
+from skyrack.node.config import NodeConfig
+from skyrack.node.control_link import ControlLink
+from skyrack.v1 import control_pb2, transfer_pb2, transfer_pb2_grpc
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class MeshService(transfer_pb2_grpc.MeshServiceServicer):
+    """Relays each call over the node's connection to the orchestrator; the end of either is the end of both."""
+
+    def __init__(self, config: NodeConfig, control: ControlLink) -> None:
+        self._config = config
+        self._control = control
+
+    async def Transfer(
+        self, request: transfer_pb2.TransferRequest, context: Context
+    ) -> AsyncIterator[transfer_pb2.TransferResponse]:
+        stub = self._control.stub
+        if stub is None:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "no connection to the orchestrator yet")
+            return
+        config = self._config
+        asked = control_pb2.RelayTransferRequest(name=config.name, run=config.run, transfer=request)
+        # The deadline is the caller's: gRPC cancels this call with the one it came from.
+        call = stub.RelayTransfer(asked)
+        try:
+            async for response in call:
+                yield transfer_pb2.TransferResponse(progress=response.progress)
+        except grpc.aio.AioRpcError as error:
+            await context.abort(error.code(), error.details() or "")
+        finally:
+            call.cancel()

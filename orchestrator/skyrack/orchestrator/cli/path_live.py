@@ -1,0 +1,47 @@
+"""`skyrack path --run`: what is in force in a run, beside what is ideal."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from skyrack.orchestrator.cli.console import note, print_json, print_table
+from skyrack.orchestrator.cli.find import LiveRun, find_run, require_name
+from skyrack.orchestrator.cli.path_link import link_ends, link_lines
+
+
+def show_path(run: str, a: str, b: str, *, json_wanted: bool) -> None:
+    """Print both paths, and what is wrong with the one in force. Raises Problem, ApiError."""
+    live = find_run(run)
+    names = _names(live)
+    for name in (a, b):
+        require_name(name, names)
+    answer: dict[str, Any] = live.api.get("/v1/path?" + urlencode({"from": a, "to": b}))
+    if json_wanted:
+        print_json(answer)
+        return
+    rows = [_row("in force", answer["in_force"]), _row("ideal", answer["ideal"])]
+    print_table(["PATH", "RTT_MS", f"AT {answer['run_s']:.3f} S, {answer['strategy']}"], rows)
+    for reason in answer["why"]:
+        note(reason)
+
+
+def show_link(run: str, text: str, *, json_wanted: bool) -> None:
+    """Print a link's state in the run. Raises Problem, ApiError."""
+    live = find_run(run)
+    a, b = link_ends(text, _names(live))
+    answer = live.api.get("/v1/link?" + urlencode({"a": a, "b": b}))
+    if json_wanted:
+        print_json(answer)
+    else:
+        print("\n".join(link_lines(answer)))
+
+
+def _names(live: LiveRun) -> list[str]:
+    return [node["name"] for node in live.status()["nodes"]]
+
+
+def _row(what: str, way: dict[str, Any] | None) -> list[str]:
+    return (
+        [what, "-", "unreachable"] if way is None else [what, f"{way['rtt_ms']:.3f}", " > ".join(way["path"])]
+    )

@@ -1,0 +1,86 @@
+"""Who is there and who could ever be linked to whom: what a fault's target is checked against."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from skyrack.orchestrator.faults.problem import Unknown
+from skyrack.orchestrator.scenario.names import closest
+
+_IN_PLANE = re.compile(r"(.*p\d+)s\d+")  # as scenario.names.walker_names makes them
+
+
+class Atlas:
+    """Nodes by index: satellites 0..n_sat-1, then stations.
+
+    `lasers`: the pairs that the pattern ever joins; None where it chooses anew all the time, so that any two may meet.
+    `fibres`: pairs of stations. A satellite and a station may always meet.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        n_sat: int,
+        lasers: Iterable[tuple[int, int]] | None,
+        fibres: Iterable[tuple[int, int]] = (),
+    ) -> None:
+        self.names = names
+        self._n_sat = n_sat
+        self._index = {name: i for i, name in enumerate(names)}
+        self._any_two_satellites = lasers is None
+        self._beside: list[set[int]] = [set() for _ in names]
+        for a, b in (*(lasers or ()), *fibres):
+            self._beside[a].add(b)
+            self._beside[b].add(a)
+        self._planes: dict[str, list[int]] = {}
+        for i, name in enumerate(names[:n_sat]):
+            if match := _IN_PLANE.fullmatch(name):
+                self._planes.setdefault(match[1], []).append(i)
+
+    def knows(self, name: str) -> bool:
+        """Whether a node is called so."""
+        return name in self._index
+
+    def node(self, name: str) -> int:
+        """The node's index. Raises Unknown."""
+        if name not in self._index:
+            raise Unknown(
+                f"no node is called {name[:80]!r}{_hint(name, self._index, 'skyrack status --all lists them')}"
+            )
+        return self._index[name]
+
+    def plane(self, name: str) -> Sequence[int]:
+        """The satellites of a plane. Raises Unknown."""
+        if name not in self._planes:
+            few = list(self._planes)
+            there = f"there are {few[0]} to {few[-1]}" if few else "no satellite here is named by its plane"
+            raise Unknown(f"no plane is called {name[:80]!r}{_hint(name, self._planes, there)}")
+        return self._planes[name]
+
+    def may_link(self, a: int, b: int) -> bool:
+        """Whether a link between the two could ever be."""
+        satellites = (a < self._n_sat) + (b < self._n_sat)
+        if a == b:
+            return False
+        if satellites == 2 and self._any_two_satellites:
+            return True
+        return satellites == 1 or b in self._beside[a]
+
+    def neighbours(self, node: int) -> list[int]:
+        """Everybody whom `node` could ever be linked to, in order."""
+        return [other for other in range(len(self.names)) if self.may_link(node, other)]
+
+    def described(self, node: int) -> str:
+        """In a few words whom the node may be linked to."""
+        satellite = node < self._n_sat
+        if satellite and self._any_two_satellites:
+            return "any satellite, and stations"
+        named = ", ".join(self.names[other] for other in sorted(self._beside[node]))
+        rest = "stations" if satellite else "satellites"
+        return f"{named}, and {rest}" if named else rest
+
+
+def _hint(name: str, known: Mapping[str, object], otherwise: str) -> str:
+    near = closest(name, known)
+    return f": {near or otherwise}"

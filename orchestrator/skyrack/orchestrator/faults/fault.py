@@ -1,0 +1,34 @@
+"""One fault: what it does, to whom, from when until when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from skyrack.orchestrator.faults.effect import Effect
+from skyrack.orchestrator.faults.targets import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A fault that nobody has given a time yet. `for_s`: how long, infinite for until further notice.
+
+    `values`: the kind's parameters, in SI units. `cause`: who wants it.
+    """
+
+    kind: str
+    target: Target
+    values: Mapping[str, float]
+    effect: Effect
+    for_s: float
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A draft that acts over [since_s, until_s) of run time."""
+
+    id: str
+    draft: Draft
+    since_s: float
+    until_s: float

@@ -1,0 +1,145 @@
+"""Which faults act when, and what that makes of each link: told instants, it says what changes at each of them.
+
+Every change is composed anew from the faults that act then, so they may end in any order and nothing is left of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from heapq import heappop, heappush
+from typing import TypeVar
+
+from skyrack.orchestrator.faults.effect import Way, compose
+from skyrack.orchestrator.faults.fault import Draft, Fault
+from skyrack.orchestrator.faults.problem import Unknown
+from skyrack.orchestrator.routing.condition import AS_ALWAYS, Condition
+
+K = TypeVar("K")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is different from `at_s` on: faults that began and ended, links and nodes that are no more as they were.
+
+    `ended` are those whose time is over and those that somebody removed, with `until_s` at this instant.
+    """
+
+    at_s: float
+    began: tuple[Fault, ...]
+    ended: tuple[Fault, ...]
+    conditions: dict[Way, Condition]
+    dark: frozenset[int]
+    lit: frozenset[int]
+
+
+class Ledger:
+    """Every fault that acts or is to act; those that have ended are forgotten."""
+
+    def __init__(self) -> None:
+        self._faults: dict[str, Fault] = {}
+        self._acting: dict[str, None] = {}
+        self._on_way: dict[Way, dict[str, None]] = {}
+        self._on_node: dict[int, dict[str, None]] = {}
+        self._due: list[tuple[float, int, str]] = []
+        self._given = self._pushed = 0
+        self.conditions: dict[Way, Condition] = {}  # in force, where not as always
+        self.dark: frozenset[int] = frozenset()
+
+    @property
+    def faults(self) -> list[Fault]:
+        """In order of their ids."""
+        return list(self._faults.values())
+
+    def acts(self, fault_id: str) -> bool:
+        """Whether the fault has begun."""
+        return fault_id in self._acting
+
+    def add(self, draft: Draft, since_s: float) -> Fault:
+        """Enter a fault that begins at `since_s`, which may not be before what has been stepped to."""
+        self._given += 1
+        fault = Fault(f"f{self._given}", draft, since_s, since_s + draft.for_s)
+        self._faults[fault.id] = fault
+        self._expect(fault.since_s, fault.id)
+        return fault
+
+    def end(self, fault_id: str, at_s: float) -> Fault:
+        """Let a fault end at `at_s`; one that would begin later never does. Raises Unknown."""
+        if fault_id not in self._faults:
+            raise Unknown(f"no fault is called {fault_id[:80]!r}: skyrack fault list shows those there are")
+        fault = self._faults[fault_id]
+        if fault_id not in self._acting and fault.since_s > at_s:
+            del self._faults[fault_id]
+        elif at_s < fault.until_s:
+            fault = self._faults[fault_id] = replace(fault, until_s=at_s)
+            self._expect(at_s, fault_id)
+        return fault
+
+    def next_s(self) -> float:
+        """The next instant at which something changes; infinite if there is none."""
+        while self._due and not self._matters(*self._due[0][::2]):
+            heappop(self._due)
+        return self._due[0][0] if self._due else math.inf
+
+    def step(self) -> Change:
+        """Go to the next instant; there must be one."""
+        at_s = self.next_s()
+        began: list[Fault] = []
+        ended: list[Fault] = []
+        while self._due and self._due[0][0] == at_s:
+            fault = self._faults.get(heappop(self._due)[2])
+            if fault is None:
+                continue
+            if fault.since_s <= at_s and fault.id not in self._acting:
+                self._acting[fault.id] = None
+                began.append(fault)
+                self._expect(fault.until_s, fault.id)
+            if fault.until_s <= at_s:
+                del self._acting[fault.id], self._faults[fault.id]
+                ended.append(fault)
+        return self._change(at_s, began, ended)
+
+    def _change(self, at_s: float, began: list[Fault], ended: list[Fault]) -> Change:
+        ways: dict[Way, None] = {}
+        nodes: dict[int, None] = {}
+        for fault in began:
+            for way in fault.draft.effect.links:
+                self._on_way.setdefault(way, {})[fault.id] = None
+            for node in fault.draft.effect.dark:
+                self._on_node.setdefault(node, {})[fault.id] = None
+        for fault in ended:
+            _strike(self._on_way, fault.draft.effect.links, fault.id)
+            _strike(self._on_node, fault.draft.effect.dark, fault.id)
+        for fault in (*began, *ended):
+            ways |= dict.fromkeys(fault.draft.effect.links)
+            nodes |= dict.fromkeys(fault.draft.effect.dark)
+        changed: dict[Way, Condition] = {}
+        for way in ways:
+            acting = self._on_way.get(way, ())
+            condition = compose(self._faults[fault_id].draft.effect.links[way] for fault_id in acting)
+            if condition != self.conditions.get(way, AS_ALWAYS):
+                changed[way] = condition
+                if condition == AS_ALWAYS:
+                    del self.conditions[way]
+                else:
+                    self.conditions[way] = condition
+        before, self.dark = self.dark, (self.dark - nodes.keys()) | {n for n in nodes if n in self._on_node}
+        return Change(at_s, tuple(began), tuple(ended), changed, self.dark - before, before - self.dark)
+
+    def _expect(self, at_s: float, fault_id: str) -> None:
+        if at_s < math.inf:
+            self._pushed += 1
+            heappush(self._due, (at_s, self._pushed, fault_id))
+
+    def _matters(self, at_s: float, fault_id: str) -> bool:
+        """Whether an expected instant is still one at which the fault begins or ends."""
+        fault = self._faults.get(fault_id)
+        return fault is not None and (fault.id not in self._acting or fault.until_s <= at_s)
+
+
+def _strike(table: dict[K, dict[str, None]], keys: Iterable[K], fault_id: str) -> None:
+    for key in keys:
+        del table[key][fault_id]
+        if not table[key]:
+            del table[key]

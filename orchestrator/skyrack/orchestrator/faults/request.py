@@ -1,0 +1,108 @@
+"""Requests for faults, as JSON objects over the API, made into drafts or refused with what is wrong.
+
+    {"kind": "latency", "links": ["p3s07-p3s08"], "extra_s": 0.2, "for_s": 30, "in_s": 10, "cause": "..."}
+
+`links`, `nodes`, `planes`: what it acts on (targets.py). `for_s`: without it the fault stays until it is removed.
+`in_s`: how long from now it begins.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from skyrack.orchestrator.faults.atlas import Atlas
+from skyrack.orchestrator.faults.fault import Draft
+from skyrack.orchestrator.faults.kinds import KINDS, Kind
+from skyrack.orchestrator.faults.problem import FaultProblem
+from skyrack.orchestrator.faults.targets import Selection, links_of, nodes_of
+from skyrack.orchestrator.scenario.names import closest
+
+MOST_FAULTS = 10_000
+LONGEST_S = 366 * 86_400.0
+_SELECTORS: Final = ("links", "nodes", "planes")
+_COMMON: Final = ("kind", *_SELECTORS, "for_s", "in_s", "cause")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A fault that was asked for, to begin `in_s` from now."""
+
+    draft: Draft
+    in_s: float
+
+
+def read_requests(body: Mapping[str, Any], atlas: Atlas) -> list[Request]:
+    """All or none of {"faults": [...]}. Raises FaultProblem, Unknown; the text says which entry."""
+    entries = body.get("faults")
+    if not isinstance(entries, list) or not entries:
+        raise FaultProblem("faults: expected a list of faults")
+    if len(entries) > MOST_FAULTS:
+        raise FaultProblem(f"faults: at most {MOST_FAULTS:,} at once, found {len(entries):,}")
+    return [read_request(entry, atlas) for entry in entries]
+
+
+def read_request(entry: object, atlas: Atlas) -> Request:
+    """One fault. Raises FaultProblem, Unknown."""
+    if not isinstance(entry, dict):
+        raise FaultProblem(f"{str(entry)[:80]!r}: expected a fault as a JSON object")
+    kind = _kind(entry.get("kind"))
+    keys = (*_COMMON, *(parameter.key for parameter in kind.parameters))
+    for key in entry:
+        if key not in keys:
+            near = closest(str(key), keys)
+            raise FaultProblem(
+                f"{kind.name}: unknown key {str(key)[:80]!r}: {near or 'expected ' + ', '.join(keys)}"
+            )
+    values = {
+        parameter.key: _number(
+            kind.name, entry, parameter.key, parameter.text, parameter.above, parameter.most
+        )
+        for parameter in kind.parameters
+    }
+    chosen = Selection(*(_words(kind.name, entry, key) for key in _SELECTORS))
+    if not chosen.words:
+        raise FaultProblem(
+            f"{kind.name}: acts on what? Give "
+            + ("nodes or planes" if kind.acts_on == "nodes" else "links, nodes (all their links) or planes")
+        )
+    target = (
+        nodes_of(chosen, atlas) if kind.acts_on == "nodes" else links_of(chosen, atlas, one_way=kind.one_way)
+    )
+    for_s = math.inf
+    if entry.get("for_s") is not None:
+        for_s = _number(kind.name, entry, "for_s", "how long in seconds", 0.0, LONGEST_S)
+    in_s = 0.0
+    if entry.get("in_s") is not None and (entry["in_s"] != 0 or isinstance(entry["in_s"], bool)):
+        in_s = _number(kind.name, entry, "in_s", "seconds from now", 0.0, LONGEST_S)
+    cause = entry.get("cause", "request")
+    if not isinstance(cause, str) or len(cause) > 200:
+        raise FaultProblem(f"{kind.name}: cause: expected a text of at most 200 characters")
+    return Request(Draft(kind.name, target, values, kind.effect(values, target), for_s, cause), in_s)
+
+
+def _kind(name: object) -> Kind:
+    if isinstance(name, str) and name in KINDS:
+        return KINDS[name]
+    near = closest(name, KINDS) if isinstance(name, str) else None
+    known = ", ".join(KINDS)
+    raise FaultProblem(f"no kind of fault is called {str(name)[:80]!r}: {near or f'there are {known}'}")
+
+
+def _words(kind: str, entry: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    words = entry.get(key, [])
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise FaultProblem(f"{kind}: {key}: expected a list of names")
+    return tuple(words)
+
+
+def _number(kind: str, entry: Mapping[str, Any], key: str, text: str, above: float, most: float) -> float:
+    value = entry.get(key)
+    wrong = f"{kind}: {key}: expected {text}, above {above:g} and at most {most:g}"
+    if value is None:
+        raise FaultProblem(wrong)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not above < value <= most:
+        raise FaultProblem(f"{wrong}, found {str(value)[:80]}")
+    return float(value)

@@ -1,0 +1,108 @@
+"""What a fault acts on: words like p3s07-p3s08, london>p3s07, p3s07, p3 made into directions of links and nodes.
+
+links   A-B both directions, A>B from A to B alone
+nodes   all links of the node, or the node itself, as the kind has it
+planes  the same for every satellite of the plane
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from skyrack.orchestrator.faults.atlas import Atlas
+from skyrack.orchestrator.faults.effect import Way
+from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What was asked for, in words."""
+
+    links: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
+    planes: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Every word of it."""
+        return (*self.links, *self.nodes, *self.planes)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What that means: directions of links that may be, each once, or nodes."""
+
+    words: tuple[str, ...]
+    ways: tuple[Way, ...] = ()
+    nodes: tuple[int, ...] = ()
+
+
+def links_of(selection: Selection, atlas: Atlas, *, one_way: bool) -> Target:
+    """Links: those named, and all links of nodes and planes. Raises FaultProblem, Unknown."""
+    ways: dict[Way, None] = {}
+    for word in selection.links:
+        a, b, alone = _ends(word, atlas)
+        if alone and not one_way:
+            raise FaultProblem(
+                f"{word}: this kind of fault acts on both directions: write {word.replace('>', '-')}"
+            )
+        _require_link(word, a, b, atlas)
+        ways |= dict.fromkeys([(a, b)] if alone else [(a, b), (b, a)])
+    for node in _nodes(selection, atlas):
+        for other in atlas.neighbours(node):
+            ways |= dict.fromkeys([(node, other), (other, node)])
+    return Target(selection.words, ways=tuple(ways))
+
+
+def nodes_of(selection: Selection, atlas: Atlas) -> Target:
+    """Nodes themselves. Raises FaultProblem, Unknown."""
+    if selection.links:
+        raise FaultProblem(f"{selection.links[0]}: this kind of fault acts on nodes or planes, not on links")
+    return Target(selection.words, nodes=tuple(dict.fromkeys(_nodes(selection, atlas))))
+
+
+def _nodes(selection: Selection, atlas: Atlas) -> Iterable[int]:
+    yield from (atlas.node(name) for name in selection.nodes)
+    for name in selection.planes:
+        yield from atlas.plane(name)
+
+
+def _ends(word: str, atlas: Atlas) -> tuple[int, int, bool]:
+    """Both ends of a link word, and whether it means one direction. Names may have hyphens themselves."""
+    if ">" in word:
+        a, _, b = word.partition(">")
+        return atlas.node(a), atlas.node(b), True
+    parts = word.split("-")
+    splits = [("-".join(parts[:i]), "-".join(parts[i:])) for i in range(1, len(parts))]
+    if not splits:
+        raise FaultProblem(f"{word[:80]!r} is not a link: expected A-B, or A>B for one direction")
+    good = [(a, b) for a, b in splits if atlas.knows(a) and atlas.knows(b)]
+    if len(good) > 1:
+        either = " or ".join(f"{a} and {b}" for a, b in good)
+        raise FaultProblem(f"{word} may be {either}: write both directions, as A>B and B>A")
+    if good:
+        return atlas.node(good[0][0]), atlas.node(good[0][1]), False
+    raise _not_a_link(word, splits, atlas)
+
+
+def _not_a_link(word: str, splits: list[tuple[str, str]], atlas: Atlas) -> Exception:
+    """Which end is not known, where one is."""
+    a, b = next(
+        ((a, b) for a, b in splits if atlas.knows(a) or atlas.knows(b)), splits[(len(splits) - 1) // 2]
+    )
+    try:
+        atlas.node(b if atlas.knows(a) else a)
+    except Unknown as unknown:
+        return Unknown(f"{word[:80]}: {unknown}")
+    raise AssertionError(word)
+
+
+def _require_link(word: str, a: int, b: int, atlas: Atlas) -> None:
+    if a == b:
+        raise FaultProblem(f"{word}: both ends are {atlas.names[a]}")
+    if not atlas.may_link(a, b):
+        raise FaultProblem(
+            f"{word}: {atlas.names[a]} and {atlas.names[b]} are never linked: "
+            f"{atlas.names[a]} may be linked to {atlas.described(a)}"
+        )
