@@ -11,12 +11,12 @@ from skyrack.orchestrator.topology.geometry import Geometry
 def ideal_path(geometry: Geometry, a: int, b: int, t_s: float) -> tuple[float, float, list[int]] | None:
     """(rtt_s, one_way_s, path) of the shortest way at the very instant `t_s`; None when there is none.
 
-    Propagation only. The round trip is twice the one-way delay at `t_s`.
+    Delays of links only. The round trip is twice the one-way delay at `t_s`.
     """
     ends = np.array([b], dtype=np.int32)
     link_a, link_b, _ = geometry.links_at(t_s)
     delay_s = geometry.delay_s(link_a, link_b, t_s)
-    path = walk(next_hops(geometry.n_sat, geometry.n_nodes, link_a, link_b, delay_s, ends)[0], a, b)
+    path = walk(next_hops(geometry.through, link_a, link_b, delay_s, ends)[0], a, b)
     if path is None:
         return None
     one_way_s = float(geometry.delay_s(path[:-1], path[1:], t_s).sum())

@@ -26,7 +26,7 @@ class Roster:
         self.rows = [-1] * len(self.names)  # node -> row of the route tables
         for row, node in enumerate(first.destinations.tolist()):
             self.rows[node] = row
-        self.link_capacity = link_capacity(geometry.n_sat, len(self.names) - geometry.n_sat)
+        self.link_capacity = link_capacity(geometry.n_sat, geometry.stations.n_radio, len(scenario.fibre))
 
     def address(self, index: int) -> str:
         """A node's IPv4 address on the mesh."""

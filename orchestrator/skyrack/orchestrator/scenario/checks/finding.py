@@ -56,7 +56,7 @@ class Draft:
     @property
     def on_ground(self) -> tuple[str, ...]:
         """The names of all nodes that are no satellites, in node order."""
-        return (*self.ground, *self.pops, *self.users)
+        return (*self.ground, *self.users, *self.pops)
 
     def is_unknown(self, name: str) -> bool:
         """Whether no node can have this name."""

@@ -6,6 +6,8 @@ from pydantic import model_validator
 
 from ..names import NAME_PATTERN
 from .base import Number, Section, key
+from .ground import Climate
+from .links import Selection
 from .places import with_place
 
 PREFIX = "user"
@@ -44,6 +46,31 @@ class UserTerminal(Section):
         default=20e6,
         ge=1e3,
         le=1e15,
+    )
+
+    access_ms: Number = key(
+        "What the terminal adds to the delay of its link, each way: waiting for its slot, frames, modem.",
+        unit="ms",
+        source="D: light alone",
+        default=0.0,
+        ge=0,
+        le=1000,
+    )
+    selection: Selection | None = key(
+        "Which satellite its antenna turns to, chosen anew every epoch.",
+        source="D: as links.selection says",
+        default=None,
+    )
+    climate: Climate | None = key(
+        "Whose rain it has.", source="D: the nearest of these within 500 km, else by latitude", default=None
+    )
+    attenuation_db: Number = key(
+        "A storm that stays: added to what the weather does, both ways; any above 0 blocks an optical link.",
+        unit="dB",
+        source="D: none",
+        default=0.0,
+        ge=0,
+        le=300,
     )
 
     @model_validator(mode="before")
