@@ -112,7 +112,7 @@ def _page(svg: str) -> str:
     return svg.replace(">", f"><style>{STYLE}</style>", 1)
 
 
-def main() -> None:
+def main(pings: Path | None = None) -> None:
     geometry = Geometry(load_scenario(str(SCENARIO)))
     scenario = geometry.scenario
     rtt_ms, taken = hour_ms(geometry)
@@ -149,12 +149,12 @@ def main() -> None:
     assert rate_mbps.min() < 0.9 * rate_mbps.max(), "no rain fell"
     assert abs(np.median(day_ms[wet]) - np.median(day_ms)) < 1.0, "rain is seen in RTT"
     print("verdict holds")
-    if len(sys.argv) > 1:
+    if pings is not None:
         images = ROOT / "docs" / "images"
-        probes = json.loads(Path(sys.argv[1]).read_text("utf-8"))["probes"]
+        probes = json.loads(pings.read_text("utf-8"))["probes"]
         (images / "starlink_rtt.svg").write_text(draw_pings(probes) + "\n", "utf-8")
         (images / "starlink_rain.svg").write_text(draw_day(rate_mbps, day_ms) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
