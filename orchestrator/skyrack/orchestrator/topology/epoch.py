@@ -20,6 +20,8 @@ class Epoch:
     `next_hop` (d, nodes): where a packet for `destinations[i]` (sorted) goes from each node; -1 when it cannot get
     there, the destination itself at the destination.
     `share` (m, 2): of the scenario's rate for that kind of link, a to b and b to a; None where all have the whole of it.
+    `routed` (m,): whether ways in force may use the link; one that they may not is lit for what is still under way. None
+    where all are routed. `in_gap`: some ground link that a station has turned to does not carry yet, and is none of these.
     """
 
     t0_s: float
@@ -30,6 +32,8 @@ class Epoch:
     destinations: NDArray[np.int32]
     next_hop: NDArray[np.int32]
     share: NDArray[np.float64] | None = None
+    routed: NDArray[np.bool_] | None = None
+    in_gap: bool = False
 
     def share_of(self, src: int, dst: int) -> float:
         """The share of the rate on the way from `src` to `dst`; 1 where they are not linked."""
