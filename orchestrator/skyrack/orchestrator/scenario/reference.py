@@ -114,9 +114,9 @@ def _range(value: dict[str, Any]) -> str:
     """Return the allowed values of a key in words."""
     if "const" in value:
         return f"`{value['const']}`"
-    if "enum" in value:
-        return ", ".join(f"`{word}`" for word in value["enum"])
     options = [value, *(option for option in value.get("anyOf", ()) if isinstance(option, dict))]
+    if words := [word for option in options for word in option.get("enum", ())]:
+        return ", ".join(f"`{word}`" for word in words)
     bounds = []
     for word, sign in (
         ("minimum", ">="),

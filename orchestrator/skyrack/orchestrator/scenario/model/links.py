@@ -335,8 +335,11 @@ class Links(Section):
                 context = {"key": name, "epoch": f"{self.epoch_s:g}"}
                 raise PydanticCustomError("handover", "must be less than epoch_s, {epoch} s", context)
         if self.disturbance_before_s + self.disturbance_after_s > self.epoch_s:
-            context = {"key": "disturbance_after_s", "epoch": f"{self.epoch_s:g}"}
-            message = "must be, with disturbance_before_s, at most epoch_s, {epoch} s"
+            longer, other = "disturbance_before_s", "disturbance_after_s"
+            if self.disturbance_after_s > self.disturbance_before_s:
+                longer, other = other, longer
+            context = {"key": longer, "other": other, "epoch": f"{self.epoch_s:g}"}
+            message = "must be, with {other}, at most epoch_s, {epoch} s"
             raise PydanticCustomError("disturbance", message, context)
         return self
 
