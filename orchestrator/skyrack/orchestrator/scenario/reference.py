@@ -115,8 +115,9 @@ def _range(value: dict[str, Any]) -> str:
     if "const" in value:
         return f"`{value['const']}`"
     options = [value, *(option for option in value.get("anyOf", ()) if isinstance(option, dict))]
-    if words := [word for option in options for word in option.get("enum", ())]:
-        return ", ".join(f"`{word}`" for word in words)
+    given = [option for option in options[1:] if option.get("type") != "null"] or options
+    if all("enum" in option for option in given):
+        return ", ".join(f"`{word}`" for option in given for word in option["enum"])
     bounds = []
     for word, sign in (
         ("minimum", ">="),
