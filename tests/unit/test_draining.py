@@ -21,7 +21,8 @@ ENDS = np.array([0, *range(N_SAT, N_NODES)], np.int32)  # a satellite and all st
 def hops(epoch: Epoch, wanted: NDArray[np.bool_]) -> NDArray[np.int32]:
     """Shortest ways over some of the links."""
     a, b = epoch.a[wanted], epoch.b[wanted]
-    return next_hops(N_SAT, N_NODES, a, b, 1e-3 + 1e-5 * (7 * a + b), ENDS)
+    delay_s = np.asarray(1e-3 + 1e-5 * (7 * a + b), dtype=np.float64)
+    return next_hops(N_SAT, N_NODES, a, b, delay_s, ENDS)
 
 
 def epoch_of(links: dict[tuple[int, int], bool]) -> Epoch:
@@ -83,7 +84,5 @@ def test_tables_that_would_send_it_in_a_circle_leave_it_where_it_is() -> None:
     back = to_nobody.copy()
     row = epoch.row_of(0)
     back[row, [1, 2]] = 2, 1
-    after = drained(
-        replace(epoch, next_hop=to_nobody), np.ones(len(epoch.a), np.bool_), N_SAT, lambda: back
-    )
+    after = drained(replace(epoch, next_hop=to_nobody), np.ones(len(epoch.a), np.bool_), N_SAT, lambda: back)
     assert (after.next_hop[row, [1, 2]] == -1).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import cache
 from typing import Any
 
@@ -30,7 +31,7 @@ BENT_PIPE = {"laser_range_km": 1.0, "selection": "longest-remaining"}
 
 
 @cache
-def _sky(shells: str = "grid", far: str = "new-york", **links: Any) -> Geometry:
+def _sky(shells: str = "grid", far: str = "new-york", strategy: str = "ephemeris", **links: Any) -> Geometry:
     shell = {**SHELL, "slots": 40, "planes": 40} if shells == "dense" else SHELL
     keys = {
         "version": 1,
@@ -39,6 +40,7 @@ def _sky(shells: str = "grid", far: str = "new-york", **links: Any) -> Geometry:
         "links": {"antennas": 1, **links},
         "ground": ["london", PARIS if far == "paris" else far],
         "inhabited": {"count": 2},
+        "routing": {"strategy": strategy},
     }
     return Geometry(Scenario.model_validate(keys))
 
@@ -121,10 +123,17 @@ def test_no_more_links_are_routed_than_there_are_antennas_and_the_rest_is_what_t
         assert epoch.in_gap == (in_gap and bool(settled - before))
 
 
-@settings(deadline=None, max_examples=25)
-@given(number=st.integers(1, 200), antennas=st.integers(1, 3), shells=st.sampled_from(["grid", "dense"]))
-def test_make_before_break_loses_no_packet_at_a_boundary(number: int, antennas: int, shells: str) -> None:
-    geometry = _sky(shells, antennas=antennas)
+@settings(deadline=None, max_examples=40)
+@given(
+    number=st.integers(1, 200),
+    antennas=st.integers(1, 3),
+    shells=st.sampled_from(["grid", "dense"]),
+    strategy=st.sampled_from(["ephemeris", "load-aware", "static"]),
+)
+def test_make_before_break_loses_no_packet_at_a_boundary(
+    number: int, antennas: int, shells: str, strategy: str
+) -> None:
+    geometry = _sky(shells, strategy=strategy, antennas=antennas)
     a, b = geometry.n_sat, geometry.n_sat + 1
     sent_s, found = _around(geometry, number, a, b)
     if not _joined(geometry, float(sent_s[0]), float(sent_s[-1]) + 1.0, a, b):
@@ -235,7 +244,7 @@ def test_routes_leave_a_laser_before_it_goes_dark_and_not_when_it_stays() -> Non
 
 
 def _hops(path: list[int] | None) -> list[tuple[int, int]]:
-    return [] if path is None else list(zip(path[:-1], path[1:], strict=True))
+    return [] if path is None else list(itertools.pairwise(path))
 
 
 def test_a_way_to_a_bare_satellite_that_was_fixed_beforehand_is_lost_on_a_link_that_is_dark_by_then() -> None:
