@@ -11,8 +11,8 @@ One record per fact, as JSON-able dictionaries in order of time; one scenario gi
     route     from t_s on packets between a station and an inhabited node take `path` (null: none), `delay_ms` one way
 
 A contact is counted while the link is in force, in whole epochs, which is what a run uses: a satellite that rises
-within an epoch is in contact from the next. A ground link that is lit beside its successor is one more contact until it
-goes dark, though nothing new is sent over it.
+within an epoch is in contact from the next. It lasts while there is light: that of a station's old link to the end of the
+overlap, that of a new one from the end of its gap.
 """
 
 from __future__ import annotations

@@ -210,7 +210,9 @@ def _ground(geometry: Geometry, a: int, b: int, t_s: float) -> tuple[dict[str, f
         if air.share.min() <= 0.0:
             return margins, (Reason("weather", f"rain or clouds over {names[b]} leave nothing of the rate"),)
     busy = int((geometry.window(t_s).station == station).sum())
-    return margins, (Reason("no_antenna", f"the {busy} antennas of {names[b]} point at others"),)
+    those = "the antenna" if busy == 1 else f"the {busy} antennas"
+    point = "points at another" if busy == 1 else "point at others"
+    return margins, (Reason("no_antenna", f"{those} of {names[b]} {point}"),)
 
 
 def _unused(geometry: Geometry, a: int, b: int, t_s: float) -> tuple[Reason, ...]:
