@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from itertools import pairwise
 from typing import Any
 
 import pytest
+
+from skyrack.orchestrator.runtime.oracle import GUARD
 
 from .place import Place
 
@@ -37,13 +38,15 @@ def test_what_planned_handovers_lose_is_what_was_computed(place: Place, mode: st
         if event["event"] == "handover" and first_s < event["run_s"] < last_s
     ]
     assert len(handovers) >= 2
-    lost = [probe["measured_ms"] is None for probe in probes]
-    computed = [probe["reason"] is not None for probe in probes]
+    lost = [probe for probe in probes if probe["measured_ms"] is None]
     if mode == "make-before-break":
-        assert lost == computed == [False] * PROBES
+        assert lost == []
+        assert {probe["reason"] for probe in probes} == {None}
         return
-    # A reply leaves later than computed, by what the host takes: beside the edge of a gap either may be right.
-    edges = {beside for i, (x, y) in enumerate(pairwise(computed)) if x != y for beside in (i, i + 1)}
-    assert [i for i in range(PROBES) if lost[i] != computed[i] and i not in edges] == []
-    assert sum(lost) > 20 * len(handovers), "215 ms of each gap, at 200 a second"
-    assert {probe["reason"] for probe in probes} == {None, "no route in force"}
+    judged = [probe for probe in probes if probe["reason"] != GUARD]
+    assert len(judged) > 0.98 * PROBES, "those at the edges of the gaps are not"
+    assert [
+        probe for probe in judged if (probe["measured_ms"] is None) != (probe["reason"] is not None)
+    ] == []
+    assert {probe["reason"] for probe in judged} == {None, "no route in force"}
+    assert len(lost) > 20 * len(handovers), "215 ms of each gap, at 200 a second"
