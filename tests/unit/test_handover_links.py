@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skyrack.orchestrator.cli.path_link import link_lines
 from skyrack.orchestrator.routing.computed import Computed, computed_rtt
 from skyrack.orchestrator.routing.force_log import ForceLog
 from skyrack.orchestrator.routing.link_model import LinkModel
@@ -18,7 +19,7 @@ from skyrack.orchestrator.routing.paths import path_of
 from skyrack.orchestrator.routing.plan import plan_records
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.orchestrator.topology.epoch import GROUND, Epoch
-from skyrack.orchestrator.topology.explain import explain_link
+from skyrack.orchestrator.topology.explain import explain_link, link_record
 from skyrack.orchestrator.topology.geometry import Geometry
 
 SHELL = {"planes": 24, "slots": 22, "altitude_km": 1000, "inclination_deg": 53, "phasing": 5}
@@ -301,3 +302,19 @@ def test_the_plan_has_each_handover_once_when_the_new_link_carries(mode: str) ->
         assert record["from"] is not None
         assert record["to"] is not None
         assert min(abs(record["t_s"] - at_s) for at_s in boundaries_s) < 1e-5
+
+
+def test_a_laser_that_routes_have_left_says_until_when_it_is_lit() -> None:
+    geometry = _sky(pattern="nearest", laser_range_km=2500.0, laser_leave_s=2.5)
+    t_s = 0.0
+    while (epoch := geometry.epoch(t_s)).routed is None or epoch.routed[epoch.kind != GROUND].all():
+        t_s = epoch.t1_s
+    link = int(np.nonzero(~epoch.routed & (epoch.kind != GROUND))[0][0])
+    state = explain_link(geometry, int(epoch.a[link]), int(epoch.b[link]), t_s)
+    assert [reason.code for reason in state.reasons] == ["leaving"]
+    assert state.until_s is not None
+    assert t_s < state.until_s <= t_s + 2.5 + 1e-6
+    assert f"dark at {state.until_s:g} s" in state.reasons[0].text
+    lines = link_lines(link_record("x", "y", t_s, state))
+    assert lines[0] == f"x-y is up at {t_s:.3f} s"
+    assert lines[-1].startswith("  unused    routes have left it")

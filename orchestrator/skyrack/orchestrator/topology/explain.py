@@ -61,7 +61,7 @@ def explain_link(
     up = planned and not lost
     rate_bps = _rates_bps(geometry, a, b, first, t_s) if up else None
     since_s, until_s = _bounds(geometry, a, b, t_s, planned) if a < geometry.n_sat else (None, None)
-    why = _unused(geometry, a, b, t_s) if up else (*lost, *(() if planned else reasons))
+    why = _unused(geometry, a, b, t_s, until_s) if up else (*lost, *(() if planned else reasons))
     delay_s = float(geometry.delay_s([a], [b], t_s)[0])
     return LinkState(up, delay_s, rate_bps, since_s, until_s, margins, why)
 
@@ -215,16 +215,18 @@ def _ground(geometry: Geometry, a: int, b: int, t_s: float) -> tuple[dict[str, f
     return margins, (Reason("no_antenna", f"{those} of {names[b]} {point}"),)
 
 
-def _unused(geometry: Geometry, a: int, b: int, t_s: float) -> tuple[Reason, ...]:
-    """Why no route uses a link that is up, if none does."""
+def _unused(geometry: Geometry, a: int, b: int, t_s: float, until_s: float | None) -> tuple[Reason, ...]:
+    """Why no route uses a link that is up until `until_s`, if none does."""
     names, piece, window = geometry.names, geometry.piece(t_s), geometry.window(t_s)
+    if until_s is None:
+        return ()  # handovers take less than LOOK_S
     if b >= geometry.n_sat and piece.is_old(b - geometry.n_sat, a):
-        dark_s = window.bounds_s[0] + geometry.scenario.links.handover_overlap_s
-        left = f"{names[b]} has left {names[a]}: until {dark_s:g} s it carries what is under way"
+        left = f"{names[b]} has left {names[a]}: until {until_s:g} s it carries what is under way"
         return (Reason("handed_over", left),)
     if ((window.pairs[:, 0] == a) & (window.pairs[:, 1] == b) & piece.leaving).any():
-        _, _, dark_s = geometry.in_force(a, b, t_s)
-        closes = f"routes have left it: it goes dark at {dark_s:g} s as planned and carries what is under way"
+        closes = (
+            f"routes have left it: it goes dark at {until_s:g} s as planned and carries what is under way"
+        )
         return (Reason("leaving", closes),)
     return ()
 
