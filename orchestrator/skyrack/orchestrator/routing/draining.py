@@ -24,16 +24,16 @@ Flags = NDArray[np.bool_]
 Indices = NDArray[np.int32]
 
 
-def drained(links: Epoch, spared: Flags, n_sat: int, over_all: Callable[[], Indices]) -> Epoch:
+def drained(links: Epoch, spared: Flags, through: Flags, over_all: Callable[[], Indices]) -> Epoch:
     """The epoch with next hops for what is under way; its own are over routed links.
 
-    `spared` (m,): links that have not failed. `over_all`: next hops over all of those, asked for only when a satellite has
-    none.
+    `spared` (m,): links that have not failed. `through` (n_nodes,): who forwards. `over_all`: next hops over all of those
+    links, asked for only when somebody who forwards has none.
     """
     assert links.routed is not None
     hop = links.next_hop.copy()
     stuck = hop < 0
-    stuck[:, n_sat:] = False  # a station sends, and passes nothing on: it has no packets under way
+    stuck[:, ~through] = False  # who sends and passes nothing on has no packets under way
     if stuck.any():
         hop = _filled(hop, stuck, over_all(), links.destinations)
     last = np.nonzero(~links.routed & spared & (links.kind == GROUND))[0]

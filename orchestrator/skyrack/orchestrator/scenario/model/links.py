@@ -7,6 +7,8 @@ from pydantic_core import PydanticCustomError
 
 from .base import Flag, Number, Section, Whole, key
 
+Selection = Literal["highest-elevation", "longest-remaining", "least-loaded"]
+
 QUEUE_S = 0.1
 SMALLEST_QUEUE_BYTES = 65_536
 
@@ -218,7 +220,7 @@ class Links(Section):
         ge=1,
         le=10_000,
     )
-    selection: Literal["highest-elevation", "longest-remaining", "least-loaded"] = key(
+    selection: Selection = key(
         "Which satellites the antennas turn to, chosen anew every epoch.",
         source="D: the usual assumption of published models",
         default="highest-elevation",
@@ -227,8 +229,8 @@ class Links(Section):
         "How a ground station goes from one satellite to another when an epoch begins: the old link stays lit for "
         "handover_overlap_s beside the new one and carries what is under way, or the new one carries only after "
         "handover_gap_s.",
-        source="D: make-before-break where antennas is given, as a second beam or dish allows; a station with links "
-        "to all in sight changes at the boundary, where it has the others already",
+        source="D: make-before-break where antennas is given and at user terminals, as a second beam or dish allows; a "
+        "station with links to all in sight changes at the boundary, where it has the others already",
         default=None,
     )
     handover_overlap_s: Number = key(
@@ -303,8 +305,26 @@ class Links(Section):
         ge=0,
         le=60,
     )
+    satellite_processing_ms: Number = key(
+        "What a satellite adds to the delay of what it forwards: half on the way in, half on the way out.",
+        unit="ms",
+        source="D: light alone; no operator publishes it",
+        default=0.0,
+        ge=0,
+        le=1000,
+    )
+    gateway_processing_ms: Number = key(
+        "What a ground station adds to the delay of each of its links to satellites, each way.",
+        unit="ms",
+        source="D: light alone",
+        default=0.0,
+        ge=0,
+        le=1000,
+    )
     zero_delay: Flag = key(
-        "Make every propagation delay 0, to measure the host's own floor.", source="D", default=False
+        "Make every delay 0, propagation and processing, to measure the host's own floor.",
+        source="D",
+        default=False,
     )
     extra_delay: tuple[ExtraDelay, ...] = key(
         "Links that are deliberately longer than computed, as a negative control.",
