@@ -318,3 +318,36 @@ def test_a_laser_that_routes_have_left_says_until_when_it_is_lit() -> None:
     lines = link_lines(link_record("x", "y", t_s, state))
     assert lines[0] == f"x-y is up at {t_s:.3f} s"
     assert lines[-1].startswith("  unused    routes have left it")
+
+
+def _behind_a_gateway(overlap_s: float) -> Geometry:
+    """A terminal, a gateway with fibre to a point of presence, and no laser to go round by."""
+    shell = {**SHELL, "slots": 40, "planes": 40}
+    keys = {
+        "version": 1,
+        "name": "test",
+        "shells": [shell],
+        "links": {"antennas": 6, "handover_overlap_s": overlap_s, "laser_range_km": 1.0},
+        "ground": [PARIS],
+        "users": [{"name": "home", "lat_deg": 51.5, "lon_deg": -0.1}],
+        "pops": ["london"],
+        "fibre": [{"a": "paris", "b": "pop-london"}],
+        "inhabited": [],
+    }
+    return Geometry(Scenario.model_validate(keys))
+
+
+def test_a_terminals_packets_get_through_a_gateway_that_has_left_their_satellite() -> None:
+    """The gateway is nobody's end: it forwards, so what is still lit to it is a way like others for who has none."""
+    kept, abrupt = _behind_a_gateway(OVERLAP_S), _behind_a_gateway(0.0)
+    a, b = kept.index_of("home"), kept.index_of("pop-london")
+    lost = {OVERLAP_S: 0, 0.0: 0}
+    for number in range(1, 120):
+        boundary_s = kept.grid_clock.boundary_s(number)
+        ways = [path_of(kept.epoch(boundary_s + by_s), a, b) for by_s in (-0.01, 0.01)]
+        if ways[0] == ways[1] or not _joined(kept, boundary_s - 0.4, boundary_s + 2.2, a, b):
+            continue
+        for overlap_s, geometry in ((OVERLAP_S, kept), (0.0, abrupt)):
+            lost[overlap_s] += sum(one.rtt_s is None for one in _around(geometry, number, a, b)[1])
+    assert lost[OVERLAP_S] == 0
+    assert lost[0.0] > 0
