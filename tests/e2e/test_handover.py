@@ -26,14 +26,16 @@ ground: [london, new-york]
 inhabited: {count: 1}
 links: {antennas: 1, selection: longest-remaining, epoch_s: 3, epoch_offset_s: 0, handover: %s}
 """
-PROBES = 3600  # 18 s
+PROBES = 1800  # 18 s
+PATIENCE_S = 180.0  # the constellation is large
 
 
 @pytest.mark.parametrize("mode", ["make-before-break", "break-before-make"])
 def test_what_planned_handovers_lose_is_what_was_computed(place: Place, mode: str) -> None:
     place.scenario.write_text(SCENARIO % mode)
     place.up()
-    ping = place.skyrack("ping", "london", "new-york", "-c", PROBES, "-i", "5ms", "-o", "json").expect()
+    words = ("ping", "london", "new-york", "-c", PROBES, "-i", "10ms", "-o", "json")
+    ping = place.skyrack(*words, timeout_s=PATIENCE_S).expect()
     probes: list[dict[str, Any]] = json.loads(ping.out)["probes"]
     first_s, last_s = probes[0]["t_s"], probes[-1]["t_s"]
     handovers = [
@@ -48,12 +50,12 @@ def test_what_planned_handovers_lose_is_what_was_computed(place: Place, mode: st
         assert {probe["reason"] for probe in probes} == {None}
         return
     judged = [probe for probe in probes if probe["reason"] != GUARD]
-    assert len(judged) > 0.98 * PROBES, "those at the edges of the gaps are not"
+    assert len(judged) > 0.97 * PROBES, "those at the edges of the gaps are not"
     assert [
         probe for probe in judged if (probe["measured_ms"] is None) != (probe["reason"] is not None)
     ] == []
     assert {probe["reason"] for probe in judged} == {None, "no route in force"}
-    assert len(lost) > 20 * len(handovers), "215 ms of each gap, at 200 a second"
+    assert len(lost) > 10 * len(handovers), "215 ms of each gap, at 100 a second"
 
 
 def test_boundaries_disturb_ground_links_and_nothing_is_disturbed_between_them(place: Place) -> None:
