@@ -16,6 +16,7 @@ from pathlib import Path
 from . import (
     bench_convergence,
     bench_engine,
+    bench_handovers,
     bench_link_changes,
     bench_live,
     bench_run,
@@ -48,6 +49,7 @@ BENCHES: dict[str, Callable[[], Awaitable[None]]] = {
     "tcp": bench_live.tcp,
     "run": bench_run.main,
     "convergence": bench_convergence.main,
+    "handovers": bench_handovers.main,
     "changes": bench_link_changes.main,
 }
 

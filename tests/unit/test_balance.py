@@ -92,3 +92,21 @@ async def test_what_has_failed_is_avoided_and_other_trees_stay() -> None:
     assert (after.next_hop[:, a] != b).all()
     assert (after.next_hop[:, b] != a).all()
     assert (after.next_hop[~crossing] == full.next_hop[~crossing]).all()
+
+
+async def test_measured_trees_use_no_link_that_is_lit_for_what_is_under_way_alone() -> None:
+    base = _geometry().scenario
+    links = base.links.model_copy(update={"antennas": 1})
+    geometry = Geometry(base.model_copy(update={"links": links}))
+    numbers = range(1, 200)
+    overlapping = (geometry.epoch(geometry.grid_clock.boundary_s(number)) for number in numbers)
+    full = next(epoch for epoch in overlapping if epoch.routed is not None)
+    assert full.routed is not None
+    for trees in (Balance(geometry).begin(full), Balance(geometry).avoiding(full, Failures(frozenset({0})))):
+        for link in np.nonzero(~full.routed)[0].tolist():
+            satellite, station = int(full.a[link]), int(full.b[link])
+            assert (trees.next_hop[:, station] != satellite).all()
+            row = full.row_of(station)
+            for source in set(full.destinations.tolist()) - {station}:
+                path = walk(trees.next_hop[row], source, station)
+                assert path is None or path[-2] != satellite

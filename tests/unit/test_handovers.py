@@ -16,7 +16,7 @@ from skyrack.orchestrator.routing.handovers import handovers
 from skyrack.orchestrator.routing.plan import plan_records
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.handovers import HandoverWatch
-from skyrack.orchestrator.scenario import load_scenario
+from skyrack.orchestrator.scenario import Scenario, load_scenario
 from skyrack.orchestrator.topology.failures import NO_FAILURES, Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.orchestrator.topology.lit import Links, count_parts, lit_links
@@ -106,6 +106,37 @@ async def test_an_epoch_told_ahead_is_an_event_when_it_begins_unless_it_was_take
     assert sum(watch.counts.values()) == len(found) == len(handovers(first, epoch, stations))
     assert found[0]["from"] != found[0]["to"]
     assert found[0]["node"] in watch.counts
+
+
+async def test_a_handover_with_a_gap_is_one_event_at_the_gaps_end(tmp_path: Path) -> None:
+    keys = load_scenario("iridium").model_dump(mode="json")
+    keys["links"] |= {"antennas": 1, "handover": "break-before-make"}
+    geometry = Geometry(Scenario.model_validate(keys))
+    stations = list(range(geometry.n_sat, geometry.n_nodes))
+    log, clock, t_s = ForceLog(), SteppedClock(), 0.0
+    watch = HandoverWatch(
+        geometry.names, stations, log.epoch_at, EventLog(tmp_path / "events.jsonl", clock), clock
+    )
+    while t_s < SPAN_S:
+        epoch = geometry.epoch(t_s)
+        log.record(t_s, epoch)
+        watch.expect(t_s)
+        t_s = epoch.t1_s
+    task = asyncio.create_task(watch.run())
+    await clock.pass_all()
+    task.cancel()
+    found = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    planned = [
+        (record["t_s"], record["station"], record["from"], record["to"])
+        for record in plan_records(geometry, SPAN_S)
+        if record["record"] == "handover"
+    ]
+    assert len(planned) > 1
+    assert [(e["run_s"], e["node"], e["from"], e["to"]) for e in found] == planned
+    first_s = planned[0][0] - geometry.scenario.links.handover_gap_s
+    assert geometry.grid_clock.boundary_s(geometry.grid_clock.number_at(planned[0][0])) == pytest.approx(
+        first_s
+    )
 
 
 # Partitions

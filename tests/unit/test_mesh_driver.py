@@ -101,6 +101,7 @@ class WritingFabric:
     parameters: list[tuple[float, list[int]]] = field(default_factory=list)
     # Of `parameters`: time per byte and loss of each link.
     values: list[dict[int, tuple[float, float]]] = field(default_factory=list)
+    extra_s: list[dict[int, float]] = field(default_factory=list)  # likewise: added to the delay
     adoptions_told_s: list[float] = field(default_factory=list)
     full_for: int = 0  # so many adoptions are refused
 
@@ -135,6 +136,16 @@ class WritingFabric:
         self.parameters.append((at_s, list(ids)))
         s_per_byte, loss_ratio = self.arrays["s_per_byte"], self.arrays["loss_ratio"]
         self.values.append({number: (float(s_per_byte[number]), float(loss_ratio[number])) for number in ids})
+        self.extra_s.append({number: float(self.arrays["extra_s"][number]) for number in ids})
+
+    def told(self, number: int, at_s: float) -> tuple[float, float] | None:
+        """Loss and extra delay of a link in use at `at_s`, by the last message that made them so; None: by the memory."""
+        found, since_s = None, max((t for t, ids in self.links if number in ids and t <= at_s), default=0.0)
+        latest_s = -np.inf
+        for (begins_s, ids), values, extra_s in zip(self.parameters, self.values, self.extra_s, strict=True):
+            if number in ids and since_s <= begins_s <= at_s and begins_s >= latest_s:
+                found, latest_s = (values[number][1], extra_s[number]), begins_s
+        return found
 
 
 class _Growing(dict[str, NDArray[np.float64]]):
@@ -504,3 +515,77 @@ async def test_nobody_is_told_of_an_instant_that_has_passed_while_routes_were_co
         assert when_s.min() >= told_s + REROUTE_MARGIN_S
         assert (when_s >= learns_s).all()
     assert late_s == pytest.approx(0.08 + REROUTE_MARGIN_S, abs=0.006)
+
+
+DISTURBED = {
+    "antennas": 1,
+    "elevation_mask_deg": 8.2,
+    "loss_ratio": 0.01,
+    "disturbance_loss_ratio": 0.2,
+    "disturbance_extra_ms": 30.0,
+}
+
+
+@pytest.mark.parametrize("speed", [1.0, 10.0])
+async def test_ground_links_are_disturbed_around_every_boundary_and_lasers_never(
+    executor: ThreadPoolExecutor, speed: float
+) -> None:
+    """Those that go on, those that are new, those that are lit once more: what was told last of each is what holds."""
+    it = bench(executor, links=DISTURBED, speed=speed)
+    await it.drive(90.0 / speed)
+    checked = {True: 0, False: 0}
+    for number in range(1, 6):
+        boundary_s = it.geometry.grid_clock.boundary_s(number)
+        for by_s in (-0.2, -0.141, -0.139, -0.001, 0.001, 0.074, 0.076, 0.4, 7.0):
+            t_s = boundary_s + by_s
+            disturbed = -0.14 <= by_s < 0.075
+            epoch = it.geometry.epoch(t_s)
+            for a, b in zip(epoch.a.tolist(), epoch.b.tolist(), strict=True):
+                pair = it.driver.pair_number(a, b)
+                assert pair is not None
+                for direction in (2 * pair, 2 * pair + 1):
+                    told = it.fabric.told(direction, t_s / speed)
+                    if b < it.geometry.n_sat:
+                        assert told is None
+                        continue
+                    assert told == pytest.approx((0.208, 0.03) if disturbed else (0.01, 0.0))
+                    checked[disturbed] += 1
+    assert min(checked.values()) > 50
+
+
+async def test_a_fault_of_a_ground_link_outlasts_a_disturbance_that_was_announced_before_it(
+    executor: ThreadPoolExecutor,
+) -> None:
+    it = bench(executor, links=DISTURBED)
+    boundary_s = it.geometry.grid_clock.boundary_s(1)
+    await it.drive(boundary_s - 0.5)
+    epoch = it.geometry.epoch(boundary_s - 0.5)
+    link = int(np.nonzero(epoch.b >= it.geometry.n_sat)[0][0])
+    a, b = int(epoch.a[link]), int(epoch.b[link])
+    pair = it.driver.pair_number(a, b)
+    assert pair is not None
+    it.driver.set_conditions(boundary_s - 0.4, {(a, b): Condition(extra_s=0.2, loss_ratio=0.5)})
+    expected = {-0.3: (0.505, 0.2), 0.0: (0.604, 0.23), 0.1: (0.505, 0.2)}
+    for by_s, values in expected.items():
+        assert it.fabric.told(2 * pair, boundary_s + by_s) == pytest.approx(values), by_s
+    assert it.fabric.told(2 * pair + 1, boundary_s + 0.1) == pytest.approx((0.01, 0.0)), "the other direction"
+
+
+async def test_a_link_that_is_lit_for_what_is_under_way_carries_and_no_way_in_force_crosses_it(
+    executor: ThreadPoolExecutor,
+) -> None:
+    it = bench(executor, links={"antennas": 1, "elevation_mask_deg": 8.2})
+    await it.drive(900.0)
+    seen = 0
+    for at_s, epoch in it.in_force[:-1]:
+        if epoch.routed is None:
+            continue
+        segment = next(s for s in it.fabric.segments if s.at_s == at_s)
+        table = next(table for t_s, table in it.fabric.routes if t_s == at_s)
+        for link in np.nonzero(~epoch.routed)[0].tolist():
+            pair = it.driver.pair_number(int(epoch.a[link]), int(epoch.b[link]))
+            assert pair is not None
+            assert segment.delay_s[2 * pair] > 0.0
+            assert (table[:, epoch.b[link]] != 2 * pair + 1).all(), "the station sends over the new one"
+            seen += 1
+    assert seen > 1

@@ -45,7 +45,8 @@ def link_lines(record: dict[str, Any]) -> list[str]:
     for name, margin in record["margins"].items():
         what, inside, beyond = _LIMITS[name]
         lines.append(f"  margin    {what}: {abs(margin):.3f} {inside if margin >= 0.0 else beyond}")
-    lines += [f"  because   {reason['text']}" for reason in record["why"]]
+    what = "because" if record["state"] == "down" else "unused "
+    lines += [f"  {what}   {reason['text']}" for reason in record["why"]]
     return lines + [f"  failed    {text}" for text in record.get("failed", [])]
 
 

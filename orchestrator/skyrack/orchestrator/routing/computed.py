@@ -117,7 +117,7 @@ class _Flight:
             stuck = onward < 0
             self._lose(moving[stuck], "no route in force")
             moving, onward = moving[~stuck], onward[~stuck]
-            self._cross(moving, node, onward)
+            self._cross(moving, node, onward, fixed=ways is not None)
             moving = moving[~self._failed[moving]]
         self._lose(moving, f"more than {_MOST_HOPS} hops")
         self._lose_in_fabric_gaps(under_way)
@@ -139,17 +139,23 @@ class _Flight:
                 onward[here] = epoch.next_hop[row, node[moving[here]]]
         return onward
 
-    def _cross(self, moving: NDArray[np.int_], node: NDArray[np.int_], onward: NDArray[np.int_]) -> None:
+    def _cross(
+        self, moving: NDArray[np.int_], node: NDArray[np.int_], onward: NDArray[np.int_], *, fixed: bool
+    ) -> None:
+        """One hop each. On a way that was `fixed` beforehand a link may have gone dark; routes in force use none that has."""
         for here, there in np.unique(np.stack([node[moving], onward], axis=1), axis=0).tolist():
             group = moving[(node[moving] == here) & (onward == there)]
             came_s = self.t_s[group]
             epochs = self._history.epoch_numbers(came_s, node[group])
             steps = self._history.conditions.get((here, there), _NO_STEPS)
             held = steps.numbers(came_s)
-            for epoch, number in np.unique(np.stack([epochs, held], axis=1), axis=0).tolist():
-                alike = group[(epochs == epoch) & (held == number)]
-                share = self._history.epochs[epoch].share_of(here, there)
-                self._cross_alike(alike, (here, there), share, steps.at(number))
+            for number, step in np.unique(np.stack([epochs, held], axis=1), axis=0).tolist():
+                alike = group[(epochs == number) & (held == step)]
+                epoch = self._history.epochs[number]
+                if fixed and epoch.link_of(here, there) is None:
+                    self._lose_on_link(alike, (here, there), "is dark")
+                    continue
+                self._cross_alike(alike, (here, there), epoch.share_of(here, there), steps.at(step))
             for probe in group.tolist():
                 self.paths[probe].append(there)
         node[moving] = onward
@@ -158,13 +164,14 @@ class _Flight:
         """Packets that meet one direction of a link in one state."""
         geometry, model = self._geometry, self._model
         if condition.down:
-            self._failed[group] = True
-            ends = "-".join(geometry.names[node] for node in way)
-            self._lose(group, f"the link {ends} is down by a fault")
+            self._lose_on_link(group, way, "is down by a fault")
             return
-        s_per_byte = model.serialisation_s_per_byte(
-            ground=max(way) >= geometry.n_sat, condition=condition, share=share
-        )
+        ground, disturbance = max(way) >= geometry.n_sat, geometry.disturbance
+        extra_s = np.full(len(group), condition.extra_s)
+        if disturbance is not None and min(way) < geometry.n_sat <= max(way):
+            disturbed = disturbance.holds(geometry.scenario.speed * self.t_s[group])
+            extra_s += np.where(disturbed, disturbance.extra_s, 0.0)
+        s_per_byte = model.serialisation_s_per_byte(ground=ground, condition=condition, share=share)
         self.t_s[group] += self._size_bytes[group] * s_per_byte
         if not model.zero_delay:
             straight, constant_s = geometry.delays.constant_s(*way)
@@ -172,7 +179,12 @@ class _Flight:
                 ends_km = geometry.positions_of_km(way, geometry.scenario.speed * self.t_s[group])
                 self.t_s[group] += np.linalg.norm(ends_km[:, 0] - ends_km[:, 1], axis=1) / SPEED_OF_LIGHT_KM_S
             self.t_s[group] += constant_s
-        self.t_s[group] += condition.extra_s
+        self.t_s[group] += extra_s
+
+    def _lose_on_link(self, group: NDArray[np.int_], way: Way, why: str) -> None:
+        self._failed[group] = True
+        ends = "-".join(self._geometry.names[node] for node in way)
+        self._lose(group, f"the link {ends} {why}")
 
     def _ways_to_bare(self, moving: NDArray[np.int_]) -> Mapping[int, Mapping[int, int]] | None:
         """Per packet its next hops by node, when the destination has no tree; None when it has."""

@@ -6,11 +6,13 @@ One record per fact, as JSON-able dictionaries in order of time; one scenario gi
     acquisition  two satellites begin to point lasers at each other at t_s and have light at ready_s, if they are
               still in sight then; until then there is no contact
     contact   a link in force from t0_s to t1_s (kind "laser", "ground" or "fibre"), cut off at the plan's ends
-    handover  from t_s on a station sends what is for `destinations` to satellite `to` instead of `from`
+    handover  from t_s on a station sends what is for `destinations` to satellite `to` instead of `from`; where it had
+              neither for links.handover_gap_s, from the end of the gap on
     route     from t_s on packets between a station and an inhabited node take `path` (null: none), `delay_ms` one way
 
 A contact is counted while the link is in force, in whole epochs, which is what a run uses: a satellite that rises
-within an epoch is in contact from the next.
+within an epoch is in contact from the next. It lasts while there is light: that of a station's old link to the end of the
+overlap, that of a new one from the end of its gap.
 """
 
 from __future__ import annotations
@@ -148,6 +150,9 @@ class _Routes:
         others = geometry.inhabited.tolist()
         self._pairs = [(a, b) for a in stations for b in others if b < geometry.n_sat or b > a]
         self._paths: dict[tuple[int, int], list[int] | None] | None = None
+        self._settled: dict[tuple[int, int], list[int] | None] | None = (
+            None  # when no station was between two links
+        )
 
     def advance(self, t_s: float, epoch: Epoch) -> list[Record]:
         """Take the routes of the epoch that begins at `t_s`; the changes against the one before."""
@@ -155,7 +160,10 @@ class _Routes:
         before, self._paths = self._paths, paths
         changed = [pair for pair in self._pairs if before is None or before[pair] != paths[pair]]
         records = [self._route(t_s, pair, paths[pair]) for pair in changed]
-        return records if before is None else records + self._handovers(t_s, before, paths, changed)
+        if epoch.in_gap:
+            return records
+        settled, self._settled = self._settled, paths
+        return records if settled is None else records + self._handovers(t_s, settled, paths)
 
     def _route(self, t_s: float, pair: tuple[int, int], path: list[int] | None) -> Record:
         names = self._geometry.names
@@ -176,11 +184,10 @@ class _Routes:
         t_s: float,
         before: Mapping[tuple[int, int], list[int] | None],
         after: Mapping[tuple[int, int], list[int] | None],
-        changed: list[tuple[int, int]],
     ) -> list[Record]:
         names = self._geometry.names
         moved: dict[tuple[str, str | None, str | None], set[str]] = defaultdict(set)
-        for pair in changed:
+        for pair in self._pairs:
             for station, end, far in ((pair[0], 1, pair[1]), (pair[1], -2, pair[0])):
                 if self._geometry.kind[station] not in ("ground", "user"):
                     continue

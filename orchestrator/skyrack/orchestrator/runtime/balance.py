@@ -67,13 +67,14 @@ class Balance:
         turn = None if period == self._period else period % self._keys.stagger
         self._period = period
         self._held = rebalance(self._geometry.view(full, load=self._load), self._keys, self._held, turn)
-        return replace(full, next_hop=self._held.next_hop)
+        return self._geometry.drained(replace(full, next_hop=self._held.next_hop))
 
     def avoiding(self, full: Epoch, failures: Failures) -> Epoch:
         """The same with other trees in place of those that cross what has failed."""
         view = self._geometry.view(full, failures, self._load)
         held = Held.of(full.next_hop)
-        return replace(full, next_hop=rebalance(view, self._keys, held, None).next_hop)
+        avoiding = replace(full, next_hop=rebalance(view, self._keys, held, None).next_hop)
+        return self._geometry.drained(avoiding, failures)
 
 
 def utilisation(before: Floats, after: Floats, s_per_byte: NDArray[np.floating], span_s: float) -> Floats:

@@ -49,6 +49,8 @@ class HandoverWatch:
     async def _look(self, at_s: float) -> None:
         await self._clock.sleep(at_s - self._clock.run_s())
         epoch = self._epoch_at(max(at_s, self._clock.run_s()))
+        if epoch is not None and epoch.in_gap:
+            return  # a handover is over when the new link carries
         before, self._before = self._before, epoch
         if before is None or epoch is None or before is epoch:
             return

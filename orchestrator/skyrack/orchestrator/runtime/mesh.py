@@ -28,6 +28,7 @@ from skyrack.orchestrator.routing.views import News, Views
 from skyrack.orchestrator.runtime.balance import Balance
 from skyrack.orchestrator.runtime.numbering import LinkNumbering, NumberedEpoch
 from skyrack.orchestrator.scenario import Scenario
+from skyrack.orchestrator.topology.disturbance import Disturbance
 from skyrack.orchestrator.topology.epoch import Epoch
 from skyrack.orchestrator.topology.failures import NO_FAILURES, Failures
 from skyrack.orchestrator.topology.geometry import Geometry
@@ -116,6 +117,8 @@ class MeshDriver:
         # Shares of its rate that a direction has, by its number: from when on each, in order; 1 before the first.
         self._shares: dict[int, list[tuple[float, float]]] = {}
         self._made_s: dict[int, float] = {}  # when the fabric makes a pair's links
+        # For which instants the fabric has been told what the disturbance does to ground links.
+        self._disturbed_s: deque[float] = deque(maxlen=2 * SEGMENTS_AHEAD)
         self._balance = Balance(geometry) if scenario.routing.strategy == "load-aware" else None
         self._lock = asyncio.Lock()
         self._extra_s = self._extra_delays(scenario)
@@ -152,6 +155,7 @@ class MeshDriver:
             interval = await loop.run_in_executor(self._executor, self._compute, self._next_s)
             if interval.begins is not None:
                 self._begin(interval.at_s, interval.begins)
+            self._disturb(interval)
             self._segments_s.append(interval.at_s)
             self._fabric.set_segment(interval.at_s, interval.delay_s, interval.slope, interval.slack_s)
             if interval.routes is not None:
@@ -280,8 +284,10 @@ class MeshDriver:
             else:
                 to_be_made.append((made_s, number, src, dst))
             # What was told of epochs to come was told without this.
-            for begins_s, _ in self._shares.get(number, ()):
-                if begins_s > max(at_s, made_s):
+            again_s = {begins_s for begins_s, _ in self._shares.get(number, ())}
+            again_s |= set(self._disturbed_s) if self._radio(src, dst) else set()
+            for begins_s in again_s:
+                if begins_s > at_s and begins_s >= made_s:
                     told.setdefault(begins_s, []).append((number, src, dst))
         for begins_s in sorted(told):
             self._set_parameters(begins_s, told[begins_s])
@@ -351,6 +357,37 @@ class MeshDriver:
         self._sent = [entry for i, entry in enumerate(self._sent) if self._still_needed(i, now)]
         self._sent.append((at_s, numbered.links))
 
+    def _disturb(self, interval: Interval) -> None:
+        """Tell when the disturbance of ground links begins and ends in an interval, and what they are like as an epoch begins.
+
+        A link that begins to carry may have been told last in another disturbance, or be made while it is disturbed: the
+        memory that it is made from may by then say what comes later.
+        """
+        disturbance, epoch, speed = self._geometry.disturbance, self._epoch, self._speed
+        if disturbance is None or epoch is None:
+            return
+        edges_s = [s / speed for s in disturbance.edges_s(interval.at_s * speed, interval.end_s * speed)]
+        ground = [
+            direction
+            for pair, a, b in zip(self._pairs.tolist(), epoch.a.tolist(), epoch.b.tolist(), strict=True)
+            if self._radio(a, b)
+            for direction in ((2 * pair, a, b), (2 * pair + 1, b, a))
+        ]
+        for at_s in sorted({*edges_s, *([] if interval.begins is None else [interval.at_s])}):
+            self._set_parameters(at_s, ground)
+            self._disturbed_s.append(at_s)
+
+    def _radio(self, src: int, dst: int) -> bool:
+        """Whether a link is one between a satellite and the ground."""
+        return min(src, dst) < self._geometry.n_sat <= max(src, dst)
+
+    def _disturbance_at(self, at_s: float, src: int, dst: int) -> Disturbance | None:
+        """That of one direction of a link just after `at_s`, None where there is none."""
+        disturbance = self._geometry.disturbance
+        if disturbance is None or not self._radio(src, dst):
+            return None
+        return disturbance if disturbance.holds(at_s * self._speed + 1e-6) else None
+
     def _set_parameters(self, at_s: float, directions: Iterable[tuple[int, int, int]]) -> None:
         """Of links that there are: (number, src, dst)."""
         ids = []
@@ -396,9 +433,12 @@ class MeshDriver:
         s_per_byte = self._model.serialisation_s_per_byte(ground=ground, condition=condition, share=share)
         arrays["s_per_byte"][number] = s_per_byte
         arrays["queue_s"][number] = queue_bytes / links.byte_scale * s_per_byte
-        lost = condition.loss_ratio or 0.0
-        arrays["loss_ratio"][number] = links.loss_ratio + lost - links.loss_ratio * lost
-        arrays["extra_s"][number] = -math.inf if condition.down else condition.extra_s
+        disturbance = self._disturbance_at(at_s, src, dst)
+        loss_ratio, extra_s = _either(links.loss_ratio, condition.loss_ratio or 0.0), condition.extra_s
+        if disturbance is not None:
+            loss_ratio, extra_s = _either(loss_ratio, disturbance.loss_ratio), extra_s + disturbance.extra_s
+        arrays["loss_ratio"][number] = loss_ratio
+        arrays["extra_s"][number] = -math.inf if condition.down else extra_s
 
     def _still_needed(self, i: int, now_s: float) -> bool:
         """Whether the i-th sent epoch is in force or to come."""
@@ -408,6 +448,11 @@ class MeshDriver:
         index = self._geometry.index_of
         pairs = [(sorted((index(e.a), index(e.b))), e.extra_ms / 1e3) for e in scenario.links.extra_delay]
         return {(a, b): extra_s for (a, b), extra_s in pairs}
+
+
+def _either(first: float, second: float) -> float:
+    """The chance of at least one of two independent losses."""
+    return first + second - first * second
 
 
 def _put_off_s(meant_s: NDArray[np.float64], told_s: NDArray[np.float64]) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skyrack.orchestrator.routing.computed import computed_rtt
+from skyrack.orchestrator.routing.computed import Computed, computed_rtt
 from skyrack.orchestrator.routing.condition import Condition
 from skyrack.orchestrator.routing.force_log import ForceLog, Way
 from skyrack.orchestrator.routing.link_model import LinkModel
@@ -23,7 +23,7 @@ from skyrack.orchestrator.topology.geometry import Geometry
 
 KEPT_S = 900.0
 # A probe in flight while a node goes dark, comes back or is routed around may rightly end either way: the fabric acts
-# within milliseconds of the instant that is written down.
+# within milliseconds of the instant that is written down, and a reply leaves when the host's kernel has written it.
 GUARD_S = 0.01
 GUARDED_FLIGHT_S = 0.3
 GUARD = "guard: a node or a route changed while it flew"
@@ -39,10 +39,12 @@ class Oracle:
         self._log = ForceLog()
         self._changes_s: deque[float] = deque(maxlen=10_000)  # unplanned: dark, lit, rerouted
         self._down: set[Way] = set()
+        self._gaps = False  # whether any epoch so far had a station between two links
 
     def in_force(self, at_s: float, epoch: Epoch, now_s: float) -> None:
         """Links and routes that hold from `at_s` on; what is long over is forgotten."""
         self._log.record(at_s, epoch)
+        self._gaps |= epoch.in_gap
         self._log.prune(now_s - KEPT_S)
 
     def adopted(self, when_s: NDArray[np.float64], epoch: Epoch) -> None:
@@ -100,14 +102,21 @@ class Oracle:
         loop = asyncio.get_running_loop()
         for (a, b, size), members in groups.items():
             sent_s = [probes[i][0] for i in members]
-            answers = await loop.run_in_executor(
-                self._worker, computed_rtt, self._geometry, self._log, self._model, a, b, sent_s, size
-            )
-            for i, at_s, answer in zip(members, sent_s, answers, strict=True):
-                reason = GUARD if self._unsettled(at_s, answer.rtt_s) else answer.reason
+            answers = await loop.run_in_executor(self._worker, self._fates, a, b, sent_s, size)
+            for i, at_s, (answer, certain) in zip(members, sent_s, answers, strict=True):
+                reason = answer.reason if certain and not self._unsettled(at_s, answer.rtt_s) else GUARD
                 path = [self._geometry.names[node] for node in answer.path]
                 results[i] = {"rtt_s": answer.rtt_s, "path": path, "reason": reason}
         return results
+
+    def _fates(self, a: int, b: int, sent_s: list[float], size: int) -> list[tuple[Computed, bool]]:
+        """What probes should take, and whether it is the same for one that the host holds up for GUARD_S at a gap's edge."""
+        found = computed_rtt(self._geometry, self._log, self._model, a, b, sent_s, size)
+        if not self._gaps:
+            return [(one, True) for one in found]
+        late_s = np.asarray(sent_s) + GUARD_S
+        late = computed_rtt(self._geometry, self._log, self._model, a, b, late_s, size)
+        return [(x, (x.rtt_s is None) == (y.rtt_s is None)) for x, y in zip(found, late, strict=True)]
 
     def _unsettled(self, sent_s: float, rtt_s: float | None) -> bool:
         """Whether the mesh changed unplanned while a probe flew."""

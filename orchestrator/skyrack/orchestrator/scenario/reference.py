@@ -117,9 +117,10 @@ def _range(value: dict[str, Any]) -> str:
     """Return the allowed values of a key in words."""
     if "const" in value:
         return f"`{value['const']}`"
-    if "enum" in value:
-        return ", ".join(f"`{word}`" for word in value["enum"])
     options = [value, *(option for option in value.get("anyOf", ()) if isinstance(option, dict))]
+    given = [option for option in options[1:] if option.get("type") != "null"] or options
+    if all("enum" in option for option in given):
+        return ", ".join(f"`{word}`" for option in given for word in option["enum"])
     bounds = []
     for word, sign in (
         ("minimum", ">="),

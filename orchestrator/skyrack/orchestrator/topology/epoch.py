@@ -29,6 +29,8 @@ class Epoch:
     there, the destination itself at the destination.
     `share` (m, 2): of the scenario's rate of lasers, or of ground links for all others, a to b and b to a; None where all
     have the whole of it.
+    `routed` (m,): whether ways in force may use the link; one that they may not is lit for what is still under way. None
+    where all are routed. `in_gap`: some ground link that a station has turned to does not carry yet, and is none of these.
     """
 
     t0_s: float
@@ -39,6 +41,8 @@ class Epoch:
     destinations: NDArray[np.int32]
     next_hop: NDArray[np.int32]
     share: NDArray[np.float64] | None = None
+    routed: NDArray[np.bool_] | None = None
+    in_gap: bool = False
 
     def share_of(self, src: int, dst: int) -> float:
         """The share of the rate on the way from `src` to `dst`; 1 where they are not linked."""

@@ -36,7 +36,8 @@ class Reason:
 class LinkState:
     """A pair at an instant. `since_s` and `until_s` bound its state, None where that lies farther than LOOK_S away.
 
-    `rate_bps`: a to b and b to a, while up. `margins`: how far it is within each limit, negative beyond it.
+    `rate_bps`: a to b and b to a, while up. `margins`: how far it is within each limit, negative beyond it. `reasons`: why
+    it is down, or why no route uses it though it is up.
     """
 
     up: bool
@@ -60,7 +61,7 @@ def explain_link(
     rate_bps = _rates_bps(geometry, a, b, first, t_s) if up else None
     changes = a < geometry.n_sat  # fibre is always there
     since_s, until_s = _bounds(geometry, a, b, t_s, planned) if changes else (None, None)
-    why = () if up else (*lost, *(() if planned else reasons))
+    why = _unused(geometry, a, b, t_s, until_s) if up else (*lost, *(() if planned else reasons))
     delay_s = float(geometry.delay_s([a], [b], t_s)[0])
     return LinkState(up, delay_s, rate_bps, since_s, until_s, margins, why)
 
@@ -189,6 +190,15 @@ def _ground(geometry: Geometry, a: int, b: int, t_s: float) -> tuple[dict[str, f
             )
         mask = f", the mask is {mask_deg:g}" if limits.range_km is None else ""
         return margins, (Reason("below_mask", f"{names[a]} is {below}{mask}; {then}"),)
+    window, piece = geometry.window(t_s), geometry.piece(t_s)
+    waits = (window.station == station) & (window.satellite == a) & piece.waiting
+    if waits.any():
+        carries_s = window.bounds_s[0] + geometry.scenario.links.handover_gap_s
+        return margins, (
+            Reason(
+                "handover_gap", f"{names[b]} has turned to {names[a]}: it carries from {carries_s:g} s on"
+            ),
+        )
     number = geometry.grid_clock.number_at(t_s)
     stations, satellites = geometry.visible_throughout(number)
     if not ((stations == station) & (satellites == a)).any():
@@ -201,7 +211,25 @@ def _ground(geometry: Geometry, a: int, b: int, t_s: float) -> tuple[dict[str, f
         if air.share.min() <= 0.0:
             return margins, (Reason("weather", f"rain or clouds over {names[b]} leave nothing of the rate"),)
     busy = int((geometry.window(t_s).station == station).sum())
-    return margins, (Reason("no_antenna", f"the {busy} antennas of {names[b]} point at others"),)
+    those = "the antenna" if busy == 1 else f"the {busy} antennas"
+    point = "points at another" if busy == 1 else "point at others"
+    return margins, (Reason("no_antenna", f"{those} of {names[b]} {point}"),)
+
+
+def _unused(geometry: Geometry, a: int, b: int, t_s: float, until_s: float | None) -> tuple[Reason, ...]:
+    """Why no route uses a link that is up until `until_s`, if none does."""
+    names, piece, window = geometry.names, geometry.piece(t_s), geometry.window(t_s)
+    if until_s is None:
+        return ()  # handovers take less than LOOK_S
+    if b >= geometry.n_sat and piece.is_old(b - geometry.n_sat, a):
+        left = f"{names[b]} has left {names[a]}: until {until_s:g} s it carries what is under way"
+        return (Reason("handed_over", left),)
+    if ((window.pairs[:, 0] == a) & (window.pairs[:, 1] == b) & piece.leaving).any():
+        closes = (
+            f"routes have left it: it goes dark at {until_s:g} s as planned and carries what is under way"
+        )
+        return (Reason("leaving", closes),)
+    return ()
 
 
 def next_rise_s(geometry: Geometry, station: int, satellite: int, t_s: float) -> float | None:

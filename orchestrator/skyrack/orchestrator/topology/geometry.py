@@ -22,6 +22,7 @@ from skyrack.orchestrator.orbit.frames import gmst_rad, itrf_to_geodetic, rotate
 from skyrack.orchestrator.orbit.hermite import KnotRing
 from skyrack.orchestrator.orbit.layout import unique_pairs
 from skyrack.orchestrator.orbit.times import julian_date
+from skyrack.orchestrator.routing.draining import drained
 from skyrack.orchestrator.routing.strategies import STRATEGIES
 from skyrack.orchestrator.routing.strategies.protocol import View
 from skyrack.orchestrator.scenario.model.ground import GroundStation
@@ -29,10 +30,12 @@ from skyrack.orchestrator.scenario.model.scenario import Scenario
 from skyrack.orchestrator.scenario.model.users import UserTerminal
 from skyrack.orchestrator.topology.acquisition import Acquisitions, AcquisitionTimes, Sighted, acquire
 from skyrack.orchestrator.topology.delays import LinkDelays
+from skyrack.orchestrator.topology.disturbance import Disturbance
 from skyrack.orchestrator.topology.epoch import FIBRE, GROUND, LASER, Epoch
 from skyrack.orchestrator.topology.failures import NO_FAILURES, Failures
 from skyrack.orchestrator.topology.fibre import Fibres
 from skyrack.orchestrator.topology.grid_clock import GridClock
+from skyrack.orchestrator.topology.handover import HandoverRules, Piece, piece_at, pieces
 from skyrack.orchestrator.topology.inhabited import inhabited_satellites
 from skyrack.orchestrator.topology.latest import Latest
 from skyrack.orchestrator.topology.nominal import NominalRates
@@ -45,6 +48,7 @@ from skyrack.orchestrator.topology.transit import forwarding
 from skyrack.orchestrator.topology.windows import Window, cut
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 Indices = NDArray[np.int32]
 Kinds = NDArray[np.uint8]
 
@@ -106,6 +110,9 @@ class Geometry:
         self._relayed = Latest(self._relay)
         self._sighted = Latest(self._build_sighted, size=self._look_back + 8)
         self._window = Latest(self._build_window)
+        self._handover = HandoverRules.of(links, self._antennas)
+        self._pieces = Latest(self._build_pieces)
+        self.disturbance = Disturbance.of(links, self.grid_clock)
         self._visible_on_grid = Latest(self._visible_at_boundary)
         self._strategy = STRATEGIES[scenario.routing.strategy](scenario.routing)
         self._epoch = Latest(self._build_epoch)
@@ -183,36 +190,62 @@ class Geometry:
         if len(acquiring):
             lit &= ~np.isin(self._keys(*pairs.T), self._keys(*acquiring.T))
         station, satellite = self._visible_at(t_s)
+        keys, own = self._keys(station, satellite), self._keys(window.station, window.satellite)
+        kept = ~np.isin(keys, own[self.piece(t_s).waiting])
         if window.share is not None:  # stations have chosen, or weather has
-            kept = np.isin(self._keys(station, satellite), self._keys(window.station, window.satellite))
-            station, satellite = station[kept], satellite[kept]
-        return self._links(pairs[lit], station, satellite)
+            kept &= np.isin(keys, own)
+        return self._links(pairs[lit], station[kept], satellite[kept])
 
     def epoch(self, t_s: float, failures: Failures = NO_FAILURES) -> Epoch:
         """Links and routes in force at `t_s`, without those that have failed.
 
-        Epochs end at the UTC grid of `links.epoch_s` and at seconds where the set of lit lasers changes. A ground link
-        is in force over a whole period of the grid if it is in sight from the period's start to its end.
+        Epochs end at the UTC grid of `links.epoch_s`, at seconds where the set of lit lasers changes, and where links
+        change hands. A ground link is in force over a whole period of the grid if it is in sight from the period's start
+        to its end; handovers (handover.py) take from its beginning, or add to its end.
         """
         number = self.grid_clock.number_at(t_s)
-        return self._epoch((number, self._window(number).part_at(t_s), failures))
+        return self._epoch((number, self._pieces(number).index(self.piece(t_s)), failures))
+
+    def piece(self, t_s: float) -> Piece:
+        """What is lit, and what of it is not routed or not yet carrying, at `t_s`."""
+        return piece_at(self._pieces(self.grid_clock.number_at(t_s)), t_s)
+
+    def _build_pieces(self, number: int) -> tuple[Piece, ...]:
+        return pieces(
+            self._handover,
+            self._window(number),
+            lambda: self._window(number - 1),
+            lambda: self._window(number + 1),
+        )
 
     def acquisitions(self, t_s: float) -> Acquisitions:
         """The acquisitions that begin in, or are under way at the start of, the grid's period that holds `t_s`."""
         return self.window(t_s).acquisitions
 
     def _build_epoch(self, key: tuple[int, int, Failures]) -> Epoch:
-        number, part, failures = key
-        window = self._window(number)
-        a, b, kind, share = self._links_of(window, part)
+        number, place, failures = key
+        window, piece = self._window(number), self._pieces(number)[place]
+        a, b, kind, share, routed = self._links_of(window, piece)
         if failures != NO_FAILURES:
             alive = failures.spare(a, b)
             a, b, kind = a[alive], b[alive], kind[alive]
             share = share[alive] if share is not None else None
-        t0_s = window.bounds_s[part]
+            routed = routed[alive] if routed is not None else None
         no_hops = np.empty((0, self.n_nodes), dtype=np.int32)
-        links = Epoch(t0_s, window.bounds_s[part + 1], a, b, kind, self.inhabited, no_hops, share)
-        return replace(links, next_hop=self._strategy(self.view(links)))
+        in_gap = bool(piece.waiting.any())
+        links = Epoch(piece.t0_s, piece.t1_s, a, b, kind, self.inhabited, no_hops, share, routed, in_gap)
+        return self.drained(replace(links, next_hop=self._strategy(self.view(links))))
+
+    def drained(self, epoch: Epoch, failures: Failures = NO_FAILURES) -> Epoch:
+        """The epoch, whose next hops are over routed links, with hops for what is under way on others that are lit."""
+        if epoch.routed is None:
+            return epoch
+        return drained(
+            epoch,
+            failures.spare(epoch.a, epoch.b),
+            self.through,
+            lambda: self._strategy(self.view(replace(epoch, routed=None), failures)),
+        )
 
     def view(
         self,
@@ -220,38 +253,40 @@ class Geometry:
         failures: Failures = NO_FAILURES,
         load: Mapping[tuple[int, int], float] | None = None,
     ) -> View:
-        """What routing knows over an epoch: its links without those that have failed, and the `load` of their ways."""
-        spared = failures.spare(epoch.a, epoch.b)
+        """What routing knows over an epoch: its routed links without those that have failed, and the `load` of their ways.
+
+        Delays are those of the instant at which the set of lit lasers last changed: where links only change hands nobody
+        has a reason to choose anew.
+        """
+        spared = failures.spare(epoch.a, epoch.b) & (True if epoch.routed is None else epoch.routed)
         a, b, kind = epoch.a[spared], epoch.b[spared], epoch.kind[spared]
-        delay_s = self.delay_s(a, b, epoch.t0_s)
+        t_s = self.window(epoch.t0_s).bounds_s[self.piece(epoch.t0_s).part]
+        delay_s = self.delay_s(a, b, t_s)
         used = np.zeros((len(a), 2))
         if load:
             ways = zip(a.tolist(), b.tolist(), strict=True)
             used = np.array([(load.get((i, j), 0.0), load.get((j, i), 0.0)) for i, j in ways]).reshape(-1, 2)
         grids = self.constellation.layouts
-        return View(
-            epoch.t0_s,
-            self.n_sat,
-            self.n_nodes,
-            self.through,
-            a,
-            b,
-            kind,
-            delay_s,
-            used,
-            grids,
-            epoch.destinations,
-        )
+        n_sat, n_nodes, through, ends = self.n_sat, self.n_nodes, self.through, epoch.destinations
+        return View(t_s, n_sat, n_nodes, through, a, b, kind, delay_s, used, grids, ends)
 
-    def _links_of(self, window: Window, part: int) -> tuple[Indices, Indices, Kinds, Floats | None]:
-        a, b, kind = self._links(window.pairs[window.lit[part]], window.station, window.satellite)
-        share = None
-        if window.share is not None or (kind == FIBRE).any():
+    def _links_of(
+        self, window: Window, piece: Piece
+    ) -> tuple[Indices, Indices, Kinds, Floats | None, Flags | None]:
+        ground = piece.ground(window)
+        lit = window.lit[piece.part]
+        a, b, kind = self._links(window.pairs[lit], ground.station, ground.satellite)
+        share = routed = None
+        if ground.share is not None or (kind == FIBRE).any():
             share = np.ones((len(a), 2))
             share[kind == FIBRE] = self.rates.fibre_share[:, np.newaxis]
-        if window.share is not None and share is not None:  # of ground links, up and down; a is the satellite
-            share[kind == GROUND] = window.share[:, ::-1]
-        return a, b, kind, share
+        if ground.share is not None and share is not None:  # of ground links, up and down; a is the satellite
+            share[kind == GROUND] = ground.share[:, ::-1]
+        if piece.leaving.any() or not ground.routed.all():
+            routed = np.ones(len(a), dtype=np.bool_)
+            routed[kind == LASER] = ~piece.leaving[lit]
+            routed[kind == GROUND] = ground.routed
+        return a, b, kind, share, routed
 
     def _links(self, lasers: Indices, station: Indices, satellite: Indices) -> tuple[Indices, Indices, Kinds]:
         n_sat, fibres = np.int32(self.n_sat), self.fibres
@@ -274,8 +309,8 @@ class Geometry:
             joined = self.fibres.between(a - self.n_sat, b - self.n_sat) is not None
             return joined, window.bounds_s[0], window.bounds_s[-1]
         if b >= self.n_sat:
-            up = bool(((window.satellite == a) & (window.station == b - self.n_sat)).any())
-            return up, window.bounds_s[0], window.bounds_s[-1]
+            piece = self.piece(t_s)
+            return piece.holds(window, b - self.n_sat, a), piece.t0_s, piece.t1_s
         pairs = window.pairs[window.lit[part]]
         up = bool(((pairs[:, 0] == a) & (pairs[:, 1] == b)).any())
         return up, window.bounds_s[part], window.bounds_s[part + 1]

@@ -225,6 +225,70 @@ class Links(Section):
         source="D: the usual assumption of published models",
         default="highest-elevation",
     )
+    handover: Literal["make-before-break", "break-before-make"] | None = key(
+        "How a ground station goes from one satellite to another when an epoch begins: the old link stays lit for "
+        "handover_overlap_s beside the new one and carries what is under way, or the new one carries only after "
+        "handover_gap_s.",
+        source="D: make-before-break where antennas is given and at user terminals, as a second beam or dish allows; a "
+        "station with links to all in sight changes at the boundary, where it has the others already",
+        default=None,
+    )
+    handover_overlap_s: Number = key(
+        "Make-before-break: how long the old link stays lit after the boundary. Nothing is sent towards it any more.",
+        unit="s",
+        source="D: a full queue of 0.1 s and the longest way, 0.3 s with a geostationary relay, and something over",
+        default=0.5,
+        ge=0,
+        le=600,
+    )
+    handover_gap_s: Number = key(
+        "Break-before-make: how long after the boundary the new link begins to carry.",
+        unit="s",
+        source="C: 0.14 s and 0.075 s, for so long Starlink's are disturbed around a boundary (P)",
+        default=0.215,
+        ge=0,
+        le=600,
+    )
+    laser_leave_s: Number = key(
+        "Routes leave a laser this long before it goes dark as planned, so that what is under way still crosses it.",
+        unit="s",
+        source="D: not before; who comes later goes round, and loses nothing where there is a way round",
+        default=0.0,
+        ge=0,
+        le=600,
+    )
+    disturbance_loss_ratio: Number = key(
+        "Share of packets that ground links lose beside loss_ratio while they are disturbed around a boundary.",
+        unit="ratio",
+        source="D: none",
+        default=0.0,
+        ge=0,
+        le=1,
+    )
+    disturbance_extra_ms: Number = key(
+        "What ground links take longer in each direction while they are disturbed around a boundary.",
+        unit="ms",
+        source="D: none",
+        default=0.0,
+        ge=0,
+        le=10_000,
+    )
+    disturbance_before_s: Number = key(
+        "How long before each boundary the disturbance begins.",
+        unit="s",
+        source="P: Starlink about 140 ms (duration; how much is lost meanwhile is not in that source)",
+        default=0.14,
+        ge=0,
+        le=600,
+    )
+    disturbance_after_s: Number = key(
+        "How long after each boundary it ends.",
+        unit="s",
+        source="P: Starlink about 75 ms",
+        default=0.075,
+        ge=0,
+        le=600,
+    )
     detection_s: Number = key(
         "After this long without light a neighbour counts as gone.",
         unit="s",
@@ -282,6 +346,21 @@ class Links(Section):
                 "most": f"{self.acquisition_max_s:g}",
             }
             raise PydanticCustomError("acquisition", "must be at most acquisition_max_s, {most} s", context)
+        return self
+
+    @model_validator(mode="after")
+    def _changes_within_an_epoch(self) -> "Links":
+        for name in ("handover_overlap_s", "handover_gap_s", "laser_leave_s"):
+            if getattr(self, name) >= self.epoch_s:
+                context = {"key": name, "epoch": f"{self.epoch_s:g}"}
+                raise PydanticCustomError("handover", "must be less than epoch_s, {epoch} s", context)
+        if self.disturbance_before_s + self.disturbance_after_s > self.epoch_s:
+            longer, other = "disturbance_before_s", "disturbance_after_s"
+            if self.disturbance_after_s > self.disturbance_before_s:
+                longer, other = other, longer
+            context = {"key": longer, "other": other, "epoch": f"{self.epoch_s:g}"}
+            message = "must be, with {other}, at most epoch_s, {epoch} s"
+            raise PydanticCustomError("disturbance", message, context)
         return self
 
     def queue_limit_bytes(self, rate_bps: float) -> int:
