@@ -14,10 +14,12 @@ CLIENT = "p0s00"
 UDP_PAYLOAD_BYTES = MTU - 20 - 8
 TCP_PAYLOAD_BYTES = MTU - 20 - 20 - 12  # with the option of time stamps
 OFFERED = 1.1
-"""What UDP sends, of what fits: a queue of 100 ms is full after one second."""
-OMITTED_S = {"UDP": 2, "TCP": 5}
-"""Until the queue is full, or a window that slow start overshot has grown again: CUBIC takes seconds over 135 ms."""
-MEASURED_S = {"UDP": 4, "TCP": 5}
+"""What UDP sends, of what fits."""
+OMITTED_S = {"UDP": 2, "cubic": 5, "bbr": 3}
+"""Until the queue of 100 ms is full, or a window that slow start overshot is big enough again."""
+MEASURED_S = {"UDP": 4, "cubic": 10, "bbr": 5}
+"""CUBIC's last loss before may hold back a window of bytes, or give it away. BBR stops for 200 ms and a round trip every 10 s,
+to measure that: the first time after what is looked at."""
 SCENARIO = (
     "version: 1\nname: bench\nextends: iridium\nground: []\n"
     "inhabited: [p0s00, p0s01, p0s05]\nlinks: {laser_rate_bps: %g}\n"
@@ -52,9 +54,8 @@ def _controls() -> list[str]:
 
 
 async def _measure(run: CommandRun, hops: int, sender: str, computed_bps: float) -> Measured:
-    protocol = "UDP" if sender == "UDP" else "TCP"
-    options = ["-t", str(MEASURED_S[protocol]), "-O", str(OMITTED_S[protocol])]
-    if protocol == "UDP":
+    options = ["-t", str(MEASURED_S[sender]), "-O", str(OMITTED_S[sender])]
+    if sender == "UDP":
         options += ["-u", "-l", str(UDP_PAYLOAD_BYTES), "-b", f"{computed_bps * OFFERED:.0f}"]
     else:
         options += ["-C", sender]
