@@ -31,7 +31,9 @@ async def main() -> None:
     if not available():
         print("  skipped: iperf3 is needed")
         return
-    print("   Mbit/s  hops  sender      computed  received Mbit/s  received : computed  retransmits")
+    print(
+        "   Mbit/s  hops  sender      computed      sent  received Mbit/s  received : computed  retransmits"
+    )
     for rate_bps in RATES_BPS:
         async with command_run(SCENARIO % rate_bps) as run:
             await run.up()
@@ -42,7 +44,7 @@ async def main() -> None:
                     got = await _measure(run, hops, sender, computed_bps)
                     print(
                         f"  {rate_bps / 1e6:7.0f} {hops:5}  {sender:9} {computed_bps / 1e6:10.2f}"
-                        f" {got.bps / 1e6:16.2f} {got.bps / computed_bps:20.4f} {got.retransmits:12}",
+                        f" {got.sent_bps / 1e6:9.2f} {got.bps / 1e6:16.2f} {got.bps / computed_bps:20.4f} {got.retransmits:12}",
                         flush=True,
                     )
 

@@ -12,8 +12,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Measured:
-    """What the receiver took, in bit/s of payload; what the sender had to send again; who controlled congestion."""
+    """What was sent and received, in bit/s of payload; what was sent again; who controlled congestion."""
 
+    sent_bps: float
     bps: float
     retransmits: int
     control: str
@@ -54,6 +55,7 @@ def _measured(answer: dict[str, Any]) -> Measured:
         raise RuntimeError(f"iperf3: {answer['error']}")
     end = answer["end"]
     return Measured(
+        end["sum_sent"]["bits_per_second"],
         end["sum_received"]["bits_per_second"],
         end["sum_sent"].get("retransmits", 0),
         end.get("sender_tcp_congestion", ""),
