@@ -403,6 +403,16 @@ async def test_the_fabric_ends_with_its_orchestrator_and_leaves_no_process() -> 
             os.kill(pid, 0)
 
 
+async def test_memory_that_is_only_reserved_is_not_made_resident() -> None:
+    """Locked as a whole it would be more than 100 MB: buffers of numpy's BLAS, stacks of threads."""
+    async with open_row(Row()) as world:
+        rollup = Path(f"/proc/{world.fabric.pid}/smaps_rollup").read_text().splitlines()
+    kb = {line.split(":")[0]: int(line.split()[1]) for line in rollup[1:]}
+    assert kb["Rss"] < 60_000
+    if os.getuid() == 0:  # anybody else may lock a few MB at most
+        assert kb["Locked"] > 10_000
+
+
 async def test_parameters_of_a_link_change_in_place_and_end_again() -> None:
     async with open_row(Row(hops=2)) as world:
         arrays, links = world.fabric.arrays, list(range(4))
