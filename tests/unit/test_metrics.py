@@ -23,7 +23,7 @@ from skyrack.orchestrator.routing.condition import Condition
 from skyrack.orchestrator.routing.link_model import LinkModel
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.orchestrator.scenario.model.weather import Weather
-from skyrack.orchestrator.topology.epoch import GROUND, LASER
+from skyrack.orchestrator.topology.epoch import FIBRE, GROUND, LASER
 from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.orchestrator.topology.lit import Links
 from skyrack.v1 import families
@@ -156,6 +156,8 @@ def rainy(**links: object) -> Geometry:
                     {"name": "shell", "planes": 6, "slots": 11, "altitude_km": 780, "inclination_deg": 86.4}
                 ],
                 "ground": [{"name": "london", "attenuation_db": 9.0}, "singapore", "tokyo"],
+                "pops": ["london"],
+                "fibre": [{"a": "london", "b": "pop-london", "rate_bps": 5e9}],
                 "weather": {"band": "ka"},
                 "links": {"uplink_rate_bps": 2e9, "downlink_rate_bps": 10e9, "laser_rate_bps": 40e9, **links},
             }
@@ -173,6 +175,8 @@ def test_the_rate_of_a_direction_is_what_weather_faults_and_the_byte_scale_leave
     conditions = {(a, b): Condition(rate_bps=1e9), (d, c): Condition(rate_bps=1e12)}
     rate_bps = rates_in_force(epoch, conditions, LinkModel.of(geometry.scenario))
     assert [rate_bps(way, LASER) for way in ((a, b), (b, a), (c, d), (d, c))] == [1e7, 4e8, 4e8, 4e8]
+    fibre = (geometry.index_of("london"), geometry.index_of("pop-london"))
+    assert rate_bps(fibre, FIBRE) == pytest.approx(5e7)
     weakened = 0
     for i in np.nonzero(epoch.kind == GROUND)[0].tolist():
         satellite, station = int(epoch.a[i]), int(epoch.b[i])
@@ -207,7 +211,7 @@ def test_attenuation_is_that_of_the_period_in_force_over_each_station() -> None:
 def test_a_cloud_is_an_attenuation_without_end_and_no_weather_is_none() -> None:
     def shown(band: str) -> str:
         scenario = rainy().scenario.model_copy(update={"weather": Weather.model_validate({"band": band})})
-        weather = StationWeather(scenario, rainy().stations.itrf_km)
+        weather = StationWeather(scenario, scenario.ground, rainy().stations.itrf_km)
         return exposition(weather_families(weather.stations, weather.overhead(0.0)))
 
     assert 'skyrack_ground_attenuation_db{direction="up",node="london"} +Inf' in shown("optical")

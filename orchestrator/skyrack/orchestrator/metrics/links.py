@@ -12,7 +12,7 @@ from prometheus_client import Metric
 from skyrack.orchestrator.routing.condition import AS_ALWAYS, Condition
 from skyrack.orchestrator.routing.force_log import Way
 from skyrack.orchestrator.routing.link_model import LinkModel
-from skyrack.orchestrator.topology.epoch import GROUND, Epoch
+from skyrack.orchestrator.topology.epoch import KIND_NAMES, LASER, Epoch
 from skyrack.orchestrator.topology.lit import Links
 from skyrack.v1 import families
 from skyrack.v1.metrics import MOST_LINKS
@@ -41,7 +41,7 @@ def rates_in_force(epoch: Epoch, conditions: Mapping[Way, Condition], model: Lin
 
     def rate_bps(way: Way, kind: int) -> float:
         condition, share = conditions.get(way, AS_ALWAYS), shares.get(way, 1.0)
-        return model.rate_bps(ground=kind == GROUND, condition=condition, share=share) / model.byte_scale
+        return model.rate_bps(ground=kind != LASER, condition=condition, share=share) / model.byte_scale
 
     return rate_bps
 
@@ -70,9 +70,10 @@ def link_samples(
                 continue
             used = any(counters[name][number] for name in ("packets", "dropped_queue", "dropped_loss"))
             values = {name: column[number] for name, column in counters.items()} if used else None
-            label = "ground" if kind == GROUND else "laser"
             rate = rate_bps((src, dst), kind)
-            sample = LinkSample(names[src], names[dst], label, float(delay_s[number]), rate, values)
+            sample = LinkSample(
+                names[src], names[dst], KIND_NAMES[kind], float(delay_s[number]), rate, values
+            )
             (first if used or src in inhabited or dst in inhabited else others).append(sample)
     return (first + others)[:MOST_LINKS]
 

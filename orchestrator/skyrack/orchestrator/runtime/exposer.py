@@ -29,7 +29,7 @@ from skyrack.orchestrator.runtime.nodes import NodeBook
 from skyrack.orchestrator.runtime.roster import Roster
 from skyrack.orchestrator.runtime.transfers import Transfers
 from skyrack.orchestrator.scenario import Scenario
-from skyrack.orchestrator.topology.epoch import GROUND, LASER
+from skyrack.orchestrator.topology.epoch import count_kinds
 from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.orchestrator.topology.lit import Links, count_parts, lit_links
@@ -67,7 +67,7 @@ class Exposer:
         self._status = status
         self._transfers = transfers
         self._workloads = Workloads()
-        stations = [i for i in roster.inhabited if roster.kind(i) == "ground"]
+        stations = [i for i in roster.inhabited if roster.kind(i) in ("ground", "user")]
         self.handovers = HandoverWatch(roster.names, stations, feed.oracle.epoch_at, events, clock)
         feed.on_change = self.handovers.expect
 
@@ -128,10 +128,7 @@ class Exposer:
         lit = [node.index for node in self._book.by_name.values() if node.attached]
         return RunFacts(
             partitions=count_parts(links, len(roster.names), lit),
-            links_lit={
-                "laser": int((links.kind == LASER).sum()),
-                "ground": int((links.kind == GROUND).sum()),
-            },
+            links_lit=count_kinds(links.kind),
             handovers=self.handovers.counts,
             events=self._events.counts,
         )
