@@ -211,7 +211,7 @@ def test_attenuation_is_that_of_the_period_in_force_over_each_station() -> None:
 def test_a_cloud_is_an_attenuation_without_end_and_no_weather_is_none() -> None:
     def shown(band: str) -> str:
         scenario = rainy().scenario.model_copy(update={"weather": Weather.model_validate({"band": band})})
-        weather = StationWeather(scenario, scenario.ground, rainy().stations.itrf_km)
+        weather = StationWeather(scenario, scenario.ground, rainy().stations.itrf_km[:3])
         return exposition(weather_families(weather.stations, weather.overhead(0.0)))
 
     assert 'skyrack_ground_attenuation_db{direction="up",node="london"} +Inf' in shown("optical")
