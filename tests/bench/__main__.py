@@ -19,6 +19,7 @@ from . import (
     bench_handovers,
     bench_link_changes,
     bench_live,
+    bench_rates,
     bench_run,
     bench_strategies,
 )
@@ -47,6 +48,7 @@ BENCHES: dict[str, Callable[[], Awaitable[None]]] = {
     "udp": bench_live.udp,
     "queue": bench_live.queue,
     "tcp": bench_live.tcp,
+    "rates": bench_rates.main,
     "run": bench_run.main,
     "convergence": bench_convergence.main,
     "handovers": bench_handovers.main,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import random
 import select
@@ -20,6 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..integration.mesh_world import LAUNCHER, MeshWorld, Row, address, open_row
+from .iperf import Measured, available, iperf
 
 FLOOD_S = 2.0
 DATAGRAM_BYTES = 1400
@@ -58,19 +58,20 @@ async def udp() -> None:
 
 async def tcp() -> None:
     """One TCP stream over 5 hops of 2 ms, offload on, against the same through a program that only copies."""
-    if shutil.which("iperf3") is None or shutil.which("nsenter") is None:
+    if not available() or shutil.which("nsenter") is None:
         print("  skipped: iperf3 and nsenter are needed")
         return
     print("   MTU  hops     Gbit/s  retransmits  loop CPU   rate : copy loop   congestion control")
     for mtu in (1500, 9000):
         row = replace(FAST, mtu=mtu)
         async with copy_loop(row) as (world, pid):
-            floor_bps, _, cpu, control = await _stream(world, pid)
-        print(f"  {mtu:4}  copy {floor_bps / 1e9:10.2f} {'':12} {cpu:9.0%} {'':18}   {control}")
+            floor, cpu = await _stream(world, pid)
+        print(f"  {mtu:4}  copy {floor.bps / 1e9:10.2f} {'':12} {cpu:9.0%} {'':18}   {floor.control}")
         async with open_row(replace(row, hops=5)) as world:
-            bps, retransmits, cpu, control = await _stream(world, world.fabric.pid)
+            got, cpu = await _stream(world, world.fabric.pid)
         print(
-            f"  {mtu:4}     5 {bps / 1e9:10.2f} {retransmits:12} {cpu:9.0%} {bps / floor_bps:18.2f}   {control}"
+            f"  {mtu:4}     5 {got.bps / 1e9:10.2f} {got.retransmits:12} {cpu:9.0%}"
+            f" {got.bps / floor.bps:18.2f}   {got.control}"
         )
 
 
@@ -194,32 +195,12 @@ def _received(world: MeshWorld, node: int) -> int:
     raise LookupError("mesh0")
 
 
-async def _stream(world: MeshWorld, pid: int) -> tuple[float, int, float, str]:
-    """(bit/s received, retransmits, CPU s per s of the program between, congestion control)."""
+async def _stream(world: MeshWorld, pid: int) -> tuple[Measured, float]:
+    """What one stream brought, and the CPU s per s of the program between."""
     last = world.row.hops
-    server = await asyncio.create_subprocess_exec(
-        *_inside(world, last), "iperf3", "-s", "-1", "--forceflush", stdout=asyncio.subprocess.PIPE
-    )
-    try:
-        assert server.stdout is not None
-        while b"listening" not in await server.stdout.readline():
-            pass
-        busy_s, begun = _cpu_s(pid), time.monotonic()
-        client = await asyncio.create_subprocess_exec(
-            *_inside(world, 0), "iperf3", "-c", address(last), "-t", str(STREAM_S), "-O", "1", "-J",
-            stdout=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        output, _ = await client.communicate()
-        cpu = (_cpu_s(pid) - busy_s) / (time.monotonic() - begun)
-    finally:
-        try:
-            await asyncio.wait_for(server.wait(), 2.0)
-        except TimeoutError:
-            server.kill()
-            await server.wait()
-    end = json.loads(output)["end"]
-    control = end.get("sender_tcp_congestion", "unknown")
-    return end["sum_received"]["bits_per_second"], end["sum_sent"]["retransmits"], cpu, control
+    busy_s, begun = _cpu_s(pid), time.monotonic()
+    got = await iperf(_inside(world, last), _inside(world, 0), address(last), "-t", str(STREAM_S), "-O", "1")
+    return got, (_cpu_s(pid) - busy_s) / (time.monotonic() - begun)
 
 
 def _inside(world: MeshWorld, node: int) -> tuple[str, ...]:

@@ -31,6 +31,10 @@ class CommandRun:
         scenario = str(self.directory / "bench.yaml")
         await self.skyrack("up", scenario, "-d", "--port", "0", "--runs", str(self.runs))
 
+    def inside(self, node: str) -> tuple[str, ...]:
+        """What to put before a program so that it runs in a node."""
+        return ("env", f"SKYRACK_SOCKET_DIR={self.directory / 's'}", SKYRACK, "exec", node, "--")
+
     async def skyrack(self, *arguments: str) -> bytes:
         """Standard output of a command. Raises RuntimeError with what it said where it fails."""
         process = await asyncio.create_subprocess_exec(

@@ -10,6 +10,8 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from skyrack.orchestrator.scenario import load_scenario
+from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.v1.metrics import METRICS
 
 from .place import Place, open_place
@@ -17,10 +19,22 @@ from .place import Place, open_place
 pytestmark = pytest.mark.mesh
 
 
+WEATHER = """\
+version: 1
+name: small
+extends: iridium
+inhabited: {count: 2}
+ground: [{name: london, attenuation_db: 9}, tokyo]
+links: {uplink_rate_bps: 2e9, downlink_rate_bps: 10e9}
+weather: {band: ka}
+"""
+
+
 @pytest.fixture(scope="module")
 def loaded() -> Iterator[Place]:
-    """A run after a short load, with a fault."""
+    """A run under weather after a short load, with a fault."""
     with open_place() as found:
+        found.scenario.write_text(WEATHER)
         found.up("--port", 18180)
         assert found.skyrack("load", "echo", "--for", "2s").status in (0, 4)
         found.skyrack("fault", "add", "latency", "--node", "london", "--extra", "1ms").expect()
@@ -43,6 +57,22 @@ def test_what_is_exposed_is_what_is_documented(loaded: Place) -> None:
         labels = {label for sample in found[name].samples for label in sample.labels} - {"le"}
         assert labels == set(metric.labels), name
         assert found[name].documentation == metric.text
+
+
+def test_rates_of_links_are_those_of_the_epoch_in_force(loaded: Place) -> None:
+    found = page(loaded, "/metrics/run")
+    geometry = Geometry(load_scenario(str(loaded.scenario)))
+    epoch = geometry.epoch(found["skyrack_run_seconds"].samples[0].value)
+    limits = geometry.scenario.links
+    shown = found["skyrack_link_rate_bits_per_second"].samples
+    assert {sample.labels["kind"] for sample in shown} == {"laser", "ground"}
+    for sample in shown:
+        src, dst = geometry.index_of(sample.labels["src"]), geometry.index_of(sample.labels["dst"])
+        assert epoch.link_of(src, dst) is not None, sample.labels
+        whole_bps = limits.laser_rate_bps if sample.labels["kind"] == "laser" else limits.ground_rate_bps
+        assert sample.value == pytest.approx(whole_bps * epoch.share_of(src, dst)), sample.labels
+    uplink = next(sample.value for sample in shown if sample.labels["src"] == "london")
+    assert 0.0 < uplink < 2e9, "9 dB take their share"
 
 
 def test_targets_together_expose_the_same_and_each_its_own(loaded: Place) -> None:

@@ -34,6 +34,12 @@ def _tun() -> None:
         pytest.skip("needs a writable /dev/net/tun")
 
 
+def resident_kb(pid: int) -> dict[str, int]:
+    """Memory of a process by kind, as the kernel adds it up."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    return {line.split(":")[0]: int(line.split()[1]) for line in lines}
+
+
 class Pinger:
     """ICMP echo from one node, with raw sockets."""
 
@@ -401,6 +407,15 @@ async def test_the_fabric_ends_with_its_orchestrator_and_leaves_no_process() -> 
         assert await world.fabrics.end() == {"status": 0}
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+async def test_memory_that_is_only_reserved_is_not_made_resident() -> None:
+    """Locked as a whole it would be more than 100 MB: buffers of numpy's BLAS, stacks of threads."""
+    async with open_row(Row()) as world:
+        kb = resident_kb(world.fabric.pid)
+    assert kb["Rss"] < 60_000
+    if os.getuid() == 0:  # anybody else may lock a few MB at most
+        assert kb["Locked"] > 10_000
 
 
 async def test_parameters_of_a_link_change_in_place_and_end_again() -> None:

@@ -11,13 +11,20 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from skyrack.orchestrator.api.scrape import merge
+from skyrack.orchestrator.environment.weather import StationWeather
 from skyrack.orchestrator.measure.tally import Tally
 from skyrack.orchestrator.metrics.faults import fault_families
-from skyrack.orchestrator.metrics.links import link_families, link_samples
+from skyrack.orchestrator.metrics.links import link_families, link_samples, rates_in_force
 from skyrack.orchestrator.metrics.reference import refreshed
 from skyrack.orchestrator.metrics.run import RunFacts, run_families
+from skyrack.orchestrator.metrics.weather import weather_families
 from skyrack.orchestrator.metrics.workload import ERROR_BOUNDS_S, LATENCY_BOUNDS_S, Workloads
-from skyrack.orchestrator.topology.epoch import GROUND
+from skyrack.orchestrator.routing.condition import Condition
+from skyrack.orchestrator.routing.link_model import LinkModel
+from skyrack.orchestrator.scenario import Scenario
+from skyrack.orchestrator.scenario.model.weather import Weather
+from skyrack.orchestrator.topology.epoch import FIBRE, GROUND, LASER
+from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.orchestrator.topology.lit import Links
 from skyrack.v1 import families
 from skyrack.v1.families import exposition
@@ -65,7 +72,7 @@ def test_a_run_without_a_fabric_is_exposed_and_says_so() -> None:
         "run": "r", "name": "s", "run_s": 1.0, "orbit_unix_s": 2.0, "fabric": {"scheduler": ""}, "events_lost": 0,
         "bus": None, "nodes": [node, {**node, "name": "b", "inhabited": False}],
     }  # fmt: skip
-    facts = RunFacts(0, {"laser": 3}, {"laser": 1e9}, {"a": 4}, {"ready": 1})
+    facts = RunFacts(0, {"laser": 3}, {"a": 4}, {"ready": 1})
     text = exposition(run_families(status, facts))
     assert 'skyrack_node_up{kind="ground",node="a"} 0.0' in text
     assert 'skyrack_node_restarts_total{kind="ground",node="a"} 2.0' in text
@@ -105,6 +112,7 @@ def shown(
         inhabited,
         lambda a, b: a,
         np.full(2 * n_links, 0.01),
+        lambda way, kind: 1e9,
         counters,
     )
     return [(sample.src, sample.dst) for sample in samples]
@@ -123,7 +131,8 @@ def test_links_that_are_dark_have_no_delay_and_idle_ones_no_counters() -> None:
     columns = ("packets", "bytes", "dropped_queue", "dropped_loss", "wait_s")
     counters = {name: [2.0, 0.0, 0.0, 0.0] for name in columns}
     delay_s = np.array([0.01, 0.01, 0.002, -1.0])
-    text = exposition(link_families(link_samples(links, "xyz", [], lambda a, b: a, delay_s, counters)))
+    samples = link_samples(links, "xyz", [], lambda a, b: a, delay_s, lambda way, kind: 1e9, counters)
+    text = exposition(link_families(samples))
     values = {line.split(" ")[0]: line.split(" ")[1] for line in text.splitlines() if line[0] != "#"}
     delays = {name for name in values if "delay" in name}
     assert delays == {
@@ -134,6 +143,79 @@ def test_links_that_are_dark_have_no_delay_and_idle_ones_no_counters() -> None:
     assert [name for name in values if "link_packets" in name] == [
         'skyrack_link_packets_total{dst="y",kind="laser",src="x"}'
     ]
+
+
+def rainy(**links: object) -> Geometry:
+    """Stations under a storm that stays and under rain, with rates up and down apart."""
+    return Geometry(
+        Scenario.model_validate(
+            {
+                "version": 1,
+                "name": "rainy",
+                "shells": [
+                    {"name": "shell", "planes": 6, "slots": 11, "altitude_km": 780, "inclination_deg": 86.4}
+                ],
+                "ground": [{"name": "london", "attenuation_db": 9.0}, "singapore", "tokyo"],
+                "pops": ["london"],
+                "fibre": [{"a": "london", "b": "pop-london", "rate_bps": 5e9}],
+                "weather": {"band": "ka"},
+                "links": {"uplink_rate_bps": 2e9, "downlink_rate_bps": 10e9, "laser_rate_bps": 40e9, **links},
+            }
+        )
+    )
+
+
+def test_the_rate_of_a_direction_is_what_weather_faults_and_the_byte_scale_leave() -> None:
+    geometry = rainy(byte_scale=100)
+    epoch, limits = geometry.epoch(0.0), geometry.scenario.links
+    assert epoch.share is not None
+    (a, b), (c, d), *_ = (
+        way for way in zip(epoch.a.tolist(), epoch.b.tolist(), strict=True) if way[1] < geometry.n_sat
+    )
+    conditions = {(a, b): Condition(rate_bps=1e9), (d, c): Condition(rate_bps=1e12)}
+    rate_bps = rates_in_force(epoch, conditions, LinkModel.of(geometry.scenario))
+    assert [rate_bps(way, LASER) for way in ((a, b), (b, a), (c, d), (d, c))] == [1e7, 4e8, 4e8, 4e8]
+    fibre = (geometry.index_of("london"), geometry.index_of("pop-london"))
+    assert rate_bps(fibre, FIBRE) == pytest.approx(5e7)
+    weakened = 0
+    for i in np.nonzero(epoch.kind == GROUND)[0].tolist():
+        satellite, station = int(epoch.a[i]), int(epoch.b[i])
+        where = np.array([station - geometry.n_sat], np.int32)
+        elevation_deg = geometry.elevation_deg(where, np.array([satellite], np.int32), epoch.t0_s)
+        sky = geometry.weather.links(epoch.t0_s, where, elevation_deg)
+        up, down = sky.share[0] * (limits.uplink_rate_bps, limits.downlink_rate_bps) / 100
+        assert rate_bps((station, satellite), GROUND) == pytest.approx(up)
+        assert rate_bps((satellite, station), GROUND) == pytest.approx(down)
+        weakened += bool((sky.share < 1.0).any())
+    assert weakened, "a storm of 9 dB takes its share of each link of London"
+
+
+def test_attenuation_is_that_of_the_period_in_force_over_each_station() -> None:
+    geometry = rainy()
+    boundary_s = geometry.grid_clock.boundary_s(4)
+    sky = geometry.station_sky(boundary_s + 7.0)
+    np.testing.assert_array_equal(
+        sky.attenuation_db, geometry.weather.overhead(boundary_s).attenuation_db, "not the period's start"
+    )
+    found = {
+        (sample.labels["node"], sample.labels["direction"]): sample.value
+        for family in weather_families(geometry.weather.stations, sky)
+        for sample in family.samples
+    }
+    assert found.keys() == {
+        (name, way) for name in ("london", "singapore", "tokyo") for way in ("up", "down")
+    }
+    assert found["london", "up"] > found["london", "down"] > 9.0, "rain takes more at 28.5 GHz than at 18.8"
+
+
+def test_a_cloud_is_an_attenuation_without_end_and_no_weather_is_none() -> None:
+    def shown(band: str) -> str:
+        scenario = rainy().scenario.model_copy(update={"weather": Weather.model_validate({"band": band})})
+        weather = StationWeather(scenario, scenario.ground, rainy().stations.itrf_km[:3])
+        return exposition(weather_families(weather.stations, weather.overhead(0.0)))
+
+    assert 'skyrack_ground_attenuation_db{direction="up",node="london"} +Inf' in shown("optical")
+    assert 'skyrack_ground_attenuation_db{direction="up",node="tokyo"} 0.0' in shown("none")
 
 
 # Workloads

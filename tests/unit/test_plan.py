@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from itertools import pairwise
 
 import pytest
 
@@ -74,6 +75,60 @@ def test_handovers_lead_from_one_satellite_to_the_next() -> None:
         assert record["from"] != record["to"]
         handovers += 1
     assert handovers > 5
+
+
+def under(band: str, **more: object) -> Geometry:
+    """Iridium's stations under weather."""
+    weather = {"band": band, "clear_ratio": 0.5, "cloud_correlation_s": 600}
+    iridium = load_scenario("iridium").model_dump(mode="json", exclude_unset=True)
+    return Geometry(Scenario.model_validate({**iridium, "weather": weather, **more}))
+
+
+def test_weather_replayed_is_the_weather_of_each_period() -> None:
+    geometry = under(
+        "ka", ground=["london", {"name": "nairobi", "climate": "singapore", "attenuation_db": 8}]
+    )
+    records = [record for record in plan_records(geometry, DURATION_S) if record["record"] == "weather"]
+    assert [record["station"] for record in records if record["t_s"] == 0.0] == ["london", "nairobi"]
+    clock, latest = geometry.grid_clock, dict[str, dict[str, object]]()
+    for number in range(clock.number_at(DURATION_S)):
+        t_s = max(clock.boundary_s(number), 0.0)
+        latest |= {record["station"]: record for record in records if record["t_s"] == pytest.approx(t_s)}
+        sky = geometry.station_sky(t_s)
+        for station, share in zip(("london", "nairobi"), sky.share, strict=True):
+            assert latest[station]["share"] == pytest.approx({"up": share[0], "down": share[1]}, abs=1e-4)
+    changes = {name: [r["share"] for r in records if r["station"] == name] for name in ("london", "nairobi")}
+    assert len(changes["nairobi"]) > 20, "heavy rain changes with every period"
+    assert all(a != b for shares in changes.values() for a, b in pairwise(shares))
+
+
+def test_a_station_has_links_only_while_the_plan_says_that_no_cloud_blocks_it() -> None:
+    duration_s = 3600.0
+    records = list(plan_records(under("optical"), duration_s))
+    weather = [record for record in records if record["record"] == "weather"]
+    blocked: dict[str, list[tuple[float, float]]] = {record["station"]: [] for record in weather}
+    for name, spans in blocked.items():
+        of = [record for record in weather if record["station"] == name]
+        for record, end_s in zip(of, [*(r["t_s"] for r in of[1:]), duration_s], strict=True):
+            closed = record["share"] == {"up": 0.0, "down": 0.0}
+            assert closed == (record["attenuation_db"] == {"up": None, "down": None})
+            if closed:
+                spans.append((record["t_s"], end_s))
+    assert all(blocked.values()), "each has a cloud within the hour"
+    links = [record for record in records if record["record"] == "contact" and record["kind"] == "ground"]
+    assert {link["a"] for link in links} == blocked.keys()
+    for link in links:
+        assert all(link["t1_s"] <= a or b <= link["t0_s"] for a, b in blocked[link["a"]]), link
+
+
+def test_without_weather_there_are_no_records_of_it_and_a_storm_that_stays_is_one() -> None:
+    assert not [r for r in plan_records(under("none"), DURATION_S) if r["record"] == "weather"]
+    stormy = under("none", ground=["london", {"name": "tokyo", "attenuation_db": 6}])
+    found = [record for record in plan_records(stormy, DURATION_S) if record["record"] == "weather"]
+    assert [(r["t_s"], r["station"], r["share"]["up"] < 1.0) for r in found] == [
+        (0.0, "london", False),
+        (0.0, "tokyo", True),
+    ]
 
 
 def test_a_station_without_a_satellite_has_a_route_of_null() -> None:

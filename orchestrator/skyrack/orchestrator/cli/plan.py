@@ -41,7 +41,11 @@ def plan(
         raise Problem(f"cannot write {file}: {error.strerror or error}") from error
     print(file)
     counts = Counter(str(json.loads(line)["record"]) for line in lines[1:])
-    told = ", ".join(f"{count:,} {kind}{'' if count == 1 else 's'}" for kind, count in sorted(counts.items()))
+    words = {"weather": "weather record"}
+    told = ", ".join(
+        f"{count:,} {words.get(kind, kind)}{'' if count == 1 else 's'}"
+        for kind, count in sorted(counts.items())
+    )
     links = geometry.scenario.links
     note(f"{geometry.n_sat:,} satellites with {links.lasers_per_satellite} laser terminals each")
     note(f"{told or 'nothing'} in {duration_s:g} s")

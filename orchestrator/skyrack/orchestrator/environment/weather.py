@@ -12,7 +12,7 @@ from skyrack.orchestrator.environment.capacity import Capacity
 from skyrack.orchestrator.environment.cloud import Clouds
 from skyrack.orchestrator.environment.noise import Noise
 from skyrack.orchestrator.environment.rain import BETA_PER_S, elevation_factor, fitted
-from skyrack.orchestrator.environment.rain_table import climate_of
+from skyrack.orchestrator.environment.rain_table import TABLE_ELEVATION_DEG, climate_of
 from skyrack.orchestrator.scenario.model.ground import GroundStation
 from skyrack.orchestrator.scenario.model.scenario import Scenario
 from skyrack.orchestrator.scenario.model.users import UserTerminal
@@ -41,6 +41,7 @@ class StationWeather:
         self, scenario: Scenario, places: Sequence[GroundStation | UserTerminal], itrf_km: Floats
     ) -> None:
         weather = scenario.weather
+        self.stations = tuple(station.name for station in places)
         self._band = weather.band
         self._capacity = Capacity(weather.snr_db, weather.eta_max, weather.closure_snr_db)
         self._fixed_db = np.array([station.attenuation_db for station in places], dtype=np.float64)
@@ -61,6 +62,11 @@ class StationWeather:
     def clear(self) -> bool:
         """Whether nothing ever weakens a link."""
         return self._band == "none" and not self._fixed_db.any()
+
+    def overhead(self, t_s: float) -> Sky:
+        """Over each of `stations` (g, 2), towards a satellite at 40 degrees: lower ones see more."""
+        each = np.arange(len(self.stations), dtype=np.int32)
+        return self.links(t_s, each, np.full(len(each), TABLE_ELEVATION_DEG))
 
     def links(self, t_s: float, station: Indices, elevation_deg: Floats) -> Sky:
         """Over links (m,) of `station` under `elevation_deg`."""

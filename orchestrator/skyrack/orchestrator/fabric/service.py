@@ -63,7 +63,9 @@ def _serve(
     control: socket.socket, config: FabricConfig, memory_fd: int, directory: Path, scheduler: Scheduler
 ) -> None:
     try:
-        arrays = SharedArrays(config, mmap.mmap(memory_fd, 0))
+        # In one go, not page by page as the loop comes to new links and routes.
+        shared = mmap.mmap(memory_fd, 0, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE)
+        arrays = SharedArrays(config, shared)
     finally:
         os.close(memory_fd)
     name, reason = scheduler

@@ -9,21 +9,41 @@ import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import Metric
 
-from skyrack.orchestrator.topology.epoch import KIND_NAMES
+from skyrack.orchestrator.routing.condition import AS_ALWAYS, Condition
+from skyrack.orchestrator.routing.force_log import Way
+from skyrack.orchestrator.routing.link_model import LinkModel
+from skyrack.orchestrator.topology.epoch import KIND_NAMES, LASER, Epoch
 from skyrack.orchestrator.topology.lit import Links
 from skyrack.v1 import families
 from skyrack.v1.metrics import MOST_LINKS
 
+RateOf = Callable[[Way, int], float]
+
 
 @dataclass(frozen=True, slots=True)
 class LinkSample:
-    """One direction of a link. `counters` as the fabric has them, None while it has carried and dropped nothing."""
+    """One direction of a link; the rate in real bits.
+
+    `counters` as the fabric has them, None while it has carried and dropped nothing.
+    """
 
     src: str
     dst: str
     kind: str
     delay_s: float
+    rate_bps: float
     counters: Mapping[str, float] | None
+
+
+def rates_in_force(epoch: Epoch, conditions: Mapping[Way, Condition], model: LinkModel) -> RateOf:
+    """Real bit/s by direction and kind of link: what the weather and faults leave of the scenario's rate."""
+    shares = epoch.shares()
+
+    def rate_bps(way: Way, kind: int) -> float:
+        condition, share = conditions.get(way, AS_ALWAYS), shares.get(way, 1.0)
+        return model.rate_bps(ground=kind != LASER, condition=condition, share=share) / model.byte_scale
+
+    return rate_bps
 
 
 def link_samples(
@@ -32,6 +52,7 @@ def link_samples(
     inhabited: Collection[int],
     pair_number: Callable[[int, int], int | None],
     delay_s: NDArray[np.float64],
+    rate_bps: RateOf,
     counters: Mapping[str, Sequence[float]],
 ) -> list[LinkSample]:
     """The links, at most MOST_LINKS: first those that carried something or have an inhabited end.
@@ -49,7 +70,10 @@ def link_samples(
                 continue
             used = any(counters[name][number] for name in ("packets", "dropped_queue", "dropped_loss"))
             values = {name: column[number] for name, column in counters.items()} if used else None
-            sample = LinkSample(names[src], names[dst], KIND_NAMES[kind], float(delay_s[number]), values)
+            rate = rate_bps((src, dst), kind)
+            sample = LinkSample(
+                names[src], names[dst], KIND_NAMES[kind], float(delay_s[number]), rate, values
+            )
             (first if used or src in inhabited or dst in inhabited else others).append(sample)
     return (first + others)[:MOST_LINKS]
 
@@ -57,6 +81,7 @@ def link_samples(
 def link_families(samples: Iterable[LinkSample]) -> Iterator[Metric]:
     """From the links to show."""
     delay = families.gauge("skyrack_link_delay_seconds")
+    rate = families.gauge("skyrack_link_rate_bits_per_second")
     packets = families.counter("skyrack_link_packets_total")
     size = families.counter("skyrack_link_bytes_total")
     wait = families.counter("skyrack_link_wait_seconds_total")
@@ -64,10 +89,11 @@ def link_families(samples: Iterable[LinkSample]) -> Iterator[Metric]:
     for link in samples:
         where = [link.src, link.dst, link.kind]
         delay.add_metric(where, link.delay_s)
+        rate.add_metric(where, link.rate_bps)
         if link.counters is not None:
             packets.add_metric(where, link.counters["packets"])
             size.add_metric(where, link.counters["bytes"])
             wait.add_metric(where, link.counters["wait_s"])
             drops.add_metric([*where, "queue"], link.counters["dropped_queue"])
             drops.add_metric([*where, "loss"], link.counters["dropped_loss"])
-    yield from (delay, packets, size, wait, drops)
+    yield from (delay, rate, packets, size, wait, drops)

@@ -13,11 +13,10 @@ from skyrack.v1 import families
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What a status does not say: links in force and their rate in real bits, by kind; handovers by station; events by name."""
+    """What a status does not say: links in force by kind; handovers by station; events by name."""
 
     partitions: int
     links_lit: Mapping[str, int]
-    link_rate_bps: Mapping[str, float]
     handovers: Mapping[str, int]
     events: Mapping[str, int]
 
@@ -35,12 +34,10 @@ def run_families(status: Mapping[str, Any], facts: RunFacts) -> Iterator[Metric]
             up.add_metric([node["name"], node["kind"]], node["state"] == "serving")
             restarts.add_metric([node["name"], node["kind"]], node["restarts"])
     yield from (up, restarts)
-    lit, rate = families.gauge("skyrack_links_lit"), families.gauge("skyrack_link_rate_bits_per_second")
+    lit = families.gauge("skyrack_links_lit")
     for kind, count in facts.links_lit.items():
         lit.add_metric([kind], count)
-    for kind, rate_bps in facts.link_rate_bps.items():
-        rate.add_metric([kind], rate_bps)
-    yield from (lit, rate)
+    yield lit
     yield families.gauge("skyrack_partitions", facts.partitions)
     handovers, events = families.counter("skyrack_handovers_total"), families.counter("skyrack_events_total")
     for station, times in facts.handovers.items():

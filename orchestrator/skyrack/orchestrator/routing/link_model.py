@@ -25,11 +25,15 @@ class LinkModel:
         links = scenario.links
         return cls(links.laser_rate_bps, links.ground_rate_bps, links.byte_scale, links.zero_delay)
 
+    def rate_bps(self, *, ground: bool, condition: Condition = AS_ALWAYS, share: float = 1.0) -> float:
+        """Rate in emulated bits of a link that has `share` of its kind's."""
+        rate_bps = share * (self.ground_rate_bps if ground else self.laser_rate_bps)
+        if condition.rate_bps is not None:
+            rate_bps = min(rate_bps, condition.rate_bps)
+        return rate_bps
+
     def serialisation_s_per_byte(
         self, *, ground: bool, condition: Condition = AS_ALWAYS, share: float = 1.0
     ) -> float:
         """How long one real byte occupies a link that has `share` of its kind's rate."""
-        rate_bps = share * (self.ground_rate_bps if ground else self.laser_rate_bps)
-        if condition.rate_bps is not None:
-            rate_bps = min(rate_bps, condition.rate_bps)
-        return 8.0 * self.byte_scale / rate_bps
+        return 8.0 * self.byte_scale / self.rate_bps(ground=ground, condition=condition, share=share)

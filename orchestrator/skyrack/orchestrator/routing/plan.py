@@ -1,8 +1,10 @@
-"""The plan: contacts, handovers and route changes that are decided before anything runs.
+"""The plan: weather, contacts, handovers and route changes that are decided before anything runs.
 
 One record per fact, as JSON-able dictionaries in order of time; one scenario gives the same bytes every time.
 
     plan      what the plan is for: name, start, duration_s, seed, nodes, notes
+    weather   from t_s on the weather over a station leaves other shares of the rate, `up` and `down`, to a link at 40
+              degrees of elevation, 0 where none closes; `attenuation_db` likewise, null under a cloud
     acquisition  two satellites begin to point lasers at each other at t_s and have light at ready_s, if they are
               still in sight then; until then there is no contact
     contact   a link in force from t0_s to t1_s (kind "laser", "ground" or "fibre"), cut off at the plan's ends
@@ -18,6 +20,7 @@ overlap, that of a new one from the end of its gap.
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -32,7 +35,7 @@ from skyrack.orchestrator.topology.geometry import Geometry
 
 Record = dict[str, Any]
 
-_ORDER = {"plan": 0, "acquisition": 1, "contact": 2, "handover": 3, "route": 4}
+_ORDER = {"plan": 0, "weather": 1, "acquisition": 2, "contact": 3, "handover": 4, "route": 5}
 
 
 def plan_lines(geometry: Geometry, duration_s: float) -> Iterator[str]:
@@ -54,6 +57,7 @@ def plan_records(geometry: Geometry, duration_s: float) -> Iterator[Record]:
         t_s = epoch.t1_s
     records += contacts.close(duration_s)
     records += _acquisitions(geometry, duration_s)
+    records += _weather(geometry, duration_s)
     yield from sorted(records, key=_sort_key)
 
 
@@ -103,6 +107,33 @@ def _acquisitions(geometry: Geometry, duration_s: float) -> Iterator[Record]:
                 "t_s": _seconds(start_s),
                 "ready_s": _seconds(ready_s),
             }
+
+
+def _weather(geometry: Geometry, duration_s: float) -> Iterator[Record]:
+    """Shares at the plan's start, then those that a period of the grid begins with when they are others."""
+    weather, clock = geometry.weather, geometry.grid_clock
+    if weather.clear:
+        return
+    before: dict[str, list[float]] = {}
+    for number in range(clock.number_at(0.0), clock.number_at(duration_s) + 1):
+        t_s = max(clock.boundary_s(number), 0.0)
+        if t_s >= duration_s:
+            return
+        sky = geometry.station_sky(t_s)
+        shares, losses_db = np.round(sky.share, 4).tolist(), np.round(sky.attenuation_db, 3).tolist()
+        for station, share, loss_db in zip(weather.stations, shares, losses_db, strict=True):
+            if before.get(station) != share:
+                before[station] = share
+                yield {
+                    "record": "weather",
+                    "t_s": _seconds(t_s),
+                    "station": station,
+                    "share": dict(zip(("up", "down"), share, strict=True)),
+                    "attenuation_db": {
+                        way: db if math.isfinite(db) else None
+                        for way, db in zip(("up", "down"), loss_db, strict=True)
+                    },
+                }
 
 
 class _Contacts:

@@ -15,10 +15,12 @@ from skyrack.orchestrator.api.scrape import scrape, scrape_all
 from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.metrics.fabric import fabric_families
 from skyrack.orchestrator.metrics.faults import fault_families
-from skyrack.orchestrator.metrics.links import LinkSample, link_families, link_samples
+from skyrack.orchestrator.metrics.links import LinkSample, RateOf, link_families, link_samples, rates_in_force
 from skyrack.orchestrator.metrics.run import RunFacts, run_families
 from skyrack.orchestrator.metrics.transfers import transfer_families
+from skyrack.orchestrator.metrics.weather import weather_families
 from skyrack.orchestrator.metrics.workload import Workloads
+from skyrack.orchestrator.routing.link_model import LinkModel
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.faults import Faults
 from skyrack.orchestrator.runtime.feed import Feed
@@ -29,6 +31,7 @@ from skyrack.orchestrator.runtime.transfers import Transfers
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.orchestrator.topology.epoch import count_kinds
 from skyrack.orchestrator.topology.failures import Failures
+from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.orchestrator.topology.lit import Links, count_parts, lit_links
 from skyrack.v1.families import exposition
 
@@ -40,6 +43,7 @@ class Exposer:
         self,
         run: str,
         scenario: Scenario,
+        geometry: Geometry,
         mesh_dir: Path,
         roster: Roster,
         book: NodeBook,
@@ -51,7 +55,9 @@ class Exposer:
         transfers: Transfers,
     ) -> None:
         self._run = run
-        self._scenario = scenario
+        self._geometry = geometry
+        self._model = LinkModel.of(scenario)
+        self._speed = scenario.speed
         self._mesh_dir = mesh_dir
         self._roster = roster
         self._book = book
@@ -90,13 +96,16 @@ class Exposer:
         found = [*run_families(status, self._facts(links)), *faults, *self._workloads.families()]
         found += self._feed.news.convergence.families()
         found += transfer_families(self._transfers.totals)
+        sky = await asyncio.to_thread(self._geometry.station_sky, run_s * self._speed)
+        found += weather_families(self._geometry.weather.stations, sky)
         fabric = self._feed.fabric
         if fabric is not None:
             with contextlib.suppress(TimeoutError, ConnectionError):
                 counters = await fabric.counters(links=True)
                 found += fabric_families(counters)
-                if (delay_s := fabric.delay_s(run_s)) is not None:
-                    found += link_families(self._samples(links, delay_s, counters["links"]))
+                if epoch is not None and (delay_s := fabric.delay_s(run_s)) is not None:
+                    rate_bps = rates_in_force(epoch, self._faults.conditions, self._model)
+                    found += link_families(self._samples(links, delay_s, rate_bps, counters["links"]))
         return await asyncio.to_thread(exposition, found)  # thousands of lines
 
     async def node_exposition(self, name: str) -> str | None:
@@ -115,25 +124,27 @@ class Exposer:
         return self._mesh_dir / "nodes" / f"{node}.metrics.sock"
 
     def _facts(self, links: Links) -> RunFacts:
-        limits, roster = self._scenario.links, self._roster
+        roster = self._roster
         lit = [node.index for node in self._book.by_name.values() if node.attached]
         return RunFacts(
             partitions=count_parts(links, len(roster.names), lit),
             links_lit=count_kinds(links.kind),
-            link_rate_bps={
-                "laser": limits.laser_rate_bps / limits.byte_scale,
-                "ground": limits.ground_rate_bps / limits.byte_scale,
-            },
             handovers=self.handovers.counts,
             events=self._events.counts,
         )
 
     def _samples(
-        self, links: Links, delay_s: NDArray[np.float64], counters: Mapping[str, list[float]]
+        self,
+        links: Links,
+        delay_s: NDArray[np.float64],
+        rate_bps: RateOf,
+        counters: Mapping[str, list[float]],
     ) -> list[LinkSample]:
         roster = self._roster
         inhabited = frozenset(roster.inhabited)
-        return link_samples(links, roster.names, inhabited, self._feed.pair_number, delay_s, counters)
+        return link_samples(
+            links, roster.names, inhabited, self._feed.pair_number, delay_s, rate_bps, counters
+        )
 
 
 def _target(host: str, path: str, **labels: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from skyrack.orchestrator.faults.fault import Fault
 from skyrack.orchestrator.faults.kinds import KINDS
 from skyrack.orchestrator.faults.ledger import Ledger
 from skyrack.orchestrator.faults.request import read_requests
+from skyrack.orchestrator.routing.condition import Condition
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.topology.geometry import Geometry
@@ -61,6 +62,11 @@ class Faults:
         for fault in self._ledger.faults:
             counts[fault.draft.kind] += self._ledger.acts(fault.id)
         return counts
+
+    @property
+    def conditions(self) -> Mapping[Way, Condition]:
+        """What faults make of directions of links."""
+        return self._ledger.conditions
 
     def extra_s(self) -> Mapping[Way, float]:
         """What faults add to the delay of each direction of a link, where they add something."""

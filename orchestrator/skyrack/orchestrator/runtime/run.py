@@ -148,6 +148,7 @@ class Run:
         self.exposer = Exposer(
             self.run,
             self.scenario,
+            self.geometry,
             self.places.mesh_dir,
             self.roster,
             book,

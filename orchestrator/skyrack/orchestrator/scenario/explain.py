@@ -149,6 +149,8 @@ def _type_hint(node: Node, kind: str) -> str | None:
         bare = word.replace("_", "").replace(",", "")
         if FLOAT.fullmatch(bare):
             return f"write {bare}, without quotes or separators"
+        if kind == "float_type" and FLOAT.fullmatch(percent := bare.removesuffix("%").strip()):
+            return f"write {float(percent) / 100:g} for {percent} %"
         return "the unit is in the key's name: write the number alone" if WITH_UNIT.fullmatch(word) else None
     return None
 
@@ -165,7 +167,7 @@ def _unknown_key_hint(unknown: str, parent: Path) -> str | None:
     if unknown == "<<":
         return "merge keys are not supported: use extends"
     if not parent:
-        for section in ("links", "fabric", "nodes"):
+        for section in ("links", "weather", "fabric", "nodes"):
             model = Scenario.model_fields[section].annotation
             if isinstance(model, type) and issubclass(model, BaseModel) and unknown in model.model_fields:
                 return f"it belongs under {section}:"

@@ -50,6 +50,18 @@ class Epoch:
             return 1.0
         return float(self.share[link, int(src > dst)])
 
+    def shares(self) -> dict[tuple[int, int], float]:
+        """The shares other than 1, by direction (src, dst)."""
+        if self.share is None:
+            return {}
+        weak = np.nonzero((self.share != 1.0).any(axis=1))[0]
+        found: dict[tuple[int, int], float] = {}
+        for a, b, share in zip(
+            self.a[weak].tolist(), self.b[weak].tolist(), self.share[weak].tolist(), strict=True
+        ):
+            found[a, b], found[b, a] = share
+        return found
+
     def link_of(self, a: int, b: int) -> int | None:
         """Which of the links joins two nodes, whichever comes first; None where none does."""
         found = np.nonzero((self.a == min(a, b)) & (self.b == max(a, b)))[0]

@@ -15,6 +15,7 @@ from functools import reduce
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skyrack.orchestrator.environment.weather import Sky as StationSky
 from skyrack.orchestrator.environment.weather import StationWeather
 from skyrack.orchestrator.orbit.constants import SECONDS_PER_DAY
 from skyrack.orchestrator.orbit.constellation import Constellation, build_constellation
@@ -351,6 +352,10 @@ class Geometry:
             )
             station, satellite, share = station[chosen], satellite[chosen], share[chosen]
         return station, satellite, share
+
+    def station_sky(self, t_s: float) -> StationSky:
+        """The weather of the grid's period that holds `t_s`: what came over each ground station at its start."""
+        return self.weather.overhead(self.grid_clock.boundary_s(self.grid_clock.number_at(t_s)))
 
     def _keys(self, first: Indices, satellite: Indices) -> NDArray[np.int64]:
         """A number (m,) for each pair of a station or satellite with a satellite."""

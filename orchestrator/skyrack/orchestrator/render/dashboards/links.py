@@ -5,7 +5,8 @@ from __future__ import annotations
 from skyrack.orchestrator.render.dashboards.model import Choice, Dashboard, Panel, Query, Row
 from skyrack.orchestrator.render.dashboards.phrases import EVERY
 
-_FROM = '{src=~"$src"}'
+_SRC = 'src=~"$src"'
+_FROM = f"{{{_SRC}}}"
 _WAY = "{{src}} > {{dst}}"
 
 DASHBOARD = Dashboard(
@@ -21,18 +22,33 @@ DASHBOARD = Dashboard(
             [
                 Query(
                     f"topk(10, 8 * rate(skyrack_link_bytes_total{_FROM}[{EVERY}])"
-                    " / on (run, kind) group_left () skyrack_link_rate_bits_per_second)",
+                    " / skyrack_link_rate_bits_per_second)",
                     _WAY,
                 )
             ],
             "percentunit",
-            "Bits carried by the link's rate.",
+            "Bits carried by the rate in force.",
         ),
         Panel(
             "timeseries",
             "Traffic",
             [Query(f"topk(10, 8 * rate(skyrack_link_bytes_total{_FROM}[{EVERY}]))", _WAY)],
             "bps",
+        ),
+        Row("Rates"),
+        Panel(
+            "timeseries",
+            "Rate of ground links",
+            [Query(f'skyrack_link_rate_bits_per_second{{kind="ground", {_SRC}}}', _WAY)],
+            "bps",
+            "What weather and faults leave of it, each way.",
+        ),
+        Panel(
+            "timeseries",
+            "Attenuation by the weather",
+            [Query("skyrack_ground_attenuation_db", "{{node}} {{direction}}")],
+            "dB",
+            "Towards 40 degrees of elevation; nothing is drawn while a cloud blocks a station.",
         ),
         Row("Queues"),
         Panel(
@@ -74,7 +90,7 @@ DASHBOARD = Dashboard(
         Panel(
             "timeseries",
             "Delay of ground links",
-            [Query('skyrack_link_delay_seconds{kind="ground", src=~"$src"}', _WAY)],
+            [Query(f'skyrack_link_delay_seconds{{kind="ground", {_SRC}}}', _WAY)],
             "s",
             "As a satellite passes, its delay falls and rises again.",
         ),

@@ -2,6 +2,9 @@
 
 from typing import Literal
 
+from pydantic import model_validator
+from pydantic_core import PydanticCustomError
+
 from .base import Number, Section, key
 
 
@@ -30,7 +33,7 @@ class Weather(Section):
         le=20,
     )
     closure_snr_db: Number = key(
-        "Below this signal to noise a radio link is out.",
+        "Below this signal to noise a radio link is out; at most snr_db.",
         unit="dB",
         source="P: -2.35, the most robust mode of DVB-S2 (EN 302 307-1)",
         default=-2.35,
@@ -56,3 +59,14 @@ class Weather(Section):
     cloud_correlation_s: Number = key(
         "A sky resembles itself by 1/e after so long.", unit="s", source="D", default=10_800.0, ge=60, le=1e7
     )
+
+    @model_validator(mode="after")
+    def _closes_under_a_clear_sky(self) -> "Weather":
+        if self.snr_db < self.closure_snr_db:
+            if "snr_db" in self.model_fields_set:
+                context = {"key": "snr_db", "bound": f"at least closure_snr_db, {self.closure_snr_db:g}"}
+            else:
+                context = {"key": "closure_snr_db", "bound": f"at most snr_db, {self.snr_db:g}"}
+            message = "no ground link closes under a clear sky: must be {bound} dB"
+            raise PydanticCustomError("closure", message, context)
+        return self
