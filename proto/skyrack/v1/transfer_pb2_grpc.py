@@ -56,6 +56,10 @@ class MeshServiceServicer(object):
         INVALID_ARGUMENT: bytes out of range, to the node itself. NOT_FOUND: no such node.
         FAILED_PRECONDITION: no way there now, or an end is dark; says why. UNAVAILABLE: the orchestrator is away, the
         fabric is not up, or it ended meanwhile. RESOURCE_EXHAUSTED: too many transfers at once.
+
+        With `routing: {strategy: contact-graph}` what has no way now is sent as a bundle, stored on the way as a whole. Then
+        also RESOURCE_EXHAUSTED: no room in a store; DATA_LOSS: the process that had it in custody has ended; ABORTED: no
+        contact for as long as a bundle may be under way.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

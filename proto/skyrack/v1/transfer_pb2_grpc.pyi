@@ -73,6 +73,10 @@ class MeshServiceStub(typing.Generic[_MeshServiceTransferType]):
     INVALID_ARGUMENT: bytes out of range, to the node itself. NOT_FOUND: no such node.
     FAILED_PRECONDITION: no way there now, or an end is dark; says why. UNAVAILABLE: the orchestrator is away, the
     fabric is not up, or it ended meanwhile. RESOURCE_EXHAUSTED: too many transfers at once.
+
+    With `routing: {strategy: contact-graph}` what has no way now is sent as a bundle, stored on the way as a whole. Then
+    also RESOURCE_EXHAUSTED: no room in a store; DATA_LOSS: the process that had it in custody has ended; ABORTED: no
+    contact for as long as a bundle may be under way.
     """
 
 MeshServiceAsyncStub: typing_extensions.TypeAlias = MeshServiceStub[
@@ -100,6 +104,10 @@ class MeshServiceServicer(metaclass=abc.ABCMeta):
         INVALID_ARGUMENT: bytes out of range, to the node itself. NOT_FOUND: no such node.
         FAILED_PRECONDITION: no way there now, or an end is dark; says why. UNAVAILABLE: the orchestrator is away, the
         fabric is not up, or it ended meanwhile. RESOURCE_EXHAUSTED: too many transfers at once.
+
+        With `routing: {strategy: contact-graph}` what has no way now is sent as a bundle, stored on the way as a whole. Then
+        also RESOURCE_EXHAUSTED: no room in a store; DATA_LOSS: the process that had it in custody has ended; ABORTED: no
+        contact for as long as a bundle may be under way.
         """
 
 def add_MeshServiceServicer_to_server(servicer: MeshServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from skyrack.orchestrator.api.scrape import scrape, scrape_all
 from skyrack.orchestrator.clock import Clock
+from skyrack.orchestrator.metrics.custody import custody_families
 from skyrack.orchestrator.metrics.fabric import fabric_families
 from skyrack.orchestrator.metrics.faults import fault_families
 from skyrack.orchestrator.metrics.links import LinkSample, link_families, link_samples
 from skyrack.orchestrator.metrics.run import RunFacts, run_families
 from skyrack.orchestrator.metrics.transfers import transfer_families
 from skyrack.orchestrator.metrics.workload import Workloads
+from skyrack.orchestrator.runtime.bundles import Bundles
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.faults import Faults
 from skyrack.orchestrator.runtime.feed import Feed
@@ -49,6 +51,7 @@ class Exposer:
         clock: Clock,
         status: Callable[[], Awaitable[dict[str, Any]]],
         transfers: Transfers,
+        bundles: Bundles | None,
     ) -> None:
         self._run = run
         self._scenario = scenario
@@ -60,6 +63,7 @@ class Exposer:
         self._events = events
         self._status = status
         self._transfers = transfers
+        self._bundles = bundles
         self._workloads = Workloads()
         stations = [i for i in roster.inhabited if roster.kind(i) == "ground"]
         self.handovers = HandoverWatch(roster.names, stations, feed.oracle.epoch_at, events, clock)
@@ -90,6 +94,9 @@ class Exposer:
         found = [*run_families(status, self._facts(links)), *faults, *self._workloads.families()]
         found += self._feed.convergence.families()
         found += transfer_families(self._transfers.totals)
+        if (bundles := self._bundles) is not None:
+            names = self._roster.names
+            found += custody_families(bundles.stores, bundles.totals, self._roster.inhabited, names)
         fabric = self._feed.fabric
         if fabric is not None:
             with contextlib.suppress(TimeoutError, ConnectionError):
