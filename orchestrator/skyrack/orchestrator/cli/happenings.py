@@ -74,7 +74,8 @@ def sentence(event: Mapping[str, Any]) -> str:
         case "bundle_routed":
             legs = event.get("legs", [])
             way = " > ".join([node, *(str(leg["to"]) for leg in legs)])
-            return f"transfer {event.get('transfer')} at {node} goes {way} ({event.get('why')}), arrives {event.get('arrives_s')} s"
+            when = f"arrives at {event.get('arrives_s')} s ({event.get('why')})"
+            return f"transfer {event.get('transfer')} goes {way}, {when}"
         case "bundle_stored":
             return f"transfer {event.get('transfer')} is stored at {node}"
         case "bundle_stranded":

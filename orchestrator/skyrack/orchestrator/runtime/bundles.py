@@ -9,6 +9,7 @@ from typing import Literal
 
 from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.routing.bundle_route import NoBundleRouteError
+from skyrack.orchestrator.routing.contacts import Leg
 from skyrack.orchestrator.runtime.custody import (
     Bundle,
     BundleExpiredError,
@@ -101,6 +102,10 @@ class Bundles:
             if newest is not None:
                 self.totals.ended[fate] += 1
                 self._transfers.ended(newest, outcome)
+
+    async def way(self, src: int, dst: int, size_bytes: int) -> tuple[Leg, ...]:
+        """How a bundle would go that is asked for now. Raises NoBundleRouteError."""
+        return await self._custodian.way(src, dst, size_bytes)
 
     def _progress(self, bundle: Bundle, before: Progress | None, started_s: float) -> Progress:
         names, legs, crossing = self._names, bundle.legs, bundle.crossing

@@ -230,14 +230,23 @@ class Custodian:
                 self._tell("bundle_stranded", bundle, {"why": str(error)})
             bundle.legs = ()
 
+    async def way(self, src: int, dst: int, size_bytes: int) -> tuple[Leg, ...]:
+        """How a bundle would go that is asked for now. Raises NoBundleRouteError."""
+        now_s = self._clock.run_s()
+        return await self._legs(Bundle(0, size_bytes, src, dst, now_s + self._planner.horizon_s, src, (src,)))
+
     async def _plan(self, bundle: Bundle, why: str) -> None:
+        bundle.legs = await self._legs(bundle)
+        self._tell("bundle_routed", bundle, {"why": why})
+
+    async def _legs(self, bundle: Bundle) -> tuple[Leg, ...]:
         others = [
             Busy(leg.src, leg.dst, leg.departs_s, leg.sent_s)
             for b in self._bundles
             if b is not bundle
             for leg in b.legs
         ]
-        legs = await self._planner.find(
+        return await self._planner.find(
             bundle.here,
             bundle.dst,
             self._clock.run_s(),
@@ -247,8 +256,6 @@ class Custodian:
             lambda node: node == bundle.here or self.stores.has_room(node, bundle.size_bytes),
             others,
         )
-        bundle.legs = legs
-        self._tell("bundle_routed", bundle, {"why": why})
 
     def _require_there(self, bundle: Bundle) -> None:
         if bundle.lost:

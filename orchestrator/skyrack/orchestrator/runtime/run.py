@@ -16,6 +16,8 @@ from skyrack.orchestrator.api.health import RunHealth
 from skyrack.orchestrator.api.listen import Listen
 from skyrack.orchestrator.clock import RealClock
 from skyrack.orchestrator.orbit.constellation import epoch_age_note
+from skyrack.orchestrator.routing.bundle_record import bundle_record
+from skyrack.orchestrator.routing.bundle_route import NoBundleRouteError
 from skyrack.orchestrator.routing.idle import NoWayError, Way, way
 from skyrack.orchestrator.routing.link_model import LinkModel
 from skyrack.orchestrator.runtime.answers import Answers
@@ -124,7 +126,6 @@ class Run:
             self.scenario, self.geometry, self.roster, processes, self.events, self.clock, self._worker
         )
         self.faults = Faults(self.geometry, self.feed, self.events, self.clock)
-        self.planner = BundlePlanner(self.scenario)
         self._ways = Ways(self.geometry, self.feed, self.faults, self.clock, self._worker)
         self.transfers = Transfers(
             self.roster,
@@ -137,8 +138,7 @@ class Run:
         )
         self.feed.on_transfer = self.transfers.heard
         self.feed.on_fabric_down = self.transfers.fabric_down
-        bundles = self._store_and_forward(book)
-        self.transfers.bundles = bundles
+        self.bundles = self.transfers.bundles = self._store_and_forward(book)
         self.answers = Answers(
             self.run,
             self.scenario,
@@ -164,7 +164,7 @@ class Run:
             self.clock,
             self.status,
             self.transfers,
-            bundles,
+            self.bundles,
         )
         self._outlook = Outlook(self.scenario, self.geometry, self.roster.address, self.clock.t0_monotonic_ns)
         self._health = RunHealth(book)
@@ -192,7 +192,7 @@ class Run:
             return None
         return Bundles(
             self.transfers,
-            self.planner,
+            BundlePlanner(self.scenario),
             Stores(self.scenario.routing.storage_bytes),
             self.roster.names,
             book,
@@ -302,6 +302,19 @@ class Run:
     async def link(self, a: str, b: str) -> dict[str, Any]:
         """A link's state now, and why it is down."""
         return await self._ways.link(a, b)
+
+    async def bundle(self, a: str, b: str, size_bytes: int) -> dict[str, Any]:
+        """How a bundle would go that is sent now, or why it would not. Raises ValueError."""
+        if self.bundles is None:
+            raise ValueError(f"{self.scenario.routing.strategy} stores nothing: strategy contact-graph does")
+        for name in (a, b):
+            if name not in self.nodes.book.by_name:
+                raise ValueError(f"{name} is a bare satellite: it has no process")
+        try:
+            legs = await self.bundles.way(self.require_node(a), self.require_node(b), size_bytes)
+        except NoBundleRouteError as error:
+            return {"size_bytes": size_bytes, "why": str(error)}
+        return bundle_record(self.roster.names, legs, size_bytes, self.scenario.speed)
 
 
 def _count(number: int, noun: str) -> str:

@@ -215,7 +215,7 @@ class Transfers:
     async def _sent(
         self, carrier: Carrier, begin: Progress, ends: tuple[int, int], size_bytes: int, *, whole: bool
     ) -> AsyncGenerator[Progress, None]:
-        """Have the fabric send; `begin`, then what is new until it is done. Raises TransferRefusedError with the fabric's end."""
+        """Have the fabric send; `begin`, then what is new until it is done. Raises TransferRefusedError: no fabric."""
         number = begin.number
         transfer = self._running[number] = _Transfer(size_bytes, begin, whole)
         try:
