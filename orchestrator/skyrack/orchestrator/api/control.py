@@ -21,6 +21,7 @@ from skyrack.orchestrator.runtime.transfers import (
     Transfers,
 )
 from skyrack.v1 import control_pb2, control_pb2_grpc, transfer_pb2
+from skyrack.v1.refusal import REFUSAL
 from skyrack.v1.sockets import owner_only
 
 _SERVICE = control_pb2.DESCRIPTOR.services_by_name["ControlService"].full_name
@@ -112,7 +113,8 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
                 async for progress in news:
                     yield control_pb2.RelayTransferResponse(progress=_message(progress))
         except TransferRefusedError as error:
-            await context.abort(_STATUSES[error.refusal], str(error))
+            why = ((REFUSAL, error.refusal.value),)
+            await context.abort(_STATUSES[error.refusal], str(error), why)
 
 
 def _message(progress: Progress) -> transfer_pb2.TransferProgress:
