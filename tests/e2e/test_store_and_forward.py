@@ -50,6 +50,7 @@ def test_what_has_no_path_is_stored_and_forwarded_when_contacts_begin() -> None:
         first.says("stored at papeete, waiting for contact with p0s03 until ")
         told = place.skyrack("path", "papeete", "svalbard", "--run", "small", "--size", SIZE).expect()
         assert "unreachable" in told.out
+        assert "contact-graph stores and forwards: 20 MB are there at 2" in told.err
 
         refused = place.skyrack(*bulk(SIZE)).expect(3)
         assert "RESOURCE_EXHAUSTED" in refused.out

@@ -108,8 +108,13 @@ def test_what_is_known_to_have_failed_is_gone_around_or_said() -> None:
     assert legs[0].dst not in {leg.dst for leg in others}
     assert others[-1].arrives_s >= legs[-1].arrives_s
     cut = ContactPlan(GEOMETRY, 0.0, Failures(nodes=frozenset({TOKYO})))
-    with pytest.raises(NoBundleRouteError, match=r"from london to tokyo within 600 s.*tokyo is known"):
-        bundle_route(cut, LONDON, TOKYO, 0.0, 600.0, SIZE)
+    with pytest.raises(NoBundleRouteError, match="tokyo is known to be dark"):
+        bundle_route(cut, LONDON, TOKYO, 0.0, HORIZON_S, SIZE)
+    assert cut.known_until_s == 0.0, "and nobody looks for long"
+    with pytest.raises(
+        NoBundleRouteError, match="no contacts lead from london to tokyo within 60 s of orbit"
+    ):
+        bundle_route(ContactPlan(GEOMETRY, 0.0), LONDON, TOKYO, 0.0, 60.0, SIZE)
 
 
 def test_why_there_is_no_way_is_said() -> None:

@@ -49,7 +49,8 @@ class MeshServiceServicer(object):
     def Transfer(self, request, context):
         """Send declared bytes from this node, and hear how far they are until the last one has arrived.
 
-        The first message comes at once, with nothing delivered; then about one every 0.1 s of run time; the last has state DONE.
+        The first message comes at once, with nothing delivered; then about one every 0.1 s of run time, while a bundle waits
+        one when something else is to come; the last has state DONE.
         Cancelling the call or its deadline cancels the transfer; what was delivered stays delivered. Whoever wants to go on
         after UNAVAILABLE asks for what is left: bytes - delivered_bytes of the last message.
 

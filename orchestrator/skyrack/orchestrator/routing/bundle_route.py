@@ -38,7 +38,9 @@ def bundle_route(
 
     `busy`: crossings of others. Raises NoBundleRouteError. Grows the plan.
     """
-    speed, booked = plan.geometry.scenario.speed, tuple(busy)
+    names, speed, booked = plan.geometry.names, plan.geometry.scenario.speed, tuple(busy)
+    if out := [names[node] for node in (src, dst) if node in plan.failures.nodes]:
+        raise NoBundleRouteError(f"{' and '.join(out)} is known to be dark")
     look_s = FIRST_LOOK_S / speed
     while True:
         plan.grow(min(now_s + look_s, until_s))
@@ -70,10 +72,8 @@ def _say_why(
 
     orbit_s = (until_s - now_s) * plan.geometry.scenario.speed
     if arrives(1, lambda node: True) is None:
-        out = [names[node] for node in (src, dst) if node in plan.failures.nodes]
-        beside = f": {' and '.join(out)} is known to be dark" if out else ""
         raise NoBundleRouteError(
-            f"no contacts lead from {names[src]} to {names[dst]} within {orbit_s:.0f} s of orbit time{beside}"
+            f"no contacts lead from {names[src]} to {names[dst]} within {orbit_s:.0f} s of orbit time"
         )
     legs = arrives(size_bytes, lambda node: True)
     if legs is None:
