@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from skyrack.orchestrator.routing.contacts import Contact
 from skyrack.orchestrator.routing.link_model import LinkModel
-from skyrack.orchestrator.topology.epoch import GROUND, Epoch
+from skyrack.orchestrator.topology.epoch import LASER, Epoch
 from skyrack.orchestrator.topology.failures import NO_FAILURES, Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 
@@ -78,7 +78,7 @@ class ContactPlan:
     def _ways(self, epoch: Epoch, t_s: float) -> tuple[Floats, Floats]:
         """Delay and lowest rate (d, d) of the ways in an epoch, to row from column; infinite delay where there is none."""
         geometry, model, n = self.geometry, self._model, self.geometry.n_nodes
-        kind_bps = np.where(epoch.kind == GROUND, model.ground_rate_bps, model.laser_rate_bps)
+        kind_bps = np.where(epoch.kind == LASER, model.laser_rate_bps, model.ground_rate_bps)
         share = epoch.share if epoch.share is not None else np.ones((len(epoch.a), 2))
         key = np.concatenate([epoch.a.astype(np.int64) * n + epoch.b, epoch.b.astype(np.int64) * n + epoch.a])
         order = np.argsort(key)
