@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -76,6 +77,7 @@ class Planner:
         stores: Callable[[int], bool],
         busy: Iterable[Busy],
     ) -> tuple[Leg, ...]:
+        await asyncio.sleep(0)
         known = [c for c in PLAN if not {c.src, c.dst} & failures.nodes]
         legs = earliest_legs(free(known, busy), src, dst, now_s, size_bytes, stores)
         if legs is None or legs[-1].arrives_s > until_s:
@@ -254,6 +256,28 @@ async def test_stranded_it_waits_for_better_news_and_expires_without() -> None:
     assert world.clock.now_s == pytest.approx(Planner.horizon_s, abs=1.0)
 
 
+async def test_what_fails_before_the_wait_begins_is_noticed_as_well() -> None:
+    world = World()
+    world.clock.now_s = 6.0
+    news = world.custodian.carry(1, SRC, DST, SIZE)
+    assert (await anext(news)).legs[0].dst == OTHER
+    world.failures = Failures(nodes=frozenset({OTHER}))
+    assert (await anext(news)).legs[0].dst == DST
+    await news.aclose()
+
+
+async def test_stored_where_nothing_leads_on_it_is_stranded_and_says_so() -> None:
+    world = World()
+
+    def fails() -> None:
+        world.failures = Failures(nodes=frozenset({DST}))
+
+    world.clock.then.append((1.4, fails))
+    with pytest.raises(BundleExpiredError):
+        await world.carry()
+    assert ("bundle_stranded", MIDDLE) in world.told
+
+
 async def test_a_full_store_is_gone_around_and_the_own_one_refuses() -> None:
     world = World()
     assert world.stores.take(MIDDLE, 95)
@@ -279,7 +303,7 @@ async def test_a_store_that_fills_up_before_the_contact_is_gone_around() -> None
 async def test_the_second_bundle_comes_after_the_first_on_a_contact() -> None:
     world = World()
     one, other = (world.custodian.carry(number, SRC, DST, SIZE) for number in (1, 2))
-    first, second = await anext(one), await anext(other)
+    first, second = await asyncio.gather(anext(one), anext(other))
     assert first.legs[0].sent_s <= second.legs[0].departs_s
     assert first.legs[1].sent_s <= second.legs[1].departs_s
     await one.aclose()

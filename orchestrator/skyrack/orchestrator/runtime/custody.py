@@ -10,6 +10,7 @@ A store is the memory of a node's process: it outlasts dark lasers and ends with
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.routing.bundle_route import NoBundleRouteError
 from skyrack.orchestrator.routing.contacts import Busy, Leg
 from skyrack.orchestrator.runtime.stores import Stores
-from skyrack.orchestrator.topology.failures import Failures
+from skyrack.orchestrator.topology.failures import NO_FAILURES, Failures
 
 LEAD_S = 0.02  # how long before a contact opens the fabric is told to send
 LOOK_S = 0.2  # how often what waits asks whether something else has failed
@@ -86,6 +87,7 @@ class Bundle:
     here: int
     passed: tuple[int, ...]
     legs: tuple[Leg, ...] = ()
+    planned_for: Failures = NO_FAILURES  # what was known when `legs` were looked for
     crossing: Crossing | None = None
     at_s: float = 0.0  # when it came to `here`
     resent_bytes: int = 0
@@ -123,6 +125,7 @@ class Custodian:
         self._failures = failures
         self._tell = tell
         self._bundles: set[Bundle] = set()
+        self._planning = asyncio.Lock()  # each bundle sees what the ones before it have booked
         self.stores = stores
 
     def ended(self, node: int) -> None:
@@ -134,8 +137,8 @@ class Custodian:
     async def carry(self, number: int, src: int, dst: int, size_bytes: int) -> AsyncGenerator[Bundle, None]:
         """Bring a bundle to `dst`; gives it, the same each time, whenever something is new, at last when it is there.
 
-        To end the iteration is to give up. Raises NoBundleRouteError before anything was given, BundleLostError,
-        BundleExpiredError, and what `send` raises.
+        To end the iteration is to give up, and not to go on with it is to hold the bundle up. Raises NoBundleRouteError
+        before anything was given, BundleLostError, BundleExpiredError, and what `send` raises.
         """
         now_s = self._clock.run_s()
         bundle = Bundle(number, size_bytes, src, dst, now_s + self._planner.horizon_s, src, (src,))
@@ -158,13 +161,12 @@ class Custodian:
 
     async def _step(self, bundle: Bundle) -> AsyncGenerator[None, None]:
         """Wait for the first leg and cross it; afterwards the bundle has new legs, wherever it is then."""
-        failures = self._failures()
         if not bundle.legs:
-            await self._wait(bundle, min(self._clock.run_s() + RETRY_S, bundle.expires_s), failures)
+            await self._wait(bundle, min(self._clock.run_s() + RETRY_S, bundle.expires_s))
             await self._plan_again(bundle, "no way known before")
             return
         leg = bundle.legs[0]
-        if not await self._wait(bundle, leg.departs_s - LEAD_S, failures):
+        if not await self._wait(bundle, leg.departs_s - LEAD_S):
             await self._plan_again(bundle, "something else has failed")
             return
         onward = leg.dst != bundle.dst
@@ -194,14 +196,14 @@ class Custodian:
             self._tell("bundle_stored", bundle, {})
             await self._plan_again(bundle, "stored")
 
-    async def _wait(self, bundle: Bundle, until_s: float, failures: Failures) -> bool:
-        """Sleep until then; False as soon as what is known to have failed is something else."""
+    async def _wait(self, bundle: Bundle, until_s: float) -> bool:
+        """Sleep until then; False as soon as what is known to have failed is not what was planned for."""
         self._require_there(bundle)
         while (left_s := until_s - self._clock.run_s()) > 0.0:
+            if self._failures() != bundle.planned_for:
+                return False
             await self._clock.sleep(min(left_s, LOOK_S))
             self._require_there(bundle)
-            if self._failures() != failures:
-                return False
         return True
 
     async def _cross(self, bundle: Bundle, leg: Leg) -> AsyncGenerator[None, None]:
@@ -219,14 +221,14 @@ class Custodian:
                     return
                 yield
         # No fabric: the next attempt is not at once.
-        await self._wait(bundle, grown_s + GRACE_S, self._failures())
+        await self._clock.sleep(grown_s + GRACE_S - self._clock.run_s())
 
     async def _plan_again(self, bundle: Bundle, why: str) -> None:
         self._require_there(bundle)
         try:
             await self._plan(bundle, why)
         except NoBundleRouteError as error:
-            if bundle.legs:
+            if bundle.legs or why == "stored":
                 self._tell("bundle_stranded", bundle, {"why": str(error)})
             bundle.legs = ()
 
@@ -236,7 +238,9 @@ class Custodian:
         return await self._legs(Bundle(0, size_bytes, src, dst, now_s + self._planner.horizon_s, src, (src,)))
 
     async def _plan(self, bundle: Bundle, why: str) -> None:
-        bundle.legs = await self._legs(bundle)
+        async with self._planning:
+            bundle.planned_for = self._failures()
+            bundle.legs = await self._legs(bundle)
         self._tell("bundle_routed", bundle, {"why": why})
 
     async def _legs(self, bundle: Bundle) -> tuple[Leg, ...]:
