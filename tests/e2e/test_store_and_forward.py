@@ -7,14 +7,14 @@ import urllib.request
 
 import pytest
 
-from .place import open_place
+from .place import eventually, open_place
 
 pytestmark = pytest.mark.mesh
 
 PORT = 18290
 SIZE = 20_000_000
-# The four satellites of deploy/scenarios/store-and-forward.yaml, 6 s before p0s03 rises over papeete; what it has it
-# brings to svalbard at 24 s. p0s02 rises over papeete at 20 s.
+# The four satellites of deploy/scenarios/store-and-forward.yaml, at another time: papeete sees p0s03 from 10.5 to
+# 15 s of the run and p0s02 from 24.5 s on, svalbard p0s03 from 29 s on.
 SCENARIO = """\
 version: 1
 name: small
@@ -65,6 +65,7 @@ def test_what_has_no_path_is_stored_and_forwarded_when_contacts_begin() -> None:
         place.event("fault_ended")
         place.event("bundle_routed", node="p0s03", why="no way known before")
 
+        eventually(lambda: place.status()["run_s"] > 15.0, "p0s03 has set over papeete")
         second = place.foreground(*bulk(SIZE))
         second.says("stored at papeete, waiting for contact with p0s02 until ")
         place.event("bundle_stored", node="p0s02")

@@ -108,6 +108,17 @@ def test_a_booked_crossing_leaves_what_comes_before_and_after_it() -> None:
     assert [(c.src, c.t0_s, c.t1_s) for c in left] == [(0, 0.0, 3.0), (0, 5.0, 9.0), (1, 0.0, 10.0)]
 
 
+@given(contacts(0, 1), st.floats(0.0, 30.0), st.integers(1, 60))
+def test_what_was_booked_fits_where_it_was_booked(one: Contact, from_s: float, size_bytes: int) -> None:
+    leg = one.crossing(from_s, size_bytes)
+    if leg is not None:
+        alone = one.part(leg.departs_s, leg.sent_s)
+        assert alone is not None
+        again = alone.crossing(from_s, size_bytes)
+        assert again is not None
+        assert again.arrives_s == pytest.approx(leg.arrives_s)
+
+
 def brute_force(plan: Sequence[Contact], src: int, dst: int, t_s: float, size: int) -> float | None:
     """The earliest arrival over every sequence of distinct nodes, crossing by crossing."""
     best = inf

@@ -101,8 +101,11 @@ class Contact:
         first = int(np.searchsorted(bounds_s, departs_s, side="right")) - 1
         passed_bits = carried_bits[first] + (departs_s - bounds_s[first]) * rate_bps[first]
         target_bits = passed_bits + size_bytes * 8.0
-        if target_bits > carried_bits[-1]:
+        if (
+            target_bits > carried_bits[-1] + 0.5
+        ):  # half a bit is rounding: what was booked fits where it was booked
             return None
+        target_bits = min(target_bits, carried_bits[-1])
         last = max(first, int(np.searchsorted(carried_bits, target_bits, side="left")) - 1)
         sent_s = float(bounds_s[last] + (target_bits - carried_bits[last]) / rate_bps[last])
         # What left in an earlier piece may have had the longer way.

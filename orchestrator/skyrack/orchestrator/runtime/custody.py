@@ -1,10 +1,10 @@
 """Custody: brings a bundle, a declared transfer without a way now, over contacts that are still to come.
 
-way by contacts --> wait at the store --> send over the first leg --> stored there --> way by contacts from there ...
+way by contacts --> wait at the store --> send over the first leg --> stored there: the next leg is the first ...
    ^                  |                      |
    '-- other failures '-- and room there?    '-- contact missed: all of it is still where it was
 
-The first leg alone is certain: the rest is looked for anew at every store, so that what has failed meanwhile is gone around.
+The way is looked for anew from where the bundle is, whenever what it was planned for is no longer so.
 A store is the memory of a node's process: it outlasts dark lasers and ends with the process.
 """
 
@@ -191,10 +191,11 @@ class Custodian:
             return
         self.stores.release(bundle.here, bundle.size_bytes)
         bundle.here, bundle.at_s = leg.dst, done.at_s
-        bundle.passed, bundle.legs = (*bundle.passed, leg.dst), ()
+        bundle.passed, bundle.legs = (*bundle.passed, leg.dst), bundle.legs[1:]
         if onward:
             self._tell("bundle_stored", bundle, {})
-            await self._plan_again(bundle, "stored")
+            if self._clock.run_s() > bundle.legs[0].departs_s:
+                await self._plan_again(bundle, "stored late")
 
     async def _wait(self, bundle: Bundle, until_s: float) -> bool:
         """Sleep until then; False as soon as what is known to have failed is not what was planned for."""
@@ -228,7 +229,7 @@ class Custodian:
         try:
             await self._plan(bundle, why)
         except NoBundleRouteError as error:
-            if bundle.legs or why == "stored":
+            if bundle.legs:
                 self._tell("bundle_stranded", bundle, {"why": str(error)})
             bundle.legs = ()
 
