@@ -137,13 +137,15 @@ class StandInOrchestrator(control_pb2_grpc.ControlServiceServicer):
     async def RelayTransfer(
         self, request: control_pb2.RelayTransferRequest, context: Any
     ) -> AsyncIterator[control_pb2.RelayTransferResponse]:
-        """To "nobody": refused; to "ever": goes on until cancelled; else done after two messages."""
+        """To "nobody": refused; to "ever" or "stored": goes on until cancelled; else done after two messages."""
         asked = request.transfer
         if asked.destination == "nobody":
             await context.abort(grpc.StatusCode.NOT_FOUND, "no node is called 'nobody'")
         progress = transfer_pb2.TransferProgress(id=7, state=transfer_pb2.TRANSFER_STATE_RUNNING)
+        if asked.destination == "stored":
+            progress.state, progress.custody.node = transfer_pb2.TRANSFER_STATE_WAITING, "p0s03"
         yield control_pb2.RelayTransferResponse(progress=progress)
-        if asked.destination == "ever":
+        if asked.destination in ("ever", "stored"):
             try:
                 await asyncio.Event().wait()
             finally:

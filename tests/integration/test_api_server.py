@@ -116,6 +116,9 @@ class StandIn:
     async def link(self, a: str, b: str) -> dict[str, Any]:
         return {"a": a, "b": b}
 
+    async def bundle(self, a: str, b: str, size_bytes: int) -> dict[str, Any]:
+        return {"from": a, "to": b, "size_bytes": size_bytes}
+
 
 class Served:
     """A served stand-in, and clients of it."""
@@ -427,12 +430,20 @@ async def test_paths_and_links_are_asked_for_by_two_names_that_exist() -> None:
             {"from": "london", "to": "tokyo"},
         )
         assert await api.ask("GET", "/v1/link?a=tokyo&b=london") == (200, {"a": "tokyo", "b": "london"})
+        assert await api.ask("GET", "/v1/bundle?from=london&to=tokyo&bytes=7") == (
+            200,
+            {"from": "london", "to": "tokyo", "size_bytes": 7},
+        )
         for query, status, said in (
             ("path", 400, "from: expected the name of a node"),
             ("path?from=london", 400, "to: expected the name of a node"),
             ("path?from=london&to=london", 400, "to: london is from already"),
             ("link?a=london&b=" + "x" * 65, 400, "b: expected the name of a node"),
             ("link?a=nobody&b=london", 404, "no node is called 'nobody'"),
+            ("bundle?from=london", 400, "to: expected the name of a node"),
+            ("bundle?from=london&to=tokyo", 400, "bytes: expected a whole number from 1 to 2^60"),
+            ("bundle?from=london&to=tokyo&bytes=x", 400, "bytes: expected a whole number"),
+            (f"bundle?from=london&to=tokyo&bytes={(1 << 60) + 1}", 400, "from 1 to 2^60"),
         ):
             got, answer = await api.ask("GET", f"/v1/{query}")
             assert (got, said in answer["error"]) == (status, True), answer

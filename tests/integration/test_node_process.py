@@ -483,3 +483,24 @@ async def test_a_transfer_is_relayed_with_its_progress_its_refusal_and_its_end(w
             await late.read()
         assert ended.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         await eventually(lambda: len(world.orchestrator.cancelled) == 2, "a deadline cancels as well")
+
+
+@pytest.mark.parametrize(
+    ("destination", "said"),
+    [
+        ("ever", "the orchestrator ended: 0 of 5 bytes had arrived; ask for the rest"),
+        ("stored", "the orchestrator ended, and with it the bundle: 5 bytes were stored at p0s03; ask again"),
+    ],
+)
+async def test_the_end_of_the_orchestrator_ends_a_transfer_and_says_what_is_left(
+    world: World, destination: str, said: str
+) -> None:
+    await world.spawn("n0")
+    async with world.channel("n0") as channel:
+        stub = transfer_pb2_grpc.MeshServiceStub(channel)
+        call = stub.Transfer(transfer_pb2.TransferRequest(destination=destination, bytes=5))
+        await call.read()
+        await world.orchestrator.stop()
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            await call.read()
+        assert (ended.value.code(), ended.value.details()) == (grpc.StatusCode.UNAVAILABLE, said)

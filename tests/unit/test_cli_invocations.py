@@ -85,6 +85,8 @@ def run(*arguments: str) -> int:
         ("path --link london-p3s01 --for 10s -s iridium", "one instant"),
         ("path london tokyo --run x --at 5", "--at does not go with --run"),
         ("path london tokyo --run x -o csv", "-o csv does not go with --run"),
+        ("path --link london-p3s01 --size 1GB -s iridium", "--size is about a path"),
+        ("path london tokyo --size 1Gb -s iridium", "sizes are bytes"),
         ("path london x --scenario iridium", "no node is called 'x'"),
         ("path lndon tokyo --scenario iridium", "did you mean london"),
         ("path london tokyo --scenario iridium --at noon", "--at"),

@@ -100,6 +100,37 @@ def test_where_there_is_no_way_the_path_is_empty(tmp_path: Path, capsys: pytest.
     assert "unreachable" in printed(capsys, *line)
 
 
+def test_where_there_is_no_way_contact_graph_tells_the_way_of_a_bundle(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scenario = str(Path(__file__).parents[2] / "deploy/scenarios/store-and-forward.yaml")
+    line = ["path", "papeete", "svalbard", "-s", scenario, "--size", "200MB"]
+    (row,) = json.loads(printed(capsys, *line, "-o", "json"))["rows"]
+    bundle = row["bundle"]
+    first, last = bundle["legs"][0], bundle["legs"][-1]
+    assert (first["from"], last["to"], bundle["size_bytes"]) == ("papeete", "svalbard", 200_000_000)
+    assert first["to"] == last["from"], "one satellite carries it"
+    assert bundle["arrives_t_s"] == last["arrives_t_s"] == pytest.approx(60.0 * last["arrives_s"])
+    assert first["arrives_s"] < last["departs_s"] < last["sent_s"] <= last["contact_ends_s"]
+    with pytest.raises(SystemExit):
+        command_tree()(line, prog_name="skyrack")
+    said = capsys.readouterr().err
+    assert f"contact-graph stores and forwards: 200 MB are there at {bundle['arrives_t_s']:.3f} s" in said
+    assert f"papeete > {first['to']}" in said
+    bare = tmp_path / "bare.yaml"
+    bare.write_text(
+        "version: 1\nname: bare\nextends: iridium\nlinks: {laser_range_km: 1}\ninhabited: [p0s00]\n"
+    )
+    for arguments, why in (
+        (("papeete", "svalbard", "-s", scenario, "--size", "400GB"), "a store takes 300 GB"),
+        (("papeete", "svalbard", "-s", scenario, "--size", "200GB"), "too short for 200000000000 bytes"),
+        (("p0s01", "p5s05", "-s", str(bare), "--size", "1MB"), "p0s01 is a bare satellite"),
+    ):
+        with pytest.raises(SystemExit):
+            command_tree()(["path", *arguments], prog_name="skyrack")
+        assert why in capsys.readouterr().err
+
+
 def test_a_plan_is_the_same_every_time_and_goes_where_it_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -163,6 +163,12 @@ def test_last_words_are_the_nodes_own_else_what_was_printed_for_it(tmp_path: Pat
 
 def test_events_read_as_sentences() -> None:
     exited = {"seq": 1, "run_s": 2.0, "event": "node_exited", "node": "a", "signal": 9}
+    routed = {"event": "bundle_routed", "transfer": 1, "node": "a", "why": "no way now", "arrives_s": 9.5,
+              "legs": [{"to": "b"}, {"to": "c"}]}  # fmt: skip
+    assert sentence(routed) == "transfer 1 goes a > b > c, arrives at 9.5 s (no way now)"
+    assert sentence({"event": "bundle_stored", "transfer": 1, "node": "b"}) == "transfer 1 is stored at b"
+    missed = {"event": "contact_missed", "transfer": 1, "node": "b", "to": "c"}
+    assert sentence(missed) == "transfer 1 is still at b: no contact with c"
     assert sentence(exited) == "a ended: killed by SIGKILL"
     assert sentence({"event": "node_exited", "node": "a", "code": 1}) == "a ended with status 1"
     assert sentence({"event": "fabric_down", "status": -11}).startswith(

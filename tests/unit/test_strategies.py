@@ -65,7 +65,7 @@ def test_paths_use_links_of_the_view_once_and_pass_no_ground_station(
             assert took_s >= sum(delay_s[min(x, y), max(x, y)] for x, y in pairwise(ideal)) - 1e-12
 
 
-@pytest.mark.parametrize("name", ["ephemeris", "load-aware"])
+@pytest.mark.parametrize("name", ["ephemeris", "load-aware", "contact-graph"])
 def test_without_load_the_trees_are_those_of_least_delay(name: str) -> None:
     view = replace(
         _view("starlink-shell1", 500.0), load=np.zeros((len(_view("starlink-shell1", 500.0).a), 2))

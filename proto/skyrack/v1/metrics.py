@@ -65,6 +65,13 @@ _ORCHESTRATOR: _Table = (
      ("outcome",)),
     ("transfer_delivered_bytes_total", "counter", "bytes", "Declared bytes that have arrived.", ()),
     ("transfer_resent_bytes_total", "counter", "bytes", "Declared bytes that were lost and sent again.", ()),
+    ("custody_bytes", "gauge", "bytes", "What the node has in its store, bundles on their way there included.", _N),
+    ("custody_bundles", "gauge", "bundles", "Bundles in the node's store.", _N),
+    ("custody_limit_bytes", "gauge", "bytes", "What each store takes.", ()),
+    ("bundles_total", "counter", "bundles", "Bundles that ended: `delivered`, `cancelled`, `lost` or `expired`.",
+     ("outcome",)),
+    ("bundles_stored_total", "counter", "bundles", "Times a node on the way took a bundle in custody.", ()),
+    ("contacts_missed_total", "counter", "contacts", "Contacts that a bundle was planned for and did not get across.", ()),
     ("fabric_up", "gauge", "", "1 while there is a fabric; what it counts is missing otherwise.", ()),
     ("fabric_realtime", "gauge", "", "1 while the fabric has real-time priority.", ()),
 )  # fmt: skip

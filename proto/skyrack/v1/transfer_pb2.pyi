@@ -34,6 +34,8 @@ class _TransferStateEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._
     """Under way."""
     TRANSFER_STATE_DONE: _TransferState.ValueType  # 2
     """All of its bytes have arrived."""
+    TRANSFER_STATE_WAITING: _TransferState.ValueType  # 3
+    """Stored as a whole at `custody.node`, until a contact begins."""
 
 class TransferState(_TransferState, metaclass=_TransferStateEnumTypeWrapper):
     """How far a transfer is."""
@@ -44,6 +46,8 @@ TRANSFER_STATE_RUNNING: TransferState.ValueType  # 1
 """Under way."""
 TRANSFER_STATE_DONE: TransferState.ValueType  # 2
 """All of its bytes have arrived."""
+TRANSFER_STATE_WAITING: TransferState.ValueType  # 3
+"""Stored as a whole at `custody.node`, until a contact begins."""
 Global___TransferState: typing_extensions.TypeAlias = TransferState
 
 @typing.final
@@ -104,6 +108,7 @@ class TransferProgress(google.protobuf.message.Message):
     RATE_BPS_FIELD_NUMBER: builtins.int
     IDLE_S_FIELD_NUMBER: builtins.int
     PATH_FIELD_NUMBER: builtins.int
+    CUSTODY_FIELD_NUMBER: builtins.int
     id: builtins.int
     """Its number in the run, as events name it."""
     state: Global___TransferState.ValueType
@@ -119,10 +124,16 @@ class TransferProgress(google.protobuf.message.Message):
     rate_bps: builtins.float
     """delivered_bytes * 8 over the time since the start."""
     idle_s: builtins.float
-    """What it takes on an idle way: size * 8 / slowest rate + delay along the path, as they were at the start."""
+    """What it takes on an idle way: size * 8 / slowest rate + delay along the path, as they were at the start. Of a bundle:
+    from the start to the arrival that was computed then.
+    """
     @property
     def path(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """The nodes of the way at the start, both ends included."""
+        """The nodes of the way at the start, both ends included. Of a bundle: the ends, and where it was or will be stored."""
+
+    @property
+    def custody(self) -> Global___Custody:
+        """Where a bundle is and what comes next; unset when DONE, and for what is no bundle."""
 
     def __init__(
         self,
@@ -136,7 +147,39 @@ class TransferProgress(google.protobuf.message.Message):
         rate_bps: builtins.float = ...,
         idle_s: builtins.float = ...,
         path: collections.abc.Iterable[builtins.str] | None = ...,
+        custody: Global___Custody | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["at_run_s", b"at_run_s", "delivered_bytes", b"delivered_bytes", "id", b"id", "idle_s", b"idle_s", "path", b"path", "rate_bps", b"rate_bps", "resent_bytes", b"resent_bytes", "started_at_run_s", b"started_at_run_s", "state", b"state"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["custody", b"custody"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["at_run_s", b"at_run_s", "custody", b"custody", "delivered_bytes", b"delivered_bytes", "id", b"id", "idle_s", b"idle_s", "path", b"path", "rate_bps", b"rate_bps", "resent_bytes", b"resent_bytes", "started_at_run_s", b"started_at_run_s", "state", b"state"]) -> None: ...
 
 Global___TransferProgress: typing_extensions.TypeAlias = TransferProgress
+
+@typing.final
+class Custody(google.protobuf.message.Message):
+    """Who has a bundle."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: builtins.int
+    NEXT_FIELD_NUMBER: builtins.int
+    DEPARTS_AT_RUN_S_FIELD_NUMBER: builtins.int
+    ARRIVES_AT_RUN_S_FIELD_NUMBER: builtins.int
+    node: builtins.str
+    """The node that has all of it."""
+    next: builtins.str
+    """The node it is sent to next; empty while no contacts are known that lead on."""
+    departs_at_run_s: builtins.float
+    """When that contact begins, 0 while none is known."""
+    arrives_at_run_s: builtins.float
+    """When it will have arrived at its destination, as computed now; 0 while no contacts are known."""
+    def __init__(
+        self,
+        *,
+        node: builtins.str = ...,
+        next: builtins.str = ...,
+        departs_at_run_s: builtins.float = ...,
+        arrives_at_run_s: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["arrives_at_run_s", b"arrives_at_run_s", "departs_at_run_s", b"departs_at_run_s", "next", b"next", "node", b"node"]) -> None: ...
+
+Global___Custody: typing_extensions.TypeAlias = Custody

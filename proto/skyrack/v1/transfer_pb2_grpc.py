@@ -49,13 +49,18 @@ class MeshServiceServicer(object):
     def Transfer(self, request, context):
         """Send declared bytes from this node, and hear how far they are until the last one has arrived.
 
-        The first message comes at once, with nothing delivered; then about one every 0.1 s of run time; the last has state DONE.
+        The first message comes at once, with nothing delivered; then about one every 0.1 s of run time, while a bundle waits
+        one when something else is to come; the last has state DONE.
         Cancelling the call or its deadline cancels the transfer; what was delivered stays delivered. Whoever wants to go on
         after UNAVAILABLE asks for what is left: bytes - delivered_bytes of the last message.
 
         INVALID_ARGUMENT: bytes out of range, to the node itself. NOT_FOUND: no such node.
         FAILED_PRECONDITION: no way there now, or an end is dark; says why. UNAVAILABLE: the orchestrator is away, the
         fabric is not up, or it ended meanwhile. RESOURCE_EXHAUSTED: too many transfers at once.
+
+        With `routing: {strategy: contact-graph}` what has no way now is sent as a bundle, stored on the way as a whole. Then
+        also RESOURCE_EXHAUSTED: no room in a store; DATA_LOSS: the process that had it in custody has ended; ABORTED: no
+        contact for as long as a bundle may be under way.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

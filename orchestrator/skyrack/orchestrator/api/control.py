@@ -21,6 +21,7 @@ from skyrack.orchestrator.runtime.transfers import (
     Transfers,
 )
 from skyrack.v1 import control_pb2, control_pb2_grpc, transfer_pb2
+from skyrack.v1.refusal import REFUSAL
 from skyrack.v1.sockets import owner_only
 
 _SERVICE = control_pb2.DESCRIPTOR.services_by_name["ControlService"].full_name
@@ -30,9 +31,13 @@ _STATUSES = {
     Refusal.NO_WAY: grpc.StatusCode.FAILED_PRECONDITION,
     Refusal.TOO_MANY: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Refusal.NO_FABRIC: grpc.StatusCode.UNAVAILABLE,
+    Refusal.STORE_FULL: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Refusal.LOST: grpc.StatusCode.DATA_LOSS,
+    Refusal.EXPIRED: grpc.StatusCode.ABORTED,
 }
 _STATES = {
     "running": transfer_pb2.TRANSFER_STATE_RUNNING,
+    "waiting": transfer_pb2.TRANSFER_STATE_WAITING,
     "done": transfer_pb2.TRANSFER_STATE_DONE,
 }
 
@@ -108,11 +113,12 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
                 async for progress in news:
                     yield control_pb2.RelayTransferResponse(progress=_message(progress))
         except TransferRefusedError as error:
-            await context.abort(_STATUSES[error.refusal], str(error))
+            why = ((REFUSAL, error.refusal.value),)
+            await context.abort(_STATUSES[error.refusal], str(error), why)
 
 
 def _message(progress: Progress) -> transfer_pb2.TransferProgress:
-    return transfer_pb2.TransferProgress(
+    message = transfer_pb2.TransferProgress(
         id=progress.number,
         state=_STATES[progress.state],
         delivered_bytes=progress.delivered_bytes,
@@ -123,6 +129,12 @@ def _message(progress: Progress) -> transfer_pb2.TransferProgress:
         idle_s=progress.idle_s,
         path=progress.path,
     )
+    if (custody := progress.custody) is not None:
+        message.custody.node = custody.node
+        message.custody.next = custody.next or ""
+        message.custody.departs_at_run_s = custody.departs_s or 0.0
+        message.custody.arrives_at_run_s = custody.arrives_s or 0.0
+    return message
 
 
 async def serve(service: ControlService, state: RunHealth, path: Path) -> grpc.aio.Server:

@@ -24,6 +24,7 @@ from skyrack.v1.sockets import owner_only
 MOST_PROBES = 100_000
 MOST_BODY_BYTES = 16 << 20  # the most probes there can be, with room
 MOST_NAME_CHARS = 64
+MOST_BUNDLE_BYTES = 1 << 60
 BODY_TIMEOUT_S = 20.0
 SHUTDOWN_TIMEOUT_S = 2.0  # what is not answered by then is not waited for
 
@@ -87,6 +88,9 @@ class Run(Protocol):
     async def link(self, a: str, b: str) -> dict[str, Any]:
         """GET /v1/link."""
 
+    async def bundle(self, a: str, b: str, size_bytes: int) -> dict[str, Any]:
+        """GET /v1/bundle. Raises ValueError."""
+
 
 def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Application:
     """The routes, behind `middlewares`. `tell_all`: see `errors_as_json`."""
@@ -130,6 +134,13 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
     async def link(request: web.Request) -> web.Response:
         return web.json_response(await run.link(*_two(request, run, "a", "b")))
 
+    async def bundle(request: web.Request) -> web.Response:
+        a, b = _two(request, run, "from", "to")
+        size_bytes = _number(request, "bytes", 0)
+        if not 0 < size_bytes <= MOST_BUNDLE_BYTES:
+            raise BadRequest("bytes: expected a whole number from 1 to 2^60")
+        return web.json_response(await run.bundle(a, b, size_bytes))
+
     async def kill(request: web.Request) -> web.Response:
         number = (await _body(request)).get("signal", int(signal.SIGKILL))
         if type(number) is not int or number not in set(signal.Signals):
@@ -163,6 +174,7 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
             web.post("/v1/computed", computed),
             web.get("/v1/path", path),
             web.get("/v1/link", link),
+            web.get("/v1/bundle", bundle),
             *prometheus.routes(run.exposer),
             web.post("/v1/nodes/{name}/kill", kill),
             web.post("/v1/workload", workload),

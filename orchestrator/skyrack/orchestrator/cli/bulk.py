@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import signal
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from skyrack.orchestrator.cli.console import Format, Output, complain, print_json, print_table, shortened
+from skyrack.orchestrator.cli.console import (
+    Format,
+    Output,
+    complain,
+    note,
+    print_json,
+    print_table,
+    shortened,
+)
 from skyrack.orchestrator.cli.exits import BAD, FAILED, FINE, INTERRUPTED, USAGE, Problem
 from skyrack.orchestrator.cli.find import RunName, find_run, require_serving
 from skyrack.orchestrator.cli.sizes import parse_size_bytes, size_text
 from skyrack.orchestrator.cli.times import parse_span_s
+from skyrack.orchestrator.clock import RealClock
+
+if TYPE_CHECKING:
+    from skyrack.v1.transfer_pb2 import TransferProgress
 
 MOST_LANES = 256
 
@@ -48,8 +61,9 @@ def bulk(
 ) -> int:
     """Declared transfers, asked of the sending nodes over gRPC: accounted in the links' queues, not carried.
 
-    IDLE_S is size x 8 / slowest rate + delay along the path: what the transfer takes with nothing else under way. A transfer
-    that fails, or a threshold that does not hold, exits with 3.
+    IDLE_S is size x 8 / slowest rate + delay along the path: what the transfer takes with nothing else under way. Where there
+    is no way now and the strategy is contact-graph it is what was computed at the start, waiting for contacts included. A
+    transfer that fails, or a threshold that does not hold, exits with 3.
     """
     from skyrack.orchestrator.measure.bulk import Bulk, BulkRun, judge
     from skyrack.orchestrator.report import files, result
@@ -66,7 +80,7 @@ def bulk(
         require_serving(a, status["nodes"])
         require_serving(b, status["nodes"])
     plan = Bulk(tuple(wanted), size_bytes, parallel, repeat or 1, span_s)
-    work = BulkRun(plan, Path(status["mesh_dir"]))
+    work = BulkRun(plan, Path(status["mesh_dir"]), _tell)
     run_dir = Path(status["run_dir"])
     try:
         files.set_aside(run_dir)
@@ -124,7 +138,7 @@ def _show(found: dict[str, Any]) -> None:
             _figure(t["idle_s"], "{:.6f}"),
             _figure(t["ratio"], "{:.5f}"),
             size_text(t["resent_bytes"]),
-            t["error"] or "done",
+            t["error"] or _done(t),
         ]
         for t in found["transfers"]
     ]
@@ -132,6 +146,29 @@ def _show(found: dict[str, Any]) -> None:
     for check in found["checks"]:
         mark = {True: " ok ", False: "BAD ", None: " ?? "}[check["ok"]]
         print(f"{mark} {check['name']}")
+
+
+def _done(transfer: dict[str, Any]) -> str:
+    between = transfer["path"][1:-1]
+    if not transfer["bundle"]:
+        return "done"
+    return f"done, stored at {', '.join(between)}" if between else "done, after a wait"
+
+
+def _tell(pair: str, progress: TransferProgress) -> None:
+    """Where a bundle is, on stderr."""
+    custody = progress.custody
+    if not custody.next:
+        note(f"{pair}: stored at {custody.node}, waiting: no contacts are known that lead on")
+        return
+    left_s = custody.departs_at_run_s - progress.at_run_s
+    words = f"{pair}: stored at {custody.node}, "
+    if left_s > 0.0:
+        at = RealClock().utc() + timedelta(seconds=left_s)
+        words += f"waiting for contact with {custody.next} until {at:%H:%M:%S}Z (in {left_s:.1f} s), "
+    else:
+        words += f"in contact with {custody.next}, "
+    note(words + f"arrives in {custody.arrives_at_run_s - progress.at_run_s:.1f} s")
 
 
 def _figure(value: float | None, form: str) -> str:

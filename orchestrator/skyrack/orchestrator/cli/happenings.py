@@ -71,6 +71,17 @@ def sentence(event: Mapping[str, Any]) -> str:
         case "fault_began" | "fault_ended":
             what = f"{event.get('kind')} on {_some(event.get('on', []))}"
             return f"fault {event.get('fault')} {'begins' if event['event'] == 'fault_began' else 'ends'}: {what}"
+        case "bundle_routed":
+            legs = event.get("legs", [])
+            way = " > ".join([node, *(str(leg["to"]) for leg in legs)])
+            when = f"arrives at {event.get('arrives_s')} s ({event.get('why')})"
+            return f"transfer {event.get('transfer')} goes {way}, {when}"
+        case "bundle_stored":
+            return f"transfer {event.get('transfer')} is stored at {node}"
+        case "bundle_stranded":
+            return f"transfer {event.get('transfer')} stays at {node}: {event.get('why')}"
+        case "contact_missed":
+            return f"transfer {event.get('transfer')} is still at {node}: no contact with {event.get('to')}"
         case "plan_failed":
             return f"no plan.jsonl: {event.get('error')}"
         case "orchestrator_restarted":

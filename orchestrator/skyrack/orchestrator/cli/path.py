@@ -17,6 +17,7 @@ import typer
 from skyrack.orchestrator.cli.console import note, print_json, print_table
 from skyrack.orchestrator.cli.exits import USAGE, Problem
 from skyrack.orchestrator.cli.scenario import chosen
+from skyrack.orchestrator.cli.sizes import parse_size_bytes
 from skyrack.orchestrator.cli.times import LONGEST_SPAN_S, parse_span_s
 
 MOST_ROWS = 1_000_000
@@ -51,10 +52,21 @@ def path(
         typer.Option("--compare", help="The shortest over lasers, bent pipes and fibre beside the best."),
     ] = False,
     run: Annotated[str | None, typer.Option("--run", help="Ask this run, now.", show_default=False)] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            help="Where there is no way: how this much would be stored and forwarded, e.g. 2GB. "
+            "Default: 1MB where the strategy is contact-graph.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Print the ideal round trip and path over time: the shortest way at each instant, propagation only."""
     if (link is None) == (b is None) or (link is not None and a is not None):
         raise Problem("expected two nodes, a and b, or --link A-B", status=USAGE)
+    if link is not None and size is not None:
+        raise Problem("--size is about a path, not a link", status=USAGE)
+    size_bytes = parse_size_bytes(size) if size is not None else None
     if run is not None:
         given = [
             ("--at", at, "0"),
@@ -74,10 +86,11 @@ def path(
         else:
             assert a is not None
             assert b is not None
-            show_path(run, a, b, json_wanted=output is PathFormat.JSON)
+            show_path(run, a, b, size_bytes, json_wanted=output is PathFormat.JSON)
         return
     from skyrack.orchestrator.cli.describe import geometry_of
     from skyrack.orchestrator.cli.find import require_name
+    from skyrack.orchestrator.cli.path_bundle import SIZE_BYTES, bundle_lines, bundle_of
     from skyrack.orchestrator.routing.ideal import ideal_path
     from skyrack.orchestrator.scenario import load_scenario
     from skyrack.orchestrator.topology.explain import explain_no_path
@@ -137,6 +150,8 @@ def path(
             row: dict[str, object] = {"t_s": t_s, "rtt_ms": rtt_ms, "path": names}
             if found is None and (not rows or rows[-1]["path"]):  # an outage is explained where it begins
                 row["why"] = [reason.text for reason in explain_no_path(geometry, start, end, t_s)]
+                if size_bytes is not None or geometry.scenario.routing.strategy == "contact-graph":
+                    row["bundle"] = bundle_of(geometry, start, end, t_s, size_bytes or SIZE_BYTES)
             rows.append(row)
     if output is PathFormat.JSON:
         print_json({"a": a, "b": b, "start": geometry.start.isoformat(), "rows": rows})
@@ -156,6 +171,10 @@ def path(
             note(f"- means no way at that instant; at {first['t_s']:g} s because")
             for reason in reasons:
                 note(f"  {reason}")
+            if (bundle := first.get("bundle")) is not None:
+                assert isinstance(bundle, dict)
+                for line in bundle_lines(bundle, clock="t_s"):
+                    note(line)
 
 
 def _arrow(names: object) -> str:

@@ -6,17 +6,27 @@ from typing import Any
 from urllib.parse import urlencode
 
 from skyrack.orchestrator.cli.console import note, print_json, print_table
+from skyrack.orchestrator.cli.exits import USAGE, Problem
 from skyrack.orchestrator.cli.find import LiveRun, find_run, require_name
+from skyrack.orchestrator.cli.path_bundle import SIZE_BYTES, bundle_lines
 from skyrack.orchestrator.cli.path_link import link_ends, link_lines
 
 
-def show_path(run: str, a: str, b: str, *, json_wanted: bool) -> None:
-    """Print both paths, and what is wrong with the one in force. Raises Problem, ApiError."""
+def show_path(run: str, a: str, b: str, size_bytes: int | None, *, json_wanted: bool) -> None:
+    """Print both paths, and what is wrong with the one in force; without one, the way of a bundle. Raises Problem, ApiError."""
     live = find_run(run)
     names = _names(live)
     for name in (a, b):
         require_name(name, names)
     answer: dict[str, Any] = live.api.get("/v1/path?" + urlencode({"from": a, "to": b}))
+    stores = answer["strategy"] == "contact-graph"
+    if size_bytes is not None and not stores:
+        raise Problem(
+            f"--size: {answer['strategy']} stores nothing, {run} is not routed by contact-graph", status=USAGE
+        )
+    if answer["in_force"] is None and stores:
+        asked = {"from": a, "to": b, "bytes": size_bytes or SIZE_BYTES}
+        answer["bundle"] = live.api.get("/v1/bundle?" + urlencode(asked))
     if json_wanted:
         print_json(answer)
         return
@@ -24,6 +34,9 @@ def show_path(run: str, a: str, b: str, *, json_wanted: bool) -> None:
     print_table(["PATH", "RTT_MS", f"AT {answer['run_s']:.3f} S, {answer['strategy']}"], rows)
     for reason in answer["why"]:
         note(reason)
+    if "bundle" in answer:
+        for line in bundle_lines(answer["bundle"], clock="s"):
+            note(line)
 
 
 def show_link(run: str, text: str, *, json_wanted: bool) -> None:

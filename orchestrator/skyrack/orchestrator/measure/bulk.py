@@ -8,7 +8,7 @@ All times are virtual, from the fabric: how busy this process is changes nothing
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -46,6 +46,8 @@ class Sent:
     idle_s: float | None
     path: tuple[str, ...]
     error: str | None
+    bundle: bool = False
+    """Stored and forwarded: `idle_s` is what was computed at the start, `path` the stores."""
 
     @property
     def ratio(self) -> float | None:
@@ -56,11 +58,20 @@ class Sent:
 
 
 class BulkRun:
-    """Runs a Bulk; `stop`, from any thread, cancels what is under way."""
+    """Runs a Bulk; `stop`, from any thread, cancels what is under way.
 
-    def __init__(self, bulk: Bulk, mesh_dir: Path) -> None:
+    `tell(pair, progress)`: hears, from any thread, of a bundle that is somewhere else now or is to go on otherwise.
+    """
+
+    def __init__(
+        self,
+        bulk: Bulk,
+        mesh_dir: Path,
+        tell: Callable[[str, transfer_pb2.TransferProgress], None] = lambda pair, progress: None,
+    ) -> None:
         self._bulk = bulk
         self._mesh_dir = mesh_dir
+        self._tell = tell
         self._lock = threading.Lock()
         self._calls: set[Any] = set()
         self.stopped = False
@@ -102,6 +113,8 @@ class BulkRun:
         bulk = self._bulk
         newest: transfer_pb2.TransferProgress | None = None
         error: str | None = None
+        name, custody = f"{pair[0]}>{pair[1]}", transfer_pb2.Custody()
+        bundle = False
         call = stub.Transfer(transfer_pb2.TransferRequest(destination=pair[1], bytes=bulk.size_bytes))
         with self._lock:
             self._calls.add(call)
@@ -110,6 +123,10 @@ class BulkRun:
         try:
             for response in call:
                 newest = response.progress
+                bundle = bundle or newest.HasField("custody")
+                if newest.HasField("custody") and newest.custody != custody:
+                    custody = newest.custody
+                    self._tell(name, newest)
             if newest is None or newest.state != transfer_pb2.TRANSFER_STATE_DONE:
                 error = "the node ended the stream before the transfer was done"
         except grpc.RpcError as failure:
@@ -117,7 +134,6 @@ class BulkRun:
         finally:
             with self._lock:
                 self._calls.discard(call)
-        name = f"{pair[0]}>{pair[1]}"
         if newest is None:
             return Sent(name, bulk.size_bytes, 0, 0, None, None, None, (), error)
         return Sent(
@@ -130,6 +146,7 @@ class BulkRun:
             idle_s=newest.idle_s,
             path=tuple(newest.path),
             error=error,
+            bundle=bundle,
         )
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from skyrack.orchestrator.api.scrape import scrape, scrape_all
 from skyrack.orchestrator.clock import Clock
+from skyrack.orchestrator.metrics.custody import custody_families
 from skyrack.orchestrator.metrics.fabric import fabric_families
 from skyrack.orchestrator.metrics.faults import fault_families
 from skyrack.orchestrator.metrics.links import LinkSample, RateOf, link_families, link_samples, rates_in_force
@@ -21,6 +22,7 @@ from skyrack.orchestrator.metrics.transfers import transfer_families
 from skyrack.orchestrator.metrics.weather import weather_families
 from skyrack.orchestrator.metrics.workload import Workloads
 from skyrack.orchestrator.routing.link_model import LinkModel
+from skyrack.orchestrator.runtime.bundles import Bundles
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.faults import Faults
 from skyrack.orchestrator.runtime.feed import Feed
@@ -53,6 +55,7 @@ class Exposer:
         clock: Clock,
         status: Callable[[], Awaitable[dict[str, Any]]],
         transfers: Transfers,
+        bundles: Bundles | None,
     ) -> None:
         self._run = run
         self._geometry = geometry
@@ -66,6 +69,7 @@ class Exposer:
         self._events = events
         self._status = status
         self._transfers = transfers
+        self._bundles = bundles
         self._workloads = Workloads()
         stations = [i for i in roster.inhabited if roster.kind(i) in ("ground", "user")]
         self.handovers = HandoverWatch(roster.names, stations, feed.oracle.epoch_at, events, clock)
@@ -98,6 +102,9 @@ class Exposer:
         found += transfer_families(self._transfers.totals)
         sky = await asyncio.to_thread(self._geometry.station_sky, run_s * self._speed)
         found += weather_families(self._geometry.weather.stations, sky)
+        if (bundles := self._bundles) is not None:
+            names = self._roster.names
+            found += custody_families(bundles.stores, bundles.totals, self._roster.inhabited, names)
         fabric = self._feed.fabric
         if fabric is not None:
             with contextlib.suppress(TimeoutError, ConnectionError):

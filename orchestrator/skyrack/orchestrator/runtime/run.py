@@ -6,18 +6,25 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
+
+import numpy as np
 
 from skyrack.orchestrator.api import control, server
 from skyrack.orchestrator.api.health import RunHealth
 from skyrack.orchestrator.api.listen import Listen
 from skyrack.orchestrator.clock import RealClock
 from skyrack.orchestrator.orbit.constellation import epoch_age_note
+from skyrack.orchestrator.routing.bundle_record import bundle_record
+from skyrack.orchestrator.routing.bundle_route import NoBundleRouteError
 from skyrack.orchestrator.routing.idle import NoWayError, Way, way
 from skyrack.orchestrator.routing.link_model import LinkModel
 from skyrack.orchestrator.runtime.answers import Answers
 from skyrack.orchestrator.runtime.briefing import brief_nodes
 from skyrack.orchestrator.runtime.brokers import Brokers, NoBroker
+from skyrack.orchestrator.runtime.bundle_planner import BundlePlanner
+from skyrack.orchestrator.runtime.bundles import Bundles
 from skyrack.orchestrator.runtime.bus import RunBus
 from skyrack.orchestrator.runtime.errors import RunFailed, sentence
 from skyrack.orchestrator.runtime.events import EventLog
@@ -32,6 +39,7 @@ from skyrack.orchestrator.runtime.processes import Launch, Processes
 from skyrack.orchestrator.runtime.progress import Progress
 from skyrack.orchestrator.runtime.readiness import every_node_serves
 from skyrack.orchestrator.runtime.roster import Roster
+from skyrack.orchestrator.runtime.stores import Stores
 from skyrack.orchestrator.runtime.transfers import Transfers
 from skyrack.orchestrator.runtime.updates import Outlook
 from skyrack.orchestrator.runtime.ways import Ways
@@ -132,6 +140,7 @@ class Run:
         )
         self.feed.on_transfer = self.transfers.heard
         self.feed.on_fabric_down = self.transfers.fabric_down
+        self.bundles = self.transfers.bundles = self._store_and_forward(book)
         self.answers = Answers(
             self.run,
             self.scenario,
@@ -158,6 +167,7 @@ class Run:
             self.clock,
             self.status,
             self.transfers,
+            self.bundles,
         )
         self._outlook = Outlook(self.scenario, self.geometry, self.roster.address, self.clock.t0_monotonic_ns)
         self._health = RunHealth(book)
@@ -178,6 +188,32 @@ class Run:
             raise NoWayError("no route is in force yet")
         delay_s = self.geometry.delay_s(epoch.a, epoch.b, run_s * self.scenario.speed)
         return way(epoch, delay_s, LinkModel.of(self.scenario), tuple(self.geometry.names), a, b)
+
+    def _store_and_forward(self, book: NodeBook) -> Bundles | None:
+        """Where the strategy does so."""
+        if self.scenario.routing.strategy != "contact-graph":
+            return None
+        return Bundles(
+            self.transfers,
+            BundlePlanner(self.scenario),
+            Stores(self.scenario.routing.storage_bytes),
+            self.roster.names,
+            book,
+            self.events,
+            self.clock,
+            self._joined,
+            lambda: self.feed.told,
+        )
+
+    def _joined(self, a: int, b: int) -> bool:
+        """Whether a way leads from `a` to `b` now that nothing is known to have cut."""
+        try:
+            path = self._way_at(self.clock.run_s(), a, b).path
+        except NoWayError:
+            return False
+        told = self.feed.told
+        ends = np.array([sorted(hop) for hop in pairwise(path)], dtype=np.int32)
+        return bool(told.spare(ends[:, 0], ends[:, 1]).all())
 
     async def _serve(self) -> None:
         """Run every long-lived task until `stop`, or until one of them fails."""
@@ -269,6 +305,19 @@ class Run:
     async def link(self, a: str, b: str) -> dict[str, Any]:
         """A link's state now, and why it is down."""
         return await self._ways.link(a, b)
+
+    async def bundle(self, a: str, b: str, size_bytes: int) -> dict[str, Any]:
+        """How a bundle would go that is sent now, or why it would not. Raises ValueError."""
+        if self.bundles is None:
+            raise ValueError(f"{self.scenario.routing.strategy} stores nothing: strategy contact-graph does")
+        for name in (a, b):
+            if name not in self.nodes.book.by_name:
+                raise ValueError(f"{name} is a bare satellite: it has no process")
+        try:
+            legs = await self.bundles.way(self.require_node(a), self.require_node(b), size_bytes)
+        except NoBundleRouteError as error:
+            return {"size_bytes": size_bytes, "why": str(error)}
+        return bundle_record(self.roster.names, legs, size_bytes, self.scenario.speed)
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,7 +1,8 @@
 """The declared transfers of a run: who sends how much to whom, and how far that is.
 
 node --RelayTransfer--> follow --start_transfer--> fabric
-                          ^                          |
+                          ^ |                        |
+                          | '-- no way now --> bundles, where the strategy stores and forwards (bundles.py)
                           '------ heard: progress <--'
 
 A transfer lives as long as somebody follows it: the end of the call, by whichever side, is its end.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import count
@@ -26,7 +28,8 @@ MOST_BYTES = 1 << 60
 MOST_RUNNING = 1_000  # each is some heap entries in the fabric and a stream here
 START_MARGIN_S = 0.005  # what the fabric is told holds from an instant that has not passed when it hears it
 
-State = Literal["running", "done"]
+State = Literal["running", "waiting", "done"]
+Outcome = Literal["done", "cancelled", "failed"]
 
 
 class Refusal(Enum):
@@ -37,6 +40,9 @@ class Refusal(Enum):
     NO_WAY = "no way"  # not now: an end is dark, or no route joins them
     TOO_MANY = "too many"
     NO_FABRIC = "no fabric"  # not there, or gone meanwhile
+    STORE_FULL = "store full"  # no room for a bundle where it would have to be stored
+    LOST = "lost"  # with the node that had it in custody
+    EXPIRED = "expired"  # no contact within the time that a bundle may be under way
 
 
 class TransferRefusedError(Exception):
@@ -58,8 +64,21 @@ class Carrier(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Custody:
+    """`node` has all of a bundle and sends it to `next` at `departs_s`; None where no way is known."""
+
+    node: str
+    next: str | None
+    departs_s: float | None
+    arrives_s: float | None  # at the destination, as computed now
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a transfer is at run time `at_s`; `idle_s` is what it takes on an idle way, as that was at the start."""
+    """How far a transfer is at run time `at_s`; `idle_s` is what it takes on an idle way, as that was at the start.
+
+    Of a bundle, which has `custody`, `idle_s` is what was computed at the start, waiting included, and `path` its stores.
+    """
 
     number: int
     state: State
@@ -69,6 +88,7 @@ class Progress:
     at_s: float
     idle_s: float
     path: tuple[str, ...]
+    custody: Custody | None = None
 
     @property
     def rate_bps(self) -> float:
@@ -87,10 +107,20 @@ class Totals:
     resent_bytes: int = 0
 
 
+class StoreAndForward(Protocol):
+    """What is done with a transfer that has no way now."""
+
+    def follow(
+        self, number: int, src: int, dst: int, size_bytes: int, no_way: str
+    ) -> AsyncGenerator[Progress, None]:
+        """As `Transfers.follow`."""
+
+
 @dataclass
 class _Transfer:
     size_bytes: int
     newest: Progress
+    whole: bool  # not a leg of another
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     lost_fabric: bool = False
 
@@ -121,6 +151,7 @@ class Transfers:
         self._numbers = count(1)
         self._running: dict[int, _Transfer] = {}
         self.totals = Totals()
+        self.bundles: StoreAndForward | None = None
 
     async def follow(self, src: str, dst: str, size_bytes: int) -> AsyncGenerator[Progress, None]:
         """Start a transfer and give what is new of it until it is done; to end the iteration is to cancel it.
@@ -135,31 +166,67 @@ class Transfers:
         try:
             found = self._way_at(started_s, a, b)
         except NoWayError as error:
-            raise TransferRefusedError(Refusal.NO_WAY, f"no way from {src} to {dst} now: {error}") from error
-        number = next(self._numbers)
-        path = tuple(self._roster.names[node] for node in found.path)
-        begin = Progress(number, "running", 0, 0, started_s, started_s, found.took_s(size_bytes), path)
-        transfer = self._running[number] = _Transfer(size_bytes, begin)
-        self.totals.running += 1
-        self._events.add(
-            "transfer_started", run_s=started_s, transfer=number, **{"from": src, "to": dst},
-            bytes=size_bytes, idle_s=round(begin.idle_s, 9),
-        )  # fmt: skip
-        outcome = "cancelled"
+            no_way = f"no way from {src} to {dst} now: {error}"
+            if self.bundles is None:
+                raise TransferRefusedError(Refusal.NO_WAY, no_way) from error
+            news = self.bundles.follow(next(self._numbers), a, b, size_bytes, no_way)
+        else:
+            news = self._directly(carrier, found, started_s, size_bytes)
+        async with aclosing(news):
+            async for progress in news:
+                yield progress
+
+    async def leg(self, at_s: float, src: int, dst: int, size_bytes: int) -> AsyncGenerator[Progress, None]:
+        """A part of another transfer, over a way there is from `at_s` on; ends early with the fabric."""
+        carrier = self._carrier()
+        if carrier is None:
+            return
+        started_s = max(at_s, self._clock.run_s() + START_MARGIN_S)
+        begin = Progress(next(self._numbers), "running", 0, 0, started_s, started_s, 0.0, ())
         try:
-            fabric_bytes = -(-size_bytes // self._byte_scale)
-            carrier.start_transfer(number, started_s, a, b, fabric_bytes)
-            yield begin
-            while True:
+            async with aclosing(self._sent(carrier, begin, (src, dst), size_bytes, whole=False)) as news:
+                async for progress in news:
+                    yield progress
+        except TransferRefusedError:
+            return
+
+    async def _directly(
+        self, carrier: Carrier, found: Way, started_s: float, size_bytes: int
+    ) -> AsyncGenerator[Progress, None]:
+        """Over the way there is now."""
+        path = tuple(self._roster.names[node] for node in found.path)
+        idle_s = found.took_s(size_bytes)
+        newest = Progress(next(self._numbers), "running", 0, 0, started_s, started_s, idle_s, path)
+        self.begun(newest, size_bytes)
+        outcome: Outcome = "cancelled"
+        try:
+            sent = self._sent(carrier, newest, (found.path[0], found.path[-1]), size_bytes, whole=True)
+            async with aclosing(sent) as news:
+                async for newest in news:
+                    if newest.state == "done":
+                        outcome = "done"
+                    yield newest
+        except TransferRefusedError:
+            outcome = "failed"
+            raise
+        finally:
+            self.ended(newest, outcome)
+
+    async def _sent(
+        self, carrier: Carrier, begin: Progress, ends: tuple[int, int], size_bytes: int, *, whole: bool
+    ) -> AsyncGenerator[Progress, None]:
+        """Have the fabric send; `begin`, then what is new until it is done. Raises TransferRefusedError: no fabric."""
+        number = begin.number
+        transfer = self._running[number] = _Transfer(size_bytes, begin, whole)
+        try:
+            carrier.start_transfer(number, begin.started_s, *ends, -(-size_bytes // self._byte_scale))
+            newest = begin
+            yield newest
+            while newest.state != "done":
                 await transfer.changed.wait()
                 transfer.changed.clear()
                 newest = transfer.newest
-                if newest.state == "done":
-                    outcome = "done"
-                    yield newest
-                    return
-                if transfer.lost_fabric:
-                    outcome = "failed"
+                if transfer.lost_fabric and newest.state != "done":
                     raise TransferRefusedError(
                         Refusal.NO_FABRIC,
                         f"the fabric ended: {newest.delivered_bytes} of {size_bytes} bytes had arrived; "
@@ -168,9 +235,8 @@ class Transfers:
                 yield newest
         finally:
             del self._running[number]
-            if outcome == "cancelled":
+            if transfer.newest.state != "done" and not transfer.lost_fabric:
                 carrier.cancel_transfer(number)
-            self._account(transfer, outcome)
 
     def heard(self, message: Mapping[str, Any]) -> None:
         """The fabric says how far a transfer is."""
@@ -185,7 +251,8 @@ class Transfers:
         )
         resent = int(message["lost"]) * self._byte_scale
         before, totals = transfer.newest, self.totals
-        totals.delivered_bytes += delivered - before.delivered_bytes
+        if transfer.whole:
+            totals.delivered_bytes += delivered - before.delivered_bytes
         totals.resent_bytes += resent - before.resent_bytes
         transfer.newest = replace(
             before,
@@ -218,14 +285,22 @@ class Transfers:
                 raise TransferRefusedError(Refusal.NO_WAY, f"{name} is a bare satellite: it has no process")
             if not node.attached:
                 raise TransferRefusedError(Refusal.NO_WAY, f"{name} is dark")
-        if len(self._running) >= MOST_RUNNING:
+        if self.totals.running >= MOST_RUNNING:
             raise TransferRefusedError(Refusal.TOO_MANY, f"{MOST_RUNNING} transfers are under way already")
         return a, b
 
-    def _account(self, transfer: _Transfer, outcome: str) -> None:
-        totals, newest = self.totals, transfer.newest
-        totals.running -= 1
-        totals.ended[outcome] += 1
+    def begun(self, first: Progress, size_bytes: int) -> None:
+        """A transfer has begun; `first` tells from where to where."""
+        self.totals.running += 1
+        self._events.add(
+            "transfer_started", run_s=first.started_s, transfer=first.number,
+            **{"from": first.path[0], "to": first.path[-1]}, bytes=size_bytes, idle_s=round(first.idle_s, 9),
+        )  # fmt: skip
+
+    def ended(self, newest: Progress, outcome: Outcome) -> None:
+        """And is over."""
+        self.totals.running -= 1
+        self.totals.ended[outcome] += 1
         self._events.add(
             "transfer_finished", transfer=newest.number, outcome=outcome, delivered_bytes=newest.delivered_bytes,
             resent_bytes=newest.resent_bytes, took_s=round(newest.at_s - newest.started_s, 9),

@@ -24,6 +24,7 @@ _WHOLE_EPOCH = (
 _UNLIKE_IDEAL = {
     "ephemeris": _WHOLE_EPOCH,
     "static": "static counts steps of the grid, not delay",
+    "contact-graph": _WHOLE_EPOCH,
     "load-aware": "load-aware weighs what links carry beside their delay, once an epoch",
 }
 

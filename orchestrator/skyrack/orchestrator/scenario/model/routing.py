@@ -40,9 +40,9 @@ class LoadAware(Section):
 class Routing(Section):
     """Which strategy chooses next hops, and its keys."""
 
-    strategy: Literal["ephemeris", "static", "load-aware"] = key(
-        "ephemeris (shortest delay), static (Manhattan on the grid, never around what has failed), or load-aware "
-        "(delay and load).",
+    strategy: Literal["ephemeris", "static", "load-aware", "contact-graph"] = key(
+        "ephemeris (shortest delay), static (Manhattan on the grid, never around what has failed), load-aware "
+        "(delay and load), or contact-graph (as ephemeris; declared transfers without a way are stored and forwarded).",
         source="D: planned changes are known to all",
         default="ephemeris",
     )
@@ -58,3 +58,19 @@ class Routing(Section):
         default="planes-first",
     )
     load_aware: LoadAware = key("Keys of load-aware.", default=LoadAware())
+    contact_horizon_s: Number = key(
+        "How long a bundle of contact-graph may be under way, and how far ahead contacts are planned; orbit time.",
+        unit="s",
+        source="D: more than three orbits of a low satellite",
+        default=21_600.0,
+        ge=60,
+        le=172_800,
+    )
+    storage_bytes: Whole = key(
+        "How much each node takes in custody under contact-graph, the sender included.",
+        unit="bytes",
+        source="P: Sentinel-2's mass memory, 2.4 Tbit",
+        default=300_000_000_000,
+        ge=1,
+        le=2**60,
+    )
