@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 
 from skyrack.orchestrator.fabric import handover
 from skyrack.orchestrator.fabric.engine import DROPS, NO_LINK
+from skyrack.orchestrator.fabric.flows import Flow
 from skyrack.orchestrator.fabric.histogram import LATENESS_BOUNDS_S
 from skyrack.orchestrator.fabric.route_slots import RouteSlots
 from skyrack.orchestrator.fabric.wire import (
+    FLOW_COUNTERS,
     IDS_PER_MESSAGE,
     LINK_COUNTERS,
     MAX_MESSAGE_BYTES,
@@ -188,6 +190,15 @@ class FabricClient:
         """End a transfer now; nothing happens where it has ended."""
         self._send({"op": "cancel", "id": number})
 
+    def set_flows(self, at_s: float, flows: Sequence[Flow], quantum_bytes: int) -> None:
+        """From `at_s` on, these open-ended flows and no others, in quanta of `quantum_bytes`; their counters begin at 0.
+
+        Nothing happens to what is under way. `counters()["flows"]` has their bytes, in this order.
+        """
+        for name, column in (("src", "src"), ("dst", "dst"), ("bps", "rate_bps")):
+            self.arrays[f"flow_{name}"][: len(flows)] = [getattr(flow, column) for flow in flows]
+        self._send({"op": "flows", "at": at_s, "n": len(flows), "quantum_bytes": quantum_bytes})
+
     async def read(
         self, at_s: float, ids: Sequence[int], nodes: Sequence[int] = ()
     ) -> tuple[NDArray[np.float64], list[bool]]:
@@ -258,6 +269,7 @@ class FabricClient:
             "wakeups": int(scalars["wakeups"]),
             "late_segments": int(scalars["late_segments"]),
             "loops": int(scalars["loops"]),
+            "flows": dict(zip(FLOW_COUNTERS, a["flow_counters"].tolist(), strict=True)),
             "nodes": dict(zip(NODE_COUNTERS, a["node_counters"].astype(int).tolist(), strict=True)),
         }
         if links:

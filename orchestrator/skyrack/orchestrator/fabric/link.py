@@ -21,6 +21,7 @@ import random
 
 # Orbital velocities stretch a train of 0.1 ms by less than this; no gap to be used.
 _STRETCH_S = 1e-8
+NEVER = 1e18  # packets; what a vanishing ratio draws may not be finite
 UNDRAWN = -1  # how many packets pass before the next lost one is not drawn yet
 
 
@@ -106,7 +107,8 @@ class Link:
             self.rng = random.Random(f"{self.seed}/loss/{self.src}>{self.dst}")
         if self.loss_ratio >= 1.0:
             return 0
-        return int(math.log(1.0 - self.rng.random()) / math.log1p(-self.loss_ratio))
+        gap = math.log(1.0 - self.rng.random()) / math.log1p(-self.loss_ratio)
+        return int(min(gap, NEVER))
 
     def loses_next(self) -> bool:
         """Whether the next packet on this link is the lost one; advances the sequence."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from skyrack.orchestrator.fabric.engine import DROPS, Engine
+from skyrack.orchestrator.fabric.flows import Flows
 from skyrack.orchestrator.fabric.histogram import Histogram
-from skyrack.orchestrator.fabric.wire import LINK_COUNTERS, SCALARS, SharedArrays
+from skyrack.orchestrator.fabric.wire import FLOW_COUNTERS, LINK_COUNTERS, SCALARS, SharedArrays
 
 LINKS_PER_TURN = 256
 
@@ -22,7 +23,13 @@ class Tally:
         self.received = [[0, 0] for _ in range(n_nodes)]
 
     def write(
-        self, arrays: SharedArrays, engine: Engine, clock: Callable[[], float], *, with_links: bool
+        self,
+        arrays: SharedArrays,
+        engine: Engine,
+        flows: Flows,
+        clock: Callable[[], float],
+        *,
+        with_links: bool,
     ) -> Iterator[None]:
         """Copy everything into the shared memory, a few links at a time; packets may pass between two steps.
 
@@ -45,6 +52,10 @@ class Tally:
         arrays["ingress_lag"][:] = self.ingress_lag.counts
         arrays["node_counters"][:2] = list(zip(*self.sent, strict=True))
         arrays["node_counters"][2:] = list(zip(*self.received, strict=True))
+        for row, name in enumerate(FLOW_COUNTERS):
+            arrays["flow_counters"][row, : len(flows.counted)] = [
+                getattr(flow, name) for flow in flows.counted
+            ]
         scalars = self.scalars
         scalars["ingress_packets"], scalars["ingress_bytes"] = map(sum, zip(*self.sent, strict=True))
         scalars["delivered_packets"], scalars["delivered_bytes"] = map(sum, zip(*self.received, strict=True))

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from skyrack.orchestrator.api.scrape import scrape, scrape_all
 from skyrack.orchestrator.clock import Clock
+from skyrack.orchestrator.metrics.background import background_families
 from skyrack.orchestrator.metrics.fabric import fabric_families
 from skyrack.orchestrator.metrics.faults import fault_families
 from skyrack.orchestrator.metrics.links import LinkSample, link_families, link_samples
 from skyrack.orchestrator.metrics.run import RunFacts, run_families
 from skyrack.orchestrator.metrics.transfers import transfer_families
 from skyrack.orchestrator.metrics.workload import Workloads
+from skyrack.orchestrator.runtime.background import Background
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.faults import Faults
 from skyrack.orchestrator.runtime.feed import Feed
@@ -49,6 +51,7 @@ class Exposer:
         clock: Clock,
         status: Callable[[], Awaitable[dict[str, Any]]],
         transfers: Transfers,
+        background: Background,
     ) -> None:
         self._run = run
         self._scenario = scenario
@@ -60,6 +63,7 @@ class Exposer:
         self._events = events
         self._status = status
         self._transfers = transfers
+        self._background = background
         self._workloads = Workloads()
         stations = [i for i in roster.inhabited if roster.kind(i) == "ground"]
         self.handovers = HandoverWatch(roster.names, stations, feed.oracle.epoch_at, events, clock)
@@ -95,6 +99,9 @@ class Exposer:
             with contextlib.suppress(TimeoutError, ConnectionError):
                 counters = await fabric.counters(links=True)
                 found += fabric_families(counters)
+                if flows := self._background.flows:
+                    totals = self._background.totals(counters)
+                    found += background_families(len(flows), self._background.rate_bps, totals)
                 if (delay_s := fabric.delay_s(run_s)) is not None:
                     found += link_families(self._samples(links, delay_s, counters["links"]))
         return await asyncio.to_thread(exposition, found)  # thousands of lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
+from skyrack.orchestrator.environment.gravity import MOST_FLOWS
 from skyrack.orchestrator.fabric.engine import DROPS
 from skyrack.orchestrator.fabric.histogram import LATENESS_BOUNDS_S
 from skyrack.orchestrator.fabric.wire import FabricConfig
@@ -65,4 +66,5 @@ class Roster:
             n_buckets=len(LATENESS_BOUNDS_S) + 1,
             seed=self._scenario.seed,
             spin_s=self._scenario.fabric.spin_us / 1e6,
+            n_flows=MOST_FLOWS if self._scenario.background.rate_bps else 0,
         )

@@ -44,6 +44,7 @@ SECTIONS = (
     ("`routing.load_aware`", "LoadAware"),
     ("`ground`", "GroundStation"),
     ("`weather`", "Weather"),
+    ("`background`", "Background"),
     ("`inhabited: {count: N}`", "InhabitedCount"),
     ("`inhabited: {box: ...}`", "InhabitedBox"),
     ("`inhabited.box`", "Box"),
@@ -145,9 +146,10 @@ def _presets() -> Iterator[str]:
 def _stations() -> Iterator[str]:
     yield "## Ground stations known by name"
     yield ""
-    yield "Approximate, illustrative: town-level coordinates of well-known places, not positions of real gateways."
+    yield "Approximate, illustrative: town-level coordinates of well-known places, not positions of real gateways. "
+    yield "Population: of the urban area."
     yield ""
-    yield "| name | lat_deg | lon_deg |"
-    yield "|---|---|---|"
+    yield "| name | lat_deg | lon_deg | population |"
+    yield "|---|---|---|---|"
     for name, place in sorted(stations().items()):
-        yield f"| `{name}` | {place['lat_deg']} | {place['lon_deg']} |"
+        yield f"| `{name}` | {place['lat_deg']} | {place['lon_deg']} | {place['population']:,} |"

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from ..catalogue import CatalogueError, read_catalogue
 from ..names import NAME_PATTERN
+from .background import Background
 from .base import Number, Section, Time, Whole, key
 from .ground import GroundStation
 from .inhabited import Inhabited, default_inhabited
@@ -114,6 +115,9 @@ class Scenario(Section):
     weather: Weather = key("What rain and clouds do to ground links.", default=Weather())
     ground: tuple[GroundStation, ...] = key(
         "Ground stations: names of known ones (london) or own coordinates.", source="D: none", default=()
+    )
+    background: Background = key(
+        "What ground stations send each other beside the nodes' packets.", default=Background()
     )
     inhabited: Inhabited = key(
         "Which satellites have a process: all, a list of names, {count: N} spread evenly, or {box: {...}} by position "
