@@ -87,6 +87,10 @@ _FABRIC: _Table = (
     ("link_wait_seconds_total", "counter", "seconds", "Time packets waited in the queue.", _LINK),
     ("link_dropped_packets_total", "counter", "packets", "Packets dropped: the `queue` was full, or `loss`.",
      (*_LINK, "reason")),
+    ("link_class_packets_total", "counter", "packets", "Packets carried, by traffic class.", (*_LINK, "class")),
+    ("link_class_bytes_total", "counter", "bytes", "Bytes carried, by traffic class.", (*_LINK, "class")),
+    ("link_class_queue_dropped_packets_total", "counter", "packets", "Packets that met the full queue of their class.",
+     (*_LINK, "class")),
 )  # fmt: skip
 
 _NODES: _Table = (

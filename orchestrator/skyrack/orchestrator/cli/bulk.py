@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,13 @@ from skyrack.orchestrator.cli.sizes import parse_size_bytes, size_text
 from skyrack.orchestrator.cli.times import parse_span_s
 
 MOST_LANES = 256
+
+
+class TrafficClass(StrEnum):
+    """In which queue of each link a transfer waits."""
+
+    BEST_EFFORT = "best-effort"
+    COMPUTE = "compute"
 
 
 def bulk(
@@ -39,6 +47,10 @@ def bulk(
         str | None,
         typer.Option("--for", help="Begin new ones for this long, e.g. 30s.", show_default=False),
     ] = None,
+    traffic_class: Annotated[
+        TrafficClass,
+        typer.Option("--class", help="Which queue of each link, where the scenario has links.classes."),
+    ] = TrafficClass.BEST_EFFORT,
     min_ratio: Annotated[
         float | None,
         typer.Option(help="Threshold: least idle time over time taken.", min=0, max=1, show_default=False),
@@ -62,10 +74,18 @@ def bulk(
     if len(wanted) * parallel > MOST_LANES:
         raise Problem(f"{len(wanted) * parallel} transfers at once, {MOST_LANES} at most", status=USAGE)
     status = find_run(run).status()
+    if traffic_class is TrafficClass.COMPUTE and not status["scenario"]["links"]["classes"]:
+        raise Problem(
+            "--class compute: links of this run have no classes",
+            hint="the scenario says so: links: {classes: {}}",
+            status=USAGE,
+        )
     for a, b in wanted:
         require_serving(a, status["nodes"])
         require_serving(b, status["nodes"])
-    plan = Bulk(tuple(wanted), size_bytes, parallel, repeat or 1, span_s)
+    plan = Bulk(
+        tuple(wanted), size_bytes, parallel, repeat or 1, span_s, traffic_class is TrafficClass.COMPUTE
+    )
     work = BulkRun(plan, Path(status["mesh_dir"]))
     run_dir = Path(status["run_dir"])
     try:

@@ -21,6 +21,7 @@ from skyrack.orchestrator.fabric.flows import Flow
 from skyrack.orchestrator.fabric.histogram import LATENESS_BOUNDS_S
 from skyrack.orchestrator.fabric.route_slots import RouteSlots
 from skyrack.orchestrator.fabric.wire import (
+    CLASS_COUNTERS,
     FLOW_COUNTERS,
     IDS_PER_MESSAGE,
     LINK_COUNTERS,
@@ -178,13 +179,18 @@ class FabricClient:
         self._route_slots.adopt(at_s, slot)
         self._send({"op": "adopt", "slot": slot, "count": count})
 
-    def start_transfer(self, number: int, at_s: float, src: int, dst: int, size_bytes: int) -> None:
+    def start_transfer(
+        self, number: int, at_s: float, src: int, dst: int, size_bytes: int, traffic_class: int
+    ) -> None:
         """From `at_s` on, send `size_bytes` that are accounted, not carried, from one node with a process to another.
 
         `on_event` receives {"op": "transfer", "id": number, "at", "bytes", "lost", "state"} every 0.1 s of run time and at
         the end: "bytes" had arrived by run time "at", "lost" were sent again; "state" is running, done or cancelled.
         """
-        self._send({"op": "transfer", "id": number, "at": at_s, "src": src, "dst": dst, "bytes": size_bytes})
+        self._send(
+            {"op": "transfer", "id": number, "at": at_s, "src": src, "dst": dst, "bytes": size_bytes}
+            | {"class": traffic_class}
+        )
 
     def cancel_transfer(self, number: int) -> None:
         """End a transfer now; nothing happens where it has ended."""
@@ -274,6 +280,8 @@ class FabricClient:
         }
         if links:
             result["links"] = dict(zip(LINK_COUNTERS, a["link_counters"].tolist(), strict=True))
+            if self._config.scheduling:
+                result["links"] |= zip(CLASS_COUNTERS, a["class_counters"].tolist(), strict=True)
         return result
 
     def _now_s(self) -> float:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from heapq import heapify, heapreplace
 
 from skyrack.orchestrator.fabric.engine import NO_LINK, Engine
-from skyrack.orchestrator.fabric.quantum import Quantum
+from skyrack.orchestrator.fabric.quantum import BEST_EFFORT, Quantum
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,4 +81,4 @@ class Flows:
         row = engine.rows[dst]
         if engine.lit[src] and engine.lit[dst] and engine.views[src][row + src] != NO_LINK:
             counted.sent += self._quantum_bytes
-            engine.enter(due_s, src, Quantum(counted, dst, row, self._quantum_bytes, due_s))
+            engine.enter(due_s, src, Quantum(counted, dst, row, self._quantum_bytes, due_s, BEST_EFFORT))

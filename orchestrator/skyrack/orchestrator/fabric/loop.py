@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from skyrack.orchestrator.fabric.adoption import Adoption
+from skyrack.orchestrator.fabric.classes import Classes, SharedLink
 from skyrack.orchestrator.fabric.closer import Closer
 from skyrack.orchestrator.fabric.door import PACE_S, Door
 from skyrack.orchestrator.fabric.engine import Engine
@@ -78,6 +79,7 @@ class Loop:
         self._realtime = realtime
         self._index = {name: i for i, name in enumerate(config.names)}
         self.engine = Engine(n, config.base_address, [row >= 0 for row in config.rows], config.rows)
+        self._classes = Classes.of(config.scheduling, config.compute_share, config.compute_dscp)
         self._epoll = select.epoll()
         self._timer = Timer()
         self._tun: list[int] = [-1] * n  # node -> descriptor
@@ -410,6 +412,7 @@ class Loop:
                         message["dst"],
                         message["bytes"],
                         self._tell_of_transfer,
+                        message["class"],
                     )
                 case "cancel":
                     if (transfer := self._transfers.get(message["id"])) is not None:
@@ -439,8 +442,9 @@ class Loop:
 
     def _set_links(self, ids: list[int], _: float) -> None:
         arrays, links = self._arrays, self.engine.links
+        make = Link if self._classes is None else partial(SharedLink, classes=self._classes)
         for number in ids:
-            link = Link(
+            link = make(
                 int(arrays["src"][number]),
                 int(arrays["dst"][number]),
                 float(arrays["s_per_byte"][number]),

@@ -15,7 +15,7 @@
                              {"op": "routes", "at", "slot"}
                              {"op": "adopt", "slot", "count"}     so many nodes, one by one
                              {"op": "lit", "at", "nodes", "lit"}
-                             {"op": "transfer", "id", "at", "src", "dst", "bytes"}     begin a declared transfer
+                             {"op": "transfer", "id", "at", "src", "dst", "bytes", "class"}     begin a declared transfer
                              {"op": "cancel", "id"}               end it now
                              {"op": "flows", "at", "n", "quantum_bytes"}    from `at` on the first n flows of the memory
                              {"op": "read", "read", "at", "n", "nodes"} NUL u4[n]    what links and nodes are like at `at`
@@ -31,7 +31,7 @@ references and copies nothing. Parameters come in the message: what the memory s
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,11 @@ SCALARS = (
     "written_at_s", "max_lateness_s", "sum_lateness_s", "max_ingress_lag_s", "sum_ingress_lag_s", "loops",
 )  # fmt: skip
 LINK_COUNTERS = ("packets", "bytes", "dropped_queue", "dropped_loss", "wait_s")
+CLASS_COUNTERS = (
+    "compute_packets",
+    "compute_bytes",
+    "compute_dropped_queue",
+)  # what is not compute is best effort
 NODE_COUNTERS = ("tx_packets", "tx_bytes", "rx_packets", "rx_bytes")
 FLOW_COUNTERS = ("sent", "delivered", "lost")  # bytes
 
@@ -68,6 +73,9 @@ class FabricConfig:
     seed: int
     spin_s: float
     n_flows: int = 0
+    scheduling: str = ""  # "strict" or "weighted" where links have two classes
+    compute_share: float = 0.0
+    compute_dscp: list[int] = field(default_factory=list)
 
     def to_json(self) -> bytes:
         """What `from_json` reads."""
@@ -95,6 +103,7 @@ class SharedArrays:
             ("lateness", "f8", (config.n_buckets,)),
             ("ingress_lag", "f8", (config.n_buckets,)),
             ("link_counters", "f8", (len(LINK_COUNTERS), m)),
+            ("class_counters", "f8", (len(CLASS_COUNTERS), m)),
             ("node_counters", "f8", (len(NODE_COUNTERS), len(config.names))),
             ("flow_bps", "f8", (config.n_flows,)),
             ("flow_counters", "f8", (len(FLOW_COUNTERS), config.n_flows)),

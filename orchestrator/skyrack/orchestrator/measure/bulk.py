@@ -31,6 +31,7 @@ class Bulk:
     parallel: int
     repeat: int
     span_s: float | None
+    compute: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,17 @@ class BulkRun:
         bulk = self._bulk
         newest: transfer_pb2.TransferProgress | None = None
         error: str | None = None
-        call = stub.Transfer(transfer_pb2.TransferRequest(destination=pair[1], bytes=bulk.size_bytes))
+        call = stub.Transfer(
+            transfer_pb2.TransferRequest(
+                destination=pair[1],
+                bytes=bulk.size_bytes,
+                traffic_class=(
+                    transfer_pb2.TRAFFIC_CLASS_COMPUTE
+                    if bulk.compute
+                    else transfer_pb2.TRAFFIC_CLASS_BEST_EFFORT
+                ),
+            )
+        )
         with self._lock:
             self._calls.add(call)
             if self.stopped:

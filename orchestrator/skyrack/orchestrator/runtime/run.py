@@ -128,6 +128,7 @@ class Run:
             lambda: self.feed.fabric,
             self._way_at,
             self.scenario.links.byte_scale,
+            classes=self.scenario.links.classes is not None,
         )
         self.feed.on_transfer = self.transfers.heard
         self.feed.on_fabric_down = self.transfers.fabric_down

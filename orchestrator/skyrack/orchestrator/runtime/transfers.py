@@ -17,6 +17,7 @@ from itertools import count
 from typing import Any, Literal, Protocol
 
 from skyrack.orchestrator.clock import Clock
+from skyrack.orchestrator.fabric.quantum import BEST_EFFORT, CLASS_NAMES, COMPUTE
 from skyrack.orchestrator.routing.idle import NoWayError, Way
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.nodes import NodeBook
@@ -50,7 +51,9 @@ class TransferRefusedError(Exception):
 class Carrier(Protocol):
     """The part of a fabric that carries declared transfers; run seconds, node indices."""
 
-    def start_transfer(self, number: int, at_s: float, src: int, dst: int, size_bytes: int) -> None:
+    def start_transfer(
+        self, number: int, at_s: float, src: int, dst: int, size_bytes: int, traffic_class: int
+    ) -> None:
         """Begin at `at_s`."""
 
     def cancel_transfer(self, number: int) -> None:
@@ -98,7 +101,7 @@ class _Transfer:
 class Transfers:
     """The registry. `carrier`: the fabric that is up, if any. `way_at`: the way in force; raises NoWayError.
 
-    `byte_scale`: how many declared bytes one byte of the fabric stands for.
+    `byte_scale`: how many declared bytes one byte of the fabric stands for. `classes`: whether links have any.
     """
 
     def __init__(
@@ -110,6 +113,8 @@ class Transfers:
         carrier: Callable[[], Carrier | None],
         way_at: Callable[[float, int, int], Way],
         byte_scale: int,
+        *,
+        classes: bool,
     ) -> None:
         self._roster = roster
         self._book = book
@@ -118,16 +123,19 @@ class Transfers:
         self._carrier = carrier
         self._way_at = way_at
         self._byte_scale = byte_scale
+        self._classes = classes
         self._numbers = count(1)
         self._running: dict[int, _Transfer] = {}
         self.totals = Totals()
 
-    async def follow(self, src: str, dst: str, size_bytes: int) -> AsyncGenerator[Progress, None]:
+    async def follow(
+        self, src: str, dst: str, size_bytes: int, traffic_class: int = BEST_EFFORT
+    ) -> AsyncGenerator[Progress, None]:
         """Start a transfer and give what is new of it until it is done; to end the iteration is to cancel it.
 
         A slow reader misses what newer progress replaced. Raises TransferRefusedError.
         """
-        a, b = self._check(src, dst, size_bytes)
+        a, b = self._check(src, dst, size_bytes, traffic_class)
         carrier = self._carrier()
         if carrier is None:
             raise TransferRefusedError(Refusal.NO_FABRIC, "the fabric is not up")
@@ -143,12 +151,12 @@ class Transfers:
         self.totals.running += 1
         self._events.add(
             "transfer_started", run_s=started_s, transfer=number, **{"from": src, "to": dst},
-            bytes=size_bytes, idle_s=round(begin.idle_s, 9),
+            bytes=size_bytes, idle_s=round(begin.idle_s, 9), **{"class": CLASS_NAMES[traffic_class]},
         )  # fmt: skip
         outcome = "cancelled"
         try:
             fabric_bytes = -(-size_bytes // self._byte_scale)
-            carrier.start_transfer(number, started_s, a, b, fabric_bytes)
+            carrier.start_transfer(number, started_s, a, b, fabric_bytes, traffic_class)
             yield begin
             while True:
                 await transfer.changed.wait()
@@ -203,9 +211,14 @@ class Transfers:
                 transfer.lost_fabric = True
                 transfer.changed.set()
 
-    def _check(self, src: str, dst: str, size_bytes: int) -> tuple[int, int]:
+    def _check(self, src: str, dst: str, size_bytes: int, traffic_class: int) -> tuple[int, int]:
         if not 0 < size_bytes <= MOST_BYTES:
             raise TransferRefusedError(Refusal.INVALID, f"bytes: {size_bytes}, expected 1 to 2^60")
+        if traffic_class == COMPUTE and not self._classes:
+            raise TransferRefusedError(
+                Refusal.INVALID,
+                "traffic_class: compute, and links of this run have no classes (links.classes)",
+            )
         try:
             a, b = self._roster.require(src), self._roster.require(dst)
         except KeyError as error:
