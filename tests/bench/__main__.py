@@ -20,6 +20,7 @@ from . import (
     bench_live,
     bench_run,
     bench_strategies,
+    bench_transfers,
 )
 
 
@@ -48,6 +49,7 @@ BENCHES: dict[str, Callable[[], Awaitable[None]]] = {
     "tcp": bench_live.tcp,
     "run": bench_run.main,
     "convergence": bench_convergence.main,
+    "transfers": bench_transfers.main,
     "changes": bench_link_changes.main,
 }
 

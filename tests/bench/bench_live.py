@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import random
 import select
@@ -19,7 +18,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..integration.mesh_world import LAUNCHER, MeshWorld, Row, address, open_row
+from ..integration.mesh_world import MeshWorld, Row, address, open_row
+from .iperf import tcp_stream, usable
 
 FLOOD_S = 2.0
 DATAGRAM_BYTES = 1400
@@ -58,7 +58,7 @@ async def udp() -> None:
 
 async def tcp() -> None:
     """One TCP stream over 5 hops of 2 ms, offload on, against the same through a program that only copies."""
-    if shutil.which("iperf3") is None or shutil.which("nsenter") is None:
+    if not usable():
         print("  skipped: iperf3 and nsenter are needed")
         return
     print("   MTU  hops     Gbit/s  retransmits  loop CPU   rate : copy loop   congestion control")
@@ -196,35 +196,11 @@ def _received(world: MeshWorld, node: int) -> int:
 
 async def _stream(world: MeshWorld, pid: int) -> tuple[float, int, float, str]:
     """(bit/s received, retransmits, CPU s per s of the program between, congestion control)."""
-    last = world.row.hops
-    server = await asyncio.create_subprocess_exec(
-        *_inside(world, last), "iperf3", "-s", "-1", "--forceflush", stdout=asyncio.subprocess.PIPE
-    )
-    try:
-        assert server.stdout is not None
-        while b"listening" not in await server.stdout.readline():
-            pass
-        busy_s, begun = _cpu_s(pid), time.monotonic()
-        client = await asyncio.create_subprocess_exec(
-            *_inside(world, 0), "iperf3", "-c", address(last), "-t", str(STREAM_S), "-O", "1", "-J",
-            stdout=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        output, _ = await client.communicate()
-        cpu = (_cpu_s(pid) - busy_s) / (time.monotonic() - begun)
-    finally:
-        try:
-            await asyncio.wait_for(server.wait(), 2.0)
-        except TimeoutError:
-            server.kill()
-            await server.wait()
-    end = json.loads(output)["end"]
+    busy_s, begun = _cpu_s(pid), time.monotonic()
+    end = await tcp_stream(world, STREAM_S)
+    cpu = (_cpu_s(pid) - busy_s) / (time.monotonic() - begun)
     control = end.get("sender_tcp_congestion", "unknown")
     return end["sum_received"]["bits_per_second"], end["sum_sent"]["retransmits"], cpu, control
-
-
-def _inside(world: MeshWorld, node: int) -> tuple[str, ...]:
-    user = ("--user", "--preserve-credentials") if LAUNCHER else ()
-    return ("nsenter", "--target", str(world.holder(node).pid), *user, "--net")
 
 
 def _cpu_s(pid: int) -> float:
