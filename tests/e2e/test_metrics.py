@@ -12,15 +12,22 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from skyrack.v1.metrics import METRICS
 
-from .place import Place, open_place
+from .place import SMALL, Place, open_place
 
 pytestmark = pytest.mark.mesh
+
+# What has metrics only where a scenario asks for it.
+EVERYTHING = """\
+links: {classes: {}}
+background: {rate_bps: 1e9}
+"""
 
 
 @pytest.fixture(scope="module")
 def loaded() -> Iterator[Place]:
     """A run after a short load, with a fault."""
     with open_place() as found:
+        found.scenario.write_text(SMALL + EVERYTHING)
         found.up("--port", 18180)
         assert found.skyrack("load", "echo", "--for", "2s").status in (0, 4)
         found.skyrack("fault", "add", "latency", "--node", "london", "--extra", "1ms").expect()

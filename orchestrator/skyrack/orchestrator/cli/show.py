@@ -43,9 +43,11 @@ def status(
         for n in nodes
     ]
     links, fabric = answer["links"], answer["fabric"]
+    fibres = f"{links['fibre']} fibres, " if links["fibre"] else ""
     print(
         f"{answer['run']}: {answer['state']} for {answer['run_s']:.0f} s, speed {answer['speed']:g}, "
-        f"{links['laser']} lasers, {links['ground']} ground links, fabric {fabric['scheduler']} {answer['http']}".rstrip()
+        f"{links['laser']} lasers, {links['ground']} ground links, "
+        f"{fibres}fabric {fabric['scheduler']} {answer['http']}".rstrip()
     )
     if (background := answer["background"])["flows"]:
         print(f"background: {background['flows']} flows, {background['rate_bps'] / 1e9:g} Gbit/s in all")

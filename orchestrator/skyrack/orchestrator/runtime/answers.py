@@ -15,7 +15,7 @@ from skyrack.orchestrator.runtime.nodes import NodeBook
 from skyrack.orchestrator.runtime.places import Places
 from skyrack.orchestrator.runtime.roster import Roster
 from skyrack.orchestrator.scenario import Scenario
-from skyrack.orchestrator.topology.epoch import GROUND, LASER
+from skyrack.orchestrator.topology.epoch import count_kinds
 from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.orchestrator.topology.lit import lit_links
 
@@ -77,10 +77,7 @@ class Answers:
                 "scheduler": fabric.scheduler if fabric else "",
                 "scheduler_reason": fabric.scheduler_reason if fabric else "",
             },
-            "links": {
-                "laser": int((lit.kind == LASER).sum()),
-                "ground": int((lit.kind == GROUND).sum()),
-            },
+            "links": count_kinds(lit.kind),
             "background": {"flows": len(self._background.flows), "rate_bps": self._background.rate_bps},
             "bus": None if (way := self._broker.status()) is None else way | self._bus.counters(),
             "events_lost": self._events.lost,

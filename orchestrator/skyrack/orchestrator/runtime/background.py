@@ -91,6 +91,12 @@ class Background:
 def quantum_bytes(scenario: Scenario) -> int:
     """How much a flow sends at once, in the fabric's bytes: less than the scenario wants where queues are small."""
     links = scenario.links
-    queue_bytes = min(map(links.queue_limit_bytes, (links.laser_rate_bps, links.ground_rate_bps)))
+    ground_bps = (links.uplink_rate_bps, links.downlink_rate_bps)
+    rates_bps = [
+        links.laser_rate_bps,
+        *(rate_bps or links.ground_rate_bps for rate_bps in ground_bps),
+        *(fibre.rate_bps for fibre in scenario.fibre),  # user terminals carry nothing of others
+    ]
+    queue_bytes = min(map(links.queue_limit_bytes, rates_bps))
     wanted_bytes = scenario.background.rate_bps / 8.0 / scenario.background.quanta_per_s
     return max(LEAST_QUANTUM_BYTES, int(min(wanted_bytes, queue_bytes / QUEUE_PARTS) / links.byte_scale))

@@ -29,6 +29,7 @@ class Classes(Section):
     )
     dscp: tuple[Annotated[Whole, Field(ge=0, le=63)], ...] = key(
         "Packets with one of these code points (upper six bits of the TOS byte) are compute; all others are best effort.",
+        unit="code points",
         source="D: 10, AF11, high-throughput data (RFC 4594)",
         default=(10,),
     )

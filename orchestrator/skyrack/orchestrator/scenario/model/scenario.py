@@ -11,12 +11,14 @@ from ..catalogue import CatalogueError, read_catalogue
 from ..names import NAME_PATTERN
 from .background import Background
 from .base import Number, Section, Time, Whole, key
+from .fibre import Fibre, PointOfPresence
 from .ground import GroundStation
 from .inhabited import Inhabited, default_inhabited
 from .links import Links
 from .routing import Routing
 from .shells import Shell
 from .telemetry import Telemetry
+from .users import UserTerminal
 from .weather import Weather
 from .workloads import Workload
 
@@ -115,6 +117,19 @@ class Scenario(Section):
     weather: Weather = key("What rain and clouds do to ground links.", default=Weather())
     ground: tuple[GroundStation, ...] = key(
         "Ground stations: names of known ones (london) or own coordinates.", source="D: none", default=()
+    )
+    pops: tuple[PointOfPresence, ...] = key(
+        "Points of presence: names of known cities (london is pop-london) or own coordinates.",
+        source="D: none",
+        default=(),
+    )
+    users: tuple[UserTerminal, ...] = key(
+        "User terminals: names of known cities (london is user-london) or own coordinates.",
+        source="D: none",
+        default=(),
+    )
+    fibre: tuple[Fibre, ...] = key(
+        "Fibre between ground stations and points of presence.", source="D: none", default=()
     )
     background: Background = key(
         "What ground stations send each other beside the nodes' packets.", default=Background()
