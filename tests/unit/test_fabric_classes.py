@@ -12,7 +12,7 @@ from skyrack.orchestrator.fabric.engine import Engine
 from skyrack.orchestrator.fabric.quantum import BEST_EFFORT, COMPUTE
 from skyrack.orchestrator.fabric.transfers import Transfer
 
-from .fabric_mesh import Delivery, Edge, dropped, line, marked, mesh, packet, run, super_packet
+from .fabric_mesh import Delivery, Edge, dropped, echo_request, line, marked, mesh, packet, run, super_packet
 
 DSCP = 10
 RATE_BPS = 1e8
@@ -244,3 +244,11 @@ def test_a_late_loop_changes_no_instant(step_s: float) -> None:
         (delivery.at_s, ident_of(delivery)) for delivery in late
     ]
     assert all(a.at_s < b.at_s for a, b in pairwise(early))
+
+
+def test_a_satellites_answer_to_a_marked_ping_is_marked_too() -> None:
+    edges = [Edge(0, 1, RATE_BPS, 0.001, 0.1), Edge(1, 2, RATE_BPS, 0.001, 0.1)]
+    engine = mesh(3, edges, (0, 2), classes=HALF)
+    engine.ingress(0.0, 0, marked(echo_request(0, 1), DSCP))
+    assert len(run(engine)) == 1
+    assert [shared(engine, number).compute_packets for number in range(4)] == [1, 1, 0, 0]
