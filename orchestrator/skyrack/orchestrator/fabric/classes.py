@@ -112,7 +112,7 @@ class SharedLink(Link):
 
     def free_for(self, t: float) -> float:
         """When the transmitter is free for what arrived at `t`, which goes behind tails that had arrived."""
-        return super().yield_to_tails(t)
+        return super().yield_to_tails(t) if len(self.tails) > 1 else self.free_at
 
     def admit(self, t: float, train: Train) -> Iterator[tuple[float, Train]]:
         """What of a train that arrives at `t` there is room for, with its arrival; counts what is dropped."""
@@ -156,8 +156,16 @@ class SharedLink(Link):
         """Whether anything does."""
         return bool(self._waiting[COMPUTE] or self._waiting[BEST_EFFORT])
 
-    def next_turn(self) -> Turn:
-        """Who is sent now, which waits no more. Something has to wait."""
+    def begin(self, train: Train) -> int:
+        """A train is sent at once, for nothing waits; its class."""
+        mine = self._classes.class_of(train)
+        if weights := self._classes.weights:
+            self._virtual = max(self._finish[mine], self._virtual)
+            self._finish[mine] = self._virtual + train.wire / weights[mine]
+        return mine
+
+    def next_turn(self) -> tuple[Turn, int]:
+        """Who is sent now, which waits no more, and its class. Something has to wait."""
         compute, best_effort = self._waiting
         weights = self._classes.weights
         if not (compute and best_effort):
@@ -170,13 +178,14 @@ class SharedLink(Link):
         if weights:
             self._virtual = self._start[mine]
             self._start[mine] = self._finish[mine] = self._virtual + wire / weights[mine]
-        return turn
+        return turn, mine
 
-    def count(self, train: Train, packets: int, size_bytes: int) -> None:
-        """So much of a train has been sent."""
-        if self._classes.class_of(train) == COMPUTE:
-            self.compute_packets += packets
-            self.compute_bytes += size_bytes
+    def count_compute(self, before: tuple[int, int, int]) -> None:
+        """What was sent or dropped since the counters stood so (packets, bytes, dropped_queue) was compute."""
+        packets, size_bytes, dropped_queue = before
+        self.compute_packets += self.packets - packets
+        self.compute_bytes += self.bytes - size_bytes
+        self.compute_dropped_queue += self.dropped_queue - dropped_queue
 
     def _drop(self, t: float, train: Train, packets: int) -> None:
         self.dropped_queue += packets

@@ -15,7 +15,7 @@ from typing import Any
 from skyrack.orchestrator.fabric import icmp
 from skyrack.orchestrator.fabric.classes import SharedLink, Turn
 from skyrack.orchestrator.fabric.link import Link
-from skyrack.orchestrator.fabric.quantum import Quantum
+from skyrack.orchestrator.fabric.quantum import COMPUTE, Quantum
 from skyrack.orchestrator.fabric.train import VNET_BYTES, MalformedTrain, Train, split
 
 NO_LINK = 0xFFFFFFFF
@@ -255,35 +255,47 @@ class Engine:
         self, t: float, train: Train, link: Link, delay_s: float, slope: float, origin: float
     ) -> None:
         """What the loop leaves out: links with classes, and trains of which some segments are dropped or lost."""
-        if isinstance(link, SharedLink):
+        if not isinstance(link, SharedLink):
+            self._carry(Turn(t, train, delay_s, slope, origin), link, link.queue_s)
+        elif link.rung or link.free_at > t:
             for arrival_s, part in link.admit(t, train):
                 link.wait(Turn(arrival_s, part, delay_s, slope, origin))
             if link.waits and not link.rung:
-                self._send_or_ring(link, t)
-        elif isinstance(train, Quantum) and link.wait_s_of(t, train) > link.queue_s:
-            link.dropped_queue += train.segments
-            train.sender.dropped(t, train.wire, queue_full=True)
+                self._ring(link)
         else:
-            self._carry(Turn(t, train, delay_s, slope, origin), link, link.queue_s)
+            traffic_class = link.begin(train)
+            self._send(Turn(t, train, delay_s, slope, origin), link, link.queue_s, traffic_class)
 
-    def _send_or_ring(self, link: SharedLink, t: float) -> None:
-        """Something waits: send it if the transmitter is free at `t`, and come back when it is free for the next."""
-        if link.free_at <= t:
-            turn = link.next_turn()
-            link.free_for(turn.t)
-            packets, size_bytes = link.packets, link.bytes
-            self._carry(turn, link, inf)
-            link.count(turn.train, link.packets - packets, link.bytes - size_bytes)
-        link.rung = link.waits
-        if link.rung:
-            self.at(link.free_at, partial(self._send_or_ring, link))
+    def _ring(self, link: SharedLink) -> None:
+        """Come back when the transmitter is free: somebody waits for it."""
+        link.rung = True
+        self.at(link.free_at, partial(self._send_next, link))
+
+    def _send_next(self, link: SharedLink, t: float) -> None:
+        """The transmitter is free at `t`, and somebody waits."""
+        turn, traffic_class = link.next_turn()
+        self._send(turn, link, inf, traffic_class)
+        link.rung = False
+        if link.waits:
+            self._ring(link)
+
+    def _send(self, turn: Turn, link: SharedLink, queue_s: float, traffic_class: int) -> None:
+        link.free_for(turn.t)
+        before = link.packets, link.bytes, link.dropped_queue
+        self._carry(turn, link, queue_s)
+        if traffic_class == COMPUTE:
+            link.count_compute(before)
 
     def _carry(self, turn: Turn, link: Link, queue_s: float) -> None:
         """Send a train over a link when that is free, what has waited longer than `queue_s` by then excepted."""
         t, train, delay_s, slope, origin = turn
         n = train.segments
         if isinstance(train, Quantum):
-            self._carry_quantum(turn, train, link)
+            if link.wait_s_of(t, train) > queue_s:
+                link.dropped_queue += n
+                train.sender.dropped(t, train.wire, queue_full=True)
+            else:
+                self._carry_quantum(turn, train, link)
         elif n > 1 and ((link.loss_ratio and link.gap < n) or link.wait_s_of(t, train) > queue_s):
             self._carry_segments(turn, link, queue_s)
         else:
