@@ -25,14 +25,23 @@ def busy() -> Iterator[Place]:
         yield found
 
 
-def test_what_the_stations_send_arrives_and_is_shown(busy: Place) -> None:
-    def settled() -> bool:
-        found = json.loads(busy.skyrack("load", "background", "--for", "1s", "-o", "json").expect().out)
+def await_all_of_it(place: Place) -> None:
+    """Wait until what the stations send arrives."""
+
+    def arrives() -> bool:
+        ended = place.skyrack("load", "background", "--for", "1s", "-o", "json")
+        if ended.status:  # the fabric is not up yet
+            return False
+        found = json.loads(ended.out)
         assert [sorted((flow["from"], flow["to"])) for flow in found["flows"]] == [["london", "tokyo"]] * 2
         assert found["all"]["rate_bps"] == pytest.approx(RATE_BPS)
         return bool(found["all"]["delivered_bps"] == pytest.approx(RATE_BPS, rel=0.05))
 
-    eventually(settled, "all of it arrives")
+    eventually(arrives, "all of it arrives")
+
+
+def test_what_the_stations_send_arrives_and_is_shown(busy: Place) -> None:
+    await_all_of_it(busy)
     assert busy.status()["background"] == {"flows": 2, "rate_bps": RATE_BPS}
     assert "background: 2 flows, 40 Gbit/s in all" in busy.skyrack("status").expect().out
 
@@ -52,3 +61,9 @@ def test_a_transfer_has_the_class_it_asks_for(busy: Place) -> None:
     started = [event for event in busy.events() if event["event"] == "transfer_started"]
     assert started[-1]["class"] == "compute"
     assert "'urgent' is not one of" in busy.skyrack(*arguments, "urgent").expect(2).err
+
+
+def test_a_fabric_that_is_started_again_carries_it_again(busy: Place) -> None:
+    busy.kill("fabric")
+    busy.event("fabric_up")
+    await_all_of_it(busy)
