@@ -22,6 +22,7 @@ from . import (
     bench_rates,
     bench_run,
     bench_strategies,
+    bench_transfers,
 )
 
 
@@ -52,6 +53,7 @@ BENCHES: dict[str, Callable[[], Awaitable[None]]] = {
     "run": bench_run.main,
     "convergence": bench_convergence.main,
     "handovers": bench_handovers.main,
+    "transfers": bench_transfers.main,
     "changes": bench_link_changes.main,
 }
 

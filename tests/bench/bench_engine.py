@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from heapq import heappop, heappush
 
+from skyrack.orchestrator.fabric.classes import Classes, SharedLink
 from skyrack.orchestrator.fabric.engine import NO_LINK, Engine
 from skyrack.orchestrator.fabric.link import Link
 
@@ -20,6 +21,9 @@ INTERVAL_S = 1e-5
 DELAY_S = 0.002
 SEGMENTS = 45
 BASE = 0x64400001
+FAST_S_PER_BYTE = 8e-11
+SLOW_S_PER_BYTE = 1.05 * INTERVAL_S / 1428
+CLASSES = Classes.of("weighted", 0.5, [10])
 
 
 async def main() -> None:
@@ -36,14 +40,24 @@ async def main() -> None:
     print(
         f"  trains of {SEGMENTS} segments over 5 hops: {train_us:.2f} us each, {SEGMENTS * 1e6 / train_us:,.0f} segments/s"
     )
+    for words, s_per_byte in (
+        ("nothing waits", FAST_S_PER_BYTE),
+        ("all wait at the first link", SLOW_S_PER_BYTE),
+    ):
+        plain_us, shared_us = (
+            _best_us(partial(_engine, 5, _packet(5), s_per_byte, classes)) for classes in (None, CLASSES)
+        )
+        print(f"  links with classes, 5 hops, {words}: {shared_us:.2f} us/packet, without {plain_us:.2f}")
 
 
 def _best_us(work: Callable[[], float]) -> float:
     return min(work() for _ in range(REPEATS))
 
 
-def _engine(hops: int, data: bytes) -> float:
-    engine = _row(hops)
+def _engine(
+    hops: int, data: bytes, s_per_byte: float = FAST_S_PER_BYTE, classes: Classes | None = None
+) -> float:
+    engine = _row(hops, s_per_byte, classes)
     gc.collect()
     gc.disable()
     try:
@@ -76,14 +90,19 @@ def _heap(hops: int) -> float:
     return (time.process_time() - begun) / PACKETS * 1e6
 
 
-def _row(hops: int) -> Engine:
+def _row(hops: int, s_per_byte: float, classes: Classes | None) -> Engine:
     n = hops + 1
     rows = [0, *([-1] * (n - 2)), 1]
     engine = Engine(n, BASE, [row >= 0 for row in rows], rows)
     engine.lit = bytearray(b"\1" * n)
     routes = array("I", [NO_LINK] * (2 * n))
     for i in range(hops):
-        engine.links += [Link(i, i + 1, 8e-11, 1.0), Link(i + 1, i, 8e-11, 1.0)]
+        for ends in ((i, i + 1), (i + 1, i)):
+            engine.links.append(
+                SharedLink(*ends, s_per_byte, 1.0, classes=classes)
+                if classes
+                else Link(*ends, s_per_byte, 1.0)
+            )
         routes[n + i], routes[i + 1] = 2 * i, 2 * i + 1
     engine.follow(memoryview(routes))
     engine.delay_s = memoryview(array("d", [DELAY_S] * (2 * hops)))

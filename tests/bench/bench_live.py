@@ -18,8 +18,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..integration.mesh_world import LAUNCHER, MeshWorld, Row, address, open_row
-from .iperf import Measured, available, iperf
+from ..integration.mesh_world import MeshWorld, Row, address, open_row
+from .iperf import Measured, available, enterable, stream
 
 FLOOD_S = 2.0
 DATAGRAM_BYTES = 1400
@@ -58,7 +58,7 @@ async def udp() -> None:
 
 async def tcp() -> None:
     """One TCP stream over 5 hops of 2 ms, offload on, against the same through a program that only copies."""
-    if not available() or shutil.which("nsenter") is None:
+    if not (available() and enterable()):
         print("  skipped: iperf3 and nsenter are needed")
         return
     print("   MTU  hops     Gbit/s  retransmits  loop CPU   rate : copy loop   congestion control")
@@ -197,15 +197,9 @@ def _received(world: MeshWorld, node: int) -> int:
 
 async def _stream(world: MeshWorld, pid: int) -> tuple[Measured, float]:
     """What one stream brought, and the CPU s per s of the program between."""
-    last = world.row.hops
     busy_s, begun = _cpu_s(pid), time.monotonic()
-    got = await iperf(_inside(world, last), _inside(world, 0), address(last), "-t", str(STREAM_S), "-O", "1")
+    got = await stream(world, STREAM_S)
     return got, (_cpu_s(pid) - busy_s) / (time.monotonic() - begun)
-
-
-def _inside(world: MeshWorld, node: int) -> tuple[str, ...]:
-    user = ("--user", "--preserve-credentials") if LAUNCHER else ()
-    return ("nsenter", "--target", str(world.holder(node).pid), *user, "--net")
 
 
 def _cpu_s(pid: int) -> float:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..integration.mesh_world import LAUNCHER, MeshWorld, address
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -18,6 +20,9 @@ class Measured:
     bps: float
     retransmits: int
     control: str
+
+
+OMITTED_S = 1  # of a stream: slow start
 
 
 def available() -> bool:
@@ -60,3 +65,20 @@ def _measured(answer: dict[str, Any]) -> Measured:
         end["sum_sent"].get("retransmits", 0),
         end.get("sender_tcp_congestion", ""),
     )
+
+
+async def stream(world: MeshWorld, span_s: float, *options: str) -> Measured:
+    """One TCP stream from the first node of a row to its last for `span_s` after OMITTED_S."""
+    last = world.row.hops
+    spans = ("-t", str(span_s), "-O", str(OMITTED_S))
+    return await iperf(_inside(world, last), _inside(world, 0), address(last), *spans, *options)
+
+
+def enterable() -> bool:
+    """Whether there is a way into a namespace."""
+    return shutil.which("nsenter") is not None
+
+
+def _inside(world: MeshWorld, node: int) -> tuple[str, ...]:
+    user = ("--user", "--preserve-credentials") if LAUNCHER else ()
+    return ("nsenter", "--target", str(world.holder(node).pid), *user, "--net")

@@ -18,15 +18,16 @@ from .place import Place, open_place
 
 pytestmark = pytest.mark.mesh
 
-
-WEATHER = """\
+# What has metrics only where a scenario asks for it.
+EVERYTHING = """\
 version: 1
 name: small
 extends: iridium
 inhabited: {count: 2}
 ground: [{name: london, attenuation_db: 9}, tokyo]
-links: {uplink_rate_bps: 2e9, downlink_rate_bps: 10e9}
+links: {uplink_rate_bps: 2e9, downlink_rate_bps: 10e9, classes: {}}
 weather: {band: ka}
+background: {rate_bps: 1e9}
 """
 
 
@@ -34,7 +35,7 @@ weather: {band: ka}
 def loaded() -> Iterator[Place]:
     """A run under weather after a short load, with a fault."""
     with open_place() as found:
-        found.scenario.write_text(WEATHER)
+        found.scenario.write_text(EVERYTHING)
         found.up("--port", 18180)
         assert found.skyrack("load", "echo", "--for", "2s").status in (0, 4)
         found.skyrack("fault", "add", "latency", "--node", "london", "--extra", "1ms").expect()

@@ -32,6 +32,7 @@ OPENER = Path(__file__).with_name("socket_opener.py")
 # Root needs no user namespace; anybody else becomes root of one of his own, where a namespace may be entered from here.
 LAUNCHER = () if os.getuid() == 0 else ("unshare", "--user", "--map-root-user")
 PATIENCE_S = 30.0
+COMPUTE_DSCP = 10
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,10 @@ class Row:
     """Nodes with a process; the two ends when empty."""
     seed: int = 1
     spin_s: float = 1e-4
+    scheduling: str = ""
+    """`strict` or `weighted` for links with two classes, compute marked with COMPUTE_DSCP."""
+    compute_share: float = 0.0
+    n_flows: int = 0
 
     @property
     def endpoints(self) -> tuple[int, ...]:
@@ -108,6 +113,10 @@ class MeshWorld:
             n_buckets=len(LATENESS_BOUNDS_S) + 1,
             seed=row.seed,
             spin_s=row.spin_s,
+            n_flows=row.n_flows,
+            scheduling=row.scheduling,
+            compute_share=row.compute_share,
+            compute_dscp=[COMPUTE_DSCP],
         )
         self.fabrics = fabrics or LocalFabric(directory, directory / "fabric.log")
         self.fabric: FabricClient

@@ -105,6 +105,9 @@ class StandIn:
     async def fabric_counters(self) -> dict[str, Any]:
         raise OSError(2, "No such file or directory", "/home/somebody/secret")
 
+    async def background_figures(self) -> dict[str, Any]:
+        return {"flows": []}
+
     async def computed(self, probes: list[list[Any]]) -> list[dict[str, Any]]:
         self.computing.set()
         await self.may_end.wait()

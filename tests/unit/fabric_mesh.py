@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heappop
 
+from skyrack.orchestrator.fabric.classes import Classes, SharedLink
 from skyrack.orchestrator.fabric.engine import NO_LINK, Engine
 from skyrack.orchestrator.fabric.link import Link
 from skyrack.orchestrator.fabric.train import VNET_BYTES, Train, checksum
@@ -37,14 +38,23 @@ class Delivery:
     train: Train
 
 
-def mesh(n_nodes: int, edges: Sequence[Edge], endpoints: Sequence[int], seed: str = "1") -> Engine:
+def mesh(
+    n_nodes: int,
+    edges: Sequence[Edge],
+    endpoints: Sequence[int],
+    seed: str = "1",
+    classes: Classes | None = None,
+) -> Engine:
     """An engine with these links (edge k has links 2k and 2k + 1), all lit, and routes of the fewest hops."""
     rows = [endpoints.index(node) if node in endpoints else -1 for node in range(n_nodes)]
     engine = Engine(n_nodes, BASE, [row >= 0 for row in rows], rows)
     engine.lit = bytearray(b"\1" * n_nodes)
     for edge in edges:
         for a, b in ((edge.a, edge.b), (edge.b, edge.a)):
-            engine.links.append(Link(a, b, 8.0 / edge.rate_bps, edge.queue_s, edge.loss_ratio, seed))
+            parameters = (a, b, 8.0 / edge.rate_bps, edge.queue_s, edge.loss_ratio, seed)
+            engine.links.append(
+                SharedLink(*parameters, classes=classes) if classes is not None else Link(*parameters)
+            )
     engine.delay_s = array("d", [edge.delay_s for edge in edges for _ in range(2)])
     engine.slope = array("d", [0.0] * (2 * len(edges)))
     engine.follow(shortest_routes(n_nodes, edges, endpoints))
@@ -58,10 +68,11 @@ def line(
     queue_s: float = UNLIMITED,
     loss_ratio: float = 0.0,
     seed: str = "1",
+    classes: Classes | None = None,
 ) -> Engine:
     """Nodes 0 .. hops in a row; the two ends have processes."""
     edges = [Edge(i, i + 1, rate_bps, delay_s, queue_s, loss_ratio) for i in range(hops)]
-    return mesh(hops + 1, edges, (0, hops), seed)
+    return mesh(hops + 1, edges, (0, hops), seed, classes)
 
 
 def shortest_routes(n_nodes: int, edges: Sequence[Edge], endpoints: Sequence[int]) -> "array[int]":
@@ -105,6 +116,11 @@ def super_packet(
     data = data[: VNET_BYTES + 36] + struct.pack("!H", pseudo) + data[VNET_BYTES + 38 :]
     many = len(payload) > mss
     return struct.pack("=BBHHHH", 1, 1 if many else 0, 52, mss if many else 0, 20, 16) + data[VNET_BYTES:]
+
+
+def marked(data: bytes, dscp: int) -> bytes:
+    """The packet with this code point; nobody on the way looks at the header's checksum."""
+    return data[: VNET_BYTES + 1] + bytes([dscp << 2]) + data[VNET_BYTES + 2 :]
 
 
 def echo_request(src: int, dst: int, payload: bytes = b"x" * 36, ttl: int = 64) -> bytes:

@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from skyrack.orchestrator.api.control import _message
+from skyrack.orchestrator.fabric.quantum import BEST_EFFORT, COMPUTE
 from skyrack.orchestrator.metrics.custody import custody_families
 from skyrack.orchestrator.metrics.transfers import transfer_families
 from skyrack.orchestrator.routing.bundle_route import NoBundleRouteError
@@ -77,10 +78,21 @@ class Fabric:
     def __init__(self, heard: Callable[[dict[str, Any]], None]) -> None:
         self.heard = heard
         self.started: list[tuple[int, float, int, int, int]] = []
+        self.classes: list[int] = []
 
-    def start_transfer(self, number: int, at_s: float, src: int, dst: int, size: int) -> None:
-        self.started.append((number, at_s, src, dst, size))
-        done = {"op": "transfer", "id": number, "at": at_s + 1.5, "bytes": size, "lost": 30, "state": "done"}
+    def start_transfer(
+        self, number: int, at_s: float, src: int, dst: int, size_bytes: int, traffic_class: int
+    ) -> None:
+        self.started.append((number, at_s, src, dst, size_bytes))
+        self.classes.append(traffic_class)
+        done = {
+            "op": "transfer",
+            "id": number,
+            "at": at_s + 1.5,
+            "bytes": size_bytes,
+            "lost": 30,
+            "state": "done",
+        }
         asyncio.get_running_loop().call_soon(self.heard, done)
 
     def cancel_transfer(self, number: int) -> None:
@@ -102,7 +114,14 @@ class Bench:
             Any, type("Names", (), {"names": NAMES, "require": lambda self, name: NAMES.index(name)})()
         )
         self.transfers = Transfers(
-            cast(Roster, roster), self.book, self.events, clock, lambda: self.fabric, self._no_way, 1
+            cast(Roster, roster),
+            self.book,
+            self.events,
+            clock,
+            lambda: self.fabric,
+            self._no_way,
+            1,
+            classes=True,
         )
         self.fabric: Fabric | None = Fabric(self.transfers.heard)
         self.bundles = Bundles(
@@ -114,8 +133,8 @@ class Bench:
     def _no_way(self, run_s: float, a: int, b: int) -> Way:
         raise NoWayError("tokyo has no link in force: nothing is in sight of it")
 
-    def follow(self, size: int = SIZE) -> Any:
-        return self.transfers.follow("london", "tokyo", size)
+    def follow(self, size: int = SIZE, traffic_class: int = BEST_EFFORT) -> Any:
+        return self.transfers.follow("london", "tokyo", size, traffic_class)
 
     def recorded(self, *events: str) -> list[dict[str, Any]]:
         lines = [json.loads(line) for line in self.path.read_text().splitlines()]
@@ -241,3 +260,12 @@ async def test_stranded_until_the_horizon_it_has_expired(bench: Bench) -> None:
     (stranded,) = bench.recorded("bundle_stranded")
     assert (stranded["node"], stranded["why"]) == ("p0s00", "no contacts lead there")
     assert bench.recorded("contact_missed")[0]["to"] == "tokyo"
+
+
+async def test_every_leg_of_a_bundle_has_the_class_that_was_asked_for(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    states = [progress.state async for progress in bench.follow(traffic_class=COMPUTE)]
+    assert states[-1] == "done"
+    assert bench.fabric is not None
+    assert bench.fabric.classes == [COMPUTE, COMPUTE]
+    assert bench.recorded("transfer_started")[0]["class"] == "compute"

@@ -116,7 +116,9 @@ class World:
             lambda event, bundle, fields: self.told.append((event, bundle.here)),
         )
 
-    async def send(self, at_s: float, src: int, dst: int, size_bytes: int) -> AsyncGenerator[Crossing, None]:
+    async def send(
+        self, at_s: float, src: int, dst: int, size_bytes: int, traffic_class: int
+    ) -> AsyncGenerator[Crossing, None]:
         at_s = max(at_s, self.clock.now_s)
         self.sent.append((src, dst, at_s))
         if not self.fabric:
@@ -154,9 +156,11 @@ async def test_the_fabric_is_told_before_a_contact_begins_so_that_none_of_it_is_
     asked_s: list[float] = []
     send = world.custodian._send
 
-    def listen(at_s: float, src: int, dst: int, size_bytes: int) -> AsyncGenerator[object, None]:
+    def listen(
+        at_s: float, src: int, dst: int, size_bytes: int, traffic_class: int
+    ) -> AsyncGenerator[object, None]:
         asked_s.append(world.clock.now_s)
-        return send(at_s, src, dst, size_bytes)
+        return send(at_s, src, dst, size_bytes, traffic_class)
 
     world.custodian._send = listen  # type: ignore[assignment]
     assert await world.carry() == [(SRC, DST), (DST, None)]

@@ -147,3 +147,8 @@ def test_two_flows_over_one_link_get_half_each_and_a_third_path_all() -> None:
     )
     assert counts[0] == pytest.approx(counts[1], rel=0.1)
     assert whole == pytest.approx(0.98 * 20_000, rel=0.05)
+
+
+def test_a_ratio_that_is_hardly_any_loses_nothing() -> None:
+    link = Link(0, 1, 8e-9, 1.0, 5e-324, "1")
+    assert not any(link.loses_next() for _ in range(100))

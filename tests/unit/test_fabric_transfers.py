@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skyrack.orchestrator.fabric.engine import NO_LINK, Engine
-from skyrack.orchestrator.fabric.quantum import SEGMENT_BYTES, Quantum
+from skyrack.orchestrator.fabric.quantum import BEST_EFFORT, SEGMENT_BYTES, Quantum
 from skyrack.orchestrator.fabric.transfers import QUANTUM_S, REPORT_S, Transfer
 
 from .fabric_mesh import Edge, line, mesh, packet, shortest_routes
@@ -233,7 +233,7 @@ def test_a_quantum_is_a_train_of_two_segments_or_more_that_add_up(size_bytes: in
         def arrived(self, t: float, size_bytes: int) -> None: ...
         def dropped(self, t: float, size_bytes: int, *, queue_full: bool) -> None: ...
 
-    quantum = Quantum(Nobody(), 1, 0, size_bytes, 0.0)
+    quantum = Quantum(Nobody(), 1, 0, size_bytes, 0.0, BEST_EFFORT)
     assert quantum.segments >= 2
     assert (quantum.segments - 1) * quantum.segment + quantum.last == quantum.wire == size_bytes
     assert 0 <= quantum.last <= quantum.segment <= SEGMENT_BYTES

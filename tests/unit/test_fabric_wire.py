@@ -20,10 +20,12 @@ CONFIG = FabricConfig(
     n_buckets=16,
     seed=3,
     spin_s=1e-4,
+    n_flows=4,
 )
 ARRAYS = (
     "s_per_byte", "queue_s", "loss_ratio", "extra_s", "segments", "scalars", "drops", "lateness", "ingress_lag",
-    "link_counters", "node_counters", "src", "dst", "routes", "adopt_at", "adopt_node",
+    "link_counters", "node_counters", "src", "dst", "routes", "adopt_at", "adopt_node", "flow_src", "flow_dst",
+    "flow_bps", "flow_counters",
 )  # fmt: skip
 
 

@@ -143,6 +143,27 @@ def test_links_that_are_dark_have_no_delay_and_idle_ones_no_counters() -> None:
     assert [name for name in values if "link_packets" in name] == [
         'skyrack_link_packets_total{dst="y",kind="laser",src="x"}'
     ]
+    assert not any("class" in name for name in values)
+
+
+def test_links_with_classes_show_each_ones_part() -> None:
+    links = Links(np.array([0], np.int32), np.array([1], np.int32), np.array([0], np.uint8))
+    columns = {"packets": 10.0, "bytes": 900.0, "dropped_queue": 3.0, "dropped_loss": 0.0, "wait_s": 0.0}
+    columns |= {"compute_packets": 4.0, "compute_bytes": 500.0, "compute_dropped_queue": 1.0}
+    counters = {name: [value, 0.0] for name, value in columns.items()}
+    samples = link_samples(links, "xy", [], lambda a, b: 0, np.full(2, 0.01), lambda way, kind: 1e9, counters)
+    text = exposition(link_families(samples))
+    values = {line.split(" ")[0]: float(line.split(" ")[1]) for line in text.splitlines() if line[0] != "#"}
+    found = {
+        (name.split("{")[0].removeprefix("skyrack_link_class_"), '"compute"' in name): value
+        for name, value in values.items()
+        if "link_class" in name
+    }
+    assert found == {
+        ("packets_total", True): 4, ("packets_total", False): 6,
+        ("bytes_total", True): 500, ("bytes_total", False): 400,
+        ("queue_dropped_packets_total", True): 1, ("queue_dropped_packets_total", False): 2,
+    }  # fmt: skip
 
 
 def rainy(**links: object) -> Geometry:

@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from skyrack.orchestrator.fabric.quantum import BEST_EFFORT, COMPUTE
 from skyrack.orchestrator.metrics.transfers import transfer_families
 from skyrack.orchestrator.routing.idle import NoWayError, Way, way
 from skyrack.orchestrator.routing.link_model import LinkModel
@@ -50,16 +51,20 @@ class Listener:
     def __init__(self) -> None:
         self.started: list[tuple[int, float, int, int, int]] = []
         self.cancelled: list[int] = []
+        self.classes: list[int] = []
 
-    def start_transfer(self, number: int, at_s: float, src: int, dst: int, size: int) -> None:
+    def start_transfer(
+        self, number: int, at_s: float, src: int, dst: int, size: int, traffic_class: int
+    ) -> None:
         self.started.append((number, at_s, src, dst, size))
+        self.classes.append(traffic_class)
 
     def cancel_transfer(self, number: int) -> None:
         self.cancelled.append(number)
 
 
 class Bench:
-    def __init__(self, directory: Path, byte_scale: int = 1) -> None:
+    def __init__(self, directory: Path, byte_scale: int = 1, *, classes: bool = False) -> None:
         self.path = directory / "events.jsonl"
         clock: Any = StillClock()
         self.events = EventLog(self.path, clock)
@@ -69,7 +74,14 @@ class Bench:
         self.way: Way | NoWayError = Way((0, 1), 1e12, 0.004)
         roster = cast(Roster, Names())
         self.transfers = Transfers(
-            roster, self.book, self.events, clock, lambda: self.fabric, self._way_at, byte_scale
+            roster,
+            self.book,
+            self.events,
+            clock,
+            lambda: self.fabric,
+            self._way_at,
+            byte_scale,
+            classes=classes,
         )
 
     def _way_at(self, run_s: float, a: int, b: int) -> Way:
@@ -79,6 +91,9 @@ class Bench:
 
     def follow(self, dst: str = "p0s01", size: int = 40_000_000_000) -> Any:
         return self.transfers.follow("p0s00", dst, size)
+
+    def compute(self) -> Any:
+        return self.transfers.follow("p0s00", "p0s01", 100, COMPUTE)
 
     def say(self, state: str, delivered: int, at_s: float, lost: int = 0) -> None:
         self.transfers.heard(
@@ -176,6 +191,22 @@ async def test_declared_bytes_are_not_scaled(tmp_path: Path) -> None:
     bench.say("done", 3, 10.02)
     assert (await anext(news)).delivered_bytes == 2_500
     bench.events.close()
+
+
+async def test_a_class_is_passed_on_where_links_have_classes_and_refused_where_not(
+    bench: Bench, tmp_path: Path
+) -> None:
+    with pytest.raises(TransferRefusedError, match="links of this run have no classes") as refused:
+        await anext(bench.compute())
+    assert refused.value.refusal is Refusal.INVALID
+    (tmp_path / "two").mkdir()
+    two = Bench(tmp_path / "two", classes=True)
+    await anext(two.compute())
+    await anext(two.follow())
+    assert two.fabric is not None
+    assert two.fabric.classes == [COMPUTE, BEST_EFFORT]
+    assert [event["class"] for event in two.recorded("transfer_started")] == ["compute", "best-effort"]
+    two.events.close()
 
 
 @pytest.mark.parametrize(

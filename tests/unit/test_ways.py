@@ -20,16 +20,38 @@ T_S = GEOMETRY.grid_clock.boundary_s(1)  # where what is in force is ideal
 A, B = GEOMETRY.index_of("london"), GEOMETRY.index_of("tokyo")
 
 
+class Counting:
+    """A fabric whose link 6 carries 1 MB, and link 7 3 MB, in every half second."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def counters(self, *, links: bool = False) -> dict[str, Any]:
+        self.asked += 1
+        size = self.asked * 1e6
+        return {"run_s": self.asked * 0.5, "links": {"bytes": [9.0] * 6 + [size, 3 * size] + [0.0]}}
+
+
+async def at_once(seconds: float) -> None:
+    """Nobody waits."""
+
+
 def ways(
-    failures: Failures = NO_FAILURES, told: Failures = NO_FAILURES, acting: Any = (), hops: Any = None
+    failures: Failures = NO_FAILURES,
+    told: Failures = NO_FAILURES,
+    acting: Any = (),
+    hops: Any = None,
+    fabric: Any = None,
 ) -> Ways:
     log, epoch = ForceLog(), GEOMETRY.epoch(T_S)
     if hops is not None:
         hops(epoch.next_hop)
     log.record(0.0, epoch)
-    feed = SimpleNamespace(oracle=log, failures=failures, told=told)
+    feed = SimpleNamespace(
+        oracle=log, failures=failures, told=told, fabric=fabric, pair_number=lambda a, b: 3 if a < b else None
+    )
     faults = SimpleNamespace(darkening=lambda: list(acting))
-    clock = SimpleNamespace(run_s=lambda: T_S)
+    clock = SimpleNamespace(run_s=lambda: T_S, sleep=at_once)
     return Ways(GEOMETRY, cast(Any, feed), cast(Any, faults), cast(Any, clock), ThreadPoolExecutor(1))
 
 
@@ -75,3 +97,11 @@ async def test_a_circle_and_a_hole_in_force_are_told_apart() -> None:
         assert answer["in_force"] is None
         assert answer["ideal"] is not None
         assert said in answer["why"][0]
+
+
+async def test_a_link_tells_what_it_carries_each_way_as_it_was_asked_for() -> None:
+    path = (await ways().path("london", "tokyo"))["in_force"]["path"]
+    low, high = sorted(path[1:3], key=GEOMETRY.index_of)
+    assert (await ways(fabric=Counting()).link(low, high))["carried_bps"] == [16e6, 48e6]
+    assert (await ways(fabric=Counting()).link(high, low))["carried_bps"] == [48e6, 16e6]
+    assert (await ways().link(low, high))["carried_bps"] is None

@@ -88,11 +88,19 @@ _FABRIC: _Table = (
     ("fabric_busy_seconds_total", "counter", "seconds", "Time the event loop did not wait.", ()),
     ("fabric_wakeups_total", "counter", "wake-ups", "Times the event loop waited and woke.", ()),
     ("fabric_late_segments_total", "counter", "updates", "Link updates that came after they were due.", ()),
+    ("background_flows", "gauge", "flows", "Flows of the background traffic.", ()),
+    ("background_rate_bits_per_second", "gauge", "bits/second", "What they send together, as the scenario has it.", ()),
+    ("background_bytes_total", "counter", "bytes", "Emulated bytes of theirs that were `sent`, `delivered`, `lost`.",
+     ("fate",)),
     ("link_packets_total", "counter", "packets", "Packets carried.", _LINK),
     ("link_bytes_total", "counter", "bytes", "Bytes carried.", _LINK),
     ("link_wait_seconds_total", "counter", "seconds", "Time packets waited in the queue.", _LINK),
     ("link_dropped_packets_total", "counter", "packets", "Packets dropped: the `queue` was full, or `loss`.",
      (*_LINK, "reason")),
+    ("link_class_packets_total", "counter", "packets", "Packets carried, by traffic class.", (*_LINK, "class")),
+    ("link_class_bytes_total", "counter", "bytes", "Bytes carried, by traffic class.", (*_LINK, "class")),
+    ("link_class_queue_dropped_packets_total", "counter", "packets", "Packets that met the full queue of their class.",
+     (*_LINK, "class")),
 )  # fmt: skip
 
 _NODES: _Table = (

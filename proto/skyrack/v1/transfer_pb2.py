@@ -24,23 +24,25 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19skyrack/v1/transfer.proto\x12\nskyrack.v1\"5\n\x0fTransferRequest\x12\x13\n\x0b\x64\x65stination\x18\x01 \x01(\t\x12\r\n\x05\x62ytes\x18\x02 \x01(\x03\"B\n\x10TransferResponse\x12.\n\x08progress\x18\x01 \x01(\x0b\x32\x1c.skyrack.v1.TransferProgress\"\xf9\x01\n\x10TransferProgress\x12\n\n\x02id\x18\x01 \x01(\x04\x12(\n\x05state\x18\x02 \x01(\x0e\x32\x19.skyrack.v1.TransferState\x12\x17\n\x0f\x64\x65livered_bytes\x18\x03 \x01(\x03\x12\x14\n\x0cresent_bytes\x18\x04 \x01(\x03\x12\x18\n\x10started_at_run_s\x18\x05 \x01(\x01\x12\x10\n\x08\x61t_run_s\x18\x06 \x01(\x01\x12\x10\n\x08rate_bps\x18\x07 \x01(\x01\x12\x0e\n\x06idle_s\x18\x08 \x01(\x01\x12\x0c\n\x04path\x18\t \x03(\t\x12$\n\x07\x63ustody\x18\n \x01(\x0b\x32\x13.skyrack.v1.Custody\"Y\n\x07\x43ustody\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0c\n\x04next\x18\x02 \x01(\t\x12\x18\n\x10\x64\x65parts_at_run_s\x18\x03 \x01(\x01\x12\x18\n\x10\x61rrives_at_run_s\x18\x04 \x01(\x01*\x80\x01\n\rTransferState\x12\x1e\n\x1aTRANSFER_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16TRANSFER_STATE_RUNNING\x10\x01\x12\x17\n\x13TRANSFER_STATE_DONE\x10\x02\x12\x1a\n\x16TRANSFER_STATE_WAITING\x10\x03\x32V\n\x0bMeshService\x12G\n\x08Transfer\x12\x1b.skyrack.v1.TransferRequest\x1a\x1c.skyrack.v1.TransferResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19skyrack/v1/transfer.proto\x12\nskyrack.v1\"f\n\x0fTransferRequest\x12\x13\n\x0b\x64\x65stination\x18\x01 \x01(\t\x12\r\n\x05\x62ytes\x18\x02 \x01(\x03\x12/\n\rtraffic_class\x18\x03 \x01(\x0e\x32\x18.skyrack.v1.TrafficClass\"B\n\x10TransferResponse\x12.\n\x08progress\x18\x01 \x01(\x0b\x32\x1c.skyrack.v1.TransferProgress\"\xf9\x01\n\x10TransferProgress\x12\n\n\x02id\x18\x01 \x01(\x04\x12(\n\x05state\x18\x02 \x01(\x0e\x32\x19.skyrack.v1.TransferState\x12\x17\n\x0f\x64\x65livered_bytes\x18\x03 \x01(\x03\x12\x14\n\x0cresent_bytes\x18\x04 \x01(\x03\x12\x18\n\x10started_at_run_s\x18\x05 \x01(\x01\x12\x10\n\x08\x61t_run_s\x18\x06 \x01(\x01\x12\x10\n\x08rate_bps\x18\x07 \x01(\x01\x12\x0e\n\x06idle_s\x18\x08 \x01(\x01\x12\x0c\n\x04path\x18\t \x03(\t\x12$\n\x07\x63ustody\x18\n \x01(\x0b\x32\x13.skyrack.v1.Custody\"Y\n\x07\x43ustody\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0c\n\x04next\x18\x02 \x01(\t\x12\x18\n\x10\x64\x65parts_at_run_s\x18\x03 \x01(\x01\x12\x18\n\x10\x61rrives_at_run_s\x18\x04 \x01(\x01*\x80\x01\n\rTransferState\x12\x1e\n\x1aTRANSFER_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16TRANSFER_STATE_RUNNING\x10\x01\x12\x17\n\x13TRANSFER_STATE_DONE\x10\x02\x12\x1a\n\x16TRANSFER_STATE_WAITING\x10\x03*g\n\x0cTrafficClass\x12\x1d\n\x19TRAFFIC_CLASS_UNSPECIFIED\x10\x00\x12\x1d\n\x19TRAFFIC_CLASS_BEST_EFFORT\x10\x01\x12\x19\n\x15TRAFFIC_CLASS_COMPUTE\x10\x02\x32V\n\x0bMeshService\x12G\n\x08Transfer\x12\x1b.skyrack.v1.TransferRequest\x1a\x1c.skyrack.v1.TransferResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'skyrack.v1.transfer_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TRANSFERSTATE']._serialized_start=508
-  _globals['_TRANSFERSTATE']._serialized_end=636
+  _globals['_TRANSFERSTATE']._serialized_start=557
+  _globals['_TRANSFERSTATE']._serialized_end=685
+  _globals['_TRAFFICCLASS']._serialized_start=687
+  _globals['_TRAFFICCLASS']._serialized_end=790
   _globals['_TRANSFERREQUEST']._serialized_start=41
-  _globals['_TRANSFERREQUEST']._serialized_end=94
-  _globals['_TRANSFERRESPONSE']._serialized_start=96
-  _globals['_TRANSFERRESPONSE']._serialized_end=162
-  _globals['_TRANSFERPROGRESS']._serialized_start=165
-  _globals['_TRANSFERPROGRESS']._serialized_end=414
-  _globals['_CUSTODY']._serialized_start=416
-  _globals['_CUSTODY']._serialized_end=505
-  _globals['_MESHSERVICE']._serialized_start=638
-  _globals['_MESHSERVICE']._serialized_end=724
+  _globals['_TRANSFERREQUEST']._serialized_end=143
+  _globals['_TRANSFERRESPONSE']._serialized_start=145
+  _globals['_TRANSFERRESPONSE']._serialized_end=211
+  _globals['_TRANSFERPROGRESS']._serialized_start=214
+  _globals['_TRANSFERPROGRESS']._serialized_end=463
+  _globals['_CUSTODY']._serialized_start=465
+  _globals['_CUSTODY']._serialized_end=554
+  _globals['_MESHSERVICE']._serialized_start=792
+  _globals['_MESHSERVICE']._serialized_end=878
 # @@protoc_insertion_point(module_scope)

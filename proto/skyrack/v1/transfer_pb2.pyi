@@ -50,6 +50,30 @@ TRANSFER_STATE_WAITING: TransferState.ValueType  # 3
 """Stored as a whole at `custody.node`, until a contact begins."""
 Global___TransferState: typing_extensions.TypeAlias = TransferState
 
+class _TrafficClass:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _TrafficClassEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_TrafficClass.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    TRAFFIC_CLASS_UNSPECIFIED: _TrafficClass.ValueType  # 0
+    """Best effort."""
+    TRAFFIC_CLASS_BEST_EFFORT: _TrafficClass.ValueType  # 1
+    """What packets without a mark are."""
+    TRAFFIC_CLASS_COMPUTE: _TrafficClass.ValueType  # 2
+    """Has its share of each link, or comes first; only where links have classes."""
+
+class TrafficClass(_TrafficClass, metaclass=_TrafficClassEnumTypeWrapper):
+    """In which queue of each link bytes wait, where the scenario has links.classes."""
+
+TRAFFIC_CLASS_UNSPECIFIED: TrafficClass.ValueType  # 0
+"""Best effort."""
+TRAFFIC_CLASS_BEST_EFFORT: TrafficClass.ValueType  # 1
+"""What packets without a mark are."""
+TRAFFIC_CLASS_COMPUTE: TrafficClass.ValueType  # 2
+"""Has its share of each link, or comes first; only where links have classes."""
+Global___TrafficClass: typing_extensions.TypeAlias = TrafficClass
+
 @typing.final
 class TransferRequest(google.protobuf.message.Message):
     """Asks a node to send."""
@@ -58,17 +82,21 @@ class TransferRequest(google.protobuf.message.Message):
 
     DESTINATION_FIELD_NUMBER: builtins.int
     BYTES_FIELD_NUMBER: builtins.int
+    TRAFFIC_CLASS_FIELD_NUMBER: builtins.int
     destination: builtins.str
     """Name of the node the bytes go to; it needs a process."""
     bytes: builtins.int
     """How many bytes; 1 to 2^60."""
+    traffic_class: Global___TrafficClass.ValueType
+    """Its class."""
     def __init__(
         self,
         *,
         destination: builtins.str = ...,
         bytes: builtins.int = ...,
+        traffic_class: Global___TrafficClass.ValueType = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["bytes", b"bytes", "destination", b"destination"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["bytes", b"bytes", "destination", b"destination", "traffic_class", b"traffic_class"]) -> None: ...
 
 Global___TransferRequest: typing_extensions.TypeAlias = TransferRequest
 

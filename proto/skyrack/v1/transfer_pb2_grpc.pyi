@@ -71,7 +71,7 @@ class MeshServiceStub(typing.Generic[_MeshServiceTransferType]):
     Cancelling the call or its deadline cancels the transfer; what was delivered stays delivered. Whoever wants to go on
     after UNAVAILABLE asks for what is left: bytes - delivered_bytes of the last message.
 
-    INVALID_ARGUMENT: bytes out of range, to the node itself. NOT_FOUND: no such node.
+    INVALID_ARGUMENT: bytes out of range, to the node itself, a class that there is not. NOT_FOUND: no such node.
     FAILED_PRECONDITION: no way there now, or an end is dark; says why. UNAVAILABLE: the orchestrator is away, the
     fabric is not up, or it ended meanwhile. RESOURCE_EXHAUSTED: too many transfers at once.
 
@@ -103,7 +103,7 @@ class MeshServiceServicer(metaclass=abc.ABCMeta):
         Cancelling the call or its deadline cancels the transfer; what was delivered stays delivered. Whoever wants to go on
         after UNAVAILABLE asks for what is left: bytes - delivered_bytes of the last message.
 
-        INVALID_ARGUMENT: bytes out of range, to the node itself. NOT_FOUND: no such node.
+        INVALID_ARGUMENT: bytes out of range, to the node itself, a class that there is not. NOT_FOUND: no such node.
         FAILED_PRECONDITION: no way there now, or an end is dark; says why. UNAVAILABLE: the orchestrator is away, the
         fabric is not up, or it ended meanwhile. RESOURCE_EXHAUSTED: too many transfers at once.
 

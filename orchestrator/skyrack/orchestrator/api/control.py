@@ -12,6 +12,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from skyrack.orchestrator.api.health import RunHealth
+from skyrack.orchestrator.fabric.quantum import BEST_EFFORT, COMPUTE
 from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.runtime.processes import Nodes
 from skyrack.orchestrator.runtime.transfers import (
@@ -34,6 +35,11 @@ _STATUSES = {
     Refusal.STORE_FULL: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Refusal.LOST: grpc.StatusCode.DATA_LOSS,
     Refusal.EXPIRED: grpc.StatusCode.ABORTED,
+}
+_CLASSES = {
+    transfer_pb2.TRAFFIC_CLASS_UNSPECIFIED: BEST_EFFORT,
+    transfer_pb2.TRAFFIC_CLASS_BEST_EFFORT: BEST_EFFORT,
+    transfer_pb2.TRAFFIC_CLASS_COMPUTE: COMPUTE,
 }
 _STATES = {
     "running": transfer_pb2.TRANSFER_STATE_RUNNING,
@@ -107,7 +113,13 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
                 grpc.StatusCode.FAILED_PRECONDITION,
                 f"run {self._run} has no node {request.name!r} of run {request.run!r}",
             )
-        news = self._transfers.follow(request.name, asked.destination, asked.bytes)
+        traffic_class = _CLASSES.get(asked.traffic_class)
+        if traffic_class is None:
+            await context.abort(
+                grpc.StatusCode.INVALID_ARGUMENT, f"traffic_class: there is no class {asked.traffic_class}"
+            )
+            return
+        news = self._transfers.follow(request.name, asked.destination, asked.bytes, traffic_class)
         try:
             async with contextlib.aclosing(news):
                 async for progress in news:

@@ -79,6 +79,9 @@ class Run(Protocol):
     async def fabric_counters(self) -> dict[str, Any]:
         """GET /v1/fabric."""
 
+    async def background_figures(self) -> dict[str, Any]:
+        """GET /v1/background."""
+
     async def computed(self, probes: list[list[Any]]) -> list[dict[str, Any]]:
         """POST /v1/computed."""
 
@@ -110,6 +113,9 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
 
     async def fabric(_: web.Request) -> web.Response:
         return web.json_response(await run.fabric_counters())
+
+    async def background(_: web.Request) -> web.Response:
+        return web.json_response(await run.background_figures())
 
     async def computed(request: web.Request) -> web.Response:
         probes = (await _body(request)).get("probes")
@@ -171,6 +177,7 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
             web.get("/v1/status", status),
             web.get("/v1/events", events),
             web.get("/v1/fabric", fabric),
+            web.get("/v1/background", background),
             web.post("/v1/computed", computed),
             web.get("/v1/path", path),
             web.get("/v1/link", link),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,6 +31,13 @@ if TYPE_CHECKING:
 MOST_LANES = 256
 
 
+class TrafficClass(StrEnum):
+    """In which queue of each link a transfer waits."""
+
+    BEST_EFFORT = "best-effort"
+    COMPUTE = "compute"
+
+
 def bulk(
     size: Annotated[str, typer.Option(help="How much each transfer moves, e.g. 40GB or 512MiB.")],
     source: Annotated[
@@ -52,6 +60,10 @@ def bulk(
         str | None,
         typer.Option("--for", help="Begin new ones for this long, e.g. 30s.", show_default=False),
     ] = None,
+    traffic_class: Annotated[
+        TrafficClass,
+        typer.Option("--class", help="Which queue of each link, where the scenario has links.classes."),
+    ] = TrafficClass.BEST_EFFORT,
     min_ratio: Annotated[
         float | None,
         typer.Option(help="Threshold: least idle time over time taken.", min=0, max=1, show_default=False),
@@ -76,10 +88,18 @@ def bulk(
     if len(wanted) * parallel > MOST_LANES:
         raise Problem(f"{len(wanted) * parallel} transfers at once, {MOST_LANES} at most", status=USAGE)
     status = find_run(run).status()
+    if traffic_class is TrafficClass.COMPUTE and not status["scenario"]["links"]["classes"]:
+        raise Problem(
+            "--class compute: links of this run have no classes",
+            hint="the scenario says so: links: {classes: {}}",
+            status=USAGE,
+        )
     for a, b in wanted:
         require_serving(a, status["nodes"])
         require_serving(b, status["nodes"])
-    plan = Bulk(tuple(wanted), size_bytes, parallel, repeat or 1, span_s)
+    plan = Bulk(
+        tuple(wanted), size_bytes, parallel, repeat or 1, span_s, traffic_class is TrafficClass.COMPUTE
+    )
     work = BulkRun(plan, Path(status["mesh_dir"]), _tell)
     run_dir = Path(status["run_dir"])
     try:

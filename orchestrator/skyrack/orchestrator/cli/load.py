@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from skyrack.orchestrator.cli.background import background
 from skyrack.orchestrator.cli.bulk import bulk
 from skyrack.orchestrator.cli.console import Format, Output, complain, note, print_json, shortened
 from skyrack.orchestrator.cli.contained import RESULTS
@@ -31,6 +32,7 @@ app = typer.Typer(
 
 
 app.command()(bulk)
+app.command()(background)
 
 
 class Spacing(StrEnum):

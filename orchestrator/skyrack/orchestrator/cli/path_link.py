@@ -42,6 +42,9 @@ def link_lines(record: dict[str, Any]) -> list[str]:
     if record["rate_bps"] is not None:
         there, back = (f"{rate / 1e9:g} Gbit/s" for rate in record["rate_bps"])
         lines.append(f"  rate      {there} to {record['b']}, {back} to {record['a']}")
+    if carried := record.get("carried_bps"):  # of a run that is up only
+        there, back = (f"{rate / 1e9:.3f} Gbit/s" for rate in carried)
+        lines.append(f"  carries   {there} to {record['b']}, {back} to {record['a']}")
     for name, margin in record["margins"].items():
         what, inside, beyond = _LIMITS[name]
         lines.append(f"  margin    {what}: {abs(margin):.3f} {inside if margin >= 0.0 else beyond}")

@@ -49,6 +49,8 @@ def status(
         f"{links['laser']} lasers, {links['ground']} ground links, "
         f"{fibres}fabric {fabric['scheduler']} {answer['http']}".rstrip()
     )
+    if (background := answer["background"])["flows"]:
+        print(f"background: {background['flows']} flows, {background['rate_bps'] / 1e9:g} Gbit/s in all")
     print_table(["NODE", "KIND", "STATE", "ADDRESS", "PID", "RESTARTS"], rows)
     if lost := answer["events_lost"]:
         note(f"{lost} events could not be written to {answer['run_dir']}: is the disk full?")

@@ -5,9 +5,10 @@ Slant attenuation in dB exceeded 1, 0.1 and 0.01 % of an average year, at 40 deg
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
+
+from skyrack.orchestrator.environment.sphere import distance_km
 
 Climate = Literal["osnabruck", "seattle", "nairobi", "miami", "singapore"]
 
@@ -45,17 +46,10 @@ def climate_of(lat_deg: float, lon_deg: float) -> Climate:
     Within 10 degrees of the equator Singapore's, within 30 Miami's, else Osnabruck's. Deserts and highlands rain less
     than that: a station's `climate` says so.
     """
-    near = min(SITES, key=lambda name: _distance_km(lat_deg, lon_deg, SITES[name]))
-    if _distance_km(lat_deg, lon_deg, SITES[near]) <= NEAR_KM:
+    away_km = {name: distance_km(lat_deg, lon_deg, at.lat_deg, at.lon_deg) for name, at in SITES.items()}
+    near = min(away_km, key=away_km.__getitem__)
+    if away_km[near] <= NEAR_KM:
         return near
     if abs(lat_deg) <= EQUATORIAL_DEG:
         return "singapore"
     return "miami" if abs(lat_deg) <= TROPICAL_DEG else "osnabruck"
-
-
-def _distance_km(lat_deg: float, lon_deg: float, site: Site) -> float:
-    """Along a sphere of 6,371 km (haversine)."""
-    a, b = math.radians(lat_deg), math.radians(site.lat_deg)
-    half = math.sin((a - b) / 2) ** 2
-    half += math.cos(a) * math.cos(b) * math.sin(math.radians(lon_deg - site.lon_deg) / 2) ** 2
-    return 2.0 * 6371.0 * math.asin(min(1.0, math.sqrt(half)))

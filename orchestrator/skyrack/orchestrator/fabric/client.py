@@ -17,9 +17,12 @@ from numpy.typing import NDArray
 
 from skyrack.orchestrator.fabric import handover
 from skyrack.orchestrator.fabric.engine import DROPS, NO_LINK
+from skyrack.orchestrator.fabric.flows import Flow
 from skyrack.orchestrator.fabric.histogram import LATENESS_BOUNDS_S
 from skyrack.orchestrator.fabric.route_slots import RouteSlots
 from skyrack.orchestrator.fabric.wire import (
+    CLASS_COUNTERS,
+    FLOW_COUNTERS,
     IDS_PER_MESSAGE,
     LINK_COUNTERS,
     MAX_MESSAGE_BYTES,
@@ -176,17 +179,31 @@ class FabricClient:
         self._route_slots.adopt(at_s, slot)
         self._send({"op": "adopt", "slot": slot, "count": count})
 
-    def start_transfer(self, number: int, at_s: float, src: int, dst: int, size_bytes: int) -> None:
+    def start_transfer(
+        self, number: int, at_s: float, src: int, dst: int, size_bytes: int, traffic_class: int
+    ) -> None:
         """From `at_s` on, send `size_bytes` that are accounted, not carried, from one node with a process to another.
 
         `on_event` receives {"op": "transfer", "id": number, "at", "bytes", "lost", "state"} every 0.1 s of run time and at
         the end: "bytes" had arrived by run time "at", "lost" were sent again; "state" is running, done or cancelled.
         """
-        self._send({"op": "transfer", "id": number, "at": at_s, "src": src, "dst": dst, "bytes": size_bytes})
+        self._send(
+            {"op": "transfer", "id": number, "at": at_s, "src": src, "dst": dst, "bytes": size_bytes}
+            | {"class": traffic_class}
+        )
 
     def cancel_transfer(self, number: int) -> None:
         """End a transfer now; nothing happens where it has ended."""
         self._send({"op": "cancel", "id": number})
+
+    def set_flows(self, at_s: float, flows: Sequence[Flow], quantum_bytes: int) -> None:
+        """From `at_s` on, these open-ended flows and no others, in quanta of `quantum_bytes`; their counters begin at 0.
+
+        Nothing happens to what is under way. `counters()["flows"]` has their bytes, in this order.
+        """
+        for name, column in (("src", "src"), ("dst", "dst"), ("bps", "rate_bps")):
+            self.arrays[f"flow_{name}"][: len(flows)] = [getattr(flow, column) for flow in flows]
+        self._send({"op": "flows", "at": at_s, "n": len(flows), "quantum_bytes": quantum_bytes})
 
     async def read(
         self, at_s: float, ids: Sequence[int], nodes: Sequence[int] = ()
@@ -258,10 +275,13 @@ class FabricClient:
             "wakeups": int(scalars["wakeups"]),
             "late_segments": int(scalars["late_segments"]),
             "loops": int(scalars["loops"]),
+            "flows": dict(zip(FLOW_COUNTERS, a["flow_counters"].tolist(), strict=True)),
             "nodes": dict(zip(NODE_COUNTERS, a["node_counters"].astype(int).tolist(), strict=True)),
         }
         if links:
             result["links"] = dict(zip(LINK_COUNTERS, a["link_counters"].tolist(), strict=True))
+            if self._config.scheduling:
+                result["links"] |= zip(CLASS_COUNTERS, a["class_counters"].tolist(), strict=True)
         return result
 
     def _now_s(self) -> float:

@@ -7,13 +7,15 @@ heap. An event's time is *computed* from the previous one, so a late host never 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from heapq import heappop, heappush, heapreplace
 from math import inf
 from typing import Any
 
 from skyrack.orchestrator.fabric import icmp
+from skyrack.orchestrator.fabric.classes import SharedLink, Turn
 from skyrack.orchestrator.fabric.link import Link
-from skyrack.orchestrator.fabric.quantum import Quantum
+from skyrack.orchestrator.fabric.quantum import COMPUTE, Quantum
 from skyrack.orchestrator.fabric.train import VNET_BYTES, MalformedTrain, Train, split
 
 NO_LINK = 0xFFFFFFFF
@@ -193,6 +195,11 @@ class Engine:
                 else:
                     if free - t > link.queue_s:
                         heappop(hops)
+                        if free == inf:
+                            self.sequence = sequence
+                            self._carry_slowly(t, train, link, d, slope[number], origin)
+                            sequence = self.sequence
+                            continue
                         link.dropped_queue += 1
                         continue
                     link.busy_bytes = busy = link.busy_bytes + wire
@@ -218,7 +225,7 @@ class Engine:
                 ):
                     heappop(hops)
                     self.sequence = sequence
-                    self._carry_segments(t, train, link, d, slope[number], origin)
+                    self._carry_slowly(t, train, link, d, slope[number], origin)
                     sequence = self.sequence
                     continue
                 link.gap -= n if link.loss_ratio else 0
@@ -244,13 +251,69 @@ class Engine:
             heapreplace(hops, (head, sequence, onward, train))
         self.sequence = sequence
 
-    def _carry_segments(
+    def _carry_slowly(
         self, t: float, train: Train, link: Link, delay_s: float, slope: float, origin: float
     ) -> None:
-        """The same link, segment by segment: taken when some of a train's segments are dropped or lost."""
+        """What the loop leaves out: links with classes, and trains of which some segments are dropped or lost."""
+        if not isinstance(link, SharedLink):
+            self._carry(Turn(t, train, delay_s, slope, origin), link, link.queue_s)
+        elif link.rung or link.free_at > t:
+            for arrival_s, part in link.admit(t, train):
+                link.wait(Turn(arrival_s, part, delay_s, slope, origin))
+            if link.waits and not link.rung:
+                self._ring(link)
+        else:
+            traffic_class = link.begin(train)
+            self._send(Turn(t, train, delay_s, slope, origin), link, link.queue_s, traffic_class)
+
+    def _ring(self, link: SharedLink) -> None:
+        """Come back when the transmitter is free: somebody waits for it."""
+        link.rung = True
+        self.at(link.free_at, partial(self._send_next, link))
+
+    def _send_next(self, link: SharedLink, t: float) -> None:
+        """The transmitter is free at `t`, and somebody waits."""
+        turn, traffic_class = link.next_turn()
+        self._send(turn, link, inf, traffic_class)
+        link.rung = False
+        if link.waits:
+            self._ring(link)
+
+    def _send(self, turn: Turn, link: SharedLink, queue_s: float, traffic_class: int) -> None:
+        link.free_for(turn.t)
+        before = link.packets, link.bytes, link.dropped_queue
+        self._carry(turn, link, queue_s)
+        if traffic_class == COMPUTE:
+            link.count_compute(before)
+
+    def _carry(self, turn: Turn, link: Link, queue_s: float) -> None:
+        """Send a train over a link when that is free, what has waited longer than `queue_s` by then excepted."""
+        t, train, delay_s, slope, origin = turn
+        n = train.segments
         if isinstance(train, Quantum):
-            self._carry_quantum(t, train, link, delay_s, slope, origin)
-            return
+            if link.wait_s_of(t, train) > queue_s:
+                link.dropped_queue += n
+                train.sender.dropped(t, train.wire, queue_full=True)
+            else:
+                self._carry_quantum(turn, train, link)
+        elif n > 1 and ((link.loss_ratio and link.gap < n) or link.wait_s_of(t, train) > queue_s):
+            self._carry_segments(turn, link, queue_s)
+        else:
+            start, out = link.occupy(t, train)
+            if n > 1:
+                link.gap -= n if link.loss_ratio else 0
+            elif link.loss_ratio and link.loses_next():
+                link.dropped_loss += 1
+                return
+            link.packets += n
+            link.bytes += train.wire
+            first = start + train.segment * link.s_per_byte
+            train.tail = out + delay_s + slope * (out - origin)
+            self._pass_on(train, link, first + delay_s + slope * (first - origin))
+
+    def _carry_segments(self, turn: Turn, link: Link, queue_s: float) -> None:
+        """The same link, segment by segment: taken when some of a train's segments are dropped or lost."""
+        t, train, delay_s, slope, origin = turn
         n = train.segments
         step = (train.tail - t) / (n - 1)
         runs: list[tuple[int, int, float, float]] = []  # first, stop, head, tail
@@ -259,7 +322,7 @@ class Engine:
         for i in range(n):
             arrival = t + i * step
             start = max(arrival, free)
-            if start - arrival > link.queue_s:
+            if start - arrival > queue_s:
                 link.dropped_queue += 1
                 continue
             size = train.segment if i < n - 1 else train.last
@@ -283,35 +346,15 @@ class Engine:
             part = split(train, first, stop)
             part.tail = tail
             part.came_from, part.looped = train.came_from, train.looped
-            if link.dst == part.came_from:
-                self._sent_back(part)
-            part.came_from = link.src
-            self.sequence += 1
-            if link.dst == part.dst and self.endpoint[link.dst]:
-                heappush(self.deliveries, (tail, self.sequence, link.dst, part))
-            else:
-                heappush(self.hops, (head, self.sequence, link.dst, part))
+            self._pass_on(part, link, head)
 
-    def _carry_quantum(
-        self, t: float, quantum: Quantum, link: Link, delay_s: float, slope: float, origin: float
-    ) -> None:
-        """The same for a quantum: a full queue takes nothing of it, and lost segments leave it shorter."""
-        n, wire, free = quantum.segments, quantum.wire, link.free_at
-        busy_since, busy = (link.busy_since, link.busy_bytes + wire) if free > t else (t, wire)
-        end = busy_since + busy * link.s_per_byte
-        start = max(free, t)
-        last = quantum.last * link.s_per_byte
-        out = max(end, quantum.tail + last)
-        if start - t > link.queue_s or out - last - quantum.tail > link.queue_s:
-            link.dropped_queue += n
-            quantum.sender.dropped(t, wire, queue_full=True)
-            return
+    def _carry_quantum(self, turn: Turn, quantum: Quantum, link: Link) -> None:
+        """The same for a quantum: lost segments leave it shorter."""
+        t, _, delay_s, slope, origin = turn
+        n, wire = quantum.segments, quantum.wire
         lost = link.losses_among(n)
         left = max(0, wire - lost * quantum.segment) if lost < n else 0
-        link.busy_since, link.busy_bytes, link.free_at = busy_since, busy, end
-        link.wait_s += (start - t) * n
-        if out > end:
-            link.keep_tail(quantum.tail, out)
+        start, out = link.occupy(t, quantum)
         link.dropped_loss += lost
         link.packets += n - lost
         link.bytes += left
@@ -321,10 +364,18 @@ class Engine:
             first = start + quantum.segment * link.s_per_byte
             quantum.tail = out + delay_s + slope * (out - origin)
             quantum.resize(left)
-            if link.dst == quantum.came_from:
-                self._sent_back(quantum)
-            quantum.came_from = link.src
-            self.enter(first + delay_s + slope * (first - origin), link.dst, quantum)
+            self._pass_on(quantum, link, first + delay_s + slope * (first - origin))
+
+    def _pass_on(self, train: Train, link: Link, head: float) -> None:
+        """To the other end of a link, or to the kernel there; its tail says when the last of it is there."""
+        self.sequence += 1
+        if link.dst == train.dst and self.endpoint[link.dst]:
+            heappush(self.deliveries, (train.tail, self.sequence, link.dst, train))
+            return
+        if link.dst == train.came_from:
+            self._sent_back(train)
+        train.came_from = link.src
+        heappush(self.hops, (head, self.sequence, link.dst, train))
 
     def _drop(self, t: float, train: Train, cause: str) -> None:
         self.drops[cause] += train.segments

@@ -31,7 +31,11 @@ def echo_reply(data: bytes) -> bytes | None:
         body = bytes((ECHO_REPLY, body[1])) + struct.pack("!H", total) + body[4:]
     fragment = data[VNET_BYTES + 4 : VNET_BYTES + 8]
     return _datagram(
-        data[VNET_BYTES + 16 : VNET_BYTES + 20], data[VNET_BYTES + 12 : VNET_BYTES + 16], body, fragment
+        data[VNET_BYTES + 16 : VNET_BYTES + 20],
+        data[VNET_BYTES + 12 : VNET_BYTES + 16],
+        body,
+        fragment,
+        data[VNET_BYTES + 1],  # an answer has its question's mark, as a kernel's has
     )
 
 
@@ -61,8 +65,12 @@ def _is_later_fragment(data: bytes) -> bool:
     return bool((data[VNET_BYTES + 6] & 0x1F) << 8 | data[VNET_BYTES + 7])
 
 
-def _datagram(source: bytes, destination: bytes, body: bytes, fragment: bytes = bytes(4)) -> bytes:
+def _datagram(
+    source: bytes, destination: bytes, body: bytes, fragment: bytes = bytes(4), tos: int = 0
+) -> bytes:
     """`fragment` is the header's identification, flags and fragment offset."""
-    head = struct.pack("!BBH4sBBH4s4s", 0x45, 0, 20 + len(body), fragment, _TTL, ICMP, 0, source, destination)
+    head = struct.pack(
+        "!BBH4sBBH4s4s", 0x45, tos, 20 + len(body), fragment, _TTL, ICMP, 0, source, destination
+    )
     head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
     return bytes(VNET_BYTES) + head + body

@@ -19,8 +19,11 @@ from __future__ import annotations
 import math
 import random
 
+from skyrack.orchestrator.fabric.train import Train
+
 # Orbital velocities stretch a train of 0.1 ms by less than this; no gap to be used.
 _STRETCH_S = 1e-8
+NEVER = 1e18  # packets; what a vanishing ratio draws may not be finite
 UNDRAWN = -1  # how many packets pass before the next lost one is not drawn yet
 
 
@@ -100,13 +103,43 @@ class Link:
                 self.busy_until(end_s)
         return self.free_at
 
+    def free_behind(self, t: float, waiting_bytes: int) -> float:
+        """When the transmitter is free for what arrives at `t` behind so many bytes that wait for it."""
+        if self.free_at <= t and not waiting_bytes:
+            return t
+        return max(t, self.busy_since + (self.busy_bytes + waiting_bytes) * self.s_per_byte)
+
+    def wait_s_of(self, t: float, train: Train, waiting_bytes: int = 0) -> float:
+        """How long the first or the last of a train waits that arrives at `t` behind `waiting_bytes`, whichever is longer."""
+        start = self.free_behind(t, waiting_bytes)
+        if train.segments == 1:
+            return start - t
+        last = train.last * self.s_per_byte
+        out = max(start + train.wire * self.s_per_byte, train.tail + last)
+        return max(start - t, out - last - train.tail)
+
+    def occupy(self, t: float, train: Train) -> tuple[float, float]:
+        """Send a train that arrived at `t` when the transmitter is free; when its first byte begins, its last one is out."""
+        start = max(t, self.free_at)
+        if self.free_at <= t:
+            self.busy_until(t)
+        self.busy_bytes += train.wire
+        self.free_at = end = self.busy_since + self.busy_bytes * self.s_per_byte
+        self.wait_s += (start - t) * train.segments
+        # A train that comes in slower than this link sends ends when its last segment does.
+        out = max(end, train.tail + train.last * self.s_per_byte)
+        if out > end:
+            self.keep_tail(train.tail, out)
+        return start, out
+
     def next_gap(self) -> int:
         """Packets that pass before the next lost one: geometric, so the common case costs one comparison."""
         if self.rng is None:  # seeding takes 10 us, and most links never carry a packet
             self.rng = random.Random(f"{self.seed}/loss/{self.src}>{self.dst}")
         if self.loss_ratio >= 1.0:
             return 0
-        return int(math.log(1.0 - self.rng.random()) / math.log1p(-self.loss_ratio))
+        gap = math.log(1.0 - self.rng.random()) / math.log1p(-self.loss_ratio)
+        return int(min(gap, NEVER))
 
     def loses_next(self) -> bool:
         """Whether the next packet on this link is the lost one; advances the sequence."""

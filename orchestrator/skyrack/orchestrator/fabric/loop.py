@@ -27,9 +27,11 @@ from typing import Any
 import numpy as np
 
 from skyrack.orchestrator.fabric.adoption import Adoption
+from skyrack.orchestrator.fabric.classes import Classes, SharedLink
 from skyrack.orchestrator.fabric.closer import Closer
 from skyrack.orchestrator.fabric.door import PACE_S, Door
 from skyrack.orchestrator.fabric.engine import Engine
+from skyrack.orchestrator.fabric.flows import Flow, Flows
 from skyrack.orchestrator.fabric.icmp import may_be_answer
 from skyrack.orchestrator.fabric.link import Link
 from skyrack.orchestrator.fabric.tally import Tally
@@ -77,6 +79,7 @@ class Loop:
         self._realtime = realtime
         self._index = {name: i for i, name in enumerate(config.names)}
         self.engine = Engine(n, config.base_address, [row >= 0 for row in config.rows], config.rows)
+        self._classes = Classes.of(config.scheduling, config.compute_share, config.compute_dscp)
         self._epoll = select.epoll()
         self._timer = Timer()
         self._tun: list[int] = [-1] * n  # node -> descriptor
@@ -89,6 +92,7 @@ class Loop:
         ] = []  # number and values, until the last message of an order
         self._routes_told = self._told = 0  # newest order of routes in force; newest of all
         self._transfers: dict[int, Transfer] = {}
+        self._flows = Flows(self.engine, 0.0, (), 0, "")
         self._tally = Tally(n)
         self._hop_slack_s = 0.0  # how late a hop may be carried out without making any delivery late
         self._dump: Iterator[None] | None = None
@@ -408,10 +412,15 @@ class Loop:
                         message["dst"],
                         message["bytes"],
                         self._tell_of_transfer,
+                        message["class"],
                     )
                 case "cancel":
                     if (transfer := self._transfers.get(message["id"])) is not None:
                         self.engine.at(self._now_s(), transfer.cancel)
+                case "flows":
+                    self.engine.at(
+                        message["at"], partial(self._set_flows, message["n"], message["quantum_bytes"])
+                    )
                 case "read":
                     numbers = np.frombuffer(packed, "u4", message["n"]).tolist()
                     self.engine.at(
@@ -420,7 +429,7 @@ class Loop:
                 case "stats":
                     with_links = bool(message["links"])
                     self._dump = self._tally.write(
-                        self._arrays, self.engine, self._now_s, with_links=with_links
+                        self._arrays, self.engine, self._flows, self._now_s, with_links=with_links
                     )
 
     def _tell_of_transfer(self, message: dict[str, Any]) -> None:
@@ -433,8 +442,9 @@ class Loop:
 
     def _set_links(self, ids: list[int], _: float) -> None:
         arrays, links = self._arrays, self.engine.links
+        make = Link if self._classes is None else partial(SharedLink, classes=self._classes)
         for number in ids:
-            link = Link(
+            link = make(
                 int(arrays["src"][number]),
                 int(arrays["dst"][number]),
                 float(arrays["s_per_byte"][number]),
@@ -456,6 +466,12 @@ class Loop:
         for number, s_per_byte, queue_s, loss_ratio, extra_s in parameters:
             links[int(number)].set_parameters(s_per_byte, queue_s, loss_ratio)
             set_extra(int(number), extra_s)
+
+    def _set_flows(self, n: int, quantum_bytes: int, at_s: float) -> None:
+        self._flows.stop()
+        columns = (self._arrays[f"flow_{name}"][:n].tolist() for name in ("src", "dst", "bps"))
+        flows = [Flow(*values) for values in zip(*columns, strict=True)]
+        self._flows = Flows(self.engine, at_s, flows, quantum_bytes, str(self._config.seed))
 
     def _read_back(self, read: int, numbers: list[int], nodes: list[int], _: float) -> None:
         """Say what links and nodes are like at this instant."""

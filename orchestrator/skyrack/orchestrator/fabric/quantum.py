@@ -11,6 +11,8 @@ from typing import Protocol
 from skyrack.orchestrator.fabric.train import Train
 
 SEGMENT_BYTES = 1500
+COMPUTE, BEST_EFFORT = 0, 1
+CLASS_NAMES = ("compute", "best-effort")
 NOWHERE = -2
 _TTL = 256
 
@@ -28,10 +30,13 @@ class Sender(Protocol):
 class Quantum(Train):
     """Always at least two segments, so that the engine carries it as a train whatever its size."""
 
-    __slots__ = ("end", "sender")
+    __slots__ = ("end", "sender", "traffic_class")
 
-    def __init__(self, sender: Sender, end: int, row: int, size_bytes: int, t: float) -> None:
+    def __init__(
+        self, sender: Sender, end: int, row: int, size_bytes: int, t: float, traffic_class: int
+    ) -> None:
         self.sender = sender
+        self.traffic_class = traffic_class
         self.end = end
         self.data = b""
         self.dst = NOWHERE

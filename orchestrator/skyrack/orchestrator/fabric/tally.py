@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from skyrack.orchestrator.fabric.classes import SharedLink
 from skyrack.orchestrator.fabric.engine import DROPS, Engine
+from skyrack.orchestrator.fabric.flows import Flows
 from skyrack.orchestrator.fabric.histogram import Histogram
-from skyrack.orchestrator.fabric.wire import LINK_COUNTERS, SCALARS, SharedArrays
+from skyrack.orchestrator.fabric.wire import (
+    CLASS_COUNTERS,
+    FLOW_COUNTERS,
+    LINK_COUNTERS,
+    SCALARS,
+    SharedArrays,
+)
 
 LINKS_PER_TURN = 256
 
@@ -22,7 +30,13 @@ class Tally:
         self.received = [[0, 0] for _ in range(n_nodes)]
 
     def write(
-        self, arrays: SharedArrays, engine: Engine, clock: Callable[[], float], *, with_links: bool
+        self,
+        arrays: SharedArrays,
+        engine: Engine,
+        flows: Flows,
+        clock: Callable[[], float],
+        *,
+        with_links: bool,
     ) -> Iterator[None]:
         """Copy everything into the shared memory, a few links at a time; packets may pass between two steps.
 
@@ -30,7 +44,7 @@ class Tally:
         """
         links = engine.links
         queue, loss = engine.drops["queue"], engine.drops["loss"]
-        counters = arrays["link_counters"]
+        counters, classes = arrays["link_counters"], arrays["class_counters"]
         for first in range(0, len(links), LINKS_PER_TURN):
             part = links[first : first + LINKS_PER_TURN]
             queue += sum(link.dropped_queue for link in part)
@@ -38,6 +52,9 @@ class Tally:
             if with_links:
                 for row, name in enumerate(LINK_COUNTERS):
                     counters[row, first : first + len(part)] = [getattr(link, name) for link in part]
+                if isinstance(links[first], SharedLink):  # all of a mesh are, or none
+                    for row, name in enumerate(CLASS_COUNTERS):
+                        classes[row, first : first + len(part)] = [getattr(link, name) for link in part]
             yield
         drops = engine.drops | {"queue": queue, "loss": loss}
         arrays["drops"][:] = [drops[name] for name in DROPS]
@@ -45,6 +62,10 @@ class Tally:
         arrays["ingress_lag"][:] = self.ingress_lag.counts
         arrays["node_counters"][:2] = list(zip(*self.sent, strict=True))
         arrays["node_counters"][2:] = list(zip(*self.received, strict=True))
+        for row, name in enumerate(FLOW_COUNTERS):
+            arrays["flow_counters"][row, : len(flows.counted)] = [
+                getattr(flow, name) for flow in flows.counted
+            ]
         scalars = self.scalars
         scalars["ingress_packets"], scalars["ingress_bytes"] = map(sum, zip(*self.sent, strict=True))
         scalars["delivered_packets"], scalars["delivered_bytes"] = map(sum, zip(*self.received, strict=True))

@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 
 from skyrack.orchestrator.fabric.engine import NO_LINK, Engine
-from skyrack.orchestrator.fabric.quantum import SEGMENT_BYTES, Quantum
+from skyrack.orchestrator.fabric.quantum import BEST_EFFORT, SEGMENT_BYTES, Quantum
 
 QUANTUM_S = 1e-4  # of the slowest link
 LEAST_QUANTUM_BYTES = 2 * SEGMENT_BYTES
@@ -53,6 +53,7 @@ class Transfer:
         dst: int,
         size_bytes: int,
         tell: Callable[[dict[str, Any]], None],
+        traffic_class: int = BEST_EFFORT,
     ) -> None:
         self._engine = engine
         self._number = number
@@ -61,6 +62,7 @@ class Transfer:
         self._row = engine.rows[dst]
         self._size_bytes = size_bytes
         self._tell = tell
+        self._traffic_class = traffic_class
         self._unsent = size_bytes
         self._in_flight = 0
         self.delivered = 0
@@ -141,7 +143,8 @@ class Transfer:
             return
         self._unsent -= size
         self._in_flight += size
-        self._engine.enter(t, self._src, Quantum(self, self._dst, self._row, size, t))
+        quantum = Quantum(self, self._dst, self._row, size, t, self._traffic_class)
+        self._engine.enter(t, self._src, quantum)
         self._next_s = t + size * way.s_per_byte
         self._engine.at(self._next_s, self._emit)
 

@@ -4,6 +4,7 @@
               segments   SEGMENT_SLOTS x { delay_s slope }               a link's delay over one interval, -1: dark
               routes     ROUTE_SLOTS x [row, node] -> link
               adopt      ROUTE_SLOTS x { at node }                 who follows that table from when on, ascending
+              flows      src dst bps           open-ended declared flows
               counters   written by the fabric when asked
 
     orchestrator -> fabric   {"op": "serve"} + SCM_RIGHTS [configuration, memory]    first, once (handover.py)
@@ -14,8 +15,9 @@
                              {"op": "routes", "at", "slot"}
                              {"op": "adopt", "slot", "count"}     so many nodes, one by one
                              {"op": "lit", "at", "nodes", "lit"}
-                             {"op": "transfer", "id", "at", "src", "dst", "bytes"}     begin a declared transfer
+                             {"op": "transfer", "id", "at", "src", "dst", "bytes", "class"}     begin a declared transfer
                              {"op": "cancel", "id"}               end it now
+                             {"op": "flows", "at", "n", "quantum_bytes"}    from `at` on the first n flows of the memory
                              {"op": "read", "read", "at", "n", "nodes"} NUL u4[n]    what links and nodes are like at `at`
                              {"op": "stats", "links": bool}
     fabric -> orchestrator   {"op": "up"} {"op": "lit"|"dark", "node", "at"} {"op": "stats"}
@@ -29,7 +31,7 @@ references and copies nothing. Parameters come in the message: what the memory s
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -47,7 +49,13 @@ SCALARS = (
     "written_at_s", "max_lateness_s", "sum_lateness_s", "max_ingress_lag_s", "sum_ingress_lag_s", "loops",
 )  # fmt: skip
 LINK_COUNTERS = ("packets", "bytes", "dropped_queue", "dropped_loss", "wait_s")
+CLASS_COUNTERS = (
+    "compute_packets",
+    "compute_bytes",
+    "compute_dropped_queue",
+)  # what is not compute is best effort
 NODE_COUNTERS = ("tx_packets", "tx_bytes", "rx_packets", "rx_bytes")
+FLOW_COUNTERS = ("sent", "delivered", "lost")  # bytes
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,10 @@ class FabricConfig:
     n_buckets: int
     seed: int
     spin_s: float
+    n_flows: int = 0
+    scheduling: str = ""  # "strict" or "weighted" where links have two classes
+    compute_share: float = 0.0
+    compute_dscp: list[int] = field(default_factory=list)
 
     def to_json(self) -> bytes:
         """What `from_json` reads."""
@@ -91,12 +103,17 @@ class SharedArrays:
             ("lateness", "f8", (config.n_buckets,)),
             ("ingress_lag", "f8", (config.n_buckets,)),
             ("link_counters", "f8", (len(LINK_COUNTERS), m)),
+            ("class_counters", "f8", (len(CLASS_COUNTERS), m)),
             ("node_counters", "f8", (len(NODE_COUNTERS), len(config.names))),
+            ("flow_bps", "f8", (config.n_flows,)),
+            ("flow_counters", "f8", (len(FLOW_COUNTERS), config.n_flows)),
             ("adopt_at", "f8", (ROUTE_SLOTS, len(config.names))),
             ("src", "u4", (m,)),
             ("dst", "u4", (m,)),
             ("routes", "u4", (ROUTE_SLOTS, cells)),
             ("adopt_node", "u4", (ROUTE_SLOTS, len(config.names))),
+            ("flow_src", "u4", (config.n_flows,)),
+            ("flow_dst", "u4", (config.n_flows,)),
         ]
         self._views: dict[str, NDArray[Any]] = {}
         offset = 0

@@ -31,6 +31,7 @@ class Bulk:
     parallel: int
     repeat: int
     span_s: float | None
+    compute: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,17 @@ class BulkRun:
         error: str | None = None
         name, custody = f"{pair[0]}>{pair[1]}", transfer_pb2.Custody()
         bundle = False
-        call = stub.Transfer(transfer_pb2.TransferRequest(destination=pair[1], bytes=bulk.size_bytes))
+        call = stub.Transfer(
+            transfer_pb2.TransferRequest(
+                destination=pair[1],
+                bytes=bulk.size_bytes,
+                traffic_class=(
+                    transfer_pb2.TRAFFIC_CLASS_COMPUTE
+                    if bulk.compute
+                    else transfer_pb2.TRAFFIC_CLASS_BEST_EFFORT
+                ),
+            )
+        )
         with self._lock:
             self._calls.add(call)
             if self.stopped:

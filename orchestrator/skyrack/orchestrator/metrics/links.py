@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,7 +78,7 @@ def link_samples(
     return (first + others)[:MOST_LINKS]
 
 
-def link_families(samples: Iterable[LinkSample]) -> Iterator[Metric]:
+def link_families(samples: Sequence[LinkSample]) -> Iterator[Metric]:
     """From the links to show."""
     delay = families.gauge("skyrack_link_delay_seconds")
     rate = families.gauge("skyrack_link_rate_bits_per_second")
@@ -97,3 +97,18 @@ def link_families(samples: Iterable[LinkSample]) -> Iterator[Metric]:
             drops.add_metric([*where, "queue"], link.counters["dropped_queue"])
             drops.add_metric([*where, "loss"], link.counters["dropped_loss"])
     yield from (delay, rate, packets, size, wait, drops)
+    if any(link.counters is not None and "compute_packets" in link.counters for link in samples):
+        yield from _class_families(samples)
+
+
+def _class_families(samples: Sequence[LinkSample]) -> Iterator[Metric]:
+    """The same by class, where links have two."""
+    for name, key in (("packets", "packets"), ("bytes", "bytes"), ("queue_dropped_packets", "dropped_queue")):
+        family = families.counter(f"skyrack_link_class_{name}_total")
+        for link in samples:
+            if link.counters is not None:
+                compute = link.counters[f"compute_{key}"]
+                where = [link.src, link.dst, link.kind]
+                family.add_metric([*where, "compute"], compute)
+                family.add_metric([*where, "best-effort"], link.counters[key] - compute)
+        yield family

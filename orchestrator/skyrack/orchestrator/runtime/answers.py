@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from skyrack.orchestrator.clock import RealClock
+from skyrack.orchestrator.runtime.background import Background
 from skyrack.orchestrator.runtime.brokers import Broker
 from skyrack.orchestrator.runtime.bus import RunBus
 from skyrack.orchestrator.runtime.events import EventLog
@@ -35,6 +36,7 @@ class Answers:
         clock: RealClock,
         broker: Broker,
         bus: RunBus,
+        background: Background,
     ) -> None:
         self._run = run
         self._scenario = scenario
@@ -47,6 +49,7 @@ class Answers:
         self._clock = clock
         self._broker = broker
         self._bus = bus
+        self._background = background
 
     def status(self, state: str, http: str) -> dict[str, Any]:
         """The run as `skyrack status` shows it."""
@@ -75,6 +78,7 @@ class Answers:
                 "scheduler_reason": fabric.scheduler_reason if fabric else "",
             },
             "links": count_kinds(lit.kind),
+            "background": {"flows": len(self._background.flows), "rate_bps": self._background.rate_bps},
             "bus": None if (way := self._broker.status()) is None else way | self._bus.counters(),
             "events_lost": self._events.lost,
         }
@@ -97,6 +101,7 @@ class Answers:
             raise RuntimeError("the fabric is not up")
         counters = await self._feed.fabric.counters()
         counters.pop("nodes")
+        counters.pop("flows")
         return counters
 
     async def computed(self, probes: list[list[Any]]) -> list[dict[str, Any]]:

@@ -69,7 +69,7 @@ class Bundles:
         book.listen(self._node_changed)
 
     async def follow(
-        self, number: int, src: int, dst: int, size_bytes: int, no_way: str
+        self, number: int, src: int, dst: int, size_bytes: int, traffic_class: int, no_way: str
     ) -> AsyncGenerator[Progress, None]:
         """What is new of a bundle until it has arrived; to end the iteration is to cancel it. Raises TransferRefusedError."""
         newest: Progress | None = None
@@ -77,7 +77,7 @@ class Bundles:
         outcome: Outcome = "cancelled"
         fate: Fate = "cancelled"
         try:
-            async with aclosing(self._custodian.carry(number, src, dst, size_bytes)) as news:
+            async with aclosing(self._custodian.carry(number, src, dst, size_bytes, traffic_class)) as news:
                 async for bundle in news:
                     first = newest is None
                     newest = self._progress(bundle, newest, started_s)
@@ -114,7 +114,7 @@ class Bundles:
             assert before is not None
             return Progress(
                 bundle.number, "done", bundle.size_bytes, bundle.resent_bytes, started_s, bundle.at_s,
-                before.idle_s, path,
+                before.idle_s, path, traffic_class=bundle.traffic_class,
             )  # fmt: skip
         custody = Custody(
             names[bundle.here],
@@ -133,6 +133,7 @@ class Bundles:
             before.idle_s if before is not None else legs[-1].arrives_s - started_s,
             path,
             custody,
+            bundle.traffic_class,
         )
 
     def _tell(self, event: str, bundle: Bundle, fields: dict[str, object]) -> None:

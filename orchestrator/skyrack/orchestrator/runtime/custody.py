@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from skyrack.orchestrator.clock import Clock
+from skyrack.orchestrator.fabric.quantum import BEST_EFFORT
 from skyrack.orchestrator.routing.bundle_route import NoBundleRouteError
 from skyrack.orchestrator.routing.contacts import Busy, Leg
 from skyrack.orchestrator.runtime.stores import Stores
@@ -83,6 +84,7 @@ class Bundle:
     size_bytes: int
     src: int
     dst: int
+    traffic_class: int
     expires_s: float
     here: int
     passed: tuple[int, ...]
@@ -101,7 +103,7 @@ class Bundle:
 
 
 class Custodian:
-    """`send(at_s, src, dst, size_bytes)` is a transfer over a way there is; to end its iteration is to cancel it.
+    """`send(at_s, src, dst, size_bytes, traffic_class)` is a transfer over a way there is; ending its iteration cancels it.
 
     Where it ends without being done, the leg is over. `joined`: whether a way leads from one node to another now, as far as
     is known. `failures`: what is known to have failed. `tell(event, bundle, fields)` hears what happens. Nodes are
@@ -113,7 +115,7 @@ class Custodian:
         clock: Clock,
         planner: Planner,
         stores: Stores,
-        send: Callable[[float, int, int, int], AsyncGenerator[Crossing, None]],
+        send: Callable[[float, int, int, int, int], AsyncGenerator[Crossing, None]],
         joined: Callable[[int, int], bool],
         failures: Callable[[], Failures],
         tell: Callable[[str, Bundle, dict[str, object]], None],
@@ -134,14 +136,17 @@ class Custodian:
             if bundle.here == node:
                 bundle.lost = True
 
-    async def carry(self, number: int, src: int, dst: int, size_bytes: int) -> AsyncGenerator[Bundle, None]:
+    async def carry(
+        self, number: int, src: int, dst: int, size_bytes: int, traffic_class: int = BEST_EFFORT
+    ) -> AsyncGenerator[Bundle, None]:
         """Bring a bundle to `dst`; gives it, the same each time, whenever something is new, at last when it is there.
 
         To end the iteration is to give up, and not to go on with it is to hold the bundle up. Raises NoBundleRouteError
         before anything was given, BundleLostError, BundleExpiredError, and what `send` raises.
         """
         now_s = self._clock.run_s()
-        bundle = Bundle(number, size_bytes, src, dst, now_s + self._planner.horizon_s, src, (src,))
+        expires_s = now_s + self._planner.horizon_s
+        bundle = Bundle(number, size_bytes, src, dst, traffic_class, expires_s, src, (src,))
         if not self.stores.take(src, size_bytes):
             used, limit = self.stores.used_bytes.get(src, 0), self.stores.limit_bytes
             raise NoBundleRouteError(f"its own store has {used} of {limit} bytes in custody", (src,))
@@ -210,7 +215,8 @@ class Custodian:
     async def _cross(self, bundle: Bundle, leg: Leg) -> AsyncGenerator[None, None]:
         """Send it over a leg; ends when it is there, or when nothing comes any more and there is no way."""
         grown_s, grown_bytes = self._clock.run_s(), 0
-        async with aclosing(self._send(leg.departs_s, leg.src, leg.dst, bundle.size_bytes)) as news:
+        sent = self._send(leg.departs_s, leg.src, leg.dst, bundle.size_bytes, bundle.traffic_class)
+        async with aclosing(sent) as news:
             async for crossing in news:
                 self._require_there(bundle)
                 bundle.crossing, now_s = crossing, self._clock.run_s()
@@ -236,7 +242,8 @@ class Custodian:
     async def way(self, src: int, dst: int, size_bytes: int) -> tuple[Leg, ...]:
         """How a bundle would go that is asked for now. Raises NoBundleRouteError."""
         now_s = self._clock.run_s()
-        return await self._legs(Bundle(0, size_bytes, src, dst, now_s + self._planner.horizon_s, src, (src,)))
+        expires_s = now_s + self._planner.horizon_s
+        return await self._legs(Bundle(0, size_bytes, src, dst, BEST_EFFORT, expires_s, src, (src,)))
 
     async def _plan(self, bundle: Bundle, why: str) -> None:
         async with self._planning:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from skyrack.orchestrator.api.scrape import scrape, scrape_all
 from skyrack.orchestrator.clock import Clock
+from skyrack.orchestrator.metrics.background import background_families
 from skyrack.orchestrator.metrics.custody import custody_families
 from skyrack.orchestrator.metrics.fabric import fabric_families
 from skyrack.orchestrator.metrics.faults import fault_families
@@ -22,6 +23,7 @@ from skyrack.orchestrator.metrics.transfers import transfer_families
 from skyrack.orchestrator.metrics.weather import weather_families
 from skyrack.orchestrator.metrics.workload import Workloads
 from skyrack.orchestrator.routing.link_model import LinkModel
+from skyrack.orchestrator.runtime.background import Background
 from skyrack.orchestrator.runtime.bundles import Bundles
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.faults import Faults
@@ -56,6 +58,7 @@ class Exposer:
         status: Callable[[], Awaitable[dict[str, Any]]],
         transfers: Transfers,
         bundles: Bundles | None,
+        background: Background,
     ) -> None:
         self._run = run
         self._geometry = geometry
@@ -70,6 +73,7 @@ class Exposer:
         self._status = status
         self._transfers = transfers
         self._bundles = bundles
+        self._background = background
         self._workloads = Workloads()
         stations = [i for i in roster.inhabited if roster.kind(i) in ("ground", "user")]
         self.handovers = HandoverWatch(roster.names, stations, feed.oracle.epoch_at, events, clock)
@@ -110,6 +114,9 @@ class Exposer:
             with contextlib.suppress(TimeoutError, ConnectionError):
                 counters = await fabric.counters(links=True)
                 found += fabric_families(counters)
+                if flows := self._background.flows:
+                    totals = self._background.totals(counters)
+                    found += background_families(len(flows), self._background.rate_bps, totals)
                 if epoch is not None and (delay_s := fabric.delay_s(run_s)) is not None:
                     rate_bps = rates_in_force(epoch, self._faults.conditions, self._model)
                     found += link_families(self._samples(links, delay_s, rate_bps, counters["links"]))

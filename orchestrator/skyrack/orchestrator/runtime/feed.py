@@ -41,8 +41,8 @@ class Feed:
     """`fabric` is the one that is up, if any; `epoch` was in force last; `up` is set from the first fabric on.
 
     `on_change`: hears from when on other links or routes are in force, ahead of time. `news`: how what fails and
-    comes back gets about.
-    `on_transfer`: hears what the fabric says of declared transfers. `on_fabric_down`: hears that a fabric has ended.
+    comes back gets about. `on_transfer`: hears what the fabric says of declared transfers. `on_fabric_up`,
+    `on_fabric_down`: hear of a fabric that has begun, that has ended.
     """
 
     def __init__(
@@ -88,6 +88,7 @@ class Feed:
         self.up = asyncio.Event()
         self.on_change: Callable[[float], None] = lambda at_s: None
         self.on_transfer: Callable[[Mapping[str, Any]], None] = lambda message: None
+        self.on_fabric_up: Callable[[FabricClient], None] = lambda fabric: None
         self.on_fabric_down: Callable[[], None] = lambda: None
 
     async def run(self, progress: Progress) -> None:
@@ -136,6 +137,7 @@ class Feed:
         )
         if self._darkened:
             fabric.set_lit(self._clock.run_s(), sorted(self._darkened), False)
+        self.on_fabric_up(fabric)
         return fabric
 
     async def _serve(self, fabric: FabricClient) -> None:

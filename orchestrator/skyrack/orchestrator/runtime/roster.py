@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
+from skyrack.orchestrator.environment.gravity import MOST_FLOWS
 from skyrack.orchestrator.fabric.engine import DROPS
 from skyrack.orchestrator.fabric.histogram import LATENESS_BOUNDS_S
 from skyrack.orchestrator.fabric.wire import FabricConfig
@@ -54,6 +55,7 @@ class Roster:
 
     def fabric_config(self, t0_monotonic_ns: int) -> FabricConfig:
         """What a fabric of this constellation has to know; the run began at `t0_monotonic_ns`."""
+        classes = self._scenario.links.classes
         return FabricConfig(
             t0_monotonic_ns=t0_monotonic_ns,
             base_address=self._base_address,
@@ -65,4 +67,8 @@ class Roster:
             n_buckets=len(LATENESS_BOUNDS_S) + 1,
             seed=self._scenario.seed,
             spin_s=self._scenario.fabric.spin_us / 1e6,
+            n_flows=MOST_FLOWS if self._scenario.background.rate_bps else 0,
+            scheduling=classes.scheduling if classes else "",
+            compute_share=(classes.compute_share or 0.0) if classes else 0.0,
+            compute_dscp=list(classes.dscp) if classes else [],
         )

@@ -21,6 +21,7 @@ from skyrack.orchestrator.routing.bundle_route import NoBundleRouteError
 from skyrack.orchestrator.routing.idle import NoWayError, Way, way
 from skyrack.orchestrator.routing.link_model import LinkModel
 from skyrack.orchestrator.runtime.answers import Answers
+from skyrack.orchestrator.runtime.background import Background
 from skyrack.orchestrator.runtime.briefing import brief_nodes
 from skyrack.orchestrator.runtime.brokers import Brokers, NoBroker
 from skyrack.orchestrator.runtime.bundle_planner import BundlePlanner
@@ -137,10 +138,13 @@ class Run:
             lambda: self.feed.fabric,
             self._way_at,
             self.scenario.links.byte_scale,
+            classes=self.scenario.links.classes is not None,
         )
         self.feed.on_transfer = self.transfers.heard
         self.feed.on_fabric_down = self.transfers.fabric_down
         self.bundles = self.transfers.bundles = self._store_and_forward(book)
+        self.background = Background(self.scenario, self.roster, self.clock, lambda: self.feed.fabric)
+        self.feed.on_fabric_up = self.background.start
         self.answers = Answers(
             self.run,
             self.scenario,
@@ -153,6 +157,7 @@ class Run:
             self.clock,
             self.broker,
             self.bus,
+            self.background,
         )
         self.exposer = Exposer(
             self.run,
@@ -168,6 +173,7 @@ class Run:
             self.status,
             self.transfers,
             self.bundles,
+            self.background,
         )
         self._outlook = Outlook(self.scenario, self.geometry, self.roster.address, self.clock.t0_monotonic_ns)
         self._health = RunHealth(book)
@@ -301,6 +307,10 @@ class Run:
     async def path(self, a: str, b: str) -> dict[str, Any]:
         """The path in force beside the ideal one."""
         return await self._ways.path(a, b)
+
+    async def background_figures(self) -> dict[str, Any]:
+        """The background traffic, flow by flow. Raises RuntimeError while there is no fabric."""
+        return await self.background.figures()
 
     async def link(self, a: str, b: str) -> dict[str, Any]:
         """A link's state now, and why it is down."""

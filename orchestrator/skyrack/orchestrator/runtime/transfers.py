@@ -19,6 +19,7 @@ from itertools import count
 from typing import Any, Literal, Protocol
 
 from skyrack.orchestrator.clock import Clock
+from skyrack.orchestrator.fabric.quantum import BEST_EFFORT, CLASS_NAMES, COMPUTE
 from skyrack.orchestrator.routing.idle import NoWayError, Way
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.nodes import NodeBook
@@ -56,7 +57,9 @@ class TransferRefusedError(Exception):
 class Carrier(Protocol):
     """The part of a fabric that carries declared transfers; run seconds, node indices."""
 
-    def start_transfer(self, number: int, at_s: float, src: int, dst: int, size_bytes: int) -> None:
+    def start_transfer(
+        self, number: int, at_s: float, src: int, dst: int, size_bytes: int, traffic_class: int
+    ) -> None:
         """Begin at `at_s`."""
 
     def cancel_transfer(self, number: int) -> None:
@@ -89,6 +92,7 @@ class Progress:
     idle_s: float
     path: tuple[str, ...]
     custody: Custody | None = None
+    traffic_class: int = BEST_EFFORT
 
     @property
     def rate_bps(self) -> float:
@@ -111,7 +115,7 @@ class StoreAndForward(Protocol):
     """What is done with a transfer that has no way now."""
 
     def follow(
-        self, number: int, src: int, dst: int, size_bytes: int, no_way: str
+        self, number: int, src: int, dst: int, size_bytes: int, traffic_class: int, no_way: str
     ) -> AsyncGenerator[Progress, None]:
         """As `Transfers.follow`."""
 
@@ -128,7 +132,7 @@ class _Transfer:
 class Transfers:
     """The registry. `carrier`: the fabric that is up, if any. `way_at`: the way in force; raises NoWayError.
 
-    `byte_scale`: how many declared bytes one byte of the fabric stands for.
+    `byte_scale`: how many declared bytes one byte of the fabric stands for. `classes`: whether links have any.
     """
 
     def __init__(
@@ -140,6 +144,8 @@ class Transfers:
         carrier: Callable[[], Carrier | None],
         way_at: Callable[[float, int, int], Way],
         byte_scale: int,
+        *,
+        classes: bool,
     ) -> None:
         self._roster = roster
         self._book = book
@@ -148,17 +154,20 @@ class Transfers:
         self._carrier = carrier
         self._way_at = way_at
         self._byte_scale = byte_scale
+        self._classes = classes
         self._numbers = count(1)
         self._running: dict[int, _Transfer] = {}
         self.totals = Totals()
         self.bundles: StoreAndForward | None = None
 
-    async def follow(self, src: str, dst: str, size_bytes: int) -> AsyncGenerator[Progress, None]:
+    async def follow(
+        self, src: str, dst: str, size_bytes: int, traffic_class: int = BEST_EFFORT
+    ) -> AsyncGenerator[Progress, None]:
         """Start a transfer and give what is new of it until it is done; to end the iteration is to cancel it.
 
         A slow reader misses what newer progress replaced. Raises TransferRefusedError.
         """
-        a, b = self._check(src, dst, size_bytes)
+        a, b = self._check(src, dst, size_bytes, traffic_class)
         carrier = self._carrier()
         if carrier is None:
             raise TransferRefusedError(Refusal.NO_FABRIC, "the fabric is not up")
@@ -169,20 +178,24 @@ class Transfers:
             no_way = f"no way from {src} to {dst} now: {error}"
             if self.bundles is None:
                 raise TransferRefusedError(Refusal.NO_WAY, no_way) from error
-            news = self.bundles.follow(next(self._numbers), a, b, size_bytes, no_way)
+            news = self.bundles.follow(next(self._numbers), a, b, size_bytes, traffic_class, no_way)
         else:
-            news = self._directly(carrier, found, started_s, size_bytes)
+            news = self._directly(carrier, found, started_s, size_bytes, traffic_class)
         async with aclosing(news):
             async for progress in news:
                 yield progress
 
-    async def leg(self, at_s: float, src: int, dst: int, size_bytes: int) -> AsyncGenerator[Progress, None]:
+    async def leg(
+        self, at_s: float, src: int, dst: int, size_bytes: int, traffic_class: int
+    ) -> AsyncGenerator[Progress, None]:
         """A part of another transfer, over a way there is from `at_s` on; ends early with the fabric."""
         carrier = self._carrier()
         if carrier is None:
             return
         started_s = max(at_s, self._clock.run_s() + START_MARGIN_S)
-        begin = Progress(next(self._numbers), "running", 0, 0, started_s, started_s, 0.0, ())
+        begin = Progress(
+            next(self._numbers), "running", 0, 0, started_s, started_s, 0.0, (), traffic_class=traffic_class
+        )
         try:
             async with aclosing(self._sent(carrier, begin, (src, dst), size_bytes, whole=False)) as news:
                 async for progress in news:
@@ -191,12 +204,22 @@ class Transfers:
             return
 
     async def _directly(
-        self, carrier: Carrier, found: Way, started_s: float, size_bytes: int
+        self, carrier: Carrier, found: Way, started_s: float, size_bytes: int, traffic_class: int
     ) -> AsyncGenerator[Progress, None]:
         """Over the way there is now."""
         path = tuple(self._roster.names[node] for node in found.path)
         idle_s = found.took_s(size_bytes)
-        newest = Progress(next(self._numbers), "running", 0, 0, started_s, started_s, idle_s, path)
+        newest = Progress(
+            next(self._numbers),
+            "running",
+            0,
+            0,
+            started_s,
+            started_s,
+            idle_s,
+            path,
+            traffic_class=traffic_class,
+        )
         self.begun(newest, size_bytes)
         outcome: Outcome = "cancelled"
         try:
@@ -219,7 +242,8 @@ class Transfers:
         number = begin.number
         transfer = self._running[number] = _Transfer(size_bytes, begin, whole)
         try:
-            carrier.start_transfer(number, begin.started_s, *ends, -(-size_bytes // self._byte_scale))
+            fabric_bytes = -(-size_bytes // self._byte_scale)
+            carrier.start_transfer(number, begin.started_s, *ends, fabric_bytes, begin.traffic_class)
             newest = begin
             yield newest
             while newest.state != "done":
@@ -270,9 +294,14 @@ class Transfers:
                 transfer.lost_fabric = True
                 transfer.changed.set()
 
-    def _check(self, src: str, dst: str, size_bytes: int) -> tuple[int, int]:
+    def _check(self, src: str, dst: str, size_bytes: int, traffic_class: int) -> tuple[int, int]:
         if not 0 < size_bytes <= MOST_BYTES:
             raise TransferRefusedError(Refusal.INVALID, f"bytes: {size_bytes}, expected 1 to 2^60")
+        if traffic_class == COMPUTE and not self._classes:
+            raise TransferRefusedError(
+                Refusal.INVALID,
+                "traffic_class: compute, and links of this run have no classes (links.classes)",
+            )
         try:
             a, b = self._roster.require(src), self._roster.require(dst)
         except KeyError as error:
@@ -295,6 +324,7 @@ class Transfers:
         self._events.add(
             "transfer_started", run_s=first.started_s, transfer=first.number,
             **{"from": first.path[0], "to": first.path[-1]}, bytes=size_bytes, idle_s=round(first.idle_s, 9),
+            **{"class": CLASS_NAMES[first.traffic_class]},
         )  # fmt: skip
 
     def ended(self, newest: Progress, outcome: Outcome) -> None:

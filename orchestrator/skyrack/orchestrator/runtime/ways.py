@@ -10,6 +10,7 @@ from typing import Any
 from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.routing.ideal import ideal_path
 from skyrack.orchestrator.routing.paths import path_of
+from skyrack.orchestrator.runtime.carried import carried_bps
 from skyrack.orchestrator.runtime.faults import Faults
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.topology.epoch import Epoch
@@ -50,12 +51,19 @@ class Ways:
         )
 
     async def link(self, a: str, b: str) -> dict[str, Any]:
-        """A link's state: the plan's, and what has failed beside it."""
+        """A link's state: the plan's, what has failed beside it, and what it carries in each direction."""
         geometry, run_s = self._geometry, self._clock.run_s()
         failures, told = self._feed.failures, self._feed.told
-        return await asyncio.get_running_loop().run_in_executor(
-            self._worker, self._link, geometry.index_of(a), geometry.index_of(b), run_s, failures, told
+        ends = geometry.index_of(a), geometry.index_of(b)
+        record = await asyncio.get_running_loop().run_in_executor(
+            self._worker, self._link, *ends, run_s, failures, told
         )
+        pair = self._feed.pair_number(min(ends), max(ends))
+        scale = geometry.scenario.links.byte_scale
+        carried = await carried_bps(self._feed.fabric, self._clock, pair, scale)
+        if carried is not None and ends[0] > ends[1]:
+            carried.reverse()
+        return record | {"carried_bps": carried}
 
     def _link(self, a: int, b: int, run_s: float, failures: Failures, told: Failures) -> dict[str, Any]:
         names, t_s = self._geometry.names, run_s * self._geometry.scenario.speed

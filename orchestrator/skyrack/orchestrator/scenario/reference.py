@@ -38,6 +38,7 @@ SECTIONS = (
     ("`shells`, kind `cluster`", "ClusterShell"),
     ("`shells`, kind `geostationary`", "GeostationaryShell"),
     ("`links`", "Links"),
+    ("`links.classes`", "Classes"),
     ("`links.extra_delay`", "ExtraDelay"),
     ("`links.geo_relay`", "GeoRelay"),
     ("`routing`", "Routing"),
@@ -47,6 +48,7 @@ SECTIONS = (
     ("`users`", "UserTerminal"),
     ("`fibre`", "Fibre"),
     ("`weather`", "Weather"),
+    ("`background`", "Background"),
     ("`inhabited: {count: N}`", "InhabitedCount"),
     ("`inhabited: {box: ...}`", "InhabitedBox"),
     ("`inhabited.box`", "Box"),
@@ -60,6 +62,7 @@ DERIVED = {
     "start",
     "inhabited",
     "queue_bytes",
+    "compute_share",
     "lasers_per_satellite",
     "laser_rate_bps",
     "ground_rate_bps",
@@ -149,9 +152,10 @@ def _presets() -> Iterator[str]:
 def _stations() -> Iterator[str]:
     yield "## Ground stations known by name"
     yield ""
-    yield "Approximate, illustrative: town-level coordinates of well-known places, not positions of real gateways."
+    yield "Approximate, illustrative: town-level coordinates of well-known places, not positions of real gateways. "
+    yield "Population: of the urban area."
     yield ""
-    yield "| name | lat_deg | lon_deg |"
-    yield "|---|---|---|"
+    yield "| name | lat_deg | lon_deg | population |"
+    yield "|---|---|---|---|"
     for name, place in sorted(stations().items()):
-        yield f"| `{name}` | {place['lat_deg']} | {place['lon_deg']} |"
+        yield f"| `{name}` | {place['lat_deg']} | {place['lon_deg']} | {place['population']:,} |"

@@ -11,7 +11,7 @@ Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @cache
 def stations() -> dict[str, dict[str, float]]:
-    """Return name -> {lat_deg, lon_deg} of every known station, in order of name."""
+    """Return name -> {lat_deg, lon_deg, population} of every known station, in order of name."""
     text = resources.files("skyrack.orchestrator.scenario").joinpath("stations.yaml").read_text("utf-8")
     return cast(dict[str, dict[str, float]], yaml.load(text, Loader=Loader))
 

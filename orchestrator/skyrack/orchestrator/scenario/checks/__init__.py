@@ -6,6 +6,7 @@
     room.py    counts and addresses
     lasers.py  what the laser pattern and the relay need
     routing.py what the strategy needs
+    background.py  what the gravity model needs
 
 Names are checked on what the user wrote, not on the validated scenario, so that a fault in one item of a list
 does not hide the faults in the others.
@@ -13,6 +14,7 @@ does not hide the faults in the others.
 
 from collections.abc import Iterator
 
+from .background import check_background
 from .fibre import check_fibre
 from .finding import Draft, Finding
 from .lasers import check_lasers
@@ -34,3 +36,4 @@ def check(draft: Draft) -> Iterator[Finding]:
     yield from check_room(known)
     yield from check_lasers(known)
     yield from check_routing(known)
+    yield from check_background(known)

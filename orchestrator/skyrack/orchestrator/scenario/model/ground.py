@@ -22,6 +22,15 @@ class GroundStation(Section):
         "Height above the ellipsoid.", unit="m", source="D: on the ellipsoid", default=0.0, ge=-500, le=9000
     )
 
+    population: Whole | None = key(
+        "People around it, its weight in background traffic.",
+        unit="people",
+        source="P: known stations have the approximate population of their urban area (UN World Urbanization Prospects 2018, "
+        "national statistics for towns)",
+        default=None,
+        ge=0,
+        le=10**9,
+    )
     antennas: Whole | None = key(
         "To how many satellites it has links at once.",
         unit="count",

@@ -6,6 +6,7 @@ from pydantic import ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from .base import Flag, Number, Section, Whole, key
+from .classes import Classes
 
 Selection = Literal["highest-elevation", "longest-remaining", "least-loaded"]
 
@@ -111,6 +112,11 @@ class Links(Section):
         default=None,
         ge=1,
         le=10**15,
+    )
+    classes: Classes | None = key(
+        "Two classes of traffic, of which compute has a share of each link or comes first.",
+        source="D: none, all traffic waits in one queue",
+        default=None,
     )
     loss_ratio: Number = key(
         "Share of packets lost at random on every link.",

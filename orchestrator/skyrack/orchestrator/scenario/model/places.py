@@ -29,6 +29,6 @@ def with_place(prefix: str, value: Any) -> Any:
         if city not in stations():
             context = {"key": "city", "name": city, "known": tuple(stations())}
             raise PydanticCustomError("station", "unknown city '{name}'", context)
-        place = stations()[city]
+        place = {key: stations()[city][key] for key in ("lat_deg", "lon_deg")}
     name = name_at(prefix, given)
     return {**({} if name is None else {"name": name}), **place, **given}

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from ..catalogue import CatalogueError, read_catalogue
 from ..names import NAME_PATTERN
+from .background import Background
 from .base import Number, Section, Time, Whole, key
 from .fibre import Fibre, PointOfPresence
 from .ground import GroundStation
@@ -129,6 +130,9 @@ class Scenario(Section):
     )
     fibre: tuple[Fibre, ...] = key(
         "Fibre between ground stations and points of presence.", source="D: none", default=()
+    )
+    background: Background = key(
+        "What ground stations send each other beside the nodes' packets.", default=Background()
     )
     inhabited: Inhabited = key(
         "Which satellites have a process: all, a list of names, {count: N} spread evenly, or {box: {...}} by position "

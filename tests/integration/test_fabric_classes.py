@@ -1,0 +1,93 @@
+"""Classes and flows in the real fabric: marked datagrams of a real kernel get their share beside a declared flow."""
+
+import asyncio
+import os
+import socket
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from skyrack.orchestrator.fabric.flows import Flow
+
+from .mesh_world import COMPUTE_DSCP, MeshWorld, Row, address, open_row
+
+pytestmark = pytest.mark.mesh
+
+RATE_BPS = 20e6
+SIZE = 1400
+ROW = Row(rate_bps=RATE_BPS, queue_bytes=RATE_BPS / 8 * 0.1, n_flows=4)
+FLOW = Flow(0, 1, 1.5 * RATE_BPS)
+
+
+@pytest.fixture(autouse=True)
+def _tun() -> None:
+    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        pytest.skip("needs a writable /dev/net/tun")
+
+
+def send(sock: socket.socket, rate_bps: float, enough: threading.Event) -> None:
+    """Datagrams at a rate, in bursts of what a late host has missed."""
+    begun, sent = time.monotonic(), 0
+    while not enough.wait(0.001):
+        while sent * SIZE * 8 < (time.monotonic() - begun) * rate_bps:
+            sock.sendto(bytes(SIZE - 28), (address(1), 9))
+            sent += 1
+
+
+async def carried(world: MeshWorld, name: str, *, above: float) -> dict[str, float]:
+    """The figures of the row's link, and the run time, once that one is above a value."""
+    for _ in range(3000):
+        counters = await world.fabric.counters(links=True)
+        found = {key: column[0] for key, column in counters["links"].items()} | {"run_s": counters["run_s"]}
+        if found[name] > above:
+            return found
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"{name} never was above {above}")
+
+
+@pytest.mark.parametrize(
+    ("scheduling", "share", "dscp", "expected"),
+    [
+        ("weighted", 0.7, COMPUTE_DSCP, 0.7),
+        ("weighted", 0.3, COMPUTE_DSCP, 0.3),
+        ("strict", 0.0, COMPUTE_DSCP, 1.0),
+        ("weighted", 0.7, 0, 0.0),
+    ],
+)
+async def test_marked_datagrams_have_their_share_beside_a_flow(
+    scheduling: str, share: float, dscp: int, expected: float
+) -> None:
+    async with open_row(replace(ROW, scheduling=scheduling, compute_share=share)) as world:
+        world.fabric.set_flows(world.now_s(), [FLOW], 3000)
+        with world.socket(0, socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, dscp << 2)
+            enough = threading.Event()
+            sending = asyncio.ensure_future(asyncio.to_thread(send, sock, 1.2 * RATE_BPS, enough))
+            full = "compute_dropped_queue" if dscp else "dropped_queue"
+            before = await carried(world, full, above=0.0)
+            after = await carried(world, "run_s", above=before["run_s"] + 0.5)
+            enough.set()
+            await sending
+    sent = {name: after[name] - before[name] for name in after}
+    assert sent["bytes"] * 8 == pytest.approx(RATE_BPS * sent["run_s"], rel=0.02)
+    assert sent["compute_bytes"] / sent["bytes"] == pytest.approx(expected, abs=0.02)
+
+
+async def test_flows_begin_and_end_and_their_bytes_are_told() -> None:
+    async with open_row(ROW) as world:
+        world.fabric.set_flows(world.now_s(), [Flow(1, 0, RATE_BPS), Flow(0, 1, RATE_BPS / 2)], 3000)
+        before = await carried(world, "bytes", above=0.0)
+        after = await carried(world, "run_s", above=before["run_s"] + 0.5)
+        sent = {name: after[name] - before[name] for name in after}
+        assert sent["bytes"] * 8 == pytest.approx(RATE_BPS / 2 * sent["run_s"], rel=0.05)
+        assert "compute_bytes" not in after
+        flows = (await world.fabric.counters())["flows"]
+        assert flows["delivered"][1] > 0
+        assert [flows["lost"][0], flows["lost"][1]] == [0, 0]
+        at_s = world.now_s()
+        world.fabric.set_flows(at_s, [], 3000)
+        ended = await carried(world, "run_s", above=at_s + 0.01)
+        later = await carried(world, "run_s", above=at_s + 0.2)
+        assert ended["bytes"] == later["bytes"]
