@@ -215,6 +215,8 @@ def test_the_prober_process_takes_sources_probes_and_ends_early_when_told(networ
         prober.start(Plan((Route("a", "b", "127.0.0.1"),), 0.2, 100, 100_000), t0)
         probes = []
         for probe in prober.probes():
+            if probe.note == "the prober was held up":
+                continue  # by a busy host
             probes.append(probe)
             if len(probes) == 10:
                 prober.drop_source("a")
