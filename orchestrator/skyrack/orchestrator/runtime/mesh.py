@@ -392,8 +392,7 @@ class MeshDriver:
         s_per_byte = self._model.serialisation_s_per_byte(ground=ground, condition=condition, share=share)
         arrays["s_per_byte"][number] = s_per_byte
         arrays["queue_s"][number] = queue_bytes / links.byte_scale * s_per_byte
-        lost = condition.loss_ratio or 0.0
-        arrays["loss_ratio"][number] = links.loss_ratio + lost - links.loss_ratio * lost
+        arrays["loss_ratio"][number] = self._model.lost_ratio(condition)
         arrays["extra_s"][number] = -math.inf if condition.down else condition.extra_s
 
     def _still_needed(self, i: int, now_s: float) -> bool:
