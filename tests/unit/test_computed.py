@@ -140,7 +140,8 @@ def test_random_loss_and_slow_links_of_the_way_are_told() -> None:
     log.condition(0.5, (path[1], path[2]), Condition(rate_bps=1e6, loss_ratio=0.5))
     log.condition(0.5, (path[2], path[1]), Condition(rate_bps=1e3))
     result = _one(geometry, log, LONDON, TOKYO, 1.0)
-    assert (result.kept_ratio, result.slowest_bps) == (pytest.approx(0.5), pytest.approx(1e6))
+    assert result.kept_ratio == pytest.approx(0.5)
+    assert result.slowest_bps == pytest.approx(1e6)
 
 
 def test_a_route_change_on_the_way_is_followed_from_the_next_node_on() -> None:
