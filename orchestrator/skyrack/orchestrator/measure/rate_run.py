@@ -1,0 +1,115 @@
+"""Measures the rates of links with declared transfers, which tell any rate exactly: their time is virtual.
+
+Two transfers per path, a short and a long one: what they differ by in size over what they differ by in time is the rate,
+and the path's delay cancels. That leaves out how much the delay changes in between, some microseconds of 50 ms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from skyrack.orchestrator.measure.bulk import Bulk, BulkRun, Sent
+from skyrack.orchestrator.measure.rate_rows import Crossing, Pair, Way, cover, rounds
+
+LONG_S = 0.05
+SHORT_RATIO = 0.1
+# A transfer over a slower link would take more than a second; packets tell such rates well.
+LEAST_BPS = 1e6
+LEAST_BYTES = 120_000  # of real packets: forty of the smallest quanta
+TRIES = 2
+
+Expect = Callable[[Sequence[Pair]], list[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a transfer is to meet."""
+
+    path: tuple[str, ...]
+    slowest_bps: float
+
+
+class RateRun:
+    """Transfers along few paths that together cross every way.
+
+    `expect`: what a probe of each pair should meet now. `stopped`: whether the user has had enough.
+    """
+
+    def __init__(
+        self,
+        expect: Expect,
+        mesh_dir: Path,
+        byte_scale: int,
+        stopped: Callable[[], bool],
+        progress: Callable[[int, int], None],
+    ) -> None:
+        self._expect = expect
+        self._mesh_dir = mesh_dir
+        self._byte_scale = byte_scale
+        self._stopped = stopped
+        self._progress = progress
+
+    def run(self, paths: Mapping[Pair, Sequence[str]]) -> list[Crossing]:
+        """Measure every way of `paths`; what does not hold is tried again along another path, to find which link it is."""
+        both = dict(paths) | {(b, a): tuple(reversed(path)) for (a, b), path in paths.items()}
+        wanted: set[Way] = {way for path in both.values() for way in pairwise(path)}
+        found: list[Crossing] = []
+        for _ in range(TRIES):
+            pairs = cover(both, wanted)
+            if not pairs or self._stopped():
+                break
+            found += self._along(pairs, len(found))
+            wanted -= {way for crossing in found if crossing.holds for way in pairwise(crossing.path)}
+            both = {pair: path for pair, path in both.items() if pair not in pairs}
+        return found
+
+    def _along(self, pairs: Sequence[Pair], done: int) -> list[Crossing]:
+        found: list[Crossing] = []
+        fit: dict[Pair, Expected] = {}
+        for pair, answer in zip(pairs, self._expect(pairs), strict=True):
+            if answer["rtt_s"] is None:
+                continue
+            one = Expected(tuple(answer["path"]), answer["slowest_bps"])
+            if why := _why_not(answer):
+                found.append(Crossing(one.path, one.slowest_bps, None, why))
+            else:
+                fit[pair] = one
+        for group in rounds({pair: one.path for pair, one in fit.items()}):
+            if self._stopped():
+                break
+            with ThreadPoolExecutor(len(group), "rate") as pool:
+                found += pool.map(lambda pair: self._measure(pair, fit[pair]), group)
+            self._progress(done + len(found), done + len(pairs))
+        return found
+
+    def _measure(self, pair: Pair, expected: Expected) -> Crossing:
+        least = LEAST_BYTES * self._byte_scale
+        size = max(least, round(expected.slowest_bps / 8 * LONG_S))
+        short, long = self._send(pair, round(size * SHORT_RATIO)), self._send(pair, size)
+        for sent in (short, long):
+            if sent.error is not None:
+                return Crossing(expected.path, expected.slowest_bps, None, sent.error)
+        if not short.path == long.path == expected.path:
+            return Crossing(long.path, expected.slowest_bps, None, "the path changed meanwhile")
+        assert short.took_s is not None
+        assert long.took_s is not None
+        rate_bps = (long.size_bytes - short.size_bytes) * 8 / (long.took_s - short.took_s)
+        return Crossing(long.path, expected.slowest_bps, rate_bps)
+
+    def _send(self, pair: Pair, size_bytes: int) -> Sent:
+        (sent,) = BulkRun(Bulk((pair,), size_bytes, 1, 1, None), self._mesh_dir).run()
+        return sent
+
+
+def _why_not(answer: Mapping[str, Any]) -> str:
+    """Why a transfer would not tell the rate of a path; empty where it does."""
+    if answer["kept_ratio"] != 1.0:
+        return "lost packets are sent again, so that transfers take longer than the rate says"
+    if answer["slowest_bps"] < LEAST_BPS:
+        return f"below {LEAST_BPS / 1e6:g} Mbit/s a packet train tells it"
+    return ""
