@@ -30,7 +30,7 @@ ground:
   - {{name: {FLOOR_B}, lat_deg: 0, lon_deg: 5}}
 inhabited: {{count: 0}}
 links: {{zero_delay: true}}
-telemetry: {{enabled: false}}
+telemetry: {{enabled: false, fidelity_probes_per_s: 0}}
 """
 
 

@@ -12,7 +12,7 @@ from skyrack.orchestrator.measure import conformance, counters, fidelity, host, 
 from skyrack.orchestrator.measure.rate_rows import Pair
 from skyrack.orchestrator.measure.recorder import Recorder
 from skyrack.orchestrator.measure.verdict import Verdict, decide
-from skyrack.orchestrator.measure.verify_run import Floor, VerifyError, VerifyRun
+from skyrack.orchestrator.measure.verify_run import FLOOR, Floor, VerifyError, VerifyRun
 from skyrack.orchestrator.measure.verify_verdict import conclude
 from skyrack.orchestrator.measure.workload import Api
 from skyrack.orchestrator.report import files, result
@@ -70,12 +70,12 @@ def _judged(
     quiet, summary = host.QuietTimes(windows), host.summarise(windows)
     fabric = counters.figures(recorder.readings, quiet, recorder.events)
     admitted_s = fabric.lateness_p50_s or 0.0
-    figures = fidelity.evaluate(
-        recorder.samples, quiet, ordered_drops=fabric.ordered_drops, admitted_s=admitted_s
-    )
-    floor = fidelity.evaluate(run.floor_samples, quiet) if run.floor_samples else None
+    over_floor = [sample for sample in recorder.samples if sample.pair.startswith(FLOOR)]
+    samples = [sample for sample in recorder.samples if not sample.pair.startswith(FLOOR)]
+    figures = fidelity.evaluate(samples, quiet, ordered_drops=fabric.ordered_drops, admitted_s=admitted_s)
+    floor = fidelity.evaluate(over_floor, quiet) if over_floor else None
     rows = conformance.rows(
-        recorder.samples,
+        samples,
         quiet,
         pairs=[f"{a}>{b}" for a, b in pairs],
         spacing_s=run.spacing_s,

@@ -17,7 +17,6 @@ from typing import Any
 
 from skyrack.orchestrator.api.client import ApiError
 from skyrack.orchestrator.measure import rate_rows, shots
-from skyrack.orchestrator.measure.fidelity import Sample
 from skyrack.orchestrator.measure.interruption import Interruption
 from skyrack.orchestrator.measure.probing import Every, Probing
 from skyrack.orchestrator.measure.rate_rows import Crossing, Pair
@@ -32,7 +31,7 @@ LEAD_S = 0.5
 SETTLE_S = 0.3
 GRACE_S = 3.0
 FLOOR_EVERY = 5
-FLOOR = "floor"
+FLOOR = "the host's floor"  # no node can be called so
 PROBES_PER_STEP = 2_000
 PROBE_BYTES = 64
 _AT_ONCE = {"rtt_s": 0.0, "path": [], "reason": None, "kept_ratio": 1.0}
@@ -55,7 +54,7 @@ class Floor:
 class VerifyRun:
     """Runs it and keeps what was measured; the judgement comes afterwards. Times are run seconds.
 
-    `progress` hears what is under way, how much is done and of how much. `floor_samples` have a computed time of 0.
+    `progress` hears what is under way, how much is done and of how much.
     """
 
     def __init__(
@@ -83,7 +82,6 @@ class VerifyRun:
         self.started_s = self.ended_s = 0.0
         self.spacing_s = 0.0
         self.doubts: list[str] = []
-        self.floor_samples: list[Sample] = []
         self.crossings: list[Crossing] = []
         self.trains: list[tuple[Pair, Crossing]] = []
         self.link_delay_s: dict[str, float] = {}
@@ -180,8 +178,6 @@ class VerifyRun:
         """What every probe should have taken: pair by pair, as one question about many probes of a pair costs as one."""
         probing = self._probing
         over_floor = [probe for probe in probing.waiting if probe.a == FLOOR]
-        sent = [probe for probe in over_floor if probe.outcome not in ("unsent", "clock-set")]
-        self.floor_samples = [Sample(FLOOR, probe.t_s, probe.measured_s, 0.0) for probe in sent]
         self._recorder.probes(over_floor, [_AT_ONCE] * sum(probe.outcome != "unsent" for probe in over_floor))
         probing.waiting = sorted(
             (probe for probe in probing.waiting if probe.a != FLOOR), key=lambda probe: (probe.a, probe.b)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from skyrack.orchestrator.clock import RealClock
+from skyrack.orchestrator.measure.stats import histogram_quantile
 from skyrack.orchestrator.runtime.brokers import Broker
 from skyrack.orchestrator.runtime.bus import RunBus
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.nodes import NodeBook
 from skyrack.orchestrator.runtime.places import Places
+from skyrack.orchestrator.runtime.probes import OwnProbes
 from skyrack.orchestrator.runtime.roster import Roster
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.orchestrator.topology.epoch import GROUND, LASER
@@ -35,6 +38,7 @@ class Answers:
         clock: RealClock,
         broker: Broker,
         bus: RunBus,
+        probes: OwnProbes,
     ) -> None:
         self._run = run
         self._scenario = scenario
@@ -47,6 +51,7 @@ class Answers:
         self._clock = clock
         self._broker = broker
         self._bus = bus
+        self._probes = probes
 
     def status(self, state: str, http: str) -> dict[str, Any]:
         """The run as `skyrack status` shows it."""
@@ -79,6 +84,7 @@ class Answers:
                 "ground": int((lit.kind == GROUND).sum()),
             },
             "bus": None if (way := self._broker.status()) is None else way | self._bus.counters(),
+            "fidelity": self._fidelity(),
             "events_lost": self._events.lost,
         }
 
@@ -92,6 +98,18 @@ class Answers:
             "inner_pid": node.pid if node else 0,
             "address": self._roster.address(index),
             "restarts": node.restarts if node else 0,
+        }
+
+    def _fidelity(self) -> dict[str, Any] | None:
+        """What the run's own probes have shown; quantiles are bounds of buckets, None while nothing was answered."""
+        if not self._probes.on:
+            return None
+        tally = self._probes.tally
+        p50_s, p99_s = (histogram_quantile(tally.error.bounds, tally.error.counts, q) for q in (0.5, 0.99))
+        return {
+            "probes": dict(tally.outcomes),
+            "error_p50_s": _finite(p50_s),
+            "error_p99_s": _finite(p99_s),
         }
 
     async def fabric_counters(self) -> dict[str, Any]:
@@ -108,3 +126,7 @@ class Answers:
         return await self._feed.oracle.computed(
             [(float(run_s), require(a), require(b), int(size)) for run_s, a, b, size in probes]
         )
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

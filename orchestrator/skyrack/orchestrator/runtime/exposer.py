@@ -15,6 +15,7 @@ from skyrack.orchestrator.api.scrape import scrape, scrape_all
 from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.metrics.fabric import fabric_families
 from skyrack.orchestrator.metrics.faults import fault_families
+from skyrack.orchestrator.metrics.fidelity import ProbeTally
 from skyrack.orchestrator.metrics.links import LinkSample, link_families, link_samples
 from skyrack.orchestrator.metrics.run import RunFacts, run_families
 from skyrack.orchestrator.metrics.transfers import transfer_families
@@ -49,6 +50,7 @@ class Exposer:
         clock: Clock,
         status: Callable[[], Awaitable[dict[str, Any]]],
         transfers: Transfers,
+        probes: ProbeTally,
     ) -> None:
         self._run = run
         self._scenario = scenario
@@ -60,7 +62,8 @@ class Exposer:
         self._events = events
         self._status = status
         self._transfers = transfers
-        self._workloads = Workloads()
+        self._probes = probes
+        self._workloads = Workloads(probes.error)
         stations = [i for i in roster.inhabited if roster.kind(i) == "ground"]
         self.handovers = HandoverWatch(roster.names, stations, feed.oracle.epoch_at, events, clock)
         feed.on_change = self.handovers.expect
@@ -88,6 +91,7 @@ class Exposer:
         links = lit_links(epoch, Failures(out.nodes | absent, out.links))
         faults = fault_families(self._faults.active(), self._faults.extra_s(), links, self._roster.names)
         found = [*run_families(status, self._facts(links)), *faults, *self._workloads.families()]
+        found += self._probes.families()
         found += self._feed.convergence.families()
         found += transfer_families(self._transfers.totals)
         fabric = self._feed.fabric

@@ -28,6 +28,7 @@ from skyrack.orchestrator.runtime.files import write_whole
 from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
 from skyrack.orchestrator.runtime.places import Places
 from skyrack.orchestrator.runtime.planning import write_plan
+from skyrack.orchestrator.runtime.probes import OwnProbes
 from skyrack.orchestrator.runtime.processes import Launch, Processes
 from skyrack.orchestrator.runtime.progress import Progress
 from skyrack.orchestrator.runtime.readiness import every_node_serves
@@ -130,6 +131,15 @@ class Run:
         )
         self.feed.on_transfer = self.transfers.heard
         self.feed.on_fabric_down = self.transfers.fabric_down
+        self.probes = OwnProbes(
+            self.scenario.telemetry.fidelity_probes_per_s,
+            seed,
+            book,
+            self.places.mesh_dir,
+            self.feed.oracle,
+            self.events,
+            self.clock,
+        )
         self.answers = Answers(
             self.run,
             self.scenario,
@@ -142,6 +152,7 @@ class Run:
             self.clock,
             self.broker,
             self.bus,
+            self.probes,
         )
         self.exposer = Exposer(
             self.run,
@@ -155,6 +166,7 @@ class Run:
             self.clock,
             self.status,
             self.transfers,
+            self.probes.tally,
         )
         self._outlook = Outlook(self.scenario, self.geometry, self.roster.address, self.clock.t0_monotonic_ns)
         self._health = RunHealth(book)
@@ -188,6 +200,7 @@ class Run:
                     tasks.create_task(self.broker.run(self.progress), name="broker"),
                     tasks.create_task(self._speak(), name="bus"),
                     tasks.create_task(self._become_ready(), name="ready"),
+                    tasks.create_task(self._probe(), name="probes"),
                     tasks.create_task(self.exposer.handovers.run(), name="handovers"),
                     tasks.create_task(self._health.run(), name="health"),
                     tasks.create_task(
@@ -209,6 +222,10 @@ class Run:
     async def _speak(self) -> None:
         await self.broker.up.wait()
         await self.bus.run()
+
+    async def _probe(self) -> None:
+        await self.ready.wait()
+        await self.probes.run()
 
     async def _become_ready(self) -> None:
         await self.feed.up.wait()
