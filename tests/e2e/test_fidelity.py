@@ -76,6 +76,21 @@ def test_low_rates_and_ordered_losses_are_told_by_packets(place: Place) -> None:
     assert status != WRONG, found["reasons"]
 
 
+def test_an_outage_by_plan_passes_where_probes_are_lost_then_and_only_then(place: Place) -> None:
+    """One satellite over one station sets after 7.8 s, 312 s of its orbit."""
+    text = (
+        "version: 1\nname: passing\nspeed: 40\ninhabited: all\nlinks: {elevation_mask_deg: 10}\n"
+        "shells: [{planes: 1, slots: 1, altitude_km: 780, inclination_deg: 60}]\n"
+        "ground: [{name: below, lat_deg: -0.09, lon_deg: -100.71}]\n"
+    )
+    status, found = verify(place, text, "--rate", 50)
+    outages = [row for row in found["rows"] if row["quantity"] == "outage"]
+    if found["host"]["quiet_windows"] > 6:
+        assert outages[0]["expected"] > 0.5
+    assert all(row["ok"] and row["error"] == 0.0 for row in outages), found["reasons"]
+    assert status != WRONG
+
+
 def test_a_run_that_is_up_is_verified_and_left_up_and_ctrl_c_shows_what_there_is(running: Place) -> None:
     command = running.start(("verify", "--run", "small", "--for", "60s", "-o", "csv"), stdout=-1, stderr=-1)
     said = command.stderr

@@ -138,7 +138,12 @@ def evaluate(
 def links_of(sample: Sample) -> Iterator[str]:
     """The links of its way out, each by one name whichever way it was crossed."""
     for a, b in pairwise(sample.path):
-        yield f"{min(a, b)} - {max(a, b)}"
+        yield link_name(a, b)
+
+
+def link_name(a: str, b: str) -> str:
+    """The same whichever way it is crossed."""
+    return f"{min(a, b)} - {max(a, b)}"
 
 
 def _shifts(groups: Mapping[str, Sequence[float]], bound_s: float) -> tuple[Shift, ...]:

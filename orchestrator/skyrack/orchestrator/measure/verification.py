@@ -9,6 +9,7 @@ from typing import Any
 
 from skyrack.orchestrator.api.client import ApiError
 from skyrack.orchestrator.measure import conformance, counters, fidelity, host, rate_rows
+from skyrack.orchestrator.measure.link_delays import planned_delays_s
 from skyrack.orchestrator.measure.rate_rows import Pair
 from skyrack.orchestrator.measure.recorder import Recorder
 from skyrack.orchestrator.measure.verdict import Verdict, decide
@@ -79,7 +80,7 @@ def _judged(
         quiet,
         pairs=[f"{a}>{b}" for a, b in pairs],
         spacing_s=run.spacing_s,
-        link_delay_s=run.link_delay_s,
+        link_delay_s=planned_delays_s(Path(status["run_dir"]) / "scenario.yaml", run.ended_s),
         admitted_s=admitted_s,
     )
     rows += rate_rows.way_rows(run.crossings)

@@ -84,7 +84,6 @@ class VerifyRun:
         self.doubts: list[str] = []
         self.crossings: list[Crossing] = []
         self.trains: list[tuple[Pair, Crossing]] = []
-        self.link_delay_s: dict[str, float] = {}
 
     @property
     def interrupted(self) -> bool:
@@ -103,7 +102,6 @@ class VerifyRun:
                 self._explain()
                 if not self.interrupted:
                     self._measure_rates()
-                self._look_up_links()
             except ApiError as error:
                 self.doubts.append(str(error))
                 self._probing.give_up()
@@ -223,12 +221,3 @@ class VerifyRun:
     def _expect(self, pairs: Sequence[Pair]) -> list[dict[str, Any]]:
         now_s = self._probing.now_s()
         return self._probing.expected([[now_s, a, b, PROBE_BYTES] for a, b in pairs])
-
-    def _look_up_links(self) -> None:
-        """What the plan says of the delay of every link that was crossed."""
-        links = {(min(way), max(way)) for sample in self._recorder.samples for way in pairwise(sample.path)}
-        for number, (a, b) in enumerate(sorted(links)):
-            answer = self._api.get(f"/v1/link?a={a}&b={b}")
-            if answer["state"] == "up":
-                self.link_delay_s[f"{a} - {b}"] = answer["delay_ms"] / 1e3
-            self._progress("links", number + 1, len(links))

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from skyrack.orchestrator.measure.verdict import NOT_FAITHFUL
 from skyrack.orchestrator.report.words import duration
 
 HEADERS = ("WHAT", "QUANTITY", "EXPECTED", "MEASURED", "ERROR", "SAMPLES", "RESULT")
@@ -28,7 +29,7 @@ _COLOURS = {True: "\033[32m", False: "\033[1;31m", None: "\033[33m"}
 _VERDICTS: dict[str, tuple[bool | None, str]] = {
     "ok": (True, "faithful"),
     "bad": (False, "wrong"),
-    "inconclusive": (None, "not faithful, or not known to be"),
+    "inconclusive": (None, "inconclusive"),
 }
 
 
@@ -64,6 +65,8 @@ def summary(document: Mapping[str, Any], *, colour: bool = False) -> list[str]:
         if check["name"].startswith(("quiet host", "fabric")) and check["ok"] is False
     ]
     ok, word = _VERDICTS[document["verdict"]]
+    if ok is None and any(reason.startswith(NOT_FAITHFUL) for reason in document["reasons"]):
+        word = NOT_FAITHFUL
     lines.append((ok, "verdict", word))
     width = max(len(name) for _, name, _ in lines)
     text = [f"{_mark(mark, colour)} {name:<{width}}   {value}" for mark, name, value in lines]
