@@ -59,10 +59,10 @@ def test_without_a_floor_the_errors_are_judged_by_the_run_alone() -> None:
 
 
 def test_a_pair_that_could_not_be_judged_leaves_the_run_open() -> None:
-    unsure = replace(RTT, ok=None, note="2 probes in quiet seconds, 5 needed")
+    unsure = replace(RTT, ok=None, note="2 of 5 probes needed in quiet seconds")
     found = verdict(FINE, RTT, unsure)
     assert found.verdict is Verdict.INCONCLUSIVE
-    assert "2 probes in quiet seconds" in found.reasons[0]
+    assert "2 of 5 probes" in found.reasons[0]
 
 
 def test_what_the_run_says_of_itself_is_never_lost() -> None:

@@ -120,7 +120,7 @@ def _delay_row(link: str, group: Sequence[Sample], delay_s: float | None, bound_
 
 def _judged(errors: Sequence[float], bound_s: float) -> tuple[bool | None, str]:
     if len(errors) < MIN_PROBES:
-        return None, f"{len(errors)} probes in quiet seconds, {MIN_PROBES} needed"
+        return None, f"{len(errors)} of {MIN_PROBES} probes needed in quiet seconds"
     error_s, size_s = systematic(errors)
     if size_s <= bound_s:
         return True, ""

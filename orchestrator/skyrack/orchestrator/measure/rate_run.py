@@ -21,9 +21,11 @@ SHORT_RATIO = 0.1
 # A transfer over a slower link would take more than a second; packets tell such rates well.
 LEAST_BPS = 1e6
 LEAST_BYTES = 120_000  # of real packets: forty of the smallest quanta
-TRIES = 2
+TRIES = 3
+PATH_CHANGED = "the path changed meanwhile"
 
 Expect = Callable[[Sequence[Pair]], list[dict[str, Any]]]
+Send = Callable[[Pair, int], Sent]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +39,20 @@ class Expected:
 class RateRun:
     """Transfers along few paths that together cross every way.
 
-    `expect`: what a probe of each pair should meet now. `stopped`: whether the user has had enough.
+    `expect`: what a probe of each pair should meet now. `send`: carries out one transfer. `stopped`: whether the
+    user has had enough. `progress`: how many paths are done, of how many.
     """
 
     def __init__(
         self,
         expect: Expect,
-        mesh_dir: Path,
+        send: Send,
         byte_scale: int,
         stopped: Callable[[], bool],
         progress: Callable[[int, int], None],
     ) -> None:
         self._expect = expect
-        self._mesh_dir = mesh_dir
+        self._send = send
         self._byte_scale = byte_scale
         self._stopped = stopped
         self._progress = progress
@@ -63,27 +66,31 @@ class RateRun:
             pairs = cover(both, wanted)
             if not pairs or self._stopped():
                 break
-            found += self._along(pairs, len(found))
+            crossed = self._along(pairs, len(found))
+            found += crossed.values()
             wanted -= {way for crossing in found if crossing.holds for way in pairwise(crossing.path)}
-            both = {pair: path for pair, path in both.items() if pair not in pairs}
+            told = {pair for pair, crossing in crossed.items() if crossing.note != PATH_CHANGED}
+            both = {pair: path for pair, path in both.items() if pair not in told}
         return found
 
-    def _along(self, pairs: Sequence[Pair], done: int) -> list[Crossing]:
-        found: list[Crossing] = []
+    def _along(self, pairs: Sequence[Pair], done: int) -> dict[Pair, Crossing]:
+        """What each pair that has a way tells."""
+        found: dict[Pair, Crossing] = {}
         fit: dict[Pair, Expected] = {}
         for pair, answer in zip(pairs, self._expect(pairs), strict=True):
             if answer["rtt_s"] is None:
                 continue
             one = Expected(tuple(answer["path"]), answer["slowest_bps"])
             if why := _why_not(answer):
-                found.append(Crossing(one.path, one.slowest_bps, None, why))
+                found[pair] = Crossing(one.path, one.slowest_bps, None, why)
             else:
                 fit[pair] = one
         for group in rounds({pair: one.path for pair, one in fit.items()}):
             if self._stopped():
                 break
             with ThreadPoolExecutor(len(group), "rate") as pool:
-                found += pool.map(lambda pair: self._measure(pair, fit[pair]), group)
+                measured = pool.map(lambda pair: self._measure(pair, fit[pair]), group)
+                found |= zip(group, measured, strict=True)
             self._progress(done + len(found), done + len(pairs))
         return found
 
@@ -95,15 +102,21 @@ class RateRun:
             if sent.error is not None:
                 return Crossing(expected.path, expected.slowest_bps, None, sent.error)
         if not short.path == long.path == expected.path:
-            return Crossing(long.path, expected.slowest_bps, None, "the path changed meanwhile")
+            return Crossing(long.path, expected.slowest_bps, None, PATH_CHANGED)
         assert short.took_s is not None
         assert long.took_s is not None
         rate_bps = (long.size_bytes - short.size_bytes) * 8 / (long.took_s - short.took_s)
         return Crossing(long.path, expected.slowest_bps, rate_bps)
 
-    def _send(self, pair: Pair, size_bytes: int) -> Sent:
-        (sent,) = BulkRun(Bulk((pair,), size_bytes, 1, 1, None), self._mesh_dir).run()
+
+def sender(mesh_dir: Path) -> Send:
+    """Transfers of a run that is up, asked of its nodes."""
+
+    def send(pair: Pair, size_bytes: int) -> Sent:
+        (sent,) = BulkRun(Bulk((pair,), size_bytes, 1, 1, None), mesh_dir).run()
         return sent
+
+    return send
 
 
 def _why_not(answer: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from skyrack.orchestrator.measure import rate_rows, shots
 from skyrack.orchestrator.measure.interruption import Interruption
 from skyrack.orchestrator.measure.probing import Every, Probing
 from skyrack.orchestrator.measure.rate_rows import Crossing, Pair
-from skyrack.orchestrator.measure.rate_run import RateRun
+from skyrack.orchestrator.measure.rate_run import RateRun, sender
 from skyrack.orchestrator.measure.recorder import Recorder
 from skyrack.orchestrator.measure.source import NotThereError, ping_socket
 from skyrack.orchestrator.measure.train_run import TrainRun
@@ -194,14 +194,12 @@ class VerifyRun:
             if sample.computed_s is not None
             for a, b in [sample.pair.split(">")]
         }
-        mesh_dir = Path(self._status["mesh_dir"])
-        byte_scale = self._status["scenario"]["links"]["byte_scale"]
         rates = RateRun(
             self._expect,
-            mesh_dir,
-            byte_scale,
+            sender(Path(self._status["mesh_dir"])),
+            self._status["scenario"]["links"]["byte_scale"],
             lambda: self.interrupted,
-            lambda n, of: self._progress("rates", n, of),
+            lambda done, total: self._progress("rates", done, total),
         )
         self.crossings = rates.run(paths)
         trains = TrainRun(self._status, self._expect)

@@ -75,7 +75,7 @@ def summary(document: Mapping[str, Any], *, colour: bool = False) -> list[str]:
 
 def _of(rows: Iterable[Mapping[str, Any]], key: tuple[str, str]) -> list[Mapping[str, Any]]:
     group = [row for row in rows if (row["kind"], row["quantity"]) == key]
-    return sorted(group, key=lambda row: -abs(row["error"] or 0.0))
+    return sorted(group, key=lambda row: (row["ok"] is None, -abs(row["error"] or 0.0)))
 
 
 def _quantity_line(group: Sequence[Mapping[str, Any]], name: str) -> tuple[bool | None, str, str] | None:
