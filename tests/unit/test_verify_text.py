@@ -21,6 +21,7 @@ FIGURES = asdict(Fidelity(1.2e-4, 4e-4, 1.0, 0, 500, expected_losses=3))
 def document(**changes: Any) -> dict[str, Any]:
     found = {
         "verdict": "ok", "checks": [], "reasons": [], "rows": [*ROWS, FAILED, OPEN], "fidelity": FIGURES,
+        "all_seconds": {"probes": 900, "false_outages": 1},
         "floor": FIGURES | {"median_s": 5e-5, "p99_s": 1e-4},
     }  # fmt: skip
     return found | changes
@@ -57,7 +58,7 @@ def test_the_summary_names_quantities_floor_errors_and_the_verdict_with_its_reas
     assert "BAD  rates of links" in text
     assert "1 FAIL, 1 not judged" in text
     assert "70 us and 0.3 ms beyond the floor" in text
-    assert "0 of 503 probes, 3 rightly lost, 0 answered without a way" in text
+    assert "0 of 503 quiet probes, 1 of 900 in all; 3 rightly lost, 0 answered without a way" in text
     assert lines[-2].endswith("   not faithful")
     assert summary(document(verdict="inconclusive", reasons=["cut short"]))[-2].endswith("   inconclusive")
     assert lines[-1] == "     not faithful: host not quiet"

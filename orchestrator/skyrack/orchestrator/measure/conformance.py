@@ -89,7 +89,7 @@ def _pair_rows(
     found = []
     if deliverable or not group:
         found += [_rtt_row(pair, deliverable, bound_s), _loss_row("pair", pair, deliverable, alpha)]
-    if len(deliverable) < len(group) or any(_false_outage(sample) for sample in deliverable):
+    if len(deliverable) < len(group) or any(is_false_outage(sample) for sample in deliverable):
         found.append(_outage_row(pair, group, spacing_s))
     return found
 
@@ -140,7 +140,7 @@ def _loss_row(kind: Kind, name: str, group: Sequence[Sample], alpha: float) -> R
 def _outage_row(pair: str, group: Sequence[Sample], spacing_s: float) -> Row:
     planned = sum(sample.computed_s is None for sample in group)
     answered = sum(sample.computed_s is None and sample.measured_s is not None for sample in group)
-    false = sum(_false_outage(sample) for sample in group)
+    false = sum(is_false_outage(sample) for sample in group)
     expected_s, measured_s = planned * spacing_s, (planned - answered + false) * spacing_s
     parts = [f"{answered} answered without a way"] if answered else []
     parts += [f"{false} lost with one"] if false else []
@@ -149,5 +149,6 @@ def _outage_row(pair: str, group: Sequence[Sample], spacing_s: float) -> Row:
     return Row("pair", pair, "outage", expected_s, measured_s, error_s, "s", len(group), not parts, note)
 
 
-def _false_outage(sample: Sample) -> bool:
+def is_false_outage(sample: Sample) -> bool:
+    """Whether it was lost though there was a way on which nothing is lost at random."""
     return sample.measured_s is None and sample.computed_s is not None and sample.kept_ratio == 1.0

@@ -103,6 +103,10 @@ def _judged(
         "reasons": list(decision.reasons),
         "rows": [asdict(row) for row in rows],
         "fidelity": asdict(figures),
+        "all_seconds": {
+            "probes": len(samples),
+            "false_outages": sum(conformance.is_false_outage(s) for s in samples if s.settled),
+        },
         "floor": asdict(floor) if floor is not None else None,
         "host": asdict(summary),
         "fabric": asdict(fabric),

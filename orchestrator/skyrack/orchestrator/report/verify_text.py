@@ -105,8 +105,12 @@ def _figure_lines(document: Mapping[str, Any]) -> list[tuple[bool | None, str, s
             text += f": {duration(by[0])} and {duration(by[1])} beyond the floor"
         lines.append((None if None in beyond else all(beyond), "errors of round trips", text))
     probes = mesh["packets"] + mesh["false_outages"] + mesh["expected_losses"] + mesh["unexpected_replies"]
-    text = f"{mesh['false_outages']:,} of {probes:,} probes, {mesh['expected_losses']:,} rightly lost, "
-    text += f"{mesh['unexpected_replies']:,} answered without a way"
+    everything = document["all_seconds"]
+    text = (
+        f"{mesh['false_outages']:,} of {probes:,} quiet probes, {everything['false_outages']:,} of "
+        f"{everything['probes']:,} in all; {mesh['expected_losses']:,} rightly lost, "
+        f"{mesh['unexpected_replies']:,} answered without a way"
+    )
     lines.append((not (mesh["false_outages"] or mesh["unexpected_replies"]), "false outages", text))
     return lines
 
