@@ -15,7 +15,7 @@ def test_links_in_force_have_the_delays_of_the_orbits(tmp_path: Path) -> None:
     file = tmp_path / "scenario.yaml"
     file.write_text(SCENARIO)
     found = planned_delays_s(file, 5.0)
-    assert len(found) == 121 + sum(name.startswith(("london", "tokyo", "nairobi")) for name in found)
+    assert sum(not set(name.split(" - ")) & {"london", "tokyo", "nairobi"} for name in found) == 121
     assert found["p0s00 - p0s01"] == pytest.approx(0.013454, abs=5e-5)  # chord of 780 km, a turn of 11
     assert planned_delays_s(file, 50.0)["p0s00 - p1s00"] != found["p0s00 - p1s00"]
 
