@@ -12,7 +12,7 @@ from skyrack.orchestrator.report.words import duration
 
 HEADERS = ("WHAT", "QUANTITY", "EXPECTED", "MEASURED", "ERROR", "SAMPLES", "RESULT")
 COLUMNS = ("kind", "name", "quantity", "expected", "measured", "error", "unit", "samples", "ok", "note")
-# Of each quantity so many rows are shown, the worst first; failed ones always.
+# Of each quantity so many rows that are off by anything are shown, the worst first; failed ones always.
 SHOWN = 3
 _NAMES = {
     ("pair", "rtt"): "round trips of pairs",
@@ -51,7 +51,9 @@ def table(rows: Sequence[Mapping[str, Any]], *, everything: bool) -> tuple[list[
         group = _of(rows, key)
         failed = [row for row in group if row["ok"] is False]
         others = [row for row in group if row["ok"] is not False]
-        shown += [_cells(row) for row in failed + (others if everything else others[:SHOWN])]
+        if not everything:
+            others = [row for row in others[:SHOWN] if row["error"]]
+        shown += [_cells(row) for row in failed + others]
     return shown, len(rows) - len(shown)
 
 
