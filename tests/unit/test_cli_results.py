@@ -148,3 +148,19 @@ def test_colour_is_for_terminals_that_want_it(monkeypatch: pytest.MonkeyPatch) -
 def test_the_reference_page_names_every_verb_and_option_as_they_are() -> None:
     page = (Path(__file__).parents[2] / "docs/reference/cli.md").read_text()
     assert page == refreshed(page), "run: python -m skyrack.orchestrator.cli.reference docs/reference/cli.md"
+
+
+def test_ways_are_compared_in_every_format(capsys: pytest.CaptureFixture[str]) -> None:
+    scenario = str(Path(__file__).parents[2] / "deploy" / "scenarios" / "starlink-calibration.yaml")
+    asked = ("path", "portland", "miami", "--compare", "-s", scenario, "--for", "30", "--step", "15")
+    rows = list(csv.DictReader(io.StringIO(printed(capsys, *asked, "-o", "csv"))))
+    assert [row["way"] for row in rows] == ["best", "space", "bent-pipe", "fibre"] * 2
+    best, space, bent, fibre = rows[:4]
+    assert float(best["rtt_ms"]) <= min(float(space["rtt_ms"]), float(bent["rtt_ms"]))
+    assert "pop-seattle>pop-miami" in bent["path"]
+    assert (fibre["rtt_ms"], fibre["path"]) == ("", ""), "a terminal has no fibre"
+    told = json.loads(printed(capsys, *asked, "-o", "json"))["rows"]
+    assert [row["path"] for row in told] == [row["path"].split(">") if row["path"] else [] for row in rows]
+    table = printed(capsys, *asked)
+    assert table.splitlines()[0].split() == ["T_S", "WAY", "RTT_MS", "PATH"]
+    assert table.splitlines()[4].split() == ["0", "fibre", "-", "none"]

@@ -13,7 +13,7 @@ from skyrack.orchestrator.faults.request import read_requests
 from skyrack.orchestrator.routing.condition import Condition
 
 NAMES = ["p0s00", "p0s01", "p1s00", "new-york", "london"]
-ATLAS = Atlas(NAMES, 3, [(0, 1), (0, 2)])
+ATLAS = Atlas(NAMES, 3, len(NAMES) - 3, [(0, 1), (0, 2)])
 
 
 def read(**fault: Any) -> Any:

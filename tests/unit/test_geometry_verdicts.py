@@ -10,7 +10,9 @@ import pytest
 DESIGN = Path(__file__).parents[2] / "docs" / "design"
 
 
-@pytest.mark.parametrize("name", ["geometry_hermite_knots", "geometry_linear_segments", "laser_churn"])
+@pytest.mark.parametrize(
+    "name", ["geometry_hermite_knots", "geometry_linear_segments", "laser_churn", "starlink_calibration"]
+)
 def test_the_verdict_holds(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Each script opens with its verdict and asserts it from what it computes."""
     spec = importlib.util.spec_from_file_location(name, DESIGN / f"{name}.py")

@@ -1,11 +1,16 @@
 """A node configuration is checked before a process exists for it."""
 
 import json
+from typing import get_args, get_type_hints
 
 import pytest
 
 from skyrack.groundstation.main import run
 from skyrack.node.config import ConfigError, NodeConfig
+from skyrack.node.mains import load_mains
+from skyrack.v1.kinds import NODE_KINDS
+from skyrack.v1.mesh_pb2 import NodeKind
+from skyrack.v1.telemetry import Kind
 
 GOOD: dict[str, object] = {
     "name": "p3s07",
@@ -69,3 +74,12 @@ def test_what_is_no_object_is_refused(text: str) -> None:
 def test_a_satellite_is_no_ground_station() -> None:
     with pytest.raises(ConfigError, match="ground"):
         run(NodeConfig.from_mapping(GOOD))
+
+
+def test_the_kinds_of_configurations_messages_and_mains_are_the_same() -> None:
+    """A kind that one of them did not know could not be started or could not say what it is."""
+    assert get_args(get_type_hints(NodeConfig)["kind"]) == get_args(Kind) == tuple(NODE_KINDS)
+    assert set(load_mains([])) == set(NODE_KINDS)
+    for kind in NODE_KINDS:
+        assert NodeConfig.from_mapping({**GOOD, "kind": kind}).kind == kind
+    assert set(NODE_KINDS.values()) == set(NodeKind.values()) - {0}, "a kind has no word"

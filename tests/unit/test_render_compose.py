@@ -94,13 +94,15 @@ def test_nodes_have_no_network_but_the_mesh_and_only_what_making_it_needs() -> N
 def test_nodes_have_the_settings_they_cannot_make_and_a_start_that_works() -> None:
     for name, service in nodes(project()).items():
         assert service["sysctls"] == CONTAINER_SYSCTLS, name
-        *python, module, mesh_dir, main, worker = service["entrypoint"]
+        *python, module, mesh_dir, ground, pop, user, worker = service["entrypoint"]
         assert (python, module, mesh_dir) == (
             ["python", "-m"],
             "skyrack.node.container",
             "--mesh-dir=/run/mesh",
         )
-        assert load_mains([main.removeprefix("--main=")])["ground"].__module__ == "skyrack.groundstation.main"
+        runs = load_mains([main.removeprefix("--main=") for main in (ground, pop, user)])
+        for kind in ("ground", "pop", "user"):
+            assert runs[kind].__module__ == "skyrack.groundstation.main", f"{kind} is run as a satellite"
         assert KIND in load_workers([worker.removeprefix("--worker=")])
         assert service["command"] == [name.removeprefix("node-")]
 

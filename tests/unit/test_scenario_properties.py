@@ -149,6 +149,16 @@ scenarios = st.builds(
             st.tuples(names, st.floats(-90, 90), st.floats(-180, 180)), unique_by=lambda s: s[0], max_size=2
         ),
     ),
+    users=st.lists(
+        st.builds(
+            lambda city, **keys: {"city": city, **keys},
+            st.sampled_from(station_names()),
+            elevation_mask_deg=st.floats(0, 89),
+            down_bps=st.floats(1e3, 1e15),
+        ),
+        unique_by=lambda user: user["city"],
+        max_size=2,
+    ),
     speed=st.floats(0.001, 1000),
     seed=st.integers(0, 2**53),
     mtu=st.integers(576, 65535),

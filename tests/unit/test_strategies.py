@@ -41,7 +41,7 @@ def test_paths_use_links_of_the_view_once_and_pass_no_ground_station(
 ) -> None:
     view = _view(preset, t_s, seed, broken)
     hop = STRATEGIES[name](Routing())(view)
-    best = next_hops(view.n_sat, view.n_nodes, view.a, view.b, view.delay_s, view.destinations)
+    best = next_hops(view.through, view.a, view.b, view.delay_s, view.destinations)
     delay_s = dict(
         zip(zip(view.a.tolist(), view.b.tolist(), strict=True), view.delay_s.tolist(), strict=True)
     )
@@ -70,7 +70,7 @@ def test_without_load_the_trees_are_those_of_least_delay(name: str) -> None:
     view = replace(
         _view("starlink-shell1", 500.0), load=np.zeros((len(_view("starlink-shell1", 500.0).a), 2))
     )
-    best = next_hops(view.n_sat, view.n_nodes, view.a, view.b, view.delay_s, view.destinations)
+    best = next_hops(view.through, view.a, view.b, view.delay_s, view.destinations)
     assert (STRATEGIES[name](Routing())(view) == best).all()
 
 
@@ -88,7 +88,10 @@ def _whole(grid: Layout) -> View:
     n, m = grid.satellite.size, len(pairs)
     everyone = np.arange(n, dtype=np.int32)
     kind, delay_s = np.zeros(m, np.uint8), np.ones(m)
-    return View(0.0, n, n, pairs[:, 0], pairs[:, 1], kind, delay_s, np.zeros((m, 2)), (grid,), everyone)
+    through = np.ones(n, np.bool_)
+    return View(
+        0.0, n, n, through, pairs[:, 0], pairs[:, 1], kind, delay_s, np.zeros((m, 2)), (grid,), everyone
+    )
 
 
 @settings(deadline=None)
@@ -99,7 +102,7 @@ def test_static_takes_as_many_steps_as_the_shortest_way_on_the_whole_grid(
     """Manhattan length is the number of links of the shortest way: breadth-first search is the independent answer."""
     view = _whole(grid)
     hop = Static(planes_first)(view)
-    best = next_hops(view.n_sat, view.n_nodes, view.a, view.b, view.delay_s, view.destinations)
+    best = next_hops(view.through, view.a, view.b, view.delay_s, view.destinations)
     for target in range(view.n_sat):
         plane, slot = divmod(target, grid.satellite.shape[1])
         for source in range(view.n_sat):
@@ -151,7 +154,17 @@ def _diamond(units: int) -> View:
     kind = (b >= 4).astype(np.uint8)
     destinations = np.concatenate([[0], stations]).astype(np.int32)
     return View(
-        0.0, 4, 4 + units, a, b, kind, np.full(len(a), 0.002), np.zeros((len(a), 2)), (), destinations
+        0.0,
+        4,
+        4 + units,
+        np.arange(4 + units) < 4,
+        a,
+        b,
+        kind,
+        np.full(len(a), 0.002),
+        np.zeros((len(a), 2)),
+        (),
+        destinations,
     )
 
 
@@ -193,7 +206,7 @@ def test_trees_that_are_mended_and_replaced_by_turns_never_hold_a_loop(seed: int
         view = _view("iridium", 1000.0 + 15.0 * step, seed + step, broken)
         before, held = held, rebalance(view, keys, held, step)
         links = set(zip(view.a.tolist(), view.b.tolist(), strict=True))
-        best = next_hops(view.n_sat, view.n_nodes, view.a, view.b, view.delay_s, view.destinations)
+        best = next_hops(view.through, view.a, view.b, view.delay_s, view.destinations)
         for row, destination in enumerate(view.destinations.tolist()):
             for source in range(view.n_nodes):
                 path = walk(held.next_hop[row], source, destination)

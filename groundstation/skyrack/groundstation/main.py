@@ -1,11 +1,14 @@
-"""A ground station: a node that stands still. The zygote runs it with `--main ground=skyrack.groundstation.main`."""
+"""A node that stands still: ground station, point of presence or user terminal.
+
+The zygote runs each with `--main KIND=skyrack.groundstation.main`.
+"""
 
 from skyrack.node import main as node
 from skyrack.node.config import ConfigError, NodeConfig
 
 
 def run(config: NodeConfig, tun_fd: int | None = None) -> int:
-    """Be the ground station until SIGTERM; see `skyrack.node.main.run`. Raises ConfigError for a satellite."""
-    if config.kind != "ground":
-        raise ConfigError(f"kind: {config.kind!r}, a ground station is 'ground'")
+    """Be the node until SIGTERM; see `skyrack.node.main.run`. Raises ConfigError for a satellite."""
+    if config.kind == "satellite":
+        raise ConfigError(f"kind: {config.kind!r}, expected ground, pop or user")
     return node.run(config, tun_fd)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 PORT = 50051
 # sun_path holds 108 bytes with the terminating zero.
 MAX_SOCKET_PATH_BYTES = 107
-_KINDS = ("satellite", "ground")
+_KINDS = ("satellite", "ground", "pop", "user")
 
 
 class ConfigError(ValueError):
@@ -23,7 +23,7 @@ class NodeConfig:
     """Everything a node needs to know before it serves."""
 
     name: str
-    kind: Literal["satellite", "ground"]
+    kind: Literal["satellite", "ground", "pop", "user"]
     index: int
     run: str
     address: str

@@ -26,11 +26,11 @@ class Work(Protocol):
 
 def load_mains(arguments: list[str]) -> dict[str, Run]:
     """The `run` of each kind's module, from `KIND=MODULE` arguments. Raises ValueError, ImportError."""
-    modules = {"satellite": DEFAULT_MAIN, "ground": DEFAULT_MAIN}
+    modules = dict.fromkeys(("satellite", "ground", "pop", "user"), DEFAULT_MAIN)
     for argument in arguments:
         kind, equals, module = argument.partition("=")
         if not equals or kind not in modules:
-            raise ValueError(f"--main {argument}: expected satellite=MODULE or ground=MODULE")
+            raise ValueError(f"--main {argument}: expected KIND=MODULE, KIND one of {', '.join(modules)}")
         modules[kind] = module
     return {kind: importlib.import_module(module).run for kind, module in modules.items()}
 

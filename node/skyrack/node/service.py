@@ -13,11 +13,11 @@ from skyrack.node.control_link import ControlLink
 from skyrack.node.fabric_link import FabricLink
 from skyrack.node.knowledge import Knowledge
 from skyrack.node.position import OutsideEphemerisError, geodetic
-from skyrack.v1 import mesh_pb2, node_pb2, node_pb2_grpc
+from skyrack.v1 import node_pb2, node_pb2_grpc
+from skyrack.v1.kinds import NODE_KINDS
 
 # Below gRPC's default limit of 4 MiB per message, with room for the other fields.
 MAX_REPLY_BYTES = 4_000_000
-KINDS = {"satellite": mesh_pb2.NODE_KIND_SATELLITE, "ground": mesh_pb2.NODE_KIND_GROUND_STATION}
 
 # Read once, before nodes are forked: looking it up costs milliseconds.
 VERSION = version("skyrack")
@@ -51,7 +51,7 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
     ) -> node_pb2.DescribeResponse:
         return node_pb2.DescribeResponse(
             name=self._config.name,
-            kind=KINDS[self._config.kind],
+            kind=NODE_KINDS[self._config.kind],
             index=self._config.index,
             run=self._config.run,
             address=self._config.address,

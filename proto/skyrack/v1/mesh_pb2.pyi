@@ -36,6 +36,10 @@ class _NodeKindEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumT
     """It orbits."""
     NODE_KIND_GROUND_STATION: _NodeKind.ValueType  # 2
     """It stands on the ground."""
+    NODE_KIND_POINT_OF_PRESENCE: _NodeKind.ValueType  # 3
+    """It stands on the ground and has fibre, but no radio."""
+    NODE_KIND_USER_TERMINAL: _NodeKind.ValueType  # 4
+    """A user's terminal: it has a radio and forwards for nobody."""
 
 class NodeKind(_NodeKind, metaclass=_NodeKindEnumTypeWrapper):
     """What a node is."""
@@ -46,6 +50,10 @@ NODE_KIND_SATELLITE: NodeKind.ValueType  # 1
 """It orbits."""
 NODE_KIND_GROUND_STATION: NodeKind.ValueType  # 2
 """It stands on the ground."""
+NODE_KIND_POINT_OF_PRESENCE: NodeKind.ValueType  # 3
+"""It stands on the ground and has fibre, but no radio."""
+NODE_KIND_USER_TERMINAL: NodeKind.ValueType  # 4
+"""A user's terminal: it has a radio and forwards for nobody."""
 Global___NodeKind: typing_extensions.TypeAlias = NodeKind
 
 @typing.final

@@ -16,7 +16,7 @@ from typing import Literal, NotRequired, TypedDict
 VERSION = 1
 ROOT = "skyrack"
 
-Kind = Literal["satellite", "ground"]
+Kind = Literal["satellite", "ground", "pop", "user"]
 
 
 def node_topic(run: str, node: str, what: Literal["state", "telemetry", "forecast"]) -> str:

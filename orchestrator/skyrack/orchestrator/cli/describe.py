@@ -5,18 +5,20 @@ from __future__ import annotations
 from skyrack.orchestrator.clock import RealClock
 from skyrack.orchestrator.orbit.constellation import epoch_age_note
 from skyrack.orchestrator.scenario import Scenario
+from skyrack.orchestrator.topology.epoch import count_kinds
 from skyrack.orchestrator.topology.geometry import Geometry
 
 
 def describe(scenario: Scenario) -> list[str]:
     """What the scenario is: shells, links at the start, who has a process."""
     geometry = geometry_of(scenario)
-    epoch = geometry.epoch(0.0)
-    lasers, ground = int((epoch.kind == 0).sum()), int((epoch.kind == 1).sum())
-    n_ground = len(geometry.names) - geometry.n_sat
-    n_inhabited = len(geometry.inhabited) - n_ground
+    links_now = count_kinds(geometry.epoch(0.0).kind)
+    n_inhabited = int((geometry.inhabited < geometry.n_sat).sum())
+    on_ground = [f"{len(scenario.ground)} ground stations"]
+    on_ground += [f"{len(scenario.users)} user terminals"] if scenario.users else []
+    on_ground += [f"{len(scenario.pops)} points of presence"] if scenario.pops else []
     lines = [
-        f"{scenario.name}: {n_inhabited} of {geometry.n_sat} satellites inhabited, {n_ground} ground stations"
+        f"{scenario.name}: {n_inhabited} of {geometry.n_sat} satellites inhabited, {', '.join(on_ground)}"
     ]
     links = scenario.links
     platform = "" if links.platform == "none" else f" ({links.platform})"
@@ -24,7 +26,10 @@ def describe(scenario: Scenario) -> list[str]:
         f"{links.pattern}: {links.lasers_per_satellite} laser terminals per satellite{platform} of "
         f"{links.laser_rate_bps / 1e9:g} Gbit/s, acquisition {links.acquisition_min_s:g}-{links.acquisition_max_s:g} s"
     )
-    lines.append(f"at {geometry.start:%Y-%m-%dT%H:%M:%SZ}: {lasers} lasers, {ground} ground links")
+    fibres = f", {links_now['fibre']} fibres" if links_now["fibre"] else ""
+    lines.append(
+        f"at {geometry.start:%Y-%m-%dT%H:%M:%SZ}: {links_now['laser']} lasers, {links_now['ground']} ground links{fibres}"
+    )
     notes = (*geometry.notes, epoch_age_note(geometry.constellation, RealClock().utc()))
     return lines + [f"note: {text}" for text in notes if text is not None]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import sys
+from dataclasses import asdict
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
@@ -45,6 +46,10 @@ def path(
     output: Annotated[
         PathFormat, typer.Option("--output", "-o", help="How to print the rows.")
     ] = PathFormat.TABLE,
+    compare: Annotated[
+        bool,
+        typer.Option("--compare", help="The shortest over lasers, bent pipes and fibre beside the best."),
+    ] = False,
     run: Annotated[str | None, typer.Option("--run", help="Ask this run, now.", show_default=False)] = None,
 ) -> None:
     """Print the ideal round trip and path over time: the shortest way at each instant, propagation only."""
@@ -56,6 +61,7 @@ def path(
             ("--for", span, "0"),
             ("--step", step, "1"),
             ("--scenario", scenario, None),
+            ("--compare", compare, False),
         ]
         if odd := [name for name, value, usual in given if value != usual]:
             raise Problem(f"{odd[0]} does not go with --run, which is asked about now", status=USAGE)
@@ -78,8 +84,8 @@ def path(
 
     geometry = geometry_of(load_scenario(chosen(scenario)))
     if link is not None:
-        if span != "0" or step != "1" or output is PathFormat.CSV:
-            raise Problem("--link tells of one instant: no --for, --step or -o csv", status=USAGE)
+        if span != "0" or step != "1" or compare or output is PathFormat.CSV:
+            raise Problem("--link tells of one instant: no --for, --step, --compare or -o csv", status=USAGE)
         from skyrack.orchestrator.cli.path_link import link_ends, link_lines
         from skyrack.orchestrator.topology.explain import explain_link, link_record
 
@@ -103,13 +109,23 @@ def path(
     count = max(1, round(span_s / step_s))
     if count > MOST_ROWS:
         raise Problem(f"{count:,} rows, {MOST_ROWS:,} at most", hint="a longer --step", status=USAGE)
+    start, end = geometry.index_of(a), geometry.index_of(b)
+    instants_s = [round(first_s + i * step_s, 9) for i in range(count)]
+    if compare:
+        from skyrack.orchestrator.cli.path_compare import compared, print_compared
+
+        found_ways = compared(geometry, start, end, instants_s)
+        if output is PathFormat.JSON:
+            ways = [asdict(row) for row in found_ways]
+            print_json({"a": a, "b": b, "start": geometry.start.isoformat(), "rows": ways})
+        else:
+            print_compared(found_ways, as_csv=output is PathFormat.CSV)
+        return
     writer = csv.writer(sys.stdout, lineterminator="\n")
     if output is PathFormat.CSV:
         writer.writerow(["t_s", "rtt_ms", "path"])
     rows: list[dict[str, object]] = []
-    start, end = geometry.index_of(a), geometry.index_of(b)
-    for i in range(count):
-        t_s = round(first_s + i * step_s, 9)
+    for t_s in instants_s:
         found = ideal_path(geometry, start, end, t_s)
         names = [geometry.names[node] for node in found[2]] if found else []
         rtt_ms = found[0] * 1e3 if found else None

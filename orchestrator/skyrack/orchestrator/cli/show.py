@@ -44,9 +44,11 @@ def status(
         for n in nodes
     ]
     links, fabric = answer["links"], answer["fabric"]
+    fibres = f"{links['fibre']} fibres, " if links["fibre"] else ""
     print(
         f"{answer['run']}: {answer['state']} for {answer['run_s']:.0f} s, speed {answer['speed']:g}, "
-        f"{links['laser']} lasers, {links['ground']} ground links, fabric {fabric['scheduler']} {answer['http']}".rstrip()
+        f"{links['laser']} lasers, {links['ground']} ground links, "
+        f"{fibres}fabric {fabric['scheduler']} {answer['http']}".rstrip()
     )
     print_table(["NODE", "KIND", "STATE", "ADDRESS", "PID", "RESTARTS"], rows)
     if (fidelity := answer["fidelity"]) is not None:

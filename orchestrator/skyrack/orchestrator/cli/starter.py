@@ -203,7 +203,7 @@ def show_ready(status: dict[str, Any]) -> None:
         print(f" MQTT     mqtt://{LOOPBACK}:{bus['port']}      user and password in {bus['way_in']}")
     print(f" Files    {status['run_dir']}")
     inhabited = [node["name"] for node in status["nodes"] if node["inhabited"]]
-    ground = [node["name"] for node in status["nodes"] if node["kind"] == "ground"]
+    ground = [node["name"] for node in status["nodes"] if node["kind"] != "satellite"]
     sources = ground or inhabited
     others = [node["name"] for node in status["nodes"] if node["name"] not in sources[:1]]
     targets = [name for name in (*ground, *inhabited) if name in others] or others

@@ -277,8 +277,15 @@ def check_tun(device: Path) -> None:
 def _summary(scenario: Scenario) -> str:
     parts = [_shell(shell) for shell in scenario.shells]
     parts += [f"element sets from {Path(file).name}" for file in (*scenario.tle, *scenario.omm)]
-    parts.append(f"{len(scenario.ground)} ground station{'' if len(scenario.ground) == 1 else 's'}")
+    parts.append(_count(len(scenario.ground), "ground station"))
+    parts += [_count(len(scenario.pops), "point of presence")] if scenario.pops else []
+    parts += [_count(len(scenario.users), "user terminal")] if scenario.users else []
     return f"{scenario.name}: " + ", ".join(parts)
+
+
+def _count(number: int, noun: str) -> str:
+    several = noun.replace("point", "points") if noun.startswith("point") else f"{noun}s"
+    return f"{number} {noun if number == 1 else several}"
 
 
 def _shell(shell: Shell) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,9 @@ from skyrack.orchestrator.environment.cloud import Clouds
 from skyrack.orchestrator.environment.noise import Noise
 from skyrack.orchestrator.environment.rain import BETA_PER_S, elevation_factor, fitted
 from skyrack.orchestrator.environment.rain_table import climate_of
+from skyrack.orchestrator.scenario.model.ground import GroundStation
 from skyrack.orchestrator.scenario.model.scenario import Scenario
+from skyrack.orchestrator.scenario.model.users import UserTerminal
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int32]
@@ -29,21 +32,26 @@ class Sky:
 
 
 class StationWeather:
-    """Seeded by scenario, "weather" and the station's name; a pure function of the instant. `itrf_km` (g, 3)."""
+    """Seeded by scenario, "weather" and the station's name; a pure function of the instant.
 
-    def __init__(self, scenario: Scenario, itrf_km: Floats) -> None:
-        weather, ground = scenario.weather, scenario.ground
+    `places`: what stands on the ground and has a radio or an optical terminal, at `itrf_km` (g, 3).
+    """
+
+    def __init__(
+        self, scenario: Scenario, places: Sequence[GroundStation | UserTerminal], itrf_km: Floats
+    ) -> None:
+        weather = scenario.weather
         self._band = weather.band
         self._capacity = Capacity(weather.snr_db, weather.eta_max, weather.closure_snr_db)
-        self._fixed_db = np.array([station.attenuation_db for station in ground], dtype=np.float64)
-        subjects = [f"{scenario.seed}, weather, {station.name}" for station in ground]
+        self._fixed_db = np.array([station.attenuation_db for station in places], dtype=np.float64)
+        subjects = [f"{scenario.seed}, weather, {station.name}" for station in places]
         if weather.band == "optical":
-            clear = np.full(len(ground), weather.clear_ratio)
+            clear = np.full(len(places), weather.clear_ratio)
             self._clouds = Clouds(
                 subjects, itrf_km, clear, weather.cloud_correlation_km, weather.cloud_correlation_s
             )
         elif weather.band in _UP_DOWN_GHZ:
-            climates = [station.climate or climate_of(station.lat_deg, station.lon_deg) for station in ground]
+            climates = [station.climate or climate_of(station.lat_deg, station.lon_deg) for station in places]
             self._fits = [
                 [fitted(climate, ghz) for ghz in _UP_DOWN_GHZ[weather.band]] for climate in climates
             ]

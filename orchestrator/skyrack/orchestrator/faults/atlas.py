@@ -12,21 +12,23 @@ _IN_PLANE = re.compile(r"(.*p\d+)s\d+")  # as scenario.names.walker_names makes 
 
 
 class Atlas:
-    """Nodes by index: satellites 0..n_sat-1, then stations.
+    """Nodes by index: satellites 0..n_sat-1, then those on the ground, `n_radio` of them with an antenna first.
 
     `lasers`: the pairs that the pattern ever joins; None where it chooses anew all the time, so that any two may meet.
-    `fibres`: pairs of stations. A satellite and a station may always meet.
+    `fibres`: pairs of nodes on the ground. A satellite and an antenna may always meet.
     """
 
     def __init__(
         self,
         names: Sequence[str],
         n_sat: int,
+        n_radio: int,
         lasers: Iterable[tuple[int, int]] | None,
         fibres: Iterable[tuple[int, int]] = (),
     ) -> None:
         self.names = names
         self._n_sat = n_sat
+        self._n_meeting = n_sat + n_radio
         self._index = {name: i for i, name in enumerate(names)}
         self._any_two_satellites = lasers is None
         self._beside: list[set[int]] = [set() for _ in names]
@@ -65,7 +67,7 @@ class Atlas:
             return False
         if satellites == 2 and self._any_two_satellites:
             return True
-        return satellites == 1 or b in self._beside[a]
+        return (satellites == 1 and max(a, b) < self._n_meeting) or b in self._beside[a]
 
     def neighbours(self, node: int) -> list[int]:
         """Everybody whom `node` could ever be linked to, in order."""
@@ -77,6 +79,8 @@ class Atlas:
         if satellite and self._any_two_satellites:
             return "any satellite, and stations"
         named = ", ".join(self.names[other] for other in sorted(self._beside[node]))
+        if node >= self._n_meeting:
+            return named or "nobody"
         rest = "stations" if satellite else "satellites"
         return f"{named}, and {rest}" if named else rest
 

@@ -7,7 +7,7 @@ from itertools import islice
 
 from prometheus_client import Metric
 
-from skyrack.orchestrator.topology.epoch import GROUND
+from skyrack.orchestrator.topology.epoch import KIND_NAMES
 from skyrack.orchestrator.topology.lit import Links
 from skyrack.v1 import families
 from skyrack.v1.metrics import MOST_LINKS
@@ -24,8 +24,7 @@ def fault_families(
     delay = families.gauge("skyrack_link_extra_delay_seconds")
     if extra_s:
         for src, dst, kind in islice(_directions(links, extra_s), MOST_LINKS):
-            label = "ground" if kind == GROUND else "laser"
-            delay.add_metric([names[src], names[dst], label], extra_s[src, dst])
+            delay.add_metric([names[src], names[dst], KIND_NAMES[kind]], extra_s[src, dst])
     yield delay
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import Metric
 
-from skyrack.orchestrator.topology.epoch import GROUND
+from skyrack.orchestrator.topology.epoch import KIND_NAMES
 from skyrack.orchestrator.topology.lit import Links
 from skyrack.v1 import families
 from skyrack.v1.metrics import MOST_LINKS
@@ -49,8 +49,7 @@ def link_samples(
                 continue
             used = any(counters[name][number] for name in ("packets", "dropped_queue", "dropped_loss"))
             values = {name: column[number] for name, column in counters.items()} if used else None
-            label = "ground" if kind == GROUND else "laser"
-            sample = LinkSample(names[src], names[dst], label, float(delay_s[number]), values)
+            sample = LinkSample(names[src], names[dst], KIND_NAMES[kind], float(delay_s[number]), values)
             (first if used or src in inhabited or dst in inhabited else others).append(sample)
     return (first + others)[:MOST_LINKS]
 

@@ -39,6 +39,8 @@ NODE_ENTRYPOINT = (
     "skyrack.node.container",
     "--mesh-dir=/run/mesh",
     "--main=ground=skyrack.groundstation.main",
+    "--main=pop=skyrack.groundstation.main",
+    "--main=user=skyrack.groundstation.main",
     "--worker=echo=skyrack.groundstation.load.worker",
 )
 

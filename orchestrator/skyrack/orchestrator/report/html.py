@@ -209,9 +209,12 @@ def _host_text(result: Mapping[str, Any]) -> str:
     return text
 
 
+_OTHERS_ON_GROUND = (("pop", "points of presence"), ("user", "user terminals"))
+
+
 def _summary(status: Mapping[str, Any], run: Mapping[str, Any]) -> str:
     nodes = status["nodes"]
-    satellites = sum(node["kind"] == "satellite" for node in nodes)
+    kinds = Counter(node["kind"] for node in nodes)
     inhabited = sum(bool(node["inhabited"]) for node in nodes if node["kind"] == "satellite")
     workload = run["workload"]
     pairs = [f"{a} > {b}" for a, b in workload["pairs"]]
@@ -220,8 +223,9 @@ def _summary(status: Mapping[str, Any], run: Mapping[str, Any]) -> str:
         ("scenario", run["name"]),
         ("orbit start", run["start"]),
         ("speed", f"{run['speed']:g}"),
-        ("satellites", f"{satellites:,}, {inhabited:,} inhabited"),
-        ("ground stations", str(len(nodes) - satellites)),
+        ("satellites", f"{kinds['satellite']:,}, {inhabited:,} inhabited"),
+        ("ground stations", str(kinds["ground"])),
+        *((what, str(kinds[kind])) for kind, what in _OTHERS_ON_GROUND if kinds[kind]),
         ("links", f"{status['links']['laser']:,} lasers, {status['links']['ground']:,} ground links"),
         (
             "load",

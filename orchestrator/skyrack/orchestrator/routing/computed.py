@@ -7,8 +7,8 @@
 A probe is walked hop by hop on its own clock. The route is the one in force when it reaches each node; the distance is
 that of the two nodes, by SGP4, at the orbit instant at which it leaves; the reply does the same from the instant the
 probe arrives. Each node has the route of what it has heard by then; a fault of a link counts as it is when the probe comes
-to it. No queueing, no processing. Nothing is shared with the fabric but the epochs: no linear segments, no interpolation
-between knots.
+to it. A link's constants (fibre, stated processing) come on top; no queueing, no processing of the emulator's own. Nothing
+is shared with the fabric but the epochs: no linear segments, no interpolation between knots.
 """
 
 from __future__ import annotations
@@ -176,8 +176,11 @@ class _Flight:
         self.slowest_bps[group] = np.minimum(self.slowest_bps[group], 8.0 * model.byte_scale / s_per_byte)
         self.t_s[group] += self._size_bytes[group] * s_per_byte
         if not model.zero_delay:
-            ends_km = geometry.positions_of_km(way, geometry.scenario.speed * self.t_s[group])
-            self.t_s[group] += np.linalg.norm(ends_km[:, 0] - ends_km[:, 1], axis=1) / SPEED_OF_LIGHT_KM_S
+            straight, constant_s = geometry.delays.constant_s(*way)
+            if straight:
+                ends_km = geometry.positions_of_km(way, geometry.scenario.speed * self.t_s[group])
+                self.t_s[group] += np.linalg.norm(ends_km[:, 0] - ends_km[:, 1], axis=1) / SPEED_OF_LIGHT_KM_S
+            self.t_s[group] += constant_s
         self.t_s[group] += condition.extra_s
 
     def _ways_to_bare(self, moving: NDArray[np.int_]) -> Mapping[int, Mapping[int, int]] | None:

@@ -27,11 +27,12 @@ def learns_s(
     delay_s: Floats,
     processing_s: float,
     witnesses_s: Mapping[int, float],
+    relays: NDArray[np.bool_] | None = None,
 ) -> Floats:
     """When each node (n_nodes,) hears, infinite where the news cannot reach it.
 
     Links (m,) carry the news both ways in `delay_s`, and each node that passes it on needs `processing_s`; `witnesses_s`:
-    when those who notice by themselves do.
+    when those who notice by themselves do. `relays` (n_nodes,): who passes news on; None for everybody.
     """
     if not witnesses_s:
         return np.full(n_nodes, np.inf)
@@ -40,8 +41,9 @@ def learns_s(
     after_s = np.fromiter(witnesses_s.values(), dtype=np.float64) - first_s
     hop_s = delay_s + processing_s
     source = np.full(len(nodes), n_nodes)  # stands for the change itself
-    row, column = np.concatenate([source, a, b]), np.concatenate([nodes, b, a])
-    weight = np.maximum(np.concatenate([after_s, hop_s, hop_s]), _SHORTEST_S)
+    there, back = (relays[a], relays[b]) if relays is not None else (slice(None), slice(None))
+    row, column = np.concatenate([source, a[there], b[back]]), np.concatenate([nodes, b[there], a[back]])
+    weight = np.maximum(np.concatenate([after_s, hop_s[there], hop_s[back]]), _SHORTEST_S)
     graph = csr_array((weight, (row, column)), shape=(n_nodes + 1, n_nodes + 1))
     from_change_s = dijkstra(graph, indices=np.array([n_nodes], dtype=np.int32))[0]
     return np.asarray(first_s + from_change_s[:n_nodes], dtype=np.float64)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from skyrack.orchestrator.routing.link_model import LinkModel
 from skyrack.orchestrator.routing.paths import path_of
-from skyrack.orchestrator.topology.epoch import GROUND, Epoch
+from skyrack.orchestrator.topology.epoch import LASER, Epoch
 
 
 class NoWayError(Exception):
@@ -44,7 +44,7 @@ def way(
     for x, y in pairwise(path):
         link = epoch.link_of(x, y)
         assert link is not None, "routes lead over links"
-        kind_bps = model.ground_rate_bps if epoch.kind[link] == GROUND else model.laser_rate_bps
+        kind_bps = model.laser_rate_bps if epoch.kind[link] == LASER else model.ground_rate_bps
         rates_bps.append(epoch.share_of(x, y) * kind_bps)
         delay_s += 0.0 if model.zero_delay else float(link_delay_s[link])
     return Way(tuple(path), min(rates_bps), delay_s)

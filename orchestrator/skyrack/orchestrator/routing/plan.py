@@ -5,7 +5,7 @@ One record per fact, as JSON-able dictionaries in order of time; one scenario gi
     plan      what the plan is for: name, start, duration_s, seed, nodes, notes
     acquisition  two satellites begin to point lasers at each other at t_s and have light at ready_s, if they are
               still in sight then; until then there is no contact
-    contact   a link in force from t0_s to t1_s (kind "laser" or "ground"), cut off at the plan's ends
+    contact   a link in force from t0_s to t1_s (kind "laser", "ground" or "fibre"), cut off at the plan's ends
     handover  from t_s on a station sends what is for `destinations` to satellite `to` instead of `from`
     route     from t_s on packets between a station and an inhabited node take `path` (null: none), `delay_ms` one way
 
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from skyrack.orchestrator.orbit.times import iso_utc
 from skyrack.orchestrator.routing.paths import path_of
-from skyrack.orchestrator.topology.epoch import GROUND, Epoch
+from skyrack.orchestrator.topology.epoch import GROUND, KIND_NAMES, Epoch
 from skyrack.orchestrator.topology.geometry import Geometry
 
 Record = dict[str, Any]
@@ -127,11 +127,11 @@ class _Contacts:
     def _record(self, key: int, t1_s: float) -> Record:
         t0_s, kind = self._since.pop(key)
         a, b = divmod(key, len(self._names))
-        satellite, other = self._names[a], self._names[b]
-        ends = (other, satellite) if kind == GROUND else (satellite, other)
+        first, second = self._names[a], self._names[b]
+        ends = (second, first) if kind == GROUND else (first, second)
         return {
             "record": "contact",
-            "kind": "ground" if kind == GROUND else "laser",
+            "kind": KIND_NAMES[kind],
             "a": ends[0],
             "b": ends[1],
             "t0_s": _seconds(t0_s),
@@ -182,7 +182,7 @@ class _Routes:
         moved: dict[tuple[str, str | None, str | None], set[str]] = defaultdict(set)
         for pair in changed:
             for station, end, far in ((pair[0], 1, pair[1]), (pair[1], -2, pair[0])):
-                if station < self._geometry.n_sat:
+                if self._geometry.kind[station] not in ("ground", "user"):
                     continue
                 old, new = before[pair], after[pair]
                 here = names[old[end]] if old is not None else None

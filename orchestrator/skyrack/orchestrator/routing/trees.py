@@ -1,4 +1,4 @@
-"""Shortest-delay trees: the next hop of every node towards every destination, never through a ground station."""
+"""Shortest-delay trees: the next hop of every node towards every destination, through those that forward."""
 
 from __future__ import annotations
 
@@ -15,35 +15,38 @@ _SHORTEST_S = 1e-15
 
 
 def next_hops(
-    n_sat: int, n_nodes: int, a: Indices, b: Indices, delay_s: Floats, destinations: Indices
+    through: NDArray[np.bool_], a: Indices, b: Indices, delay_s: Floats, destinations: Indices
 ) -> Indices:
     """`next_hop` (d, n_nodes) towards each destination; -1 when unreachable, the destination itself at itself.
 
-    Links (m,) join satellite `a` to `b`, a satellite or a ground station (index n_sat and up). Ground stations only
-    send and receive: their links enter the graph from the ground up, so that a tree leaves its root if that is a
-    station but never passes one; stations are attached afterwards to the best satellite they see.
+    Links (m,) join nodes `a` and `b`. `through` (n_nodes,): who forwards. The others only send and receive: links enter
+    the graph towards forwarding nodes alone, so that a tree leaves its root whoever that is but never passes one of the
+    others; those are attached afterwards over the best link they have.
     `delay_s` (m,) holds both ways, or (m, 2) from a to b and from b to a.
     """
-    weight = np.maximum(delay_s, _SHORTEST_S)
-    there, back = (weight, weight) if weight.ndim == 1 else (weight[:, 0], weight[:, 1])
-    ground = b >= n_sat
-    row = np.concatenate([a[~ground], b])
-    column = np.concatenate([b[~ground], a])
-    # From a root outwards, against the packets: an edge from a to b is what the way from b to a costs.
-    graph = csr_array((np.concatenate([back[~ground], there]), (row, column)), shape=(n_nodes, n_nodes))
+    n_nodes = len(through)
     if not len(destinations):
         return np.empty((0, n_nodes), dtype=np.int32)
+    weight = np.maximum(delay_s, _SHORTEST_S)
+    there, back = (weight, weight) if weight.ndim == 1 else (weight[:, 0], weight[:, 1])
+    # From a root outwards, against the packets: an edge from a to b is what the way from b to a costs.
+    out, home = through[b], through[a]
+    row, column = np.concatenate([a[out], b[home]]), np.concatenate([b[out], a[home]])
+    graph = csr_array((np.concatenate([back[out], there[home]]), (row, column)), shape=(n_nodes, n_nodes))
     distance_s, previous = dijkstra(graph, indices=destinations, return_predecessors=True)
     hop = np.where(previous < 0, -1, previous).astype(np.int32)
-    hop[:, n_sat:] = -1
-    for station in range(n_sat, n_nodes):
-        links = np.nonzero(b == station)[0]
+    silent = np.nonzero(~through)[0]
+    hop[:, silent] = -1
+    rows = np.arange(len(destinations))
+    end, far = np.concatenate([b[~out], a[~home]]), np.concatenate([a[~out], b[~home]])
+    cost_s = np.concatenate([back[~out], there[~home]])
+    for node in silent.tolist():
+        links = np.nonzero(end == node)[0]
         if len(links):
-            total_s = distance_s[:, a[links]] + back[links]
+            total_s = distance_s[:, far[links]] + cost_s[links]
             best = np.argmin(total_s, axis=1)
-            reached = np.isfinite(total_s[np.arange(len(destinations)), best])
-            hop[:, station] = np.where(reached, a[links][best], -1)
-    hop[np.arange(len(destinations)), destinations] = destinations
+            hop[:, node] = np.where(np.isfinite(total_s[rows, best]), far[links][best], -1)
+    hop[rows, destinations] = destinations
     return hop
 
 

@@ -17,7 +17,7 @@ from skyrack.orchestrator.runtime.places import Places
 from skyrack.orchestrator.runtime.probes import OwnProbes
 from skyrack.orchestrator.runtime.roster import Roster
 from skyrack.orchestrator.scenario import Scenario
-from skyrack.orchestrator.topology.epoch import GROUND, LASER
+from skyrack.orchestrator.topology.epoch import count_kinds
 from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.orchestrator.topology.lit import lit_links
 
@@ -79,10 +79,7 @@ class Answers:
                 "scheduler": fabric.scheduler if fabric else "",
                 "scheduler_reason": fabric.scheduler_reason if fabric else "",
             },
-            "links": {
-                "laser": int((lit.kind == LASER).sum()),
-                "ground": int((lit.kind == GROUND).sum()),
-            },
+            "links": count_kinds(lit.kind),
             "bus": None if (way := self._broker.status()) is None else way | self._bus.counters(),
             "fidelity": self._fidelity(),
             "events_lost": self._events.lost,

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from typing import Any
+from typing import Any, cast
 
 from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.environment.shadow import shadow_at
@@ -15,11 +15,13 @@ from skyrack.orchestrator.topology.epoch import Epoch
 from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.v1 import mesh_pb2
 from skyrack.v1.bus import Address, Bus, Message
+from skyrack.v1.kinds import NODE_KINDS
 from skyrack.v1.telemetry import (
     VERSION,
     Contact,
     Environment,
     Forecast,
+    Kind,
     environment_topic,
     event_topic,
     node_topic,
@@ -29,6 +31,7 @@ from skyrack.v1.telemetry import (
 MOST_NAMED = 200  # satellites of a constellation whose eclipsed ones are all named
 EVENTS_KEPT = 1_000  # while no broker takes them
 LAST_WORDS_S = 1.0
+_KINDS: dict[int, Kind] = {number: cast(Kind, word) for word, number in NODE_KINDS.items()}
 
 
 def environment(geometry: Geometry, epoch: Epoch, t_s: float, t_utc: str) -> Environment:
@@ -106,7 +109,7 @@ class RunBus:
             contacts=[
                 Contact(
                     peer=contact.peer,
-                    kind="satellite" if contact.kind == mesh_pb2.NODE_KIND_SATELLITE else "ground",
+                    kind=_KINDS[contact.kind],
                     start_t_s=round(contact.start_t_s, 3),
                     end_t_s=round(contact.end_t_s, 3),
                 )

@@ -28,7 +28,7 @@ from skyrack.orchestrator.runtime.nodes import NodeBook
 from skyrack.orchestrator.runtime.roster import Roster
 from skyrack.orchestrator.runtime.transfers import Transfers
 from skyrack.orchestrator.scenario import Scenario
-from skyrack.orchestrator.topology.epoch import GROUND, LASER
+from skyrack.orchestrator.topology.epoch import count_kinds
 from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.lit import Links, count_parts, lit_links
 from skyrack.v1.families import exposition
@@ -64,7 +64,7 @@ class Exposer:
         self._transfers = transfers
         self._probes = probes
         self._workloads = Workloads(probes.error)
-        stations = [i for i in roster.inhabited if roster.kind(i) == "ground"]
+        stations = [i for i in roster.inhabited if roster.kind(i) in ("ground", "user")]
         self.handovers = HandoverWatch(roster.names, stations, feed.oracle.epoch_at, events, clock)
         feed.on_change = self.handovers.expect
 
@@ -123,10 +123,7 @@ class Exposer:
         lit = [node.index for node in self._book.by_name.values() if node.attached]
         return RunFacts(
             partitions=count_parts(links, len(roster.names), lit),
-            links_lit={
-                "laser": int((links.kind == LASER).sum()),
-                "ground": int((links.kind == GROUND).sum()),
-            },
+            links_lit=count_kinds(links.kind),
             link_rate_bps={
                 "laser": limits.laser_rate_bps / limits.byte_scale,
                 "ground": limits.ground_rate_bps / limits.byte_scale,

@@ -183,4 +183,6 @@ def _atlas(geometry: Geometry) -> Atlas:
         links.pattern == "plus-grid" and links.geo_relay is None and bool((constellation.plane >= 0).all())
     )
     lasers = [(int(a), int(b)) for a, b in constellation.grid_pairs.tolist()] if fixed else None
-    return Atlas(geometry.names, geometry.n_sat, lasers)
+    n_sat, fibres = geometry.n_sat, geometry.fibres
+    joined = [(n_sat + a, n_sat + b) for a, b in zip(fibres.a.tolist(), fibres.b.tolist(), strict=True)]
+    return Atlas(geometry.names, n_sat, geometry.stations.n_radio, lasers, joined)

@@ -307,6 +307,7 @@ class Feed:
         """When each node hears, for every part of the change. Runs in the worker thread."""
         links, a, b = self._scenario.links, epoch.a, epoch.b
         n_nodes = self._geometry.n_nodes
+        routers = np.array([kind != "user" for kind in self._geometry.kind])
         delay_s = self._geometry.delay_s(a, b, at_s * self._scenario.speed)
         if links.zero_delay:
             delay_s = np.zeros_like(delay_s)
@@ -318,7 +319,9 @@ class Feed:
             else:
                 seen = witnesses_of_return(a, b, delay_s, ~part.spare(a, b) & lit, at_s)
             seen = {node: when_s for node, when_s in seen.items() if node not in worse.nodes}
-            parts_s.append(learns_s(n_nodes, a[lit], b[lit], delay_s[lit], links.flood_processing_s, seen))
+            parts_s.append(
+                learns_s(n_nodes, a[lit], b[lit], delay_s[lit], links.flood_processing_s, seen, routers)
+            )
         return parts_s
 
     def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:

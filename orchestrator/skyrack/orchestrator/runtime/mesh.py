@@ -384,10 +384,8 @@ class MeshDriver:
         arrays, links = self._fabric.arrays, self._links
         condition = self._conditions.get((src, dst), AS_ALWAYS)
         ground = max(src, dst) >= self._geometry.n_sat
-        rate_bps = links.ground_rate_bps if ground else links.laser_rate_bps
-        queue_bytes = links.queue_limit_bytes(
-            rate_bps
-        )  # a fault of the rate leaves the memory as large as it is
+        # Weather and faults leave the memory as large as it is.
+        queue_bytes = links.queue_limit_bytes(self._geometry.rates.of_bps(src, dst))
         share = self._share(number, at_s)
         s_per_byte = self._model.serialisation_s_per_byte(ground=ground, condition=condition, share=share)
         arrays["s_per_byte"][number] = s_per_byte
@@ -411,6 +409,6 @@ def _put_off_s(meant_s: NDArray[np.float64], told_s: NDArray[np.float64]) -> flo
     return float((told_s[some] - meant_s[some]).max(initial=0.0))
 
 
-def link_capacity(n_satellites: int, n_ground: int) -> int:
-    """Pairs of nodes that may be linked at once: lasers of any pattern, and every satellite a station could see."""
-    return max(1, 4 * n_satellites + n_ground * min(n_satellites, 512))
+def link_capacity(n_satellites: int, n_ground: int, n_fibre: int = 0) -> int:
+    """Pairs of nodes that may be linked at once: lasers of any pattern, every satellite a station could see, fibre."""
+    return max(1, 4 * n_satellites + n_ground * min(n_satellites, 512) + n_fibre)

@@ -7,7 +7,6 @@ from typing import Any
 
 from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.scenario import Scenario
-from skyrack.orchestrator.scenario.model.links import Links
 from skyrack.v1.bus import Address
 
 GSO_WINDOW_S = 1e-4  # a train is at most this long on the slowest link, so that it stands for its packets
@@ -27,7 +26,7 @@ def node_config(
         "address": node.address,
         "network": str(scenario.network),
         "mtu": scenario.mtu,
-        "gso_max_bytes": gso_max_bytes(scenario.links, scenario.mtu),
+        "gso_max_bytes": gso_max_bytes(scenario),
         "socket_dir": str(mesh_dir),
         "seed": scenario.seed,
         "telemetry_period_s": scenario.telemetry.period_s,
@@ -53,15 +52,15 @@ def contained(config: dict[str, Any]) -> dict[str, Any]:
     return config | {"isolate": False}
 
 
-def gso_max_bytes(links: Links, mtu: int) -> int:
+def gso_max_bytes(scenario: Scenario) -> int:
     """The largest train the kernel may hand over: GSO_WINDOW_S of the slowest link; 0 (none) below two packets."""
-    slowest_bps = (
-        min(
-            links.laser_rate_bps,
-            links.uplink_rate_bps or links.ground_rate_bps,
-            links.downlink_rate_bps or links.ground_rate_bps,
-        )
-        / links.byte_scale
-    )
-    size = int(min(MOST_GSO_BYTES, slowest_bps / 8 * GSO_WINDOW_S))
-    return size if size >= 2 * mtu else 0
+    links = scenario.links
+    rates_bps = [
+        links.laser_rate_bps,
+        links.uplink_rate_bps or links.ground_rate_bps,
+        links.downlink_rate_bps or links.ground_rate_bps,
+        *(rate_bps for user in scenario.users for rate_bps in (user.up_bps, user.down_bps)),
+        *(fibre.rate_bps for fibre in scenario.fibre),
+    ]
+    size = int(min(MOST_GSO_BYTES, min(rates_bps) / links.byte_scale / 8 * GSO_WINDOW_S))
+    return size if size >= 2 * scenario.mtu else 0

@@ -19,7 +19,7 @@ class NodeState:
 
     index: int
     name: str
-    kind: str  # "satellite" | "ground"
+    kind: str  # "satellite" | "ground" | "pop" | "user"
     address: str
     pid: int = 0
     attached: bool = False

@@ -26,15 +26,15 @@ class Roster:
         self.rows = [-1] * len(self.names)  # node -> row of the route tables
         for row, node in enumerate(first.destinations.tolist()):
             self.rows[node] = row
-        self.link_capacity = link_capacity(geometry.n_sat, len(self.names) - geometry.n_sat)
+        self.link_capacity = link_capacity(geometry.n_sat, geometry.stations.n_radio, len(scenario.fibre))
 
     def address(self, index: int) -> str:
         """A node's IPv4 address on the mesh."""
         return str(ipaddress.ip_address(self._base_address + index))
 
     def kind(self, index: int) -> str:
-        """satellite or ground."""
-        return "satellite" if index < self._geometry.n_sat else "ground"
+        """satellite, ground, pop or user."""
+        return self._geometry.kind[index]
 
     def require(self, name: object) -> int:
         """The node's index. Raises KeyError with a text for the user."""

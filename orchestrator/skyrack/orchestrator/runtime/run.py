@@ -37,6 +37,7 @@ from skyrack.orchestrator.runtime.transfers import Transfers
 from skyrack.orchestrator.runtime.updates import Outlook
 from skyrack.orchestrator.runtime.ways import Ways
 from skyrack.orchestrator.scenario import Scenario
+from skyrack.orchestrator.topology.epoch import count_kinds
 from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.v1 import control_pb2
 
@@ -95,9 +96,10 @@ class Run:
         with self.progress.step("geometry") as step:
             self.geometry = await loop.run_in_executor(self._worker, Geometry, self.scenario)
             first = await loop.run_in_executor(self._worker, self.geometry.epoch, 0.0)
-            lasers, ground = int((first.kind == 0).sum()), int((first.kind == 1).sum())
-            step.text = f"{_count(self.geometry.n_sat, 'satellite')}, {_count(lasers, 'laser')}, "
-            step.text += _count(ground, "ground link")
+            links = count_kinds(first.kind)
+            step.text = f"{_count(self.geometry.n_sat, 'satellite')}, {_count(links['laser'], 'laser')}, "
+            step.text += _count(links["ground"], "ground link")
+            step.text += f", {_count(links['fibre'], 'fibre')}" if links["fibre"] else ""
         for note in (*self.geometry.notes, epoch_age_note(self.geometry.constellation, self.clock.utc())):
             if note is not None:
                 self.progress.send(note=note)

@@ -66,7 +66,7 @@ class SpawnedNodes:
         with theirs, self._log.open("ab") as stderr:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "skyrack.node.zygote", "--fd", str(theirs.fileno()),
-                "--main", "ground=skyrack.groundstation.main",
+                *(f"--main={kind}=skyrack.groundstation.main" for kind in ("ground", "pop", "user")),
                 pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL, stdout=stderr, stderr=stderr,
             )  # fmt: skip
         reader, self._writer = await asyncio.open_connection(sock=ours, limit=MAX_LINE_BYTES)

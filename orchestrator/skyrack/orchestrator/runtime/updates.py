@@ -12,6 +12,7 @@ from skyrack.orchestrator.scenario import Scenario
 from skyrack.orchestrator.topology.epoch import Epoch
 from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.v1 import control_pb2, mesh_pb2
+from skyrack.v1.kinds import NODE_KINDS
 
 KNOT_S = 10.0
 KNOTS_BEYOND_S = 30.0
@@ -125,5 +126,4 @@ class Outlook:
         ]
 
     def _kind(self, node: int) -> mesh_pb2.NodeKind.ValueType:
-        satellite = node < self._geometry.n_sat
-        return mesh_pb2.NODE_KIND_SATELLITE if satellite else mesh_pb2.NODE_KIND_GROUND_STATION
+        return NODE_KINDS[self._geometry.kind[node]]

@@ -7,11 +7,13 @@ scenario = load_scenario("iridium")        # a preset, or the path of a YAML fil
 from .catalogue import CatalogueError, Record, read_catalogue
 from .dump import dump_scenario
 from .loader import load_scenario
+from .model.fibre import Fibre, PointOfPresence
 from .model.ground import GroundStation
 from .model.inhabited import Box, InhabitedBox, InhabitedCount
 from .model.links import ExtraDelay, Links
 from .model.scenario import Fabric, Nodes, Scenario
 from .model.shells import ClusterShell, GeostationaryShell, Shell, WalkerShell
+from .model.users import UserTerminal
 from .model.weather import Weather
 from .model.workloads import EchoWorkload, Thresholds, Workload
 from .presets import preset_names
@@ -27,18 +29,21 @@ __all__ = [
     "EchoWorkload",
     "ExtraDelay",
     "Fabric",
+    "Fibre",
     "GeostationaryShell",
     "GroundStation",
     "InhabitedBox",
     "InhabitedCount",
     "Links",
     "Nodes",
+    "PointOfPresence",
     "Problem",
     "Record",
     "Scenario",
     "ScenarioError",
     "Shell",
     "Thresholds",
+    "UserTerminal",
     "WalkerShell",
     "Weather",
     "Workload",

@@ -43,6 +43,9 @@ SECTIONS = (
     ("`routing`", "Routing"),
     ("`routing.load_aware`", "LoadAware"),
     ("`ground`", "GroundStation"),
+    ("`pops`", "PointOfPresence"),
+    ("`users`", "UserTerminal"),
+    ("`fibre`", "Fibre"),
     ("`weather`", "Weather"),
     ("`inhabited: {count: N}`", "InhabitedCount"),
     ("`inhabited: {box: ...}`", "InhabitedBox"),
@@ -82,8 +85,8 @@ def _table(name: str, definition: dict[str, Any]) -> Iterator[str]:
     yield "| key | meaning | unit | range | default | source of the default |"
     yield "|---|---|---|---|---|---|"
     required = {"version", "name"} if not name else set(definition.get("required", ()))
-    if name == "GroundStation":
-        required = {"name"}
+    if name in ("GroundStation", "PointOfPresence", "UserTerminal"):
+        required = {"name"} if name == "GroundStation" else set()
     for key, value in definition["properties"].items():
         meaning = value.get("description", "").split(" Unit: ")[0].split(" Default: ")[0].replace("|", "\\|")
         cells = (

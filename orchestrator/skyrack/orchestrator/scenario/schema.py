@@ -39,6 +39,20 @@ def json_schema() -> dict[str, Any]:
         "anyOf": [{"enum": list(station_names())}, {"$ref": "#/$defs/GroundStation"}],
         "description": "A known station's name, or a station with coordinates.",
     }
+    for section, definition, what in (
+        ("pops", "PointOfPresence", "a point of presence"),
+        ("users", "UserTerminal", "a user terminal"),
+    ):
+        definitions[definition].pop("required")
+        definitions[definition]["anyOf"] = [
+            {"required": ["name", "lat_deg", "lon_deg"]},
+            {"required": ["city", "lat_deg", "lon_deg"]},
+            {"required": ["city"], "properties": {"city": {"enum": list(station_names())}}},
+        ]
+        properties[section]["items"] = {
+            "anyOf": [{"enum": list(station_names())}, {"$ref": f"#/$defs/{definition}"}],
+            "description": f"A known city's name, or {what} with coordinates.",
+        }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,

@@ -9,17 +9,26 @@ from numpy.typing import NDArray
 
 LASER = 0
 GROUND = 1
+FIBRE = 2
+# What `kind` is called in metrics, records and answers.
+KIND_NAMES = ("laser", "ground", "fibre")
+
+
+def count_kinds(kind: NDArray[np.uint8]) -> dict[str, int]:
+    """How many links (m,) there are of each kind, by name."""
+    return {name: int((kind == number).sum()) for number, name in enumerate(KIND_NAMES)}
 
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
     """Links and routes in force over [t0_s, t1_s), seconds of orbit time.
 
-    Links (m,) join node `a` (a satellite) to node `b` (a satellite or a ground station), a < b, sorted lasers first;
-    `kind` is LASER or GROUND. Every link is usable during the whole interval, in both directions.
+    Links (m,) join node `a` to node `b`, a < b: LASER two satellites, GROUND a satellite and a station, FIBRE two
+    stations, as `kind` says and in that order. Every link is usable during the whole interval, in both directions.
     `next_hop` (d, nodes): where a packet for `destinations[i]` (sorted) goes from each node; -1 when it cannot get
     there, the destination itself at the destination.
-    `share` (m, 2): of the scenario's rate for that kind of link, a to b and b to a; None where all have the whole of it.
+    `share` (m, 2): of the scenario's rate of lasers, or of ground links for all others, a to b and b to a; None where all
+    have the whole of it.
     """
 
     t0_s: float

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from skyrack.orchestrator.topology.epoch import GROUND
 from skyrack.orchestrator.topology.failures import NO_FAILURES, Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 
@@ -55,11 +54,12 @@ def explain_link(
     """The state of the pair at `t_s`. `failures`: what is out of service beside what the orbits say."""
     a, b = min(first, second), max(first, second)
     margins, reasons = _limits(geometry, a, b, t_s)
-    planned, _, _ = geometry.in_force(a, b, t_s) if a < geometry.n_sat else (False, t_s, t_s)
+    planned, _, _ = geometry.in_force(a, b, t_s)
     lost = _lost(geometry, a, b, failures)
     up = planned and not lost
     rate_bps = _rates_bps(geometry, a, b, first, t_s) if up else None
-    since_s, until_s = _bounds(geometry, a, b, t_s, planned) if a < geometry.n_sat else (None, None)
+    changes = a < geometry.n_sat  # fibre is always there
+    since_s, until_s = _bounds(geometry, a, b, t_s, planned) if changes else (None, None)
     why = () if up else (*lost, *(() if planned else reasons))
     delay_s = float(geometry.delay_s([a], [b], t_s)[0])
     return LinkState(up, delay_s, rate_bps, since_s, until_s, margins, why)
@@ -100,7 +100,9 @@ def explain_no_path(
 
 def _limits(geometry: Geometry, a: int, b: int, t_s: float) -> tuple[dict[str, float], tuple[Reason, ...]]:
     if a >= geometry.n_sat:
-        return {}, (Reason("not_linked", "two ground stations have no link to each other"),)
+        return {}, (Reason("not_linked", "no fibre joins them, and there is no radio along the ground"),)
+    if geometry.kind[b] == "pop":
+        return {}, (Reason("not_linked", f"{geometry.names[b]} has no antenna, only fibre"),)
     return _ground(geometry, a, b, t_s) if b >= geometry.n_sat else _laser(geometry, a, b, t_s)
 
 
@@ -165,11 +167,10 @@ def _pattern(geometry: Geometry, a: int, b: int, t_s: float) -> Iterator[Reason]
 
 def _ground(geometry: Geometry, a: int, b: int, t_s: float) -> tuple[dict[str, float], tuple[Reason, ...]]:
     names, station = geometry.names, b - geometry.n_sat
-    limits, here, there = geometry.ground_limits, np.array([station], np.int32), np.array([a], np.int32)
+    limits, here, there = geometry.limits_of(station), np.array([station], np.int32), np.array([a], np.int32)
+    mask_deg = float(geometry.stations.mask_deg[station])
     elevation_deg = float(geometry.elevation_deg(here, there, t_s)[0])
-    margins = {
-        "elevation_deg": elevation_deg - (limits.elevation_mask_deg if limits.range_km is None else 0.0)
-    }
+    margins = {"elevation_deg": elevation_deg - (mask_deg if limits.range_km is None else 0.0)}
     if limits.range_km is not None:
         ends_km = geometry.positions_km(t_s)[[a, b]]
         margins["range_km"] = limits.range_km - float(np.linalg.norm(ends_km[0] - ends_km[1]))
@@ -186,7 +187,7 @@ def _ground(geometry: Geometry, a: int, b: int, t_s: float) -> tuple[dict[str, f
                     f"{-margins['range_km']:.0f} km beyond ground_range_km {limits.range_km:g}; {then}",
                 ),
             )
-        mask = f", the mask is {limits.elevation_mask_deg:g}" if limits.range_km is None else ""
+        mask = f", the mask is {mask_deg:g}" if limits.range_km is None else ""
         return margins, (Reason("below_mask", f"{names[a]} is {below}{mask}; {then}"),)
     number = geometry.grid_clock.number_at(t_s)
     stations, satellites = geometry.visible_throughout(number)
@@ -205,7 +206,7 @@ def _ground(geometry: Geometry, a: int, b: int, t_s: float) -> tuple[dict[str, f
 
 def next_rise_s(geometry: Geometry, station: int, satellite: int, t_s: float) -> float | None:
     """When a satellite that is not in sight comes in sight of a station, to 10 s; None: not within a day."""
-    limits, node = geometry.ground_limits, geometry.n_sat + station
+    limits, node = geometry.limits_of(station), geometry.n_sat + station
     times_s = t_s + np.arange(_RISE_STEP_S, _RISE_WITHIN_S, _RISE_STEP_S)
     up = geometry.stations.up_itrf[[station]]
     place_km = geometry.itrf(node, t_s)[0][np.newaxis]
@@ -245,21 +246,22 @@ def _bounds(geometry: Geometry, a: int, b: int, t_s: float, up: bool) -> tuple[f
 
 
 def _parts(geometry: Geometry, t_s: float, failures: Failures) -> list[frozenset[int]]:
-    """Of each node the parts of the mesh it has links to: one for a satellite, those of its satellites for a station."""
-    a, b, kind = geometry.links_at(t_s)
+    """Of each node the parts of the mesh it has links to: one for who forwards, those of its neighbours for the others."""
+    a, b, _ = geometry.links_at(t_s)
     spared = failures.spare(a, b)
-    a, b, kind = a[spared], b[spared], kind[spared]
-    laser = kind != GROUND
-    n = geometry.n_sat
-    graph = coo_array((np.ones(int(laser.sum()), np.int8), (a[laser], b[laser])), shape=(n, n))
+    a, b = a[spared], b[spared]
+    through, n = geometry.through, geometry.n_nodes
+    inner = through[a] & through[b]
+    graph = coo_array((np.ones(int(inner.sum()), np.int8), (a[inner], b[inner])), shape=(n, n))
     _, part = connected_components(graph, directed=False)
-    linked = np.zeros(n, dtype=np.bool_)
-    linked[np.concatenate([a, b[laser]])] = True
-    found = [frozenset({int(part[i])}) if linked[i] else frozenset[int]() for i in range(n)]
-    seen: list[set[int]] = [set() for _ in range(geometry.n_nodes - n)]
-    for satellite, station in zip(a[~laser].tolist(), b[~laser].tolist(), strict=True):
-        seen[station - n].add(int(part[satellite]))
-    return found + [frozenset(parts) for parts in seen]
+    found: list[set[int]] = [set() for _ in range(n)]
+    for end, other in ((a, b), (b, a)):
+        for node, far in zip(end.tolist(), other.tolist(), strict=True):
+            if through[node]:
+                found[node].add(int(part[node]))
+            elif through[far]:
+                found[node].add(int(part[far]))
+    return [frozenset(parts) for parts in found]
 
 
 def _cut_off(geometry: Geometry, end: int, t_s: float, failures: Failures) -> Iterator[Reason]:
@@ -267,6 +269,9 @@ def _cut_off(geometry: Geometry, end: int, t_s: float, failures: Failures) -> It
     name, n = geometry.names[end], geometry.n_sat
     if end in failures.nodes:
         yield Reason("dark", f"{name} is dark")
+        return
+    if geometry.kind[end] == "pop":
+        yield Reason("no_link", f"{name} has no antenna, and no fibre of it leads anywhere now")
         return
     if end >= n:
         everyone = np.arange(n, dtype=np.int32)

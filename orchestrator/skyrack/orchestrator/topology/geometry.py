@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skyrack.orchestrator.environment.weather import StationWeather
-from skyrack.orchestrator.orbit.constants import SECONDS_PER_DAY, SPEED_OF_LIGHT_KM_S
+from skyrack.orchestrator.orbit.constants import SECONDS_PER_DAY
 from skyrack.orchestrator.orbit.constellation import Constellation, build_constellation
 from skyrack.orchestrator.orbit.frames import gmst_rad, itrf_to_geodetic, rotate_z, teme_to_itrf
 from skyrack.orchestrator.orbit.hermite import KnotRing
@@ -24,18 +24,24 @@ from skyrack.orchestrator.orbit.layout import unique_pairs
 from skyrack.orchestrator.orbit.times import julian_date
 from skyrack.orchestrator.routing.strategies import STRATEGIES
 from skyrack.orchestrator.routing.strategies.protocol import View
+from skyrack.orchestrator.scenario.model.ground import GroundStation
 from skyrack.orchestrator.scenario.model.scenario import Scenario
+from skyrack.orchestrator.scenario.model.users import UserTerminal
 from skyrack.orchestrator.topology.acquisition import Acquisitions, AcquisitionTimes, Sighted, acquire
-from skyrack.orchestrator.topology.epoch import GROUND, LASER, Epoch
+from skyrack.orchestrator.topology.delays import LinkDelays
+from skyrack.orchestrator.topology.epoch import FIBRE, GROUND, LASER, Epoch
 from skyrack.orchestrator.topology.failures import NO_FAILURES, Failures
+from skyrack.orchestrator.topology.fibre import Fibres
 from skyrack.orchestrator.topology.grid_clock import GridClock
 from skyrack.orchestrator.topology.inhabited import inhabited_satellites
 from skyrack.orchestrator.topology.latest import Latest
+from skyrack.orchestrator.topology.nominal import NominalRates
 from skyrack.orchestrator.topology.patterns import PATTERNS, Sky
 from skyrack.orchestrator.topology.patterns.geo_relay import relay_pairs
-from skyrack.orchestrator.topology.selection import SELECTIONS, Candidates
+from skyrack.orchestrator.topology.selection import Candidates, choose
 from skyrack.orchestrator.topology.sight import GroundLimits, LaserLimits, States
 from skyrack.orchestrator.topology.stations import Stations
+from skyrack.orchestrator.topology.transit import forwarding
 from skyrack.orchestrator.topology.windows import Window, cut
 
 Floats = NDArray[np.float64]
@@ -50,7 +56,9 @@ _LOOK_AHEAD_S = 1800.0
 
 
 class Geometry:
-    """Nodes are satellites 0..n_sat-1, then ground stations in scenario order.
+    """Nodes are satellites 0..n_sat-1, then ground stations, user terminals and points of presence in scenario order.
+
+    Those on the ground are numbered among themselves, too: `station` s is node n_sat + s.
 
     Raises the errors of orbit/errors.py when the scenario's orbits cannot be computed.
     """
@@ -59,13 +67,17 @@ class Geometry:
         links = scenario.links
         self.scenario = scenario
         self.constellation: Constellation = build_constellation(scenario)
-        self.stations = Stations.of(scenario.ground)
+        self.stations = Stations.of(scenario)
         self.start: datetime = self.constellation.start
         self.notes: tuple[str, ...] = self.constellation.notes
         self.n_sat: int = len(self.constellation)
         self.names: tuple[str, ...] = self.constellation.names + self.stations.names
         self.n_nodes: int = len(self.names)
-        self.kind: tuple[str, ...] = ("satellite",) * self.n_sat + ("ground",) * (self.n_nodes - self.n_sat)
+        self.kind: tuple[str, ...] = ("satellite",) * self.n_sat + self.stations.kind
+        self.fibres = Fibres.of(scenario, self.stations)
+        self.delays = LinkDelays(scenario, self.n_sat, self.fibres)
+        self.rates = NominalRates(scenario, self.n_sat, self.fibres)
+        self.through = forwarding(scenario.routing.ground_transit, self.kind, self.fibres, self.n_sat)
         self.grid_clock = GridClock.aligned(self.start, links.epoch_s, links.epoch_offset_s)
         self._index = {name: index for index, name in enumerate(self.names)}
         rate_deg_s = links.pointing_rate_max_deg_s
@@ -79,14 +91,14 @@ class Geometry:
         )
         self._look_back = math.ceil(links.acquisition_max_s / links.epoch_s)
         self.ground_limits = GroundLimits(links.elevation_mask_deg, links.ground_range_km)
+        self._station_limits = replace(self.ground_limits, elevation_mask_deg=self.stations.mask_deg)
         self._jd, self._fraction = julian_date(self.start)
-        ground_bps = links.ground_rate_bps
-        self._up_down = (
-            (links.uplink_rate_bps or ground_bps) / ground_bps,
-            (links.downlink_rate_bps or ground_bps) / ground_bps,
-        )
-        self._antennas = [station.antennas or links.antennas for station in scenario.ground]
-        self.weather = StationWeather(scenario, self.stations.itrf_km)
+        self._antennas: list[int | None] = [station.antennas or links.antennas for station in scenario.ground]
+        self._antennas += [1] * len(scenario.users)
+        self._selection = [links.selection] * len(scenario.ground)
+        self._selection += [user.selection or links.selection for user in scenario.users]
+        places: list[GroundStation | UserTerminal] = [*scenario.ground, *scenario.users]
+        self.weather = StationWeather(scenario, places, self.stations.itrf_km[: self.stations.n_radio])
         self._knots = KnotRing(lambda t_s: self.constellation.teme_km(t_s)[0])
         still = [index for index, shell in enumerate(scenario.shells) if shell.kind == "geostationary"]
         self._still = np.isin(self.constellation.shell, still)
@@ -151,11 +163,13 @@ class Geometry:
         )
 
     def delay_s(self, a: ArrayLike, b: ArrayLike, t_s: float) -> Floats:
-        """Propagation delay (m,) of pairs of nodes at one instant: distance at `t_s` over c.
+        """Delay (m,) of links between pairs of nodes at one instant: propagation, and what delays.py adds to it.
 
-        Geometry only: the scenario's `zero_delay` and `extra_delay` are properties of the emulated link.
+        The scenario's `zero_delay` and `extra_delay` are properties of the emulated link.
         """
-        return _delay_s(self.positions_km(t_s), a, b)
+        return self.delays.link_s(
+            self.positions_km(t_s), np.asarray(a, dtype=np.intp), np.asarray(b, dtype=np.intp)
+        )
 
     # Links and routes
 
@@ -172,7 +186,7 @@ class Geometry:
         if window.share is not None:  # stations have chosen, or weather has
             kept = np.isin(self._keys(station, satellite), self._keys(window.station, window.satellite))
             station, satellite = station[kept], satellite[kept]
-        return _links(pairs[lit], station, satellite, self.n_sat)
+        return self._links(pairs[lit], station, satellite)
 
     def epoch(self, t_s: float, failures: Failures = NO_FAILURES) -> Epoch:
         """Links and routes in force at `t_s`, without those that have failed.
@@ -209,23 +223,44 @@ class Geometry:
         """What routing knows over an epoch: its links without those that have failed, and the `load` of their ways."""
         spared = failures.spare(epoch.a, epoch.b)
         a, b, kind = epoch.a[spared], epoch.b[spared], epoch.kind[spared]
-        delay_s = _delay_s(self.positions_km(epoch.t0_s), a, b)
+        delay_s = self.delay_s(a, b, epoch.t0_s)
         used = np.zeros((len(a), 2))
         if load:
             ways = zip(a.tolist(), b.tolist(), strict=True)
             used = np.array([(load.get((i, j), 0.0), load.get((j, i), 0.0)) for i, j in ways]).reshape(-1, 2)
         grids = self.constellation.layouts
         return View(
-            epoch.t0_s, self.n_sat, self.n_nodes, a, b, kind, delay_s, used, grids, epoch.destinations
+            epoch.t0_s,
+            self.n_sat,
+            self.n_nodes,
+            self.through,
+            a,
+            b,
+            kind,
+            delay_s,
+            used,
+            grids,
+            epoch.destinations,
         )
 
     def _links_of(self, window: Window, part: int) -> tuple[Indices, Indices, Kinds, Floats | None]:
-        a, b, kind = _links(window.pairs[window.lit[part]], window.station, window.satellite, self.n_sat)
+        a, b, kind = self._links(window.pairs[window.lit[part]], window.station, window.satellite)
         share = None
-        if window.share is not None:  # of ground links, up and down; a is the satellite
+        if window.share is not None or (kind == FIBRE).any():
             share = np.ones((len(a), 2))
+            share[kind == FIBRE] = self.rates.fibre_share[:, np.newaxis]
+        if window.share is not None and share is not None:  # of ground links, up and down; a is the satellite
             share[kind == GROUND] = window.share[:, ::-1]
         return a, b, kind, share
+
+    def _links(self, lasers: Indices, station: Indices, satellite: Indices) -> tuple[Indices, Indices, Kinds]:
+        n_sat, fibres = np.int32(self.n_sat), self.fibres
+        a = np.concatenate([lasers[:, 0], satellite, fibres.a + n_sat])
+        b = np.concatenate([lasers[:, 1], station + n_sat, fibres.b + n_sat])
+        kind = np.repeat(
+            np.array([LASER, GROUND, FIBRE], dtype=np.uint8), [len(lasers), len(station), len(fibres.a)]
+        )
+        return a, b, kind
 
     def window(self, t_s: float) -> Window:
         """The period of the grid that holds `t_s`: who points at whom, who is lit in which part of it."""
@@ -235,6 +270,9 @@ class Geometry:
         """Whether the link of a pair (a < b) is in force at `t_s`, and the bounds of the part of the period that says so."""
         window = self.window(t_s)
         part = window.part_at(t_s)
+        if a >= self.n_sat:
+            joined = self.fibres.between(a - self.n_sat, b - self.n_sat) is not None
+            return joined, window.bounds_s[0], window.bounds_s[-1]
         if b >= self.n_sat:
             up = bool(((window.satellite == a) & (window.station == b - self.n_sat)).any())
             return up, window.bounds_s[0], window.bounds_s[-1]
@@ -252,11 +290,11 @@ class Geometry:
         """(station, satellite) that stations have links to over a period, and which share of the rate (m, 2) up and down."""
         station, satellite = self.visible_throughout(number)
         limited = any(antennas is not None for antennas in self._antennas)
-        if not len(station) or not (limited or self._up_down != (1.0, 1.0) or not self.weather.clear):
+        if not len(station) or not (limited or self.rates.differ or not self.weather.clear):
             return station, satellite, None
         t0_s = self.grid_clock.boundary_s(number)
         elevation_deg = self.elevation_deg(station, satellite, t0_s)
-        share = np.tile(np.array(self._up_down), (len(station), 1))
+        share = self.rates.up_down[station]
         if not self.weather.clear:
             share = share * self.weather.links(t0_s, station, elevation_deg).share
             through = share.min(axis=1) > 0.0
@@ -266,14 +304,15 @@ class Geometry:
             antennas = np.array(
                 [self.n_sat if one is None else one for one in self._antennas], dtype=np.int64
             )
-            chosen = SELECTIONS[self.scenario.links.selection](
+            chosen = choose(
                 Candidates(
                     station,
                     satellite,
                     elevation_deg,
                     antennas,
                     lambda: self._remaining_s(number, station, satellite),
-                )
+                ),
+                self._selection,
             )
             station, satellite, share = station[chosen], satellite[chosen], share[chosen]
         return station, satellite, share
@@ -357,10 +396,14 @@ class Geometry:
         return self._visible_at(self.grid_clock.boundary_s(number))
 
     def _visible_at(self, t_s: float) -> tuple[Indices, Indices]:
-        angle = self._gmst_rad(t_s)
-        station_km = rotate_z(self.stations.itrf_km, angle)
-        up = rotate_z(self.stations.up_itrf, angle)
-        return self.ground_limits.visible(station_km, up, self._knots.positions_km(t_s))
+        angle, radio = self._gmst_rad(t_s), slice(self.stations.n_radio)
+        station_km = rotate_z(self.stations.itrf_km[radio], angle)
+        up = rotate_z(self.stations.up_itrf[radio], angle)
+        return self._station_limits.visible(station_km, up, self._knots.positions_km(t_s))
+
+    def limits_of(self, station: int) -> GroundLimits:
+        """When one station, which has an antenna, sees a satellite."""
+        return replace(self.ground_limits, elevation_mask_deg=float(self.stations.mask_deg[station]))
 
     def _gmst_rad(self, t_s: ArrayLike) -> Floats:
         return gmst_rad(self._jd, self._fraction + np.asarray(t_s, dtype=np.float64) / SECONDS_PER_DAY)
@@ -381,20 +424,3 @@ def _held(number: int, hold_s: float | None, epoch_s: float) -> int:
     """The period in which the choice in force in period `number` was made, when choices stay for about `hold_s`."""
     every = 1 if hold_s is None else max(1, round(hold_s / epoch_s))
     return number - number % every
-
-
-def _links(
-    lasers: Indices, station: Indices, satellite: Indices, n_sat: int
-) -> tuple[Indices, Indices, Kinds]:
-    a = np.concatenate([lasers[:, 0], satellite])
-    b = np.concatenate([lasers[:, 1], station + np.int32(n_sat)])
-    kind = np.full(len(a), GROUND, dtype=np.uint8)
-    kind[: len(lasers)] = LASER
-    return a, b, kind
-
-
-def _delay_s(positions_km: Floats, a: ArrayLike, b: ArrayLike) -> Floats:
-    line = positions_km[np.asarray(a, dtype=np.intp)] - positions_km[np.asarray(b, dtype=np.intp)]
-    return np.asarray(
-        np.sqrt(np.einsum("...i,...i->...", line, line)) / SPEED_OF_LIGHT_KM_S, dtype=np.float64
-    )

@@ -91,10 +91,10 @@ def _relay(a_km: Floats, b_km: Floats) -> Flags:
 @dataclass(frozen=True, slots=True)
 class GroundLimits:
     """When a station sees a satellite: above `elevation_mask_deg` over the ellipsoid's horizon, or, when
-    `range_km` is set, above the plain horizon and at most so far away.
+    `range_km` is set, above the plain horizon and at most so far away. The mask may be each station's own (g,).
     """
 
-    elevation_mask_deg: float
+    elevation_mask_deg: float | Floats
     range_km: float | None = None
 
     def visible(self, station_km: Floats, up: Floats, satellite_km: Floats) -> tuple[Indices, Indices]:
@@ -109,7 +109,8 @@ class GroundLimits:
         line = satellite_km[satellite] - station_km[station]
         length_km = np.sqrt(np.einsum("ij,ij->i", line, line))
         if self.range_km is None:
-            seen = height_km[station, satellite] >= np.sin(np.radians(self.elevation_mask_deg)) * length_km
+            sine = np.sin(np.radians(np.broadcast_to(self.elevation_mask_deg, len(up))))
+            seen = height_km[station, satellite] >= sine[station] * length_km
         else:
             seen = length_km <= self.range_km
         return station[seen].astype(np.int32), satellite[seen].astype(np.int32)

@@ -14,4 +14,4 @@ def strategy(routing: Routing) -> Strategy:
 
 def shortest(view: View) -> Indices:
     """Shortest delay trees over what is known to be in service."""
-    return next_hops(view.n_sat, view.n_nodes, view.a, view.b, view.delay_s, view.destinations)
+    return next_hops(view.through, view.a, view.b, view.delay_s, view.destinations)

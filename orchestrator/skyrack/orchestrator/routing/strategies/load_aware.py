@@ -82,7 +82,7 @@ def _costs_s(view: View, keys: LoadAware) -> Floats:
 
 
 def _cheapest(view: View, cost_s: Floats) -> Indices:
-    return next_hops(view.n_sat, view.n_nodes, view.a, view.b, cost_s, view.destinations)
+    return next_hops(view.through, view.a, view.b, cost_s, view.destinations)
 
 
 class _Costs:

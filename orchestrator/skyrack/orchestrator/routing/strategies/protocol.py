@@ -18,14 +18,15 @@ Floats = NDArray[np.float64]
 class View:
     """What a strategy may look at, over the epoch that begins at `t_s`: an instant, never the past.
 
-    Links (m,) join satellite `a` to `b`, a satellite or a ground station (index n_sat and up), without what has failed
-    as far as is known; `delay_s` (m,) is light's at `t_s`. `load` (m, 2): the share of its rate in use, a to b and b to a;
-    0 where nothing is known. `grids`: plane, slot and seam of every designed shell.
+    Links (m,) join `a` to `b`, a < b: satellites, or stations (index n_sat and up), without what has failed as far as is
+    known; `delay_s` (m,) is theirs at `t_s`. `through` (n_nodes,): who forwards for others. `load` (m, 2): the share of its
+    rate in use, a to b and b to a; 0 where nothing is known. `grids`: plane, slot and seam of every designed shell.
     """
 
     t_s: float
     n_sat: int
     n_nodes: int
+    through: NDArray[np.bool_]
     a: Indices
     b: Indices
     kind: NDArray[np.uint8]
@@ -38,8 +39,8 @@ class View:
 class Strategy(Protocol):
     """Chooses next hops (d, n_nodes) towards the view's destinations (d,), over links of the view alone.
 
-    -1 where a packet for that destination is dropped, the destination itself at the destination; never through a ground
-    station, and free of loops when all nodes have the same view.
+    -1 where a packet for that destination is dropped, the destination itself at the destination; never through a node
+    that does not forward, and free of loops when all nodes have the same view.
     """
 
     def __call__(self, view: View) -> Indices: ...

@@ -1,6 +1,7 @@
 """What must hold between keys: names that exist, room for every node, orbit files that can be read.
 
     orbits.py  satellites and orbit files
+    fibre.py   who may have fibre, and who must
     names.py   every name that refers to a node
     room.py    counts and addresses
     lasers.py  what the laser pattern and the relay need
@@ -12,6 +13,7 @@ does not hide the faults in the others.
 
 from collections.abc import Iterator
 
+from .fibre import check_fibre
 from .finding import Draft, Finding
 from .lasers import check_lasers
 from .names import check_names
@@ -28,6 +30,7 @@ def check(draft: Draft) -> Iterator[Finding]:
     yield from faults
     known = draft.with_names(orbits_known=not faults)
     yield from check_names(known)
+    yield from check_fibre(known)
     yield from check_room(known)
     yield from check_lasers(known)
     yield from check_routing(known)

@@ -3,7 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..model.fibre import PREFIX as POP
+from ..model.places import name_at
 from ..model.scenario import Scenario
+from ..model.users import PREFIX as USER
 from ..names import closest
 from ..problem import Problem
 from ..satellites import satellite_names
@@ -26,8 +29,8 @@ class Draft:
     """A scenario that may still be faulty.
 
     `data` is what the user wrote. In `scenario` only the top-level keys named in `bad` are not what the user wrote.
-    `satellites` has the satellites' names as keys, in order; it is None while they cannot be known. `ground` has ""
-    for a station without a usable name.
+    `satellites` has the satellites' names as keys, in order; it is None while they cannot be known. `ground`,
+    `pops` and `users` have "" for an item without a usable name.
     """
 
     data: dict[str, Any]
@@ -35,6 +38,8 @@ class Draft:
     bad: frozenset[str]
     satellites: dict[str, None] | None = None
     ground: tuple[str, ...] = ()
+    pops: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
 
     def with_names(self, *, orbits_known: bool) -> "Draft":
         """Return the draft with the names of its nodes filled in, as far as they can be known."""
@@ -44,16 +49,23 @@ class Draft:
             item.get("name") if isinstance(item, dict) else item for item in as_list(self.data.get("ground"))
         ]
         ground = tuple(item if isinstance(item, str) else "" for item in items)
-        return replace(self, satellites=satellites, ground=ground)
+        pops = tuple(name_at(POP, item) or "" for item in as_list(self.data.get("pops")))
+        users = tuple(name_at(USER, item) or "" for item in as_list(self.data.get("users")))
+        return replace(self, satellites=satellites, ground=ground, pops=pops, users=users)
+
+    @property
+    def on_ground(self) -> tuple[str, ...]:
+        """The names of all nodes that are no satellites, in node order."""
+        return (*self.ground, *self.users, *self.pops)
 
     def is_unknown(self, name: str) -> bool:
         """Whether no node can have this name."""
-        return self.satellites is not None and name not in self.satellites and name not in self.ground
+        return self.satellites is not None and name not in self.satellites and name not in self.on_ground
 
     def nearest(self, name: str) -> str | None:
         """Return a hint with the most similar node name, or with what the satellites are called."""
         satellites = self.satellites or {}
-        if hint := closest(name, {**satellites, **dict.fromkeys(self.ground)}):
+        if hint := closest(name, {**satellites, **dict.fromkeys(self.on_ground)}):
             return hint
         return (
             f"satellites are called {next(iter(satellites))} to {next(reversed(satellites))}"

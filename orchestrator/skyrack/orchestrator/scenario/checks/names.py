@@ -19,12 +19,18 @@ def check_names(draft: Draft) -> Iterator[Finding]:
 
 
 def _ground(draft: Draft) -> Iterator[Finding]:
-    seen: set[str] = set()
-    for index, name in enumerate(draft.ground):
-        if name and (name in seen or name in (draft.satellites or ())):
-            what = "another ground station" if name in seen else "a satellite"
-            yield Finding(("ground", index, "name"), f"'{name}' is already the name of {what}")
-        seen.add(name)
+    seen: dict[str, str] = {}
+    for section, names, kind in (
+        ("ground", draft.ground, "ground station"),
+        ("pops", draft.pops, "point of presence"),
+        ("users", draft.users, "user terminal"),
+    ):
+        for index, name in enumerate(names):
+            if name and (name in seen or name in (draft.satellites or ())):
+                article = "another" if seen.get(name) == kind else "a"
+                what = f"{article} {seen.get(name, 'satellite')}"
+                yield Finding((section, index, "name"), f"'{name}' is already the name of {what}")
+            seen.setdefault(name, kind)
 
 
 def _inhabited(draft: Draft) -> Iterator[Finding]:
@@ -37,6 +43,9 @@ def _inhabited(draft: Draft) -> Iterator[Finding]:
             yield Finding(path, f"'{name}' is listed twice")
         elif name in draft.ground:
             yield Finding(path, f"'{name}' is a ground station: those always have a process", "leave it out")
+        elif name in draft.pops or name in draft.users:
+            kind = "point of presence" if name in draft.pops else "user terminal"
+            yield Finding(path, f"'{name}' is a {kind}: those always have a process", "leave it out")
         elif draft.is_unknown(name):
             yield Finding(path, f"unknown satellite '{name}'", draft.nearest(name))
         seen.add(name)

@@ -10,7 +10,7 @@ def check_room(draft: Draft) -> Iterator[Finding]:
     """Yield counts that do not fit each other; nothing while the satellites are not known."""
     if draft.satellites is None:
         return
-    satellites, ground = len(draft.satellites), len(draft.ground)
+    satellites, ground = len(draft.satellites), len(draft.on_ground)
     network, inhabited = draft.scenario.network, draft.scenario.inhabited
     if "network" not in draft.bad and (room := network.num_addresses - 2) < satellites + ground:
         enough = 32 - (satellites + ground + 1).bit_length()
@@ -35,9 +35,9 @@ def _endpoints(draft: Draft) -> int | None:
     assert draft.satellites is not None
     match draft.scenario.inhabited:
         case "all":
-            return len(draft.satellites) + len(draft.ground)
+            return len(draft.satellites) + len(draft.on_ground)
         case InhabitedCount(count=count):
-            return count + len(draft.ground)
+            return count + len(draft.on_ground)
         case tuple(listed):
-            return len(listed) + len(draft.ground)
+            return len(listed) + len(draft.on_ground)
     return None

@@ -7,13 +7,15 @@ from .finding import Draft, Finding
 
 
 def check_routing(draft: Draft) -> Iterator[Finding]:
-    """Yield what keeps `routing.strategy: static` from working: other lasers than the grid's, or no designed grid."""
+    """Yield what keeps `routing.strategy: static` from working: fibre, other lasers than the grid's, no designed grid."""
     if (
-        draft.bad & {"routing", "links", "shells", "tle", "omm"}
+        draft.bad & {"routing", "links", "shells", "tle", "omm", "fibre"}
         or draft.scenario.routing.strategy != "static"
     ):
         return
     at, scenario = ("routing", "strategy"), draft.scenario
+    if scenario.fibre:
+        yield Finding(at, "static counts steps of the grid and knows no fibre", "ephemeris takes fibre")
     if scenario.links.pattern != "plus-grid":
         yield Finding(
             at, f"static needs pattern plus-grid, not {scenario.links.pattern}", "ephemeris takes any"

@@ -9,6 +9,8 @@ from ..names import NAME_PATTERN
 from ..stations import stations
 from .base import Number, Section, Whole, key
 
+Climate = Literal["osnabruck", "seattle", "nairobi", "miami", "singapore"]
+
 
 class GroundStation(Section):
     """A gateway on the WGS84 ellipsoid."""
@@ -28,7 +30,7 @@ class GroundStation(Section):
         ge=1,
         le=10_000,
     )
-    climate: Literal["osnabruck", "seattle", "nairobi", "miami", "singapore"] | None = key(
+    climate: Climate | None = key(
         "Whose rain it has.",
         source="D: the nearest of these within 500 km, else by latitude",
         default=None,

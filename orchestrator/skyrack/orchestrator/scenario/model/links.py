@@ -7,6 +7,8 @@ from pydantic_core import PydanticCustomError
 
 from .base import Flag, Number, Section, Whole, key
 
+Selection = Literal["highest-elevation", "longest-remaining", "least-loaded"]
+
 QUEUE_S = 0.1
 SMALLEST_QUEUE_BYTES = 65_536
 
@@ -218,7 +220,7 @@ class Links(Section):
         ge=1,
         le=10_000,
     )
-    selection: Literal["highest-elevation", "longest-remaining", "least-loaded"] = key(
+    selection: Selection = key(
         "Which satellites the antennas turn to, chosen anew every epoch.",
         source="D: the usual assumption of published models",
         default="highest-elevation",
@@ -239,8 +241,26 @@ class Links(Section):
         ge=0,
         le=60,
     )
+    satellite_processing_ms: Number = key(
+        "What a satellite adds to the delay of what it forwards: half on the way in, half on the way out.",
+        unit="ms",
+        source="D: light alone; no operator publishes it",
+        default=0.0,
+        ge=0,
+        le=1000,
+    )
+    gateway_processing_ms: Number = key(
+        "What a ground station adds to the delay of each of its links to satellites, each way.",
+        unit="ms",
+        source="D: light alone",
+        default=0.0,
+        ge=0,
+        le=1000,
+    )
     zero_delay: Flag = key(
-        "Make every propagation delay 0, to measure the host's own floor.", source="D", default=False
+        "Make every delay 0, propagation and processing, to measure the host's own floor.",
+        source="D",
+        default=False,
     )
     extra_delay: tuple[ExtraDelay, ...] = key(
         "Links that are deliberately longer than computed, as a negative control.",

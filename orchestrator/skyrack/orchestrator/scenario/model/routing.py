@@ -46,6 +46,12 @@ class Routing(Section):
         source="D: planned changes are known to all",
         default="ephemeris",
     )
+    ground_transit: Literal["fibre", "never", "always"] = key(
+        "Which of those on the ground forward for others: fibre (points of presence, and ground stations that have "
+        "fibre), never (none), always (every ground station and point of presence). User terminals never do.",
+        source="D: a station with fibre is a router between it and the sky",
+        default="fibre",
+    )
     static_order: Literal["planes-first", "slots-first"] = key(
         "Whether static crosses planes first or moves along its own first.",
         source="D",

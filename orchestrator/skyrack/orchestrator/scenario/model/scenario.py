@@ -10,12 +10,14 @@ from pydantic_core import PydanticCustomError
 from ..catalogue import CatalogueError, read_catalogue
 from ..names import NAME_PATTERN
 from .base import Number, Section, Time, Whole, key
+from .fibre import Fibre, PointOfPresence
 from .ground import GroundStation
 from .inhabited import Inhabited, default_inhabited
 from .links import Links
 from .routing import Routing
 from .shells import Shell
 from .telemetry import Telemetry
+from .users import UserTerminal
 from .weather import Weather
 from .workloads import Workload
 
@@ -114,6 +116,19 @@ class Scenario(Section):
     weather: Weather = key("What rain and clouds do to ground links.", default=Weather())
     ground: tuple[GroundStation, ...] = key(
         "Ground stations: names of known ones (london) or own coordinates.", source="D: none", default=()
+    )
+    pops: tuple[PointOfPresence, ...] = key(
+        "Points of presence: names of known cities (london is pop-london) or own coordinates.",
+        source="D: none",
+        default=(),
+    )
+    users: tuple[UserTerminal, ...] = key(
+        "User terminals: names of known cities (london is user-london) or own coordinates.",
+        source="D: none",
+        default=(),
+    )
+    fibre: tuple[Fibre, ...] = key(
+        "Fibre between ground stations and points of presence.", source="D: none", default=()
     )
     inhabited: Inhabited = key(
         "Which satellites have a process: all, a list of names, {count: N} spread evenly, or {box: {...}} by position "

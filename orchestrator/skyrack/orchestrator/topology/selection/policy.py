@@ -24,6 +24,16 @@ class Candidates:
     antennas: NDArray[np.int64]
     remaining_s: Callable[[], NDArray[np.float64]]
 
+    def among(self, which: NDArray[np.bool_]) -> Candidates:
+        """Those flagged (m,) alone."""
+        return Candidates(
+            self.station[which],
+            self.satellite[which],
+            self.elevation_deg[which],
+            self.antennas,
+            lambda: self.remaining_s()[which],
+        )
+
 
 class SelectionPolicy(Protocol):
     """Flags (m,) of the candidates that are chosen, at most `antennas` of each station. A function of the instant alone."""
