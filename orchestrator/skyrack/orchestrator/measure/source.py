@@ -1,4 +1,4 @@
-"""A ping socket of one node's network, for as long as it is wanted."""
+"""A ping socket of one node's network, for whoever probes from one node only."""
 
 from __future__ import annotations
 
@@ -16,15 +16,21 @@ class NotThereError(Exception):
     """The node does not hand out what its network is probed with; the message is for the user."""
 
 
-@contextmanager
-def ping_socket(mesh_dir: Path, name: str) -> Iterator[socket.socket]:
-    """Of the node's present life. Raises NotThereError."""
+def take_source(mesh_dir: Path, name: str) -> tuple[socket.socket, socket.socket]:
+    """A connection whose end is that of the node's present life, and a ping socket of its network. Raises NotThereError."""
     try:
-        with connect_node(mesh_dir, name) as connection:
-            handed = receive_node(connection)
+        life = connect_node(mesh_dir, name)
+        handed = receive_node(life)
     except (OSError, HandOutError) as error:
         raise NotThereError(f"cannot probe from {name}: {error}") from error
     os.close(handed.net_dev)
     os.close(handed.schedstat)
-    with socket.socket(fileno=handed.ping) as sock:
+    return life, socket.socket(fileno=handed.ping)
+
+
+@contextmanager
+def ping_socket(mesh_dir: Path, name: str) -> Iterator[socket.socket]:
+    """The ping socket alone. Raises NotThereError."""
+    life, sock = take_source(mesh_dir, name)
+    with life, sock:
         yield sock
