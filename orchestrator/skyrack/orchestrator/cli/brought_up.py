@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from skyrack.orchestrator.cli.console import note
 from skyrack.orchestrator.cli.down import stop
@@ -35,20 +35,23 @@ telemetry: {{enabled: false, fidelity_probes_per_s: 0}}
 
 
 @contextlib.contextmanager
-def brought_up(source: str, name: str, runs: Path) -> Iterator[LiveRun]:
-    """The scenario as a run called `name`, with no HTTP port; steps are shown on stderr. Raises Problem, Finished."""
+def brought_up(source: str, name: str, runs: Path, say: TextIO) -> Iterator[LiveRun]:
+    """The scenario as a run called `name`, without an HTTP port; `say` hears its steps. Raises Problem, Finished."""
     name = name[:LONGEST_NAME]
     if paths.is_held(name):
-        raise Problem(f"a run called {name} is up", hint=f"skyrack down --run {name}, or another --run")
-    with contextlib.redirect_stdout(sys.stderr):
+        raise Problem(
+            f"a run called {name} is up", hint=f"skyrack down --run {name}, or verify it: --run {name}"
+        )
+    with contextlib.redirect_stdout(say), contextlib.redirect_stderr(say):
         status = up(source, detach=True, run=name, port=0, broker_port=0, runs=runs)
     if status != FINE:
         raise Finished(status)
     try:
         yield find_run(name)
     finally:
-        stop(name)
-        note(f"{name} is down")
+        with contextlib.redirect_stderr(say):
+            stop(name)
+            note(f"{name} is down")
 
 
 @contextlib.contextmanager
@@ -57,16 +60,8 @@ def host_floor(name: str) -> Iterator[Floor]:
     with tempfile.TemporaryDirectory(prefix="skyrack-floor-") as directory:
         file = Path(directory) / "floor.yaml"
         file.write_text(FLOOR_SCENARIO)
-        said = io.StringIO()
-        with contextlib.redirect_stderr(said):
-            run = contextlib.ExitStack()
-            live = run.enter_context(
-                brought_up(str(file), f"{name[: LONGEST_NAME - 6]}-floor", Path(directory))
-            )
-        try:
+        name = f"{name[: LONGEST_NAME - 6]}-floor"
+        with brought_up(str(file), name, Path(directory), io.StringIO()) as live:
             status = live.status()
             address = next(node["address"] for node in status["nodes"] if node["name"] == FLOOR_B)
             yield Floor(Path(status["mesh_dir"]), FLOOR_A, FLOOR_B, address)
-        finally:
-            with contextlib.redirect_stderr(said):
-                run.close()

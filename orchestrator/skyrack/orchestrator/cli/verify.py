@@ -71,7 +71,7 @@ def verify(
 
 
 def _brought_up(source: str, runs: Path) -> contextlib.AbstractContextManager[LiveRun]:
-    return brought_up(source, f"verify-{load_scenario(source).name}", runs)
+    return brought_up(source, f"verify-{load_scenario(source).name}", runs, sys.stderr)
 
 
 def _verify(live: LiveRun, span_s: float, rate: float, output: PathFormat, *, everything: bool) -> int:
