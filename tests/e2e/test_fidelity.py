@@ -105,25 +105,6 @@ def test_a_run_that_is_up_is_verified_and_left_up_and_ctrl_c_shows_what_there_is
     assert running.status()["state"] == "up"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (("--for", "2s"), "expected 5 s to 600 s"),
-        (("--for", "an hour"), "is not a time span"),
-        (("--rate", "5000"), "5000"),
-        (("iridium", "--run", "small"), "exclude each other"),
-        (("no-such-preset",), "no-such-preset"),
-        (("viasat3", "-o", "yaml"), "yaml"),
-    ],
-)
-def test_what_cannot_be_verified_is_refused_before_anything_starts(
-    place: Place, arguments: tuple[str, ...], said: str
-) -> None:
-    ended = place.skyrack("verify", *arguments).expect(2)
-    assert said in ended.err
-    assert not place.runs.exists()
-
-
 def test_a_mesh_of_one_node_has_no_pair(place: Place) -> None:
     scenario = place.directory / "one.yaml"
     scenario.write_text("extends: iridium\nname: one\ninhabited: {count: 1}\nground: []\n")
