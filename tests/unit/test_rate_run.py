@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -56,7 +57,7 @@ class Mesh:
 def test_the_delay_cancels_and_both_directions_of_every_link_are_told() -> None:
     mesh = Mesh({("a", "c"): ("a", "b", "c")})
     assert mesh.measured() == {"a>b": True, "b>c": True, "b>a": True, "c>b": True}
-    assert len(mesh.sent) == 4
+    assert len(mesh.sent) == 6
 
 
 def test_a_slow_link_is_told_from_those_beside_it_by_another_path() -> None:
@@ -68,6 +69,19 @@ def test_a_path_that_changed_between_question_and_transfer_is_tried_again() -> N
     mesh = Mesh({("a", "b"): ("a", "b")})
     mesh.changes = 1
     assert mesh.measured()["a>b"] is True
+
+
+def test_a_way_that_changes_while_the_long_transfer_is_under_way_is_no_wrong_rate() -> None:
+    """Path and rate stay the same, the delay does not: five milliseconds more from the second transfer on."""
+    mesh = Mesh({("a", "b"): ("a", "b")})
+
+    def send(pair: Pair, size_bytes: int) -> Sent:
+        sent = mesh.send(pair, size_bytes)
+        assert sent.took_s is not None
+        return replace(sent, took_s=sent.took_s + (5e-3 if len(mesh.sent) in (2, 3) else 0.0))
+
+    run = RateRun(mesh.expect, send, 1, lambda: False, lambda done, total: None)
+    assert {row.ok for row in way_rows(run.run({("a", "b"): ("a", "b")}))} == {True}
 
 
 def test_a_path_that_never_is_as_expected_is_not_judged() -> None:

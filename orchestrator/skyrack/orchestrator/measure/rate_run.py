@@ -1,11 +1,12 @@
 """Measures the rates of links with declared transfers, which tell any rate exactly: their time is virtual.
 
-Two transfers per path, a short and a long one: what they differ by in size over what they differ by in time is the rate,
-and the path's delay cancels. That leaves out how much the delay changes in between, some microseconds of 50 ms.
+A short, a long and another short transfer per path: what long and short differ by in size over what they differ by in time
+is the rate, and the path's delay cancels. Where the two short ones do not agree, the way has changed in between.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,7 +22,11 @@ SHORT_RATIO = 0.1
 # A transfer over a slower link would take more than a second; packets tell such rates well.
 LEAST_BPS = 1e6
 LEAST_BYTES = 120_000  # of real packets: forty of the smallest quanta
-TRIES = 3
+TRIES = 4
+TRIES_PER_PAIR = 2
+MOST_MOVED = (
+    0.002  # by how much the path's delay may change meanwhile, as a share of the time that tells the rate
+)
 PATH_CHANGED = "the path changed meanwhile"
 
 Expect = Callable[[Sequence[Pair]], list[dict[str, Any]]]
@@ -62,6 +67,7 @@ class RateRun:
         both = dict(paths) | {(b, a): tuple(reversed(path)) for (a, b), path in paths.items()}
         wanted: set[Way] = {way for path in both.values() for way in pairwise(path)}
         found: list[Crossing] = []
+        tried: Counter[Pair] = Counter()
         for _ in range(TRIES):
             pairs = cover(both, wanted)
             if not pairs or self._stopped():
@@ -69,7 +75,10 @@ class RateRun:
             crossed = self._along(pairs, len(found))
             found += crossed.values()
             wanted -= {way for crossing in found if crossing.holds for way in pairwise(crossing.path)}
-            told = {pair for pair, crossing in crossed.items() if crossing.note != PATH_CHANGED}
+            tried.update(crossed.keys())
+            told = {
+                pair for pair, crossing in crossed.items() if crossing.holds or tried[pair] == TRIES_PER_PAIR
+            }
             both = {pair: path for pair, path in both.items() if pair not in told}
         return found
 
@@ -97,16 +106,19 @@ class RateRun:
     def _measure(self, pair: Pair, expected: Expected) -> Crossing:
         least = LEAST_BYTES * self._byte_scale
         size = max(least, round(expected.slowest_bps / 8 * LONG_S))
-        short, long = self._send(pair, round(size * SHORT_RATIO)), self._send(pair, size)
-        for sent in (short, long):
+        small = round(size * SHORT_RATIO)
+        first, long, last = (self._send(pair, each) for each in (small, size, small))
+        for sent in (first, long, last):
             if sent.error is not None:
                 return Crossing(expected.path, expected.slowest_bps, None, sent.error)
-        if not short.path == long.path == expected.path:
-            return Crossing(long.path, expected.slowest_bps, None, PATH_CHANGED)
-        assert short.took_s is not None
+        assert first.took_s is not None
         assert long.took_s is not None
-        rate_bps = (long.size_bytes - short.size_bytes) * 8 / (long.took_s - short.took_s)
-        return Crossing(long.path, expected.slowest_bps, rate_bps)
+        assert last.took_s is not None
+        longer_s = long.took_s - (first.took_s + last.took_s) / 2
+        moved = abs(last.took_s - first.took_s) > MOST_MOVED * longer_s
+        if moved or not first.path == long.path == last.path == expected.path:
+            return Crossing(long.path, expected.slowest_bps, None, PATH_CHANGED)
+        return Crossing(long.path, expected.slowest_bps, (size - small) * 8 / longer_s)
 
 
 def sender(mesh_dir: Path) -> Send:
