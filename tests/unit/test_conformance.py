@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skyrack.orchestrator.measure.conformance import MIN_PROBES, Row, rows
+from skyrack.orchestrator.measure.conformance import MIN_PROBES, Row, rows, unsorted
 from skyrack.orchestrator.measure.fidelity import GUARD, Sample
 from skyrack.orchestrator.measure.host import QuietTimes, Window
 
@@ -121,6 +121,15 @@ def test_an_outage_by_plan_passes_only_where_nothing_is_answered() -> None:
 
 def test_a_pair_that_never_has_a_way_is_judged_by_its_outage_alone() -> None:
     assert [r.quantity for r in judged([dark(float(t)) for t in range(10)])] == ["outage"]
+
+
+def test_figures_over_all_seconds_leave_nothing_out_but_what_may_end_either_way() -> None:
+    either = Sample(PAIR, 30.0, None, RTT_S, PATH, f"{GUARD}: a node or a route changed while it flew")
+    noisy = [probe(1_000.0 + t, 3e-3) for t in range(3)]
+    found = unsorted([*noisy, *[probe(t) for t in range(7)], probe(2_000.0, None), either])
+    assert (found.probes, found.false_outages) == (12, 1)
+    assert found.median_s == pytest.approx(1e-4)
+    assert found.p99_s == pytest.approx(3e-3)
 
 
 def test_probes_that_may_end_either_way_are_left_out() -> None:

@@ -21,7 +21,10 @@ FIGURES = asdict(Fidelity(1.2e-4, 4e-4, 1.0, 0, 500, expected_losses=3))
 def document(**changes: Any) -> dict[str, Any]:
     found = {
         "verdict": "ok", "checks": [], "reasons": [], "rows": [*ROWS, FAILED, OPEN], "fidelity": FIGURES,
-        "all_seconds": {"probes": 900, "false_outages": 1},
+        "all_seconds": {
+            "mesh": {"probes": 900, "false_outages": 1, "median_s": 2e-4, "p99_s": 2e-3},
+            "floor": {"probes": 200, "false_outages": 0, "median_s": 1e-4, "p99_s": 1e-3},
+        },
         "floor": FIGURES | {"median_s": 5e-5, "p99_s": 1e-4},
     }  # fmt: skip
     return found | changes
@@ -59,6 +62,7 @@ def test_the_summary_names_quantities_floor_errors_and_the_verdict_with_its_reas
     assert "10 of 10 pass, worst +0.090 ms (a>n9)" in lines[0]
     assert "BAD  rates of links" in text
     assert "1 FAIL, 1 not judged" in text
+    assert "median 0.2 ms, p99 2 ms over 900 probes, quiet or not; floor median 0.1 ms, p99 1 ms" in text
     assert "70 us and 0.3 ms beyond the floor" in text
     assert "0 of 503 quiet probes, 1 of 900 in all; 3 rightly lost, 0 answered without a way" in text
     assert lines[-2].endswith("   not faithful")

@@ -82,6 +82,23 @@ def rows(
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Unsorted:
+    """Figures over all probes, in quiet seconds and others: they prove nothing, and show what the noise has done."""
+
+    probes: int
+    false_outages: int
+    median_s: float | None
+    p99_s: float | None
+
+
+def unsorted(samples: Sequence[Sample]) -> Unsorted:
+    """Quantiles are of the absolute error."""
+    distances = [abs(error) for error in _errors(samples)]
+    false = sum(is_false_outage(sample) for sample in samples if sample.settled)
+    return Unsorted(len(samples), false, quantile(distances, 0.5), quantile(distances, 0.99))
+
+
 def _pair_rows(
     pair: str, group: Sequence[Sample], spacing_s: float, bound_s: float, alpha: float
 ) -> list[Row]:

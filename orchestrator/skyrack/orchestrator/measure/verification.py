@@ -104,8 +104,8 @@ def _judged(
         "rows": [asdict(row) for row in rows],
         "fidelity": asdict(figures),
         "all_seconds": {
-            "probes": len(samples),
-            "false_outages": sum(conformance.is_false_outage(s) for s in samples if s.settled),
+            "mesh": asdict(conformance.unsorted(samples)),
+            "floor": asdict(conformance.unsorted(over_floor)) if over_floor else None,
         },
         "floor": asdict(floor) if floor is not None else None,
         "host": asdict(summary),

@@ -107,7 +107,9 @@ def _figure_lines(document: Mapping[str, Any]) -> list[tuple[bool | None, str, s
             text += f": {duration(by[0])} and {duration(by[1])} beyond the floor"
         lines.append((None if None in beyond else all(beyond), "errors of round trips", text))
     probes = mesh["packets"] + mesh["false_outages"] + mesh["expected_losses"] + mesh["unexpected_replies"]
-    everything = document["all_seconds"]
+    everything = document["all_seconds"]["mesh"]
+    if everything["probes"] > probes and everything["median_s"] is not None:
+        lines.append((None, "in all seconds", _in_all_seconds(document["all_seconds"])))
     text = (
         f"{mesh['false_outages']:,} of {probes:,} quiet probes, {everything['false_outages']:,} of "
         f"{everything['probes']:,} in all; {mesh['expected_losses']:,} rightly lost, "
@@ -115,6 +117,13 @@ def _figure_lines(document: Mapping[str, Any]) -> list[tuple[bool | None, str, s
     )
     lines.append((not (mesh["false_outages"] or mesh["unexpected_replies"]), "false outages", text))
     return lines
+
+
+def _in_all_seconds(found: Mapping[str, Any]) -> str:
+    """Of a run that had noisy seconds."""
+    text = f"{_median_p99(found['mesh'])} over {found['mesh']['probes']:,} probes, quiet or not"
+    floor = found["floor"]
+    return text if floor is None or floor["median_s"] is None else f"{text}; floor {_median_p99(floor)}"
 
 
 def _median_p99(figures: Mapping[str, Any]) -> str:
