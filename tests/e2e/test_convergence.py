@@ -18,7 +18,10 @@ from .place import Place, eventually, open_place
 pytestmark = pytest.mark.mesh
 
 DETECTION_S = 0.15
-SCENARIO = "extends: iridium\nname: small\ninhabited: {count: 2}\nlinks: {detection_s: %g}\n"
+SCENARIO = (
+    "extends: iridium\nname: small\ninhabited: {count: 2}\nlinks: {detection_s: %g}\n"
+    "telemetry: {fidelity_probes_per_s: 0}\n"  # every packet that is lost is one of the test's
+)
 
 
 @pytest.fixture

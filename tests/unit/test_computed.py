@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
@@ -128,6 +129,21 @@ def test_the_model_comes_from_the_scenario_without_its_deliberate_error() -> Non
     assert models[0] == models[1] == LinkModel(5e9, 100e9, 7, True)
 
 
+def test_random_loss_and_slow_links_of_the_way_are_told() -> None:
+    """Every link is crossed twice, once each way; the slowest is that of the way out only, faults included."""
+    geometry = _geometry()
+    log = _log(geometry)
+    path = _one(geometry, log, LONDON, TOKYO, 1.0).path
+    result = _one(geometry, log, LONDON, TOKYO, 1.0, loss_ratio=0.01, ground_rate_bps=2e9)
+    assert result.kept_ratio == pytest.approx(0.99 ** (2 * (len(path) - 1)))
+    assert result.slowest_bps == pytest.approx(2e9)
+    log.condition(0.5, (path[1], path[2]), Condition(rate_bps=1e6, loss_ratio=0.5))
+    log.condition(0.5, (path[2], path[1]), Condition(rate_bps=1e3))
+    result = _one(geometry, log, LONDON, TOKYO, 1.0)
+    assert result.kept_ratio == pytest.approx(0.5)
+    assert result.slowest_bps == pytest.approx(1e6)
+
+
 def test_a_route_change_on_the_way_is_followed_from_the_next_node_on() -> None:
     """The packet leaves by the old routes, the new ones apply where it arrives after the change, and to the reply."""
     geometry = _geometry()
@@ -209,7 +225,8 @@ def test_before_the_first_epoch_there_is_no_route() -> None:
 
 
 def test_a_node_reaches_itself_at_once() -> None:
-    assert _one(_geometry(), _log(_geometry()), LONDON, LONDON, 1.0) == Computed(0.0, (LONDON,), None)
+    itself = Computed(0.0, (LONDON,), None, 1.0, math.inf)
+    assert _one(_geometry(), _log(_geometry()), LONDON, LONDON, 1.0) == itself
 
 
 def test_many_probes_are_computed_as_each_alone() -> None:

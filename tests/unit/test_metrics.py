@@ -12,13 +12,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from skyrack.orchestrator.api.scrape import merge
 from skyrack.orchestrator.environment.weather import StationWeather
+from skyrack.orchestrator.fabric.histogram import Histogram
 from skyrack.orchestrator.measure.tally import Tally
 from skyrack.orchestrator.metrics.faults import fault_families
+from skyrack.orchestrator.metrics.fidelity import ERROR_BOUNDS_S, ProbeTally, outcome_of
 from skyrack.orchestrator.metrics.links import link_families, link_samples, rates_in_force
 from skyrack.orchestrator.metrics.reference import refreshed
 from skyrack.orchestrator.metrics.run import RunFacts, run_families
 from skyrack.orchestrator.metrics.weather import weather_families
-from skyrack.orchestrator.metrics.workload import ERROR_BOUNDS_S, LATENCY_BOUNDS_S, Workloads
+from skyrack.orchestrator.metrics.workload import LATENCY_BOUNDS_S, Workloads
 from skyrack.orchestrator.routing.condition import Condition
 from skyrack.orchestrator.routing.link_model import LinkModel
 from skyrack.orchestrator.scenario import Scenario
@@ -246,7 +248,7 @@ class Api:
     """Hands what is posted to workloads; `down`: refuses."""
 
     def __init__(self) -> None:
-        self.workloads = Workloads()
+        self.workloads = Workloads(Histogram(ERROR_BOUNDS_S))
         self.down = False
 
     def get(self, path: str) -> Any:
@@ -317,10 +319,49 @@ def news(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_news_that_make_no_sense_are_refused_and_count_nothing(changes: dict[str, Any], said: str) -> None:
-    workloads = Workloads()
+    workloads = Workloads(Histogram(ERROR_BOUNDS_S))
     with pytest.raises(ValueError, match=said):
         workloads.add(news(**changes))
     assert not any(values(workloads).values())
+
+
+# The run's own probes
+
+
+def expected(rtt_s: float | None = 0.1, reason: str | None = None, kept_ratio: float = 1.0) -> dict[str, Any]:
+    return {"rtt_s": rtt_s, "reason": reason, "kept_ratio": kept_ratio}
+
+
+@pytest.mark.parametrize(
+    ("measured_s", "computed", "outcome"),
+    [
+        (0.1001, expected(), "answered"),
+        (None, expected(), "false_outage"),
+        (None, expected(kept_ratio=0.99), "lost"),
+        (None, expected(None, "no route in force"), "lost"),
+        (0.1, expected(None, "no route in force"), "unexpected"),
+        (None, expected(0.1, "guard: a node changed"), "unsettled"),
+        (0.1, expected(None, "guard: a node changed"), "unsettled"),
+    ],
+)
+def test_a_probe_is_a_false_outage_only_where_it_had_to_come_back(
+    measured_s: float | None, computed: dict[str, Any], outcome: str
+) -> None:
+    assert outcome_of(measured_s, computed) == outcome
+    tally = ProbeTally()
+    tally.add(measured_s, computed)
+    assert [name for name, times in tally.outcomes.items() if times] == [outcome]
+    assert sum(tally.error.counts) == (outcome == "answered")
+
+
+def test_errors_of_the_runs_own_probes_stand_beside_those_of_a_load() -> None:
+    tally = ProbeTally()
+    workloads = Workloads(tally.error)
+    tally.add(0.10015, expected())
+    found = values(workloads)
+    assert found['skyrack_fidelity_error_seconds_bucket{le="0.0002",workload="run"}'] == 1
+    assert found['skyrack_fidelity_error_seconds_bucket{le="0.0001",workload="run"}'] == 0
+    assert found['skyrack_fidelity_error_seconds_bucket{le="+Inf",workload="echo"}'] == 0
 
 
 # Merging

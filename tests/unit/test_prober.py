@@ -227,6 +227,15 @@ def test_the_prober_process_takes_sources_probes_and_ends_early_when_told(networ
 
 
 @pytest.mark.mesh
+def test_a_plan_of_more_pairs_than_one_message_holds_is_probed_whole(network: Network) -> None:
+    routes = tuple(Route("a", f"a-node-with-a-long-name-{i:04}", "127.0.0.1") for i in range(1_500))
+    with ProbeProcess() as prober:
+        prober.set_source("a", network.ping_socket())
+        prober.start(Plan(routes, 0.2, 3_000, len(routes)), time.monotonic_ns())
+        assert {probe.b for probe in prober.probes()} == {route.b for route in routes}
+
+
+@pytest.mark.mesh
 def test_a_killed_prober_process_is_an_error_not_a_silence(network: Network) -> None:
     with ProbeProcess() as prober:
         prober.set_source("a", network.ping_socket())

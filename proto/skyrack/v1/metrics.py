@@ -54,6 +54,9 @@ _ORCHESTRATOR: _Table = (
     ("routing_convergence_seconds", "histogram", "seconds",
      "After an unplanned change: first to have `detected` it, last `informed`, pairs `restored` (the median of a change).",
      ("stage",)),
+    ("fidelity_probes_total", "counter", "probes",
+     "The run's own: `answered`, rightly `lost`, lost though there was a way (`false_outage`), answered though there was none "
+     "(`unexpected`), or either may be right (`unsettled`).", ("outcome",)),
     ("events_total", "counter", "events", "What happened, by its name in events.jsonl.", ("event",)),
     ("events_lost_total", "counter", "events", "Events that could not be written to disk.", ()),
     ("bus_connected", "gauge", "", "1 while the orchestrator has a broker of the telemetry bus.", ()),
@@ -133,7 +136,8 @@ _LOAD: _Table = (
      ("workload", "outcome")),
     ("workload_latency_seconds", "histogram", "seconds", "From an operation's intended start to its answer, if ok.",
      ("workload",)),
-    ("fidelity_error_seconds", "histogram", "seconds", "Measured minus computed round trip of the load's probes.",
+    ("fidelity_error_seconds", "histogram", "seconds",
+     "Measured minus computed round trip of a load's probes; workload `run`: of the run's own.",
      ("workload",)),
 )  # fmt: skip
 

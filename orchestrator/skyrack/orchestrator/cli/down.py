@@ -47,13 +47,13 @@ def down(
         if name in in_containers:
             contained.down(in_containers[name])
         else:
-            _stop(name)
+            stop(name)
         print(f"{name} is down")
         if contained.is_inside():
             note("its other containers stay, dark: `docker compose down` outside ends them")
 
 
-def _stop(name: str) -> None:
+def stop(name: str) -> None:
     """Ask; where nobody answers, or nothing follows, insist: first with SIGTERM, then with SIGKILL."""
     try:
         ApiClient(paths.base_dir() / name, ANSWER_TIMEOUT_S).post("/v1/down", {})

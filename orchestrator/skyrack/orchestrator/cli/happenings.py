@@ -13,7 +13,7 @@ _NEWS = {
 }  # fmt: skip
 _WARNINGS = {
     "node_exited", "node_dark", "fabric_down", "fabric_failed", "plan_failed", "orchestrator_restarted",
-    "broker_down", "fault_began",
+    "broker_down", "fault_began", "prober_ended",
 }  # fmt: skip
 _SHOWN = {"seq", "run_s", "event", "node"}
 
@@ -64,6 +64,8 @@ def sentence(event: Mapping[str, Any]) -> str:
             return f"the broker ended ({_status(event.get('status'))}): no telemetry until the next one"
         case "broker_up":
             return "the broker is up again"
+        case "prober_ended":
+            return "the run's own prober ended: no fidelity metrics until the next one"
         case "all_serving":
             return f"all {event.get('nodes')} nodes serve again"
         case "events_lost":

@@ -21,6 +21,7 @@ from skyrack.orchestrator.cli import (
     scenario,
     show,
     up,
+    verify,
 )
 from skyrack.orchestrator.cli.guard import guarded
 
@@ -54,6 +55,7 @@ for verb, function in (
     ("ping", ping.ping),
     ("exec", run_in.execute),
     ("load", load.app),
+    ("verify", verify.verify),
     ("fault", fault.app),
     ("render", render.app),
     ("version", show.version),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import socket
 import statistics
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -48,6 +46,7 @@ def ping(
     from skyrack.orchestrator.measure.host_watch import HostWatch
     from skyrack.orchestrator.measure.prober import Prober
     from skyrack.orchestrator.measure.shots import Route, Shot, lost_after_s
+    from skyrack.orchestrator.measure.source import NotThereError, take_source
 
     live = find_run(run)
     interval_s = parse_span_s(interval)
@@ -58,7 +57,10 @@ def ping(
     require_name(b, list(nodes))
     require_serving(a, status["nodes"])
     mesh_dir = Path(status["mesh_dir"])
-    life, source = _take_source(mesh_dir, a)
+    try:
+        life, source = take_source(mesh_dir, a)
+    except NotThereError as error:
+        raise Problem(str(error)) from error
     expected = _computed(live, [[status["run_s"], a, b, size]])[0]["rtt_s"]
     prober = Prober({a: source}, t0_monotonic_ns=status["t0_monotonic_ns"], ip_bytes=size)
     prober.watch(life.fileno(), lambda: _ended(a))
@@ -120,21 +122,6 @@ class _SourceEndedError(Exception):
 
 def _ended(name: str) -> None:
     raise _SourceEndedError(f"{name} has ended")
-
-
-def _take_source(mesh_dir: Path, name: str) -> tuple[socket.socket, socket.socket]:
-    """A connection whose end is the node's, and a ping socket of its network. Raises Problem."""
-    from skyrack.orchestrator.measure.hold import connect_node
-    from skyrack.v1.hand_out import HandOutError, receive_node
-
-    try:
-        life = connect_node(mesh_dir, name)
-        handed = receive_node(life)
-    except (OSError, HandOutError) as error:
-        raise Problem(f"cannot probe from {name}: {error}", status=FAILED) from error
-    os.close(handed.net_dev)
-    os.close(handed.schedstat)
-    return life, socket.socket(fileno=handed.ping)
 
 
 def _watch_fabric(mesh_dir: Path, watch: HostWatch) -> None:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -24,6 +24,7 @@ from skyrack.orchestrator.runtime import compose, paths
 from skyrack.orchestrator.runtime.compose import ComposeRun
 
 FOLLOW_S = 0.2
+_WRONG = {"false_outage": "lost though there was a way", "unexpected": "answered though there was none"}
 
 
 def status(
@@ -52,11 +53,28 @@ def status(
     if (background := answer["background"])["flows"]:
         print(f"background: {background['flows']} flows, {background['rate_bps'] / 1e9:g} Gbit/s in all")
     print_table(["NODE", "KIND", "STATE", "ADDRESS", "PID", "RESTARTS"], rows)
+    if (fidelity := answer["fidelity"]) is not None:
+        note(_fidelity(fidelity))
     if lost := answer["events_lost"]:
         note(f"{lost} events could not be written to {answer['run_dir']}: is the disk full?")
     bare = len(answer["nodes"]) - sum(n["inhabited"] for n in answer["nodes"])
     if bare and not everything:
         note(f"and {bare} bare satellites, which forward and answer ping: skyrack status --all")
+
+
+def _fidelity(found: dict[str, Any]) -> str:
+    """The run's own probes in one sentence."""
+    probes: dict[str, int] = found["probes"]
+    if not probes["answered"]:
+        return "fidelity: no probe has come back yet"
+    bounds = [
+        "beyond the scale" if found[key] is None else f"at most {found[key] * 1e3:g} ms"
+        for key in ("error_p50_s", "error_p99_s")
+    ]
+    wrong = [f"{probes[key]} {words}" for key, words in _WRONG.items() if probes[key]]
+    return f"fidelity: {probes['answered']:,} probes came back, error p50 {bounds[0]}, p99 {bounds[1]}; " + (
+        ", ".join(wrong) or "no false outage"
+    )
 
 
 def logs(

@@ -10,7 +10,7 @@ and no noise excuses it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -34,7 +34,7 @@ class Sample:
 
     measured_s: None when lost or refused. computed_s: None when no reply was to be expected, `reason` says why; a
     reason that starts with "guard" means that either outcome is right (a node went dark or came back meanwhile).
-    path: nodes from a to b.
+    path: nodes from a to b. kept_ratio: the share of such probes that links which lose some at random leave.
     """
 
     pair: str
@@ -43,6 +43,17 @@ class Sample:
     computed_s: float | None
     path: tuple[str, ...] = ()
     reason: str | None = None
+    kept_ratio: float = 1.0
+
+    @property
+    def settled(self) -> bool:
+        """Whether one outcome only is right."""
+        return self.reason is None or not self.reason.startswith(GUARD)
+
+    @property
+    def flight_s(self) -> float:
+        """From sending to the reply, or to when it counted as lost."""
+        return self.measured_s if self.measured_s is not None else lost_after_s(self.computed_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +103,14 @@ def evaluate(
     groups: dict[str, list[float]] = {}
     lost = unexpected = noisy = expected = 0
     for sample in samples:
-        if not quiet.covers(sample.t_s, sample.t_s + _flight_s(sample)):
+        if not quiet.covers(sample.t_s, sample.t_s + sample.flight_s):
             noisy += 1
         elif sample.measured_s is not None and sample.computed_s is not None:
             error = sample.measured_s - sample.computed_s
             errors.append(error)
-            for key in _keys(sample):
+            for key in (sample.pair, *links_of(sample)):
                 groups.setdefault(key, []).append(error)
-        elif sample.reason is not None and sample.reason.startswith(GUARD):
+        elif not sample.settled:
             expected += sample.measured_s is None
         elif sample.measured_s is not None:
             unexpected += 1
@@ -119,19 +130,20 @@ def evaluate(
         unexpected_replies=unexpected,
         noisy=noisy,
         expected_losses=expected + min(lost, ordered_drops),
-        worst_s=max((_systematic(errors)[1] for errors in judged.values()), default=None),
+        worst_s=max((systematic(errors)[1] for errors in judged.values()), default=None),
         shifts=_shifts(judged, SHIFT_S + 2 * admitted_s),
     )
 
 
-def _flight_s(sample: Sample) -> float:
-    return sample.measured_s if sample.measured_s is not None else lost_after_s(sample.computed_s)
-
-
-def _keys(sample: Sample) -> Iterable[str]:
-    yield sample.pair
+def links_of(sample: Sample) -> Iterator[str]:
+    """The links of its way out, each by one name whichever way it was crossed."""
     for a, b in pairwise(sample.path):
-        yield f"{min(a, b)} - {max(a, b)}"
+        yield link_name(a, b)
+
+
+def link_name(a: str, b: str) -> str:
+    """The same whichever way it is crossed."""
+    return f"{min(a, b)} - {max(a, b)}"
 
 
 def _shifts(groups: Mapping[str, Sequence[float]], bound_s: float) -> tuple[Shift, ...]:
@@ -139,13 +151,13 @@ def _shifts(groups: Mapping[str, Sequence[float]], bound_s: float) -> tuple[Shif
     is the link rather than one of the pairs that cross it."""
     found = []
     for what, errors in groups.items():
-        error_s, size_s = _systematic(errors)
+        error_s, size_s = systematic(errors)
         if size_s > bound_s:
             found.append(Shift(what, error_s, len(errors)))
     return tuple(sorted(found, key=lambda shift: (-round(abs(shift.error_s), 4), -shift.packets)))
 
 
-def _systematic(errors: Sequence[float]) -> tuple[float, float]:
+def systematic(errors: Sequence[float]) -> tuple[float, float]:
     """The part of the errors that noise cannot explain, with its sign and without.
 
     Late when the fast tenth is late, early when the slow tenth is early, else nothing.

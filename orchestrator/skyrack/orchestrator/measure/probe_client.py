@@ -54,7 +54,8 @@ class ProbeProcess:
 
     def start(self, plan: Plan, t0_monotonic_ns: int) -> None:
         """Begin; the plan says when its first probe is due."""
-        self._send(probe_process.run_message(plan, t0_monotonic_ns))
+        for message in probe_process.run_messages(plan, t0_monotonic_ns):
+            self._send(message)
 
     def stop(self) -> None:
         """End early; what is in the air becomes `unsent`."""

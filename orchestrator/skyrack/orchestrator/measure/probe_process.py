@@ -1,6 +1,6 @@
 """The prober as a process of its own, so that nothing the caller does can disturb it. `python -m ...probe_process FD`.
 
-    caller --SEQPACKET FD: {"op": "source"|"drop"|"run"|"stop", ...} [+ ping socket]--> prober --stdout: JSON
+    caller --SEQPACKET FD: {"op": "source"|"drop"|"routes"|"run"|"stop", ...} [+ ping socket]--> prober --stdout: JSON
     lines--> caller
 
 Lines are probes, then one {"end": {strays}}. The end of the caller, or `stop`, ends it at once. Imports the
@@ -16,6 +16,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from skyrack.orchestrator.measure.prober import Probe, Prober
@@ -23,6 +24,7 @@ from skyrack.orchestrator.measure.shots import Plan, Route
 from skyrack.v1.descriptors import receive_fds
 
 MESSAGE_BYTES = 1 << 17
+_ROUTES_PER_MESSAGE = 400  # of some 100 bytes each, names of 32 and all
 
 
 class _Stop(Exception):
@@ -37,17 +39,17 @@ class _Control:
         self.prober: Prober | None = None
 
     def wait_for_run(self) -> Plan:
-        """Sources first, then the plan."""
+        """Sources and routes first, in any number of messages, then the plan."""
         early: dict[str, socket.socket] = {}
+        routes: list[Route] = []
         while True:
             message, sock = self._receive()
             if message["op"] == "source" and sock is not None:
                 early[message["name"]] = sock
+            elif message["op"] == "routes":
+                routes += [Route(**route) for route in message["routes"]]
             elif message["op"] == "run":
-                routes = tuple(Route(**route) for route in message["routes"])
-                plan = Plan(
-                    routes, message["start_s"], message["rate_hz"], message["count"], message["ip_bytes"]
-                )
+                plan = Plan(tuple(routes), **message["plan"])
                 self.prober = Prober(
                     early, t0_monotonic_ns=message["t0_monotonic_ns"], ip_bytes=plan.ip_bytes
                 )
@@ -98,21 +100,16 @@ def main() -> None:
     sys.stdout.write(json.dumps({"end": dataclasses.asdict(prober.strays)}) + "\n")
 
 
-def run_message(plan: Plan, t0_monotonic_ns: int) -> bytes:
-    """The message that starts `plan`. Raises ValueError for more routes than one message holds (about a thousand)."""
-    message = {
-        "op": "run",
-        "t0_monotonic_ns": t0_monotonic_ns,
-        "routes": [dataclasses.asdict(route) for route in plan.routes],
-        "start_s": plan.start_s,
-        "rate_hz": plan.rate_hz,
-        "count": plan.count,
-        "ip_bytes": plan.ip_bytes,
+def run_messages(plan: Plan, t0_monotonic_ns: int) -> Iterator[bytes]:
+    """The messages that start `plan`, however many routes it has."""
+    routes = [dataclasses.asdict(route) for route in plan.routes]
+    for first in range(0, len(routes), _ROUTES_PER_MESSAGE):
+        part = routes[first : first + _ROUTES_PER_MESSAGE]
+        yield json.dumps({"op": "routes", "routes": part}).encode()
+    rest = {
+        field.name: getattr(plan, field.name) for field in dataclasses.fields(plan) if field.name != "routes"
     }
-    data = json.dumps(message).encode()
-    if len(data) > MESSAGE_BYTES:
-        raise ValueError(f"{len(plan.routes)} pairs are too many for one prober")
-    return data
+    yield json.dumps({"op": "run", "t0_monotonic_ns": t0_monotonic_ns, "plan": rest}).encode()
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ _UNTOLD: dict[str, Any] = {
     "rtt_s": None,
     "path": [],
     "reason": f"{GUARD}: the run did not say what to expect",
+    "kept_ratio": 1.0,
 }
 
 
@@ -101,4 +102,5 @@ def _sample(probe: Probe, answer: Mapping[str, Any]) -> Sample:
         computed_s=answer["rtt_s"],
         path=tuple(answer["path"]),
         reason=answer["reason"],
+        kept_ratio=answer["kept_ratio"],
     )

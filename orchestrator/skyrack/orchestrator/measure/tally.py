@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from skyrack.orchestrator.fabric.histogram import Histogram
 from skyrack.orchestrator.measure.workload import Api
-from skyrack.orchestrator.metrics.workload import ERROR_BOUNDS_S, LATENCY_BOUNDS_S
+from skyrack.orchestrator.metrics.fidelity import ERROR_BOUNDS_S
+from skyrack.orchestrator.metrics.workload import LATENCY_BOUNDS_S
 
 
 class Tally:

@@ -28,6 +28,7 @@ MIN_QUIET_RATIO = 1 / 3
 MAX_LATENESS_P99_S = 0.5e-3
 MAX_INGRESS_LAG_P99_S = 1e-3
 MAX_BUSY_RATIO = 0.9
+NOT_FAITHFUL = "not faithful"  # begins every reason that says the host was too slow or too noisy
 
 
 class Verdict(StrEnum):
@@ -76,12 +77,8 @@ def decide(
     """Weigh everything. `doubts` are the caller's own reasons not to trust the run (cut short, disk full)."""
     needed = max(MIN_QUIET_WINDOWS, round(host.windows * MIN_QUIET_RATIO))
     wrong = _wrong(fidelity, quiet_enough=host.quiet_windows >= needed, fabric=fabric)
-    doubt = [
-        *doubts,
-        *_doubt_host(host, needed, fidelity),
-        *_doubt_fabric(fabric),
-        *_doubt_delays(fidelity, wrong),
-    ]
+    unfaithful = [*_doubt_host(host, needed), *_doubt_fabric(fabric), *_doubt_delays(fidelity, wrong)]
+    doubt = [*doubts, *(f"{NOT_FAITHFUL}: {why}" for why in unfaithful), *_doubt_count(fidelity)]
     timed = speed == 1.0
     if not timed and thresholds:
         doubt.append(
@@ -129,17 +126,18 @@ def _wrong(fidelity: Fidelity, *, quiet_enough: bool, fabric: FabricFigures) -> 
     return found
 
 
-def _doubt_host(host: HostSummary, needed: int, fidelity: Fidelity) -> list[str]:
-    found = []
-    if host.quiet_windows < needed:
-        worst = sorted(host.noise.items(), key=lambda item: -item[1])
-        causes = ", ".join(f"{kind} in {count}" for kind, count in worst) or "no windows"
-        found.append(
-            f"host not quiet: {host.quiet_windows} of {host.windows} windows, {needed} needed ({causes})"
-        )
-    if fidelity.packets < limits.MIN_PACKETS:
-        found.append(f"only {fidelity.packets} probes could be judged, {limits.MIN_PACKETS} needed")
-    return found
+def _doubt_host(host: HostSummary, needed: int) -> list[str]:
+    if host.quiet_windows >= needed:
+        return []
+    worst = sorted(host.noise.items(), key=lambda item: -item[1])
+    causes = ", ".join(f"{kind} in {count}" for kind, count in worst) or "no windows"
+    return [f"host not quiet: {host.quiet_windows} of {host.windows} windows, {needed} needed ({causes})"]
+
+
+def _doubt_count(fidelity: Fidelity) -> list[str]:
+    if fidelity.packets >= limits.MIN_PACKETS:
+        return []
+    return [f"only {fidelity.packets} probes could be judged, {limits.MIN_PACKETS} needed"]
 
 
 def _doubt_fabric(fabric: FabricFigures) -> list[str]:

@@ -15,12 +15,11 @@ from prometheus_client import Metric
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from skyrack.orchestrator.fabric.histogram import Histogram
+from skyrack.orchestrator.metrics.fidelity import ERROR_BOUNDS_S
 from skyrack.v1 import families
 
 Name = Literal["echo"]
 LATENCY_BOUNDS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 1.0, 2.0, 5.0)
-# Probes come a little late, some 0.1 ms, on a quiet host; early ones are a fault of the emulation.
-ERROR_BOUNDS_S = (-1e-3, -1e-4, -1e-5, 0.0, 2e-5, 5e-5, 1e-4, 2e-4, 3e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 0.1)
 
 _Count = Annotated[int, Field(ge=0)]
 
@@ -76,9 +75,13 @@ class _Sums:
 
 
 class Workloads:
-    """Sums since the start of the run. Every workload that there is has some, all zero at first."""
+    """Sums since the start of the run. Every workload that there is has some, all zero at first.
 
-    def __init__(self) -> None:
+    `own_error`: of the run's own probes; they share the family of errors, as workload `run`.
+    """
+
+    def __init__(self, own_error: Histogram) -> None:
+        self._own_error = own_error
         self._sums: dict[str, _Sums] = {name: _Sums() for name in get_args(Name)}
 
     def add(self, body: dict[str, Any]) -> None:
@@ -101,4 +104,5 @@ class Workloads:
             families.add_counts(latency, [name], LATENCY_BOUNDS_S, sums.latency.counts, sums.latency.sum)
             # Errors may be negative, so their sum would not be a counter; the library leaves it and the count out.
             families.add_counts(error, [name], ERROR_BOUNDS_S, sums.error.counts, sums.error.sum)
+        families.add_counts(error, ["run"], ERROR_BOUNDS_S, self._own_error.counts, self._own_error.sum)
         yield from (operations, latency, error)

@@ -8,7 +8,15 @@ from pathlib import Path
 
 from skyrack.orchestrator.runtime import files
 
-RESULT_FILES = ("history.jsonl", "probes.jsonl", "host.jsonl", "fabric.jsonl", "result.json", "report.html")
+RESULT_FILES = (
+    "history.jsonl",
+    "probes.jsonl",
+    "host.jsonl",
+    "fabric.jsonl",
+    "result.json",
+    "report.html",
+    "verify.json",
+)
 
 
 class ReportError(Exception):

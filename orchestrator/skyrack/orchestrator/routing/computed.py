@@ -39,12 +39,15 @@ _MOST_HOPS = 255
 class Computed:
     """What one probe should take: `rtt_s`, or None and the `reason` why it or its reply is lost.
 
-    `path` holds the nodes on the way out, as far as the probe got.
+    `path` holds the nodes on the way out, as far as the probe got. `kept_ratio`: the share of such probes that come back
+    where links lose some at random. `slowest_bps`: the slowest link on the way out, in emulated bits.
     """
 
     rtt_s: float | None
     path: tuple[int, ...]
     reason: str | None
+    kept_ratio: float
+    slowest_bps: float
 
 
 def computed_rtt(
@@ -71,7 +74,9 @@ def computed_rtt(
     for probe in range(len(sent_s)):
         reason = out.reason.get(probe) or back.reason.get(probe)
         rtt_s = float(back.t_s[probe] - sent_s[probe]) if reason is None else None
-        results.append(Computed(rtt_s, tuple(out.paths[probe]), reason))
+        kept_ratio = float(out.kept_ratio[probe] * back.kept_ratio[probe])
+        slowest_bps = float(out.slowest_bps[probe])
+        results.append(Computed(rtt_s, tuple(out.paths[probe]), reason, kept_ratio, slowest_bps))
     return results
 
 
@@ -98,6 +103,8 @@ class _Flight:
         self.t_s = sent_s.copy()
         self.paths: list[list[int]] = [[source] for _ in sent_s]
         self.reason: dict[int, str] = {}
+        self.kept_ratio = np.ones(len(sent_s))
+        self.slowest_bps = np.full(len(sent_s), np.inf)
         self.arrived = np.zeros(len(sent_s), dtype=np.bool_)
         self._failed = np.zeros(len(sent_s), dtype=np.bool_)  # lost on a link that is down
 
@@ -171,7 +178,10 @@ class _Flight:
         if disturbance is not None and min(way) < geometry.n_sat <= max(way):
             disturbed = disturbance.holds(geometry.scenario.speed * self.t_s[group])
             extra_s += np.where(disturbed, disturbance.extra_s, 0.0)
+            self.kept_ratio[group] *= np.where(disturbed, 1.0 - disturbance.loss_ratio, 1.0)
         s_per_byte = model.serialisation_s_per_byte(ground=ground, condition=condition, share=share)
+        self.kept_ratio[group] *= 1.0 - model.lost_ratio(condition)
+        self.slowest_bps[group] = np.minimum(self.slowest_bps[group], 8.0 * model.byte_scale / s_per_byte)
         self.t_s[group] += self._size_bytes[group] * s_per_byte
         if not model.zero_delay:
             straight, constant_s = geometry.delays.constant_s(*way)

@@ -10,7 +10,7 @@ from skyrack.orchestrator.scenario.model.scenario import Scenario
 
 @dataclass(frozen=True, slots=True)
 class LinkModel:
-    """Rates, byte scale and whether propagation is switched off.
+    """Rates, byte scale, whether propagation is switched off, and what share of packets is lost at random.
 
     The scenario's `extra_delay` is left out on purpose: it is an error of the emulated link that a check must find.
     """
@@ -19,11 +19,19 @@ class LinkModel:
     ground_rate_bps: float
     byte_scale: int = 1
     zero_delay: bool = False
+    loss_ratio: float = 0.0
 
     @classmethod
     def of(cls, scenario: Scenario) -> LinkModel:
         links = scenario.links
-        return cls(links.laser_rate_bps, links.ground_rate_bps, links.byte_scale, links.zero_delay)
+        return cls(
+            links.laser_rate_bps, links.ground_rate_bps, links.byte_scale, links.zero_delay, links.loss_ratio
+        )
+
+    def lost_ratio(self, condition: Condition = AS_ALWAYS) -> float:
+        """The share of packets that one direction of a link loses at random, by the scenario and by faults."""
+        lost = condition.loss_ratio or 0.0
+        return self.loss_ratio + lost - self.loss_ratio * lost
 
     def rate_bps(self, *, ground: bool, condition: Condition = AS_ALWAYS, share: float = 1.0) -> float:
         """Rate in emulated bits of a link that has `share` of its kind's."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from skyrack.orchestrator.clock import RealClock
+from skyrack.orchestrator.measure.stats import histogram_quantile
 from skyrack.orchestrator.runtime.background import Background
 from skyrack.orchestrator.runtime.brokers import Broker
 from skyrack.orchestrator.runtime.bus import RunBus
@@ -13,6 +15,7 @@ from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.nodes import NodeBook
 from skyrack.orchestrator.runtime.places import Places
+from skyrack.orchestrator.runtime.probes import OwnProbes
 from skyrack.orchestrator.runtime.roster import Roster
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.orchestrator.topology.epoch import count_kinds
@@ -37,6 +40,7 @@ class Answers:
         broker: Broker,
         bus: RunBus,
         background: Background,
+        probes: OwnProbes,
     ) -> None:
         self._run = run
         self._scenario = scenario
@@ -50,6 +54,7 @@ class Answers:
         self._broker = broker
         self._bus = bus
         self._background = background
+        self._probes = probes
 
     def status(self, state: str, http: str) -> dict[str, Any]:
         """The run as `skyrack status` shows it."""
@@ -80,6 +85,7 @@ class Answers:
             "links": count_kinds(lit.kind),
             "background": {"flows": len(self._background.flows), "rate_bps": self._background.rate_bps},
             "bus": None if (way := self._broker.status()) is None else way | self._bus.counters(),
+            "fidelity": self._fidelity(),
             "events_lost": self._events.lost,
         }
 
@@ -93,6 +99,18 @@ class Answers:
             "inner_pid": node.pid if node else 0,
             "address": self._roster.address(index),
             "restarts": node.restarts if node else 0,
+        }
+
+    def _fidelity(self) -> dict[str, Any] | None:
+        """What the run's own probes have shown; quantiles are bounds of buckets, None while nothing was answered."""
+        if not self._probes.on:
+            return None
+        tally = self._probes.tally
+        p50_s, p99_s = (histogram_quantile(tally.error.bounds, tally.error.counts, q) for q in (0.5, 0.99))
+        return {
+            "probes": dict(tally.outcomes),
+            "error_p50_s": _finite(p50_s),
+            "error_p99_s": _finite(p99_s),
         }
 
     async def fabric_counters(self) -> dict[str, Any]:
@@ -110,3 +128,7 @@ class Answers:
         return await self._feed.oracle.computed(
             [(float(run_s), require(a), require(b), int(size)) for run_s, a, b, size in probes]
         )
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

@@ -17,6 +17,7 @@ from skyrack.orchestrator.metrics.background import background_families
 from skyrack.orchestrator.metrics.custody import custody_families
 from skyrack.orchestrator.metrics.fabric import fabric_families
 from skyrack.orchestrator.metrics.faults import fault_families
+from skyrack.orchestrator.metrics.fidelity import ProbeTally
 from skyrack.orchestrator.metrics.links import LinkSample, RateOf, link_families, link_samples, rates_in_force
 from skyrack.orchestrator.metrics.run import RunFacts, run_families
 from skyrack.orchestrator.metrics.transfers import transfer_families
@@ -59,6 +60,7 @@ class Exposer:
         transfers: Transfers,
         bundles: Bundles | None,
         background: Background,
+        probes: ProbeTally,
     ) -> None:
         self._run = run
         self._geometry = geometry
@@ -74,7 +76,8 @@ class Exposer:
         self._transfers = transfers
         self._bundles = bundles
         self._background = background
-        self._workloads = Workloads()
+        self._probes = probes
+        self._workloads = Workloads(probes.error)
         stations = [i for i in roster.inhabited if roster.kind(i) in ("ground", "user")]
         self.handovers = HandoverWatch(roster.names, stations, feed.oracle.epoch_at, events, clock)
         feed.on_change = self.handovers.expect
@@ -102,6 +105,7 @@ class Exposer:
         links = lit_links(epoch, Failures(out.nodes | absent, out.links))
         faults = fault_families(self._faults.active(), self._faults.extra_s(), links, self._roster.names)
         found = [*run_families(status, self._facts(links)), *faults, *self._workloads.families()]
+        found += self._probes.families()
         found += self._feed.news.convergence.families()
         found += transfer_families(self._transfers.totals)
         sky = await asyncio.to_thread(self._geometry.station_sky, run_s * self._speed)

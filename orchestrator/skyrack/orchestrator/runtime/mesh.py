@@ -434,7 +434,7 @@ class MeshDriver:
         arrays["s_per_byte"][number] = s_per_byte
         arrays["queue_s"][number] = queue_bytes / links.byte_scale * s_per_byte
         disturbance = self._disturbance_at(at_s, src, dst)
-        loss_ratio, extra_s = _either(links.loss_ratio, condition.loss_ratio or 0.0), condition.extra_s
+        loss_ratio, extra_s = self._model.lost_ratio(condition), condition.extra_s
         if disturbance is not None:
             loss_ratio, extra_s = _either(loss_ratio, disturbance.loss_ratio), extra_s + disturbance.extra_s
         arrays["loss_ratio"][number] = loss_ratio

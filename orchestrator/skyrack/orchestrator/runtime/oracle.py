@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
@@ -94,7 +95,7 @@ class Oracle:
         return pairs_record(self._geometry, self._log, failures, at_s, until_s)
 
     async def computed(self, probes: Sequence[tuple[float, int, int, int]]) -> list[dict[str, Any]]:
-        """Computed round trips for (run_s, a, b, ip_bytes), in their order: rtt_s or None, path, reason."""
+        """Computed round trips for (run_s, a, b, ip_bytes), in their order: the fields of Computed as JSON values."""
         groups: dict[tuple[int, int, int], list[int]] = {}
         for i, (_, a, b, size) in enumerate(probes):
             groups.setdefault((a, b, size), []).append(i)
@@ -106,7 +107,13 @@ class Oracle:
             for i, at_s, (answer, certain) in zip(members, sent_s, answers, strict=True):
                 reason = answer.reason if certain and not self._unsettled(at_s, answer.rtt_s) else GUARD
                 path = [self._geometry.names[node] for node in answer.path]
-                results[i] = {"rtt_s": answer.rtt_s, "path": path, "reason": reason}
+                results[i] = {
+                    "rtt_s": answer.rtt_s,
+                    "path": path,
+                    "reason": reason,
+                    "kept_ratio": answer.kept_ratio,
+                    "slowest_bps": answer.slowest_bps if math.isfinite(answer.slowest_bps) else None,
+                }
         return results
 
     def _fates(self, a: int, b: int, sent_s: list[float], size: int) -> list[tuple[Computed, bool]]:

@@ -36,6 +36,7 @@ from skyrack.orchestrator.runtime.files import write_whole
 from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
 from skyrack.orchestrator.runtime.places import Places
 from skyrack.orchestrator.runtime.planning import write_plan
+from skyrack.orchestrator.runtime.probes import OwnProbes
 from skyrack.orchestrator.runtime.processes import Launch, Processes
 from skyrack.orchestrator.runtime.progress import Progress
 from skyrack.orchestrator.runtime.readiness import every_node_serves
@@ -145,6 +146,15 @@ class Run:
         self.bundles = self.transfers.bundles = self._store_and_forward(book)
         self.background = Background(self.scenario, self.roster, self.clock, lambda: self.feed.fabric)
         self.feed.on_fabric_up = self.background.start
+        self.probes = OwnProbes(
+            self.scenario.telemetry.fidelity_probes_per_s,
+            seed,
+            book,
+            self.places.mesh_dir,
+            self.feed.oracle,
+            self.events,
+            self.clock,
+        )
         self.answers = Answers(
             self.run,
             self.scenario,
@@ -158,6 +168,7 @@ class Run:
             self.broker,
             self.bus,
             self.background,
+            self.probes,
         )
         self.exposer = Exposer(
             self.run,
@@ -174,6 +185,7 @@ class Run:
             self.transfers,
             self.bundles,
             self.background,
+            self.probes.tally,
         )
         self._outlook = Outlook(self.scenario, self.geometry, self.roster.address, self.clock.t0_monotonic_ns)
         self._health = RunHealth(book)
@@ -233,6 +245,7 @@ class Run:
                     tasks.create_task(self.broker.run(self.progress), name="broker"),
                     tasks.create_task(self._speak(), name="bus"),
                     tasks.create_task(self._become_ready(), name="ready"),
+                    tasks.create_task(self._probe(), name="probes"),
                     tasks.create_task(self.exposer.handovers.run(), name="handovers"),
                     tasks.create_task(self._health.run(), name="health"),
                     tasks.create_task(
@@ -254,6 +267,10 @@ class Run:
     async def _speak(self) -> None:
         await self.broker.up.wait()
         await self.bus.run()
+
+    async def _probe(self) -> None:
+        await self.ready.wait()
+        await self.probes.run()
 
     async def _become_ready(self) -> None:
         await self.feed.up.wait()

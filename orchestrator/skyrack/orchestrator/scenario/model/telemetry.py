@@ -19,3 +19,11 @@ class Telemetry(Section):
         ge=0.1,
         le=3600,
     )
+    fidelity_probes_per_s: Number = key(
+        "Probes that the run sends between its inhabited nodes all the time, for its fidelity metrics; 0 for none.",
+        unit="1/s",
+        source="D: one a second costs less than 1 % of a core",
+        default=1.0,
+        ge=0,
+        le=100,
+    )
