@@ -92,7 +92,7 @@ class Exposer:
         links = lit_links(epoch, Failures(out.nodes | absent, out.links))
         faults = fault_families(self._faults.active(), self._faults.extra_s(), links, self._roster.names)
         found = [*run_families(status, self._facts(links)), *faults, *self._workloads.families()]
-        found += self._feed.convergence.families()
+        found += self._feed.news.convergence.families()
         found += transfer_families(self._transfers.totals)
         fabric = self._feed.fabric
         if fabric is not None:

@@ -19,19 +19,11 @@ from numpy.typing import NDArray
 
 from skyrack.orchestrator.clock import RealClock
 from skyrack.orchestrator.fabric.client import FabricClient
-from skyrack.orchestrator.metrics.convergence import ConvergenceTally
 from skyrack.orchestrator.routing.condition import AS_ALWAYS, Condition
-from skyrack.orchestrator.routing.flooding import (
-    all_heard_s,
-    learns_s,
-    summary,
-    witnesses_of_loss,
-    witnesses_of_return,
-)
 from skyrack.orchestrator.routing.force_log import Way
-from skyrack.orchestrator.routing.views import News
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.mesh import MeshDriver
+from skyrack.orchestrator.runtime.news import NewsDesk
 from skyrack.orchestrator.runtime.oracle import Oracle
 from skyrack.orchestrator.runtime.processes import Processes
 from skyrack.orchestrator.runtime.progress import Progress
@@ -42,15 +34,14 @@ from skyrack.orchestrator.topology.failures import NO_FAILURES, Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 
 FABRIC_RESTART_S = 0.2
-LOST_BY_CHANGES = ("dark", "link_down", "no_route", "loop")
-SPREAD_LEAD_S = 0.1  # how long before anybody notices the fabric is told who will hear when
 REATTACH_S = 1.0  # nodes try every 50 ms; one that has not come back to a new fabric by then is gone
 
 
 class Feed:
     """`fabric` is the one that is up, if any; `epoch` was in force last; `up` is set from the first fabric on.
 
-    `on_change`: hears from when on other links or routes are in force, ahead of time. `convergence`: how long news took.
+    `on_change`: hears from when on other links or routes are in force, ahead of time. `news`: how what fails and
+    comes back gets about.
     `on_transfer`: hears what the fabric says of declared transfers. `on_fabric_up`, `on_fabric_down`: hear of a
     fabric that has begun, that has ended.
     """
@@ -78,12 +69,21 @@ class Feed:
         self._gone: set[int] = set()  # nodes without a process that is attached
         self._darkened: set[int] = set()  # nodes that a fault keeps dark
         self._conditions: dict[Way, Condition] = {}  # faults of links in force
-        self._missed_s: dict[Failures, float] = {}  # when a part is missed; infinite: it was back before
         self._rerouting = asyncio.Lock()
         self._tasks: asyncio.TaskGroup | None = None
         self._driver: MeshDriver | None = None
         self.oracle = Oracle(scenario, geometry, worker)
-        self.convergence = ConvergenceTally()
+        self.news = NewsDesk(
+            scenario,
+            geometry,
+            self.oracle,
+            events,
+            clock,
+            worker,
+            lambda: self.failures,
+            lambda: (self._driver, self.fabric),
+            self._start,
+        )
         self.fabric: FabricClient | None = None
         self.epoch: Epoch | None = None
         self.up = asyncio.Event()
@@ -95,6 +95,7 @@ class Feed:
     async def run(self, progress: Progress) -> None:
         """Feed one fabric after the other until cancelled. Raises RuntimeError when there will be no other."""
         async with asyncio.TaskGroup() as self._tasks:
+            self._start(self.news.run(), "news-desk")
             try:
                 with progress.step("fabric") as step:
                     fabric = await self._next_fabric()
@@ -181,9 +182,9 @@ class Feed:
             self.oracle.dark(at_s, index)
         change = Failures(nodes=frozenset({index}))
         if lit:
-            self._start(self._spread_return(change, at_s, node.name), "news")
+            self.news.returned(change, at_s, node.name)
         else:
-            self._start(self._spread_loss(change, at_s, node.name), "news")
+            self.news.lost(change, at_s, node.name)
 
     def apply(self, at_s: float, conditions: Mapping[Way, Condition], dark: Set[int], lit: Set[int]) -> None:
         """Faults: from `at_s` on these directions of links are so, these nodes are dark, those no more.
@@ -211,9 +212,9 @@ class Feed:
         worse = Failures(frozenset(dark), after - down)
         better = Failures(frozenset(lit), down - after)
         if worse != NO_FAILURES:
-            self._start(self._spread_loss(worse, at_s, "fault"), "news")
+            self.news.lost(worse, at_s, "fault")
         if better != NO_FAILURES:
-            self._start(self._spread_return(better, at_s, "fault"), "news")
+            self.news.returned(better, at_s, "fault")
 
     @property
     def failures(self) -> Failures:
@@ -223,109 +224,12 @@ class Feed:
     @property
     def told(self) -> Failures:
         """What of it somebody has noticed, or soon will."""
-        return self._driver.told if self._driver is not None else NO_FAILURES
+        return self.news.told
 
     def _down_links(self) -> frozenset[tuple[int, int]]:
         return frozenset(
             (min(way), max(way)) for way, condition in self._conditions.items() if condition.down
         )
-
-    async def _spread_loss(self, worse: Failures, at_s: float, cause: str) -> None:
-        """What is back before anybody can have missed it is no news."""
-        before = await self._drops()
-        await self._clock.sleep(at_s + self._scenario.links.detection_s - SPREAD_LEAD_S - self._clock.run_s())
-        out = self.failures
-        still = Failures(worse.nodes & out.nodes, worse.links & out.links)
-        if still != NO_FAILURES:
-            self._missed_s |= dict.fromkeys(still.parts(), at_s + self._scenario.links.detection_s)
-            await self._spread(still, NO_FAILURES, at_s, cause, before)
-
-    async def _spread_return(self, better: Failures, at_s: float, cause: str) -> None:
-        """What nobody has missed is no news either."""
-        told = self.told
-        missed = Failures(better.nodes & told.nodes, better.links & told.links)
-        # The loss was told ahead, so its end has to be, whether anybody missed it or not.
-        for part in missed.parts():
-            if at_s < self._missed_s.get(part, -math.inf):
-                self._missed_s[part] = math.inf
-        if missed != NO_FAILURES:
-            await self._spread(NO_FAILURES, missed, at_s, cause, await self._drops())
-
-    def _was_missed(self, change: Failures) -> bool:
-        return any(self._missed_s.get(part, -math.inf) < math.inf for part in change.parts())
-
-    async def _spread(
-        self, worse: Failures, better: Failures, at_s: float, cause: str, before: Mapping[str, int]
-    ) -> None:
-        """Those beside a change notice, the news floods, each node routes anew when it hears; then say how that went."""
-        loop = asyncio.get_running_loop()
-        epoch = self.oracle.epoch_at(at_s)
-        if epoch is None or self._driver is None:
-            return
-        parts_s = await loop.run_in_executor(self._worker, self._learn, epoch, worse, better, at_s)
-        news = News(worse, better, all_heard_s(parts_s, self._geometry.n_nodes))
-        late_s = await self._driver.hear(news)
-        until_s = max(news.last_s, at_s) + late_s
-        await self._clock.sleep(until_s - self._clock.run_s())
-        if not self._was_missed(worse if worse != NO_FAILURES else better):
-            return
-        after = await self._drops()
-        heard = summary(parts_s, self._geometry.n_nodes, at_s)
-        # Not in the worker, which keeps the fabric on time.
-        pairs = await asyncio.to_thread(self.oracle.pairs_record, self.failures, at_s, until_s)
-        for stage, seconds in (
-            ("detected", heard["detected_after_s"]),
-            ("informed", heard["last_informed_after_s"]),
-        ):
-            if seconds is not None:
-                self.convergence.observe(stage, seconds)
-        if pairs.get("restored"):
-            self.convergence.observe("restored", pairs["restored_after_s"]["median"], pairs["restored"])
-        self._events.add(
-            "convergence",
-            change="loss" if worse != NO_FAILURES else "return",
-            cause=cause,
-            since_s=round(at_s, 6),
-            nodes=[self._names[node] for node in sorted(worse.nodes | better.nodes)],
-            links=[f"{self._names[a]}-{self._names[b]}" for a, b in sorted(worse.links | better.links)],
-            **heard,
-            told_late_s=round(late_s, 6),
-            packets_dropped={name: after[name] - before[name] for name in before if name in after},
-            pairs=pairs,
-        )
-
-    async def _drops(self) -> dict[str, int]:
-        """Packets lost so far in ways in which changes of the mesh lose them, and those sent back where they came from."""
-        if self.fabric is None:
-            return {}
-        try:
-            counters = await self.fabric.counters()
-        except (ConnectionError, TimeoutError):
-            return {}
-        return {name: counters["drops"][name] for name in LOST_BY_CHANGES} | {"sent_back": counters["loops"]}
-
-    def _learn(
-        self, epoch: Epoch, worse: Failures, better: Failures, at_s: float
-    ) -> list[NDArray[np.float64]]:
-        """When each node hears, for every part of the change. Runs in the worker thread."""
-        links, a, b = self._scenario.links, epoch.a, epoch.b
-        n_nodes = self._geometry.n_nodes
-        routers = np.array([kind != "user" for kind in self._geometry.kind])
-        delay_s = self._geometry.delay_s(a, b, at_s * self._scenario.speed)
-        if links.zero_delay:
-            delay_s = np.zeros_like(delay_s)
-        lit = self.failures.spare(a, b)
-        parts_s = []
-        for part in (worse if worse != NO_FAILURES else better).parts():
-            if worse != NO_FAILURES:
-                seen = witnesses_of_loss(a, b, delay_s, ~part.spare(a, b), at_s, links.detection_s)
-            else:
-                seen = witnesses_of_return(a, b, delay_s, ~part.spare(a, b) & lit, at_s)
-            seen = {node: when_s for node, when_s in seen.items() if node not in worse.nodes}
-            parts_s.append(
-                learns_s(n_nodes, a[lit], b[lit], delay_s[lit], links.flood_processing_s, seen, routers)
-            )
-        return parts_s
 
     def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Its failure is the feed's. Nothing is started any more once the feed ends."""

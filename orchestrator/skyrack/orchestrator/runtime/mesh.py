@@ -195,13 +195,13 @@ class MeshDriver:
         late_s = 0.0
         for i, (at_s, full) in enumerate(sent):
             end_s = sent[i + 1][0] if i + 1 < len(sent) else math.inf
-            began = at_s <= now
-            routes = await loop.run_in_executor(self._executor, self._routes, full, at_s, end_s)
-            if mark == MARK_ALL or not began:
+            if mark == MARK_ALL or at_s > now:
+                routes = await loop.run_in_executor(self._executor, self._routes, full, at_s, end_s)
                 self._set_routes(max(at_s, self._soon_s()), routes.at_first)
-            late_s = max(
-                late_s, self._adopt([change for change in routes.later if not began or change[0] & mark])
-            )
+                later = routes.later
+            else:
+                later = await loop.run_in_executor(self._executor, self._later, full, at_s, end_s, mark)
+            late_s = max(late_s, self._adopt(later))
         return late_s
 
     def _soon_s(self) -> float:
@@ -220,11 +220,17 @@ class MeshDriver:
                 mine = masks == mask
                 next_hop[:, mine] = self._avoiding(full, views.knowledge(mask)).next_hop[:, mine]
             first = replace(first, next_hop=next_hop)
-        later = [
-            (mask, when_s, self._numbered(self._avoiding(full, views.knowledge(mask))))
-            for mask, when_s in views.changes(at_s, end_s)
+        return ViewedRoutes(self._numbered(first), self._later(full, at_s, end_s))
+
+    def _later(
+        self, full: Epoch, at_s: float, end_s: float, mark: int = MARK_ALL
+    ) -> list[tuple[int, NDArray[np.float64], Routed]]:
+        """What nodes adopt in the course of an epoch, with news of `mark` alone. Runs in the worker thread."""
+        return [
+            (mask, when_s, self._numbered(self._avoiding(full, self._views.knowledge(mask))))
+            for mask, when_s in self._views.changes(at_s, end_s)
+            if mask & mark
         ]
-        return ViewedRoutes(self._numbered(first), later)
 
     def _avoiding(self, full: Epoch, failures: Failures) -> Epoch:
         if failures == NO_FAILURES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,3 +37,12 @@ class Failures:
 
 
 NO_FAILURES: Final = Failures()
+
+
+def union(parts: Iterable[Failures]) -> Failures:
+    """All of them together."""
+    nodes, links = set[int](), set[tuple[int, int]]()
+    for part in parts:
+        nodes |= part.nodes
+        links |= part.links
+    return Failures(frozenset(nodes), frozenset(links))

@@ -1,0 +1,276 @@
+"""News of what fails and comes back: noticed after the detection time, flooded, adopted node by node, and reported.
+
+lost at t --> t + detection: still out, since t? --\\
+                                                    due --> one flood of all that is due --> routes of each node --> event
+back at t --> has anybody missed it? --------------/
+
+At most FLOODS_AT_ONCE are under way. What falls due meanwhile goes together in the next one: a thousand lasers that fail within
+a second are a few floods, not a thousand, and a node acts on the flood when all of it has reached it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skyrack.orchestrator.clock import Clock
+from skyrack.orchestrator.fabric.client import FabricClient
+from skyrack.orchestrator.metrics.convergence import ConvergenceTally
+from skyrack.orchestrator.routing.flooding import (
+    all_heard_s,
+    learns_s,
+    summary,
+    witnesses_of_loss,
+    witnesses_of_return,
+)
+from skyrack.orchestrator.routing.views import News
+from skyrack.orchestrator.runtime.events import EventLog
+from skyrack.orchestrator.runtime.mesh import MeshDriver
+from skyrack.orchestrator.runtime.oracle import Oracle
+from skyrack.orchestrator.scenario import Scenario
+from skyrack.orchestrator.topology.epoch import Epoch
+from skyrack.orchestrator.topology.failures import NO_FAILURES, Failures, union
+from skyrack.orchestrator.topology.geometry import Geometry
+
+LOST_BY_CHANGES = ("dark", "link_down", "no_route", "loop")
+FLOODS_AT_ONCE = 2  # each adds views that nodes may have, and so trees to compute
+SPREAD_LEAD_S = 0.1  # how long before anybody notices the fabric is told who will hear when
+
+Drops = Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Flood:
+    """Changes that were told together; `parts_s`: when each node (n_nodes,) heard of each of them, told `late_s` too late."""
+
+    changes: tuple[Change, ...]
+    parts_s: tuple[NDArray[np.float64], ...]
+    until_s: float
+    late_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One node or link that failed, or is back, at `at_s`; `before`: packets lost so far, by cause."""
+
+    part: Failures
+    lost: bool
+    at_s: float
+    cause: str
+    before: Drops
+
+
+class NewsDesk:
+    """`failures` says what is out of service now, `mesh` who feeds which fabric now. `run` has to be running."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        geometry: Geometry,
+        oracle: Oracle,
+        events: EventLog,
+        clock: Clock,
+        worker: Executor,
+        failures: Callable[[], Failures],
+        mesh: Callable[[], tuple[MeshDriver | None, FabricClient | None]],
+        start: Callable[[Coroutine[Any, Any, None], str], None],
+    ) -> None:
+        self._scenario = scenario
+        self._geometry = geometry
+        self._routers = np.array([kind != "user" for kind in geometry.kind])
+        self._oracle = oracle
+        self._events = events
+        self._clock = clock
+        self._worker = worker
+        self._failures = failures
+        self._mesh = mesh
+        self._start = start
+        self._due: list[Change] = []
+        self._arrived = asyncio.Event()
+        self._under_way_s: list[float] = []  # when each flood that was told ends
+        self._over: list[Flood] = []  # and not reported yet
+        self._reporting = False
+        self._out_since_s: dict[Failures, float] = {}
+        self._missed_s: dict[Failures, float] = {}  # when a part is missed; infinite: it was back before
+        self.convergence = ConvergenceTally()
+
+    @property
+    def told(self) -> Failures:
+        """What somebody knows to have failed, or soon will."""
+        driver, _ = self._mesh()
+        return driver.told if driver is not None else NO_FAILURES
+
+    def lost(self, change: Failures, at_s: float, cause: str) -> None:
+        """These nodes and links are out since `at_s`, for all that nobody has been told."""
+        for part in change.parts():
+            self._out_since_s.setdefault(part, at_s)
+        self._start(self._notice_loss(change, at_s, cause), "news")
+
+    def returned(self, change: Failures, at_s: float, cause: str) -> None:
+        """These are in service again from `at_s` on, but for those that something else keeps out."""
+        out = self._failures()
+        for part in change.parts():
+            if not _holds(out, part):
+                self._out_since_s.pop(part, None)
+                # The loss was told ahead, so its end has to be, whether anybody missed it or not.
+                if at_s < self._missed_s.get(part, -math.inf):
+                    self._missed_s[part] = math.inf
+        self._start(self._notice_return(change, at_s, cause), "news")
+
+    async def run(self) -> None:
+        """Tell one flood after the other until cancelled."""
+        while True:
+            await self._arrived.wait()
+            await self._clock.sleep(self._free_s() - self._clock.run_s())
+            self._arrived.clear()
+            due, self._due = self._due, []
+            out, told = self._failures(), self.told
+            lost = [
+                change
+                for change in due
+                if change.lost
+                and _holds(out, change.part)
+                and not _holds(told, change.part)
+                and self._out_since_s.get(change.part) == change.at_s
+            ]
+            back = [
+                change
+                for change in due
+                if not change.lost and _holds(told, change.part) and not _holds(out, change.part)
+            ]
+            for changes in (lost, back):
+                if changes:
+                    await self._spread(changes)
+
+    def _free_s(self) -> float:
+        """When another flood may be told, with no more than FLOODS_AT_ONCE under way."""
+        now_s = self._clock.run_s()
+        self._under_way_s = sorted(end_s for end_s in self._under_way_s if end_s > now_s)
+        return now_s if len(self._under_way_s) < FLOODS_AT_ONCE else self._under_way_s[-FLOODS_AT_ONCE]
+
+    async def _notice_loss(self, change: Failures, at_s: float, cause: str) -> None:
+        before, noticed_s = await self._drops(), at_s + self._scenario.links.detection_s
+        await self._clock.sleep(noticed_s - SPREAD_LEAD_S - self._clock.run_s())
+        out = self._failures()
+        still = [part for part in change.parts() if _holds(out, part)]
+        self._missed_s |= dict.fromkeys(still, noticed_s)
+        self._enter([Change(part, True, at_s, cause, before) for part in still])
+
+    async def _notice_return(self, change: Failures, at_s: float, cause: str) -> None:
+        before = await self._drops()
+        self._enter([Change(part, False, at_s, cause, before) for part in change.parts()])
+
+    def _enter(self, changes: Sequence[Change]) -> None:
+        self._due += changes
+        self._arrived.set()
+
+    async def _spread(self, changes: Sequence[Change]) -> None:
+        """Those beside the changes notice, the news floods, each node routes anew when it hears."""
+        loop = asyncio.get_running_loop()
+        at_s = min(change.at_s for change in changes)
+        epoch, (driver, _) = self._oracle.epoch_at(at_s), self._mesh()
+        if epoch is None or driver is None:
+            return
+        parts_s = await loop.run_in_executor(self._worker, self._learn, epoch, changes)
+        whole = union(change.part for change in changes)
+        worse, better = (whole, NO_FAILURES) if changes[0].lost else (NO_FAILURES, whole)
+        news = News(worse, better, all_heard_s(parts_s, self._geometry.n_nodes))
+        late_s = await driver.hear(news)
+        until_s = max(news.last_s, at_s) + late_s
+        self._under_way_s.append(until_s)
+        self._start(self._follow(Flood(tuple(changes), tuple(parts_s), until_s, late_s)), "flood")
+
+    def _learn(self, epoch: Epoch, changes: Sequence[Change]) -> list[NDArray[np.float64]]:
+        """When each node hears, for every change. Runs in the worker thread."""
+        links, a, b = self._scenario.links, epoch.a, epoch.b
+        n_nodes, gone = self._geometry.n_nodes, frozenset[int]()
+        if changes[0].lost:
+            gone = union(change.part for change in changes).nodes
+        delay_s = self._geometry.delay_s(a, b, changes[0].at_s * self._scenario.speed)
+        if links.zero_delay:
+            delay_s = np.zeros_like(delay_s)
+        lit = self._failures().spare(a, b)
+        parts_s = []
+        for change in changes:
+            hit = ~change.part.spare(a, b)
+            if change.lost:
+                seen = witnesses_of_loss(a, b, delay_s, hit, change.at_s, links.detection_s)
+            else:
+                seen = witnesses_of_return(a, b, delay_s, hit & lit, change.at_s)
+            seen = {node: when_s for node, when_s in seen.items() if node not in gone}
+            parts_s.append(
+                learns_s(n_nodes, a[lit], b[lit], delay_s[lit], links.flood_processing_s, seen, self._routers)
+            )
+        return parts_s
+
+    async def _follow(self, flood: Flood) -> None:
+        """Report it once everybody has heard, together with what else is over when the report before is done."""
+        await self._clock.sleep(flood.until_s - self._clock.run_s())
+        if not any(self._missed_s.get(change.part, -math.inf) < math.inf for change in flood.changes):
+            return
+        self._over.append(flood)
+        if self._reporting:
+            return
+        self._reporting = True
+        try:
+            while self._over:
+                lost = self._over[0].changes[0].lost
+                alike = [flood for flood in self._over if flood.changes[0].lost == lost]
+                self._over = [flood for flood in self._over if flood.changes[0].lost != lost]
+                await self._report(alike)
+        finally:
+            self._reporting = False
+
+    async def _report(self, floods: Sequence[Flood]) -> None:
+        changes = [change for flood in floods for change in flood.changes]
+        parts_s = [part_s for flood in floods for part_s in flood.parts_s]
+        at_s, until_s = min(change.at_s for change in changes), max(flood.until_s for flood in floods)
+        late_s = max(flood.late_s for flood in floods)
+        after, before = await self._drops(), changes[0].before
+        heard = summary(parts_s, self._geometry.n_nodes, at_s)
+        # Not in the worker, which keeps the fabric on time.
+        pairs = await asyncio.to_thread(self._oracle.pairs_record, self._failures(), at_s, until_s)
+        for stage, seconds in (
+            ("detected", heard["detected_after_s"]),
+            ("informed", heard["last_informed_after_s"]),
+        ):
+            if seconds is not None:
+                self.convergence.observe(stage, seconds)
+        if pairs.get("restored"):
+            self.convergence.observe("restored", pairs["restored_after_s"]["median"], pairs["restored"])
+        names, whole = self._geometry.names, union(change.part for change in changes)
+        self._events.add(
+            "convergence",
+            change="loss" if changes[0].lost else "return",
+            cause=", ".join(dict.fromkeys(change.cause for change in changes)),
+            since_s=round(at_s, 6),
+            nodes=[names[node] for node in sorted(whole.nodes)],
+            links=[f"{names[a]}-{names[b]}" for a, b in sorted(whole.links)],
+            **heard,
+            told_late_s=round(late_s, 6),
+            packets_dropped={name: after[name] - before[name] for name in before if name in after},
+            pairs=pairs,
+        )
+
+    async def _drops(self) -> Drops:
+        """Packets lost so far in ways in which changes of the mesh lose them, and those sent back where they came from."""
+        _, fabric = self._mesh()
+        if fabric is not None:
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                counters = await fabric.counters()
+                return {name: counters["drops"][name] for name in LOST_BY_CHANGES} | {
+                    "sent_back": counters["loops"]
+                }
+        return {}
+
+
+def _holds(failures: Failures, part: Failures) -> bool:
+    return part.nodes <= failures.nodes and part.links <= failures.links
