@@ -47,10 +47,13 @@ def test_what_the_stations_send_arrives_and_is_shown(busy: Place) -> None:
 
 
 def test_a_link_on_the_way_says_what_it_carries(busy: Place) -> None:
-    path = json.loads(busy.skyrack("path", "london", "tokyo", "-o", "json").expect().out)["in_force"]["path"]
-    link = json.loads(busy.skyrack("path", "--link", f"{path[1]}-{path[2]}", "-o", "json").expect().out)
+    run = ("--run", "small")
+    path = json.loads(busy.skyrack("path", "london", "tokyo", *run, "-o", "json").expect().out)["in_force"][
+        "path"
+    ]
+    link = json.loads(busy.skyrack("path", "--link", f"{path[1]}-{path[2]}", *run, "-o", "json").expect().out)
     assert sum(link["carried_bps"]) == pytest.approx(RATE_BPS, rel=0.1)
-    shown = busy.skyrack("path", "--link", f"{path[1]}-{path[2]}").expect().out
+    shown = busy.skyrack("path", "--link", f"{path[1]}-{path[2]}", *run).expect().out
     assert "  carries   " in shown
 
 
