@@ -31,7 +31,12 @@ def dark(t_s: float, measured_s: float | None = None) -> Sample:
     return Sample(PAIR, t_s, measured_s, None, ("a",), "no route in force")
 
 
-def judged(samples: Sequence[Sample], pairs: Sequence[str] = (PAIR,), admitted_s: float = 0.0) -> list[Row]:
+def judged(
+    samples: Sequence[Sample],
+    pairs: Sequence[str] = (PAIR,),
+    admitted_s: float = 0.0,
+    noise_s: float | None = None,
+) -> list[Row]:
     return rows(
         samples,
         QUIET,
@@ -39,6 +44,7 @@ def judged(samples: Sequence[Sample], pairs: Sequence[str] = (PAIR,), admitted_s
         spacing_s=0.5,
         link_delay_s={"a - b": 0.004, "b - c": 0.006},
         admitted_s=admitted_s,
+        noise_s=noise_s,
     )
 
 
@@ -82,6 +88,18 @@ def test_too_few_quiet_probes_are_not_judged() -> None:
     found = judged([probe(t) for t in range(MIN_PROBES - 1)] + [probe(100.0 + t) for t in range(50)])
     assert row(found, PAIR, "rtt").ok is None
     assert row(judged([]), PAIR, "rtt").samples == 0
+
+
+def test_a_host_without_a_quiet_second_still_shows_what_is_wrong_and_proves_nothing_right() -> None:
+    noisy = [probe(100.0 + t, 2.2e-3) for t in range(20)]
+    found = judged(noisy, noise_s=0.4e-3)
+    assert row(found, PAIR, "rtt").ok is False
+    assert row(found, PAIR, "rtt").note == "even the best tenth is 2.20 ms late, noisy seconds or not"
+    assert row(found, "a - b", "delay").ok is False
+    assert row(judged(noisy, noise_s=3e-3), PAIR, "rtt").ok is None, "the floor is as late"
+    assert row(judged(noisy), PAIR, "rtt").ok is None, "no floor to compare with"
+    assert row(judged(noisy[:8], noise_s=0.4e-3), PAIR, "rtt").ok is None, "too few"
+    assert row(judged([probe(100.0 + t) for t in range(20)], noise_s=0.4e-3), PAIR, "rtt").ok is None
 
 
 @given(st.lists(st.floats(min_value=0.0, max_value=0.05), min_size=20, max_size=60))

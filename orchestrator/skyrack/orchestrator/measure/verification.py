@@ -82,6 +82,7 @@ def _judged(
         spacing_s=run.spacing_s,
         link_delay_s=planned_delays_s(Path(status["run_dir"]) / "scenario.yaml", run.ended_s),
         admitted_s=admitted_s,
+        noise_s=conformance.unsorted(over_floor).p99_s,
     )
     rows += rate_rows.way_rows(run.crossings)
     rows += [rate_rows.train_row(pair, crossing) for pair, crossing in run.trains]
