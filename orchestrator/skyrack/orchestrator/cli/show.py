@@ -52,9 +52,9 @@ def status(
     )
     if (background := answer["background"])["flows"]:
         print(f"background: {background['flows']} flows, {background['rate_bps'] / 1e9:g} Gbit/s in all")
-    print_table(["NODE", "KIND", "STATE", "ADDRESS", "PID", "RESTARTS"], rows)
     if (fidelity := answer["fidelity"]) is not None:
-        note(_fidelity(fidelity))
+        print(_fidelity(fidelity))
+    print_table(["NODE", "KIND", "STATE", "ADDRESS", "PID", "RESTARTS"], rows)
     if lost := answer["events_lost"]:
         note(f"{lost} events could not be written to {answer['run_dir']}: is the disk full?")
     bare = len(answer["nodes"]) - sum(n["inhabited"] for n in answer["nodes"])
