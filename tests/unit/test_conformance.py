@@ -127,6 +127,18 @@ def test_losses_that_the_scenario_orders_pass_and_ten_times_as_many_fail() -> No
     assert not [r for r in judged(lossy(10)) if r.quantity == "outage"]
 
 
+def test_lost_probes_count_under_the_same_condition_as_those_that_came_back() -> None:
+    """Every second second is quiet: a lost probe is given up a second after it was sent, which no quiet second holds."""
+    windows = [
+        Window(float(k), k + 1.0, 0.0, 0.8 if k % 2 else 0.0, 1e-4, 3e-4, 5e-4, 0.01, {"fabric": 0.0})
+        for k in range(60)
+    ]
+    samples = [Sample(PAIR, k / 10, None if k % 2 else RTT_S, RTT_S, PATH, None, 0.5) for k in range(600)]
+    found = rows(samples, QuietTimes(windows), pairs=[PAIR], spacing_s=0.1, link_delay_s={})
+    loss = row(found, PAIR, "loss")
+    assert (loss.ok, loss.samples, loss.measured) == (True, 300, 0.5)
+
+
 def test_an_outage_by_plan_passes_only_where_nothing_is_answered() -> None:
     before, after = [probe(t / 2) for t in range(20)], [probe(20 + t / 2) for t in range(20)]
     planned = [dark(10 + t / 2) for t in range(20)]

@@ -87,7 +87,7 @@ def rows(
         if not sample.settled:
             continue
         links = links_of(sample) if sample.computed_s is not None else ()
-        calm = quiet.covers(sample.t_s, sample.t_s + sample.flight_s)
+        calm = quiet.covers(sample.t_s, sample.t_s + _matters_s(sample))
         for group in (by_pair[sample.pair], *(by_link.setdefault(link, _Group()) for link in links)):
             group.every.append(sample)
             if calm:
@@ -101,6 +101,17 @@ def rows(
         found.append(_delay_row(link, group, link_delay_s.get(link), bounds))
         found.append(_loss_row("link", link, group.quiet, alpha))
     return found
+
+
+def _matters_s(sample: Sample) -> float:
+    """How long after sending the host can have had a part in what became of a probe.
+
+    Where links lose some at random, a lost probe counts under the same condition as one that came back. To ask for quiet
+    until the prober gave it up would leave out lost ones more often, and the share of losses would come out too small.
+    """
+    if sample.measured_s is None and sample.computed_s is not None and sample.kept_ratio < 1.0:
+        return sample.computed_s
+    return sample.flight_s
 
 
 @dataclass(frozen=True, slots=True)
