@@ -121,7 +121,7 @@ def test_a_runs_own_probes_are_counted_also_after_their_process_was_killed(runni
     running.event("prober_ended")
     before = answered()
     eventually(lambda: answered() > before, "own probes answered again")
-    assert "no false outage" in running.skyrack("status").expect().err
+    assert "no false outage" in running.skyrack("status").expect().out
 
 
 def test_a_scenario_can_do_without_probes(place: Place) -> None:

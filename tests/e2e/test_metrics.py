@@ -28,6 +28,7 @@ ground: [{name: london, attenuation_db: 9}, tokyo]
 links: {uplink_rate_bps: 2e9, downlink_rate_bps: 10e9, classes: {}}
 weather: {band: ka}
 background: {rate_bps: 1e9}
+routing: {strategy: contact-graph}
 """
 
 
