@@ -190,7 +190,8 @@ class Feed:
 
         Nobody has planned it: routes follow what goes dark after the detection time.
         """
-        down = self._down_links()
+        pairs = {(min(way), max(way)) for way in conditions}
+        down = self._down_links(pairs)
         for way, condition in conditions.items():
             if condition == AS_ALWAYS:
                 self._conditions.pop(way, None)
@@ -207,7 +208,7 @@ class Feed:
             self.oracle.dark(at_s, node)
         for node in lit - self._gone:
             self.oracle.lit(at_s, node)
-        after = self._down_links()
+        after = self._down_links(pairs)
         worse = Failures(frozenset(dark), after - down)
         better = Failures(frozenset(lit), down - after)
         if worse != NO_FAILURES:
@@ -225,10 +226,10 @@ class Feed:
         """What of it somebody has noticed, or soon will."""
         return self.news.told
 
-    def _down_links(self) -> frozenset[tuple[int, int]]:
-        return frozenset(
-            (min(way), max(way)) for way, condition in self._conditions.items() if condition.down
-        )
+    def _down_links(self, pairs: Set[tuple[int, int]] | None = None) -> frozenset[tuple[int, int]]:
+        """Those that a fault keeps down in a direction at least: of all, or of some pairs."""
+        ways = self._conditions.keys() if pairs is None else {*pairs, *((b, a) for a, b in pairs)}
+        return frozenset((min(way), max(way)) for way in ways if self._conditions.get(way, AS_ALWAYS).down)
 
     def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Its failure is the feed's. Nothing is started any more once the feed ends."""
