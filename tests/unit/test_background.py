@@ -23,17 +23,9 @@ from skyrack.orchestrator.scenario.model.background import Background as Keys
 from skyrack.orchestrator.scenario.model.links import Links
 from skyrack.v1.families import exposition
 
+from .virtual_time import StillClock
+
 NAMES = ["p0s00", "p0s01", "london", "tokyo", "nairobi"]
-
-
-class StillClock:
-    t0_monotonic_ns = 0
-
-    def run_s(self) -> float:
-        return 10.0
-
-    async def sleep(self, seconds: float) -> None:
-        raise AssertionError("nothing here waits for time")
 
 
 class Names:

@@ -25,17 +25,9 @@ from skyrack.orchestrator.runtime.transfers import (
 )
 from skyrack.orchestrator.topology.epoch import GROUND, LASER, Epoch
 
+from .virtual_time import StillClock
+
 NAMES = ["p0s00", "p0s01", "bare", "london", "tokyo"]
-
-
-class StillClock:
-    t0_monotonic_ns = 0
-
-    def run_s(self) -> float:
-        return 10.0
-
-    async def sleep(self, seconds: float) -> None:
-        raise AssertionError("nothing here waits for time")
 
 
 class Names:

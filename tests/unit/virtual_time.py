@@ -61,3 +61,17 @@ class VirtualTime:
     async def sleep(self, seconds: float) -> None:
         """Let time pass."""
         await asyncio.sleep(max(0.0, seconds))
+
+
+class StillClock:
+    """Ten seconds into a run, for ever."""
+
+    t0_monotonic_ns = 0
+
+    def run_s(self) -> float:
+        """Always the same."""
+        return 10.0
+
+    async def sleep(self, seconds: float) -> None:
+        """Fails: time does not pass."""
+        raise AssertionError("nothing here waits for time")

@@ -1,31 +1,20 @@
 """Points of presence, and the fibre that joins them to gateways and to each other."""
 
-from typing import Any
-
-from pydantic import model_validator
+from typing import ClassVar
 
 from ..names import NAME_PATTERN
 from .base import Number, Section, key
-from .places import with_place
+from .places import CityPlace
 
 PREFIX = "pop"
 
 
-class PointOfPresence(Section):
+class PointOfPresence(CityPlace):
     """A place on the ground with a process and fibre, but no radio."""
 
-    name: str = key("The name; pop-london for the city london.", pattern=NAME_PATTERN)
-    city: str | None = key("A known place, which brings the coordinates.", default=None)
-    lat_deg: Number = key("Geodetic latitude, north positive.", unit="degrees", ge=-90, le=90)
-    lon_deg: Number = key("Longitude, east positive.", unit="degrees", ge=-180, le=180)
-    altitude_m: Number = key(
-        "Height above the ellipsoid.", unit="m", source="D: on the ellipsoid", default=0.0, ge=-500, le=9000
-    )
+    PREFIX: ClassVar[str] = PREFIX
 
-    @model_validator(mode="before")
-    @classmethod
-    def _from_city(cls, value: Any) -> Any:
-        return with_place(PREFIX, value)
+    name: str = key("The name; pop-london for the city london.", pattern=NAME_PATTERN)
 
 
 class Fibre(Section):

@@ -1,10 +1,13 @@
 """Where something on the ground stands: a known city brings the coordinates and the name."""
 
-from typing import Any
+from typing import Any, ClassVar
 
+from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
+from ..names import NAME_PATTERN
 from ..stations import stations
+from .base import Number, Section, key
 
 
 def name_at(prefix: str, item: Any) -> str | None:
@@ -32,3 +35,22 @@ def with_place(prefix: str, value: Any) -> Any:
         place = {key: stations()[city][key] for key in ("lat_deg", "lon_deg")}
     name = name_at(prefix, given)
     return {**({} if name is None else {"name": name}), **place, **given}
+
+
+class CityPlace(Section):
+    """A place on the WGS84 ellipsoid, by a known city or own coordinates; PREFIX is for the names of those by city."""
+
+    PREFIX: ClassVar[str]
+
+    name: str = key("The name.", pattern=NAME_PATTERN)
+    city: str | None = key("A known place, which brings the coordinates.", default=None)
+    lat_deg: Number = key("Geodetic latitude, north positive.", unit="degrees", ge=-90, le=90)
+    lon_deg: Number = key("Longitude, east positive.", unit="degrees", ge=-180, le=180)
+    altitude_m: Number = key(
+        "Height above the ellipsoid.", unit="m", source="D: on the ellipsoid", default=0.0, ge=-500, le=9000
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_city(cls, value: Any) -> Any:
+        return with_place(cls.PREFIX, value)

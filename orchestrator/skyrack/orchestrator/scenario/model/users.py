@@ -1,28 +1,22 @@
 """User terminals: one antenna in a city, attached to one satellite at a time, never on anybody else's way."""
 
-from typing import Any
-
-from pydantic import model_validator
+from typing import ClassVar
 
 from ..names import NAME_PATTERN
-from .base import Number, Section, key
+from .base import Number, key
 from .ground import Climate
 from .links import Selection
-from .places import with_place
+from .places import CityPlace
 
 PREFIX = "user"
 
 
-class UserTerminal(Section):
+class UserTerminal(CityPlace):
     """A terminal on the WGS84 ellipsoid, with rates of its own."""
 
+    PREFIX: ClassVar[str] = PREFIX
+
     name: str = key("The terminal's name; user-london for the city london.", pattern=NAME_PATTERN)
-    city: str | None = key("A known place, which brings the coordinates.", default=None)
-    lat_deg: Number = key("Geodetic latitude, north positive.", unit="degrees", ge=-90, le=90)
-    lon_deg: Number = key("Longitude, east positive.", unit="degrees", ge=-180, le=180)
-    altitude_m: Number = key(
-        "Height above the ellipsoid.", unit="m", source="D: on the ellipsoid", default=0.0, ge=-500, le=9000
-    )
     elevation_mask_deg: Number = key(
         "The terminal sees satellites above this elevation.",
         unit="degrees",
@@ -72,8 +66,3 @@ class UserTerminal(Section):
         ge=0,
         le=300,
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_city(cls, value: Any) -> Any:
-        return with_place(PREFIX, value)
