@@ -30,8 +30,7 @@ class LinkModel:
 
     def lost_ratio(self, condition: Condition = AS_ALWAYS) -> float:
         """The share of packets that one direction of a link loses at random, by the scenario and by faults."""
-        lost = condition.loss_ratio or 0.0
-        return self.loss_ratio + lost - self.loss_ratio * lost
+        return either(self.loss_ratio, condition.loss_ratio or 0.0)
 
     def rate_bps(self, *, ground: bool, condition: Condition = AS_ALWAYS, share: float = 1.0) -> float:
         """Rate in emulated bits of a link that has `share` of its kind's."""
@@ -45,3 +44,8 @@ class LinkModel:
     ) -> float:
         """How long one real byte occupies a link that has `share` of its kind's rate."""
         return 8.0 * self.byte_scale / self.rate_bps(ground=ground, condition=condition, share=share)
+
+
+def either(first: float, second: float) -> float:
+    """The chance of at least one of two independent losses."""
+    return first + second - first * second

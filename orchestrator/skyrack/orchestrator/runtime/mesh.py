@@ -23,7 +23,7 @@ from skyrack.orchestrator.fabric.client import FabricClient
 from skyrack.orchestrator.fabric.wire import ROUTE_SLOTS, SEGMENT_SLOTS
 from skyrack.orchestrator.routing.condition import AS_ALWAYS, Condition
 from skyrack.orchestrator.routing.force_log import Way
-from skyrack.orchestrator.routing.link_model import LinkModel
+from skyrack.orchestrator.routing.link_model import LinkModel, either
 from skyrack.orchestrator.routing.views import News, Views
 from skyrack.orchestrator.runtime.balance import Balance
 from skyrack.orchestrator.runtime.numbering import LinkNumbering, NumberedEpoch
@@ -436,7 +436,7 @@ class MeshDriver:
         disturbance = self._disturbance_at(at_s, src, dst)
         loss_ratio, extra_s = self._model.lost_ratio(condition), condition.extra_s
         if disturbance is not None:
-            loss_ratio, extra_s = _either(loss_ratio, disturbance.loss_ratio), extra_s + disturbance.extra_s
+            loss_ratio, extra_s = either(loss_ratio, disturbance.loss_ratio), extra_s + disturbance.extra_s
         arrays["loss_ratio"][number] = loss_ratio
         arrays["extra_s"][number] = -math.inf if condition.down else extra_s
 
@@ -448,11 +448,6 @@ class MeshDriver:
         index = self._geometry.index_of
         pairs = [(sorted((index(e.a), index(e.b))), e.extra_ms / 1e3) for e in scenario.links.extra_delay]
         return {(a, b): extra_s for (a, b), extra_s in pairs}
-
-
-def _either(first: float, second: float) -> float:
-    """The chance of at least one of two independent losses."""
-    return first + second - first * second
 
 
 def _put_off_s(meant_s: NDArray[np.float64], told_s: NDArray[np.float64]) -> float:
