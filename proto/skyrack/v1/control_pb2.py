@@ -23,26 +23,31 @@ _sym_db = _symbol_database.Default()
 
 
 from skyrack.v1 import mesh_pb2 as skyrack_dot_v1_dot_mesh__pb2
+from skyrack.v1 import service_pb2 as skyrack_dot_v1_dot_service__pb2
 from skyrack.v1 import transfer_pb2 as skyrack_dot_v1_dot_transfer__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18skyrack/v1/control.proto\x12\nskyrack.v1\x1a\x15skyrack/v1/mesh.proto\x1a\x19skyrack/v1/transfer.proto\"`\n\x14RelayTransferRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03run\x18\x02 \x01(\t\x12-\n\x08transfer\x18\x03 \x01(\x0b\x32\x1b.skyrack.v1.TransferRequest\"G\n\x15RelayTransferResponse\x12.\n\x08progress\x18\x01 \x01(\x0b\x32\x1c.skyrack.v1.TransferProgress\"(\n\x0bJoinRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03run\x18\x02 \x01(\t\"6\n\x0cJoinResponse\x12&\n\x06update\x18\x01 \x01(\x0b\x32\x16.skyrack.v1.NodeUpdate\"\xcf\x01\n\nNodeUpdate\x12#\n\x05\x63lock\x18\x01 \x01(\x0b\x32\x14.skyrack.v1.RunClock\x12 \n\x05\x65poch\x18\x02 \x01(\x0b\x32\x11.skyrack.v1.Epoch\x12(\n\tephemeris\x18\x03 \x01(\x0b\x32\x15.skyrack.v1.Ephemeris\x12)\n\nneighbours\x18\x04 \x03(\x0b\x32\x15.skyrack.v1.Neighbour\x12%\n\x08\x66orecast\x18\x05 \x03(\x0b\x32\x13.skyrack.v1.Contact2\xa5\x01\n\x0e\x43ontrolService\x12;\n\x04Join\x12\x17.skyrack.v1.JoinRequest\x1a\x18.skyrack.v1.JoinResponse0\x01\x12V\n\rRelayTransfer\x12 .skyrack.v1.RelayTransferRequest\x1a!.skyrack.v1.RelayTransferResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18skyrack/v1/control.proto\x12\nskyrack.v1\x1a\x15skyrack/v1/mesh.proto\x1a\x18skyrack/v1/service.proto\x1a\x19skyrack/v1/transfer.proto\"_\n\x15ReportServicesRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03run\x18\x02 \x01(\t\x12+\n\x08services\x18\x03 \x03(\x0b\x32\x19.skyrack.v1.ServiceStatus\"\x18\n\x16ReportServicesResponse\"`\n\x14RelayTransferRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03run\x18\x02 \x01(\t\x12-\n\x08transfer\x18\x03 \x01(\x0b\x32\x1b.skyrack.v1.TransferRequest\"G\n\x15RelayTransferResponse\x12.\n\x08progress\x18\x01 \x01(\x0b\x32\x1c.skyrack.v1.TransferProgress\"(\n\x0bJoinRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03run\x18\x02 \x01(\t\"a\n\x0cJoinResponse\x12&\n\x06update\x18\x01 \x01(\x0b\x32\x16.skyrack.v1.NodeUpdate\x12)\n\x08services\x18\x02 \x01(\x0b\x32\x17.skyrack.v1.ServiceList\"\xcf\x01\n\nNodeUpdate\x12#\n\x05\x63lock\x18\x01 \x01(\x0b\x32\x14.skyrack.v1.RunClock\x12 \n\x05\x65poch\x18\x02 \x01(\x0b\x32\x11.skyrack.v1.Epoch\x12(\n\tephemeris\x18\x03 \x01(\x0b\x32\x15.skyrack.v1.Ephemeris\x12)\n\nneighbours\x18\x04 \x03(\x0b\x32\x15.skyrack.v1.Neighbour\x12%\n\x08\x66orecast\x18\x05 \x03(\x0b\x32\x13.skyrack.v1.Contact2\xfe\x01\n\x0e\x43ontrolService\x12;\n\x04Join\x12\x17.skyrack.v1.JoinRequest\x1a\x18.skyrack.v1.JoinResponse0\x01\x12V\n\rRelayTransfer\x12 .skyrack.v1.RelayTransferRequest\x1a!.skyrack.v1.RelayTransferResponse0\x01\x12W\n\x0eReportServices\x12!.skyrack.v1.ReportServicesRequest\x1a\".skyrack.v1.ReportServicesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'skyrack.v1.control_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RELAYTRANSFERREQUEST']._serialized_start=90
-  _globals['_RELAYTRANSFERREQUEST']._serialized_end=186
-  _globals['_RELAYTRANSFERRESPONSE']._serialized_start=188
-  _globals['_RELAYTRANSFERRESPONSE']._serialized_end=259
-  _globals['_JOINREQUEST']._serialized_start=261
-  _globals['_JOINREQUEST']._serialized_end=301
-  _globals['_JOINRESPONSE']._serialized_start=303
-  _globals['_JOINRESPONSE']._serialized_end=357
-  _globals['_NODEUPDATE']._serialized_start=360
-  _globals['_NODEUPDATE']._serialized_end=567
-  _globals['_CONTROLSERVICE']._serialized_start=570
-  _globals['_CONTROLSERVICE']._serialized_end=735
+  _globals['_REPORTSERVICESREQUEST']._serialized_start=116
+  _globals['_REPORTSERVICESREQUEST']._serialized_end=211
+  _globals['_REPORTSERVICESRESPONSE']._serialized_start=213
+  _globals['_REPORTSERVICESRESPONSE']._serialized_end=237
+  _globals['_RELAYTRANSFERREQUEST']._serialized_start=239
+  _globals['_RELAYTRANSFERREQUEST']._serialized_end=335
+  _globals['_RELAYTRANSFERRESPONSE']._serialized_start=337
+  _globals['_RELAYTRANSFERRESPONSE']._serialized_end=408
+  _globals['_JOINREQUEST']._serialized_start=410
+  _globals['_JOINREQUEST']._serialized_end=450
+  _globals['_JOINRESPONSE']._serialized_start=452
+  _globals['_JOINRESPONSE']._serialized_end=549
+  _globals['_NODEUPDATE']._serialized_start=552
+  _globals['_NODEUPDATE']._serialized_end=759
+  _globals['_CONTROLSERVICE']._serialized_start=762
+  _globals['_CONTROLSERVICE']._serialized_end=1016
 # @@protoc_insertion_point(module_scope)

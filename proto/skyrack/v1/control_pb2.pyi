@@ -9,6 +9,7 @@ import google.protobuf.descriptor
 import google.protobuf.internal.containers
 import google.protobuf.message
 import skyrack.v1.mesh_pb2
+import skyrack.v1.service_pb2
 import skyrack.v1.transfer_pb2
 import sys
 import typing
@@ -19,6 +20,46 @@ else:
     import typing_extensions
 
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
+
+@typing.final
+class ReportServicesRequest(google.protobuf.message.Message):
+    """How the services of a node are going."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    RUN_FIELD_NUMBER: builtins.int
+    SERVICES_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """The node."""
+    run: builtins.str
+    """The run it was started for; the orchestrator refuses other runs with FAILED_PRECONDITION."""
+    @property
+    def services(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[skyrack.v1.service_pb2.ServiceStatus]:
+        """Every service it has; replaces what was said before."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        run: builtins.str = ...,
+        services: collections.abc.Iterable[skyrack.v1.service_pb2.ServiceStatus] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name", "run", b"run", "services", b"services"]) -> None: ...
+
+Global___ReportServicesRequest: typing_extensions.TypeAlias = ReportServicesRequest
+
+@typing.final
+class ReportServicesResponse(google.protobuf.message.Message):
+    """Heard."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+Global___ReportServicesResponse: typing_extensions.TypeAlias = ReportServicesResponse
 
 @typing.final
 class RelayTransferRequest(google.protobuf.message.Message):
@@ -99,17 +140,23 @@ class JoinResponse(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     UPDATE_FIELD_NUMBER: builtins.int
+    SERVICES_FIELD_NUMBER: builtins.int
     @property
     def update(self) -> Global___NodeUpdate:
-        """The state of things for this node; replaces the one before."""
+        """The state of things for this node; replaces the one before. Unset when only the services changed."""
+
+    @property
+    def services(self) -> skyrack.v1.service_pb2.ServiceList:
+        """What the node is to run; replaces the list before. Unset when that did not change."""
 
     def __init__(
         self,
         *,
         update: Global___NodeUpdate | None = ...,
+        services: skyrack.v1.service_pb2.ServiceList | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["update", b"update"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["update", b"update"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["services", b"services", "update", b"update"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["services", b"services", "update", b"update"]) -> None: ...
 
 Global___JoinResponse: typing_extensions.TypeAlias = JoinResponse
 

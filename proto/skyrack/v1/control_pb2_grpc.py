@@ -45,6 +45,11 @@ class ControlServiceStub(object):
                 request_serializer=skyrack_dot_v1_dot_control__pb2.RelayTransferRequest.SerializeToString,
                 response_deserializer=skyrack_dot_v1_dot_control__pb2.RelayTransferResponse.FromString,
                 _registered_method=True)
+        self.ReportServices = channel.unary_unary(
+                '/skyrack.v1.ControlService/ReportServices',
+                request_serializer=skyrack_dot_v1_dot_control__pb2.ReportServicesRequest.SerializeToString,
+                response_deserializer=skyrack_dot_v1_dot_control__pb2.ReportServicesResponse.FromString,
+                _registered_method=True)
 
 
 class ControlServiceServicer(object):
@@ -67,6 +72,13 @@ class ControlServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportServices(self, request, context):
+        """Say how the services of a node are going: all of them, whenever something about one has changed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ControlServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -79,6 +91,11 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.RelayTransfer,
                     request_deserializer=skyrack_dot_v1_dot_control__pb2.RelayTransferRequest.FromString,
                     response_serializer=skyrack_dot_v1_dot_control__pb2.RelayTransferResponse.SerializeToString,
+            ),
+            'ReportServices': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportServices,
+                    request_deserializer=skyrack_dot_v1_dot_control__pb2.ReportServicesRequest.FromString,
+                    response_serializer=skyrack_dot_v1_dot_control__pb2.ReportServicesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -136,6 +153,33 @@ class ControlService(object):
             '/skyrack.v1.ControlService/RelayTransfer',
             skyrack_dot_v1_dot_control__pb2.RelayTransferRequest.SerializeToString,
             skyrack_dot_v1_dot_control__pb2.RelayTransferResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportServices(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/skyrack.v1.ControlService/ReportServices',
+            skyrack_dot_v1_dot_control__pb2.ReportServicesRequest.SerializeToString,
+            skyrack_dot_v1_dot_control__pb2.ReportServicesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -57,7 +57,23 @@ _ControlServiceRelayTransferType = typing_extensions.TypeVar(
     ],
 )
 
-class ControlServiceStub(typing.Generic[_ControlServiceJoinType, _ControlServiceRelayTransferType]):
+_ControlServiceReportServicesType = typing_extensions.TypeVar(
+    '_ControlServiceReportServicesType',
+    grpc.UnaryUnaryMultiCallable[
+        skyrack.v1.control_pb2.ReportServicesRequest,
+        skyrack.v1.control_pb2.ReportServicesResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        skyrack.v1.control_pb2.ReportServicesRequest,
+        skyrack.v1.control_pb2.ReportServicesResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        skyrack.v1.control_pb2.ReportServicesRequest,
+        skyrack.v1.control_pb2.ReportServicesResponse,
+    ],
+)
+
+class ControlServiceStub(typing.Generic[_ControlServiceJoinType, _ControlServiceRelayTransferType, _ControlServiceReportServicesType]):
     """The orchestrator's side of the conversation with its nodes, on the Unix socket `control.sock`."""
 
     @typing.overload
@@ -69,6 +85,10 @@ class ControlServiceStub(typing.Generic[_ControlServiceJoinType, _ControlService
         grpc.UnaryStreamMultiCallable[
             skyrack.v1.control_pb2.RelayTransferRequest,
             skyrack.v1.control_pb2.RelayTransferResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            skyrack.v1.control_pb2.ReportServicesRequest,
+            skyrack.v1.control_pb2.ReportServicesResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -82,6 +102,10 @@ class ControlServiceStub(typing.Generic[_ControlServiceJoinType, _ControlService
             skyrack.v1.control_pb2.RelayTransferRequest,
             skyrack.v1.control_pb2.RelayTransferResponse,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            skyrack.v1.control_pb2.ReportServicesRequest,
+            skyrack.v1.control_pb2.ReportServicesResponse,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     Join: _ControlServiceJoinType
@@ -93,6 +117,9 @@ class ControlServiceStub(typing.Generic[_ControlServiceJoinType, _ControlService
     RelayTransfer: _ControlServiceRelayTransferType
     """Start what a node was asked for with MeshService.Transfer, and pass its progress on. Statuses are those of that call."""
 
+    ReportServices: _ControlServiceReportServicesType
+    """Say how the services of a node are going: all of them, whenever something about one has changed."""
+
 ControlServiceAsyncStub: typing_extensions.TypeAlias = ControlServiceStub[
     grpc.aio.UnaryStreamMultiCallable[
         skyrack.v1.control_pb2.JoinRequest,
@@ -101,6 +128,10 @@ ControlServiceAsyncStub: typing_extensions.TypeAlias = ControlServiceStub[
     grpc.aio.UnaryStreamMultiCallable[
         skyrack.v1.control_pb2.RelayTransferRequest,
         skyrack.v1.control_pb2.RelayTransferResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        skyrack.v1.control_pb2.ReportServicesRequest,
+        skyrack.v1.control_pb2.ReportServicesResponse,
     ],
 ]
 
@@ -125,5 +156,13 @@ class ControlServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[skyrack.v1.control_pb2.RelayTransferResponse], collections.abc.AsyncIterator[skyrack.v1.control_pb2.RelayTransferResponse]]:
         """Start what a node was asked for with MeshService.Transfer, and pass its progress on. Statuses are those of that call."""
+
+    @abc.abstractmethod
+    def ReportServices(
+        self,
+        request: skyrack.v1.control_pb2.ReportServicesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[skyrack.v1.control_pb2.ReportServicesResponse, collections.abc.Awaitable[skyrack.v1.control_pb2.ReportServicesResponse]]:
+        """Say how the services of a node are going: all of them, whenever something about one has changed."""
 
 def add_ControlServiceServicer_to_server(servicer: ControlServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
