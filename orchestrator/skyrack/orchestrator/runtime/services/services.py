@@ -108,10 +108,11 @@ class Services:
 
     def _explain(self, entry: Entry) -> None:
         """Say what a kill was for, where the kernel did it for want of memory."""
+        if PHASES.get(entry.status.phase) in ("starting", "ready"):
+            entry.starved = ""
         kills = entry.group.oom_kills()
         if kills > entry.oom_kills and entry.service.limits.memory_mb is not None:
-            limit = f"{entry.service.limits.memory_mb:g} MB"
-            entry.status.reason = f"needed more than its {limit} of memory; {entry.status.reason}"
+            entry.starved = f"needed more than its {entry.service.limits.memory_mb:g} MB of memory"
         entry.oom_kills = kills
 
     def _move(self, entry: Entry, phase: str, *, again: bool = False) -> None:
@@ -121,7 +122,7 @@ class Services:
         event = _EVENTS.get(phase)
         if event is not None:
             status = entry.status
-            fields: dict[str, Any] = {"reason": status.reason} if status.reason else {}
+            fields: dict[str, Any] = {"reason": entry.reason} if entry.reason else {}
             if phase == "ready":
                 fields["after_s"] = round(status.ready_after_s, 3)
             if status.restarts:
