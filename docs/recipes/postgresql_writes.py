@@ -76,7 +76,9 @@ class Database:
         return (self._process.stderr.read().decode().strip().splitlines() or [FAILED])[-1]
 
 
-def write(hosts: list[str], for_s: float, period_s: float, commit: str, timeout_s: float, path: str) -> dict[str, Any]:
+def write(
+    hosts: list[str], for_s: float, period_s: float, commit: str, timeout_s: float, path: str
+) -> dict[str, Any]:
     """Write until the time is over; a line for each acknowledged write to `path`; what there is to say."""
     stamp, begin = time.time_ns(), time.monotonic()
     acked, unknown, number = 0, 0, 0
@@ -111,7 +113,10 @@ def write(hosts: list[str], for_s: float, period_s: float, commit: str, timeout_
                 if not servers or servers[-1][1] != database.host:
                     servers.append((round(done - begin, 3), database.host))
                 lines.write(
-                    json.dumps({"key": key, "t": time.time(), "took_ms": round(took_ms[-1], 3), "at": database.host}) + "\n"
+                    json.dumps(
+                        {"key": key, "t": time.time(), "took_ms": round(took_ms[-1], 3), "at": database.host}
+                    )
+                    + "\n"
                 )
             time.sleep(max(0.0, now + period_s - time.monotonic()))
     if database is not None:
@@ -142,8 +147,12 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     writing = commands.add_parser("write")
     writing.add_argument("--for", dest="for_s", type=float, default=20.0, help="seconds")
-    writing.add_argument("--period", dest="period_s", type=float, default=0.01, help="seconds from write to write, at least")
-    writing.add_argument("--commit", default="on", help="synchronous_commit: off, local, remote_write, on, remote_apply")
+    writing.add_argument(
+        "--period", dest="period_s", type=float, default=0.01, help="seconds from write to write, at least"
+    )
+    writing.add_argument(
+        "--commit", default="on", help="synchronous_commit: off, local, remote_write, on, remote_apply"
+    )
     writing.add_argument("-o", dest="path", required=True)
     checking = commands.add_parser("check")
     checking.add_argument("paths", metavar="FILE", action="append")

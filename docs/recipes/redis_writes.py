@@ -104,7 +104,9 @@ class Client:
         raise ConnectionError("no sentinel answers")
 
 
-def write(client: Client, for_s: float, period_s: float, wait: int, wait_ms: int, path: str) -> dict[str, Any]:
+def write(
+    client: Client, for_s: float, period_s: float, wait: int, wait_ms: int, path: str
+) -> dict[str, Any]:
     """Write until the time is over; a line for each acknowledged write to `path`; what there is to say."""
     stamp = time.time_ns()
     begin = time.monotonic()
@@ -137,7 +139,9 @@ def write(client: Client, for_s: float, period_s: float, wait: int, wait_ms: int
                 if not servers or servers[-1][1] != client.server:
                     servers.append((round(done - begin, 3), client.server))
                 took_ms = round(1e3 * (done - now), 3)
-                lines.write(json.dumps({"key": key, "t": time.time(), "took_ms": took_ms, "at": client.server}) + "\n")
+                lines.write(
+                    json.dumps({"key": key, "t": time.time(), "took_ms": took_ms, "at": client.server}) + "\n"
+                )
             time.sleep(max(0.0, now + period_s - time.monotonic()))
     return {
         "acknowledged": acked, "unknown": unknown, "servers": servers,
@@ -166,7 +170,9 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     writing = commands.add_parser("write")
     writing.add_argument("--for", dest="for_s", type=float, default=20.0, help="seconds")
-    writing.add_argument("--period", dest="period_s", type=float, default=0.01, help="seconds from write to write, at least")
+    writing.add_argument(
+        "--period", dest="period_s", type=float, default=0.01, help="seconds from write to write, at least"
+    )
     writing.add_argument("--wait", type=int, default=0, help="replicas that must have it: WAIT")
     writing.add_argument("--wait-ms", type=int, default=500, help="how long WAIT waits")
     writing.add_argument("-o", dest="path", required=True)

@@ -20,6 +20,7 @@ from . import (
     bench_link_changes,
     bench_live,
     bench_rates,
+    bench_redis,
     bench_run,
     bench_strategies,
     bench_transfers,
@@ -55,6 +56,7 @@ BENCHES: dict[str, Callable[[], Awaitable[None]]] = {
     "handovers": bench_handovers.main,
     "transfers": bench_transfers.main,
     "changes": bench_link_changes.main,
+    "redis": bench_redis.main,
 }
 
 

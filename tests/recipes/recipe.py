@@ -40,7 +40,9 @@ class Recipe:
 
     def check(self, node: str, script: str, *arguments: object) -> dict[str, Any]:
         """What a client's `check` says."""
-        found: dict[str, Any] = json.loads(self.at(node, *self.client(script, "check", *arguments)).expect().out)
+        found: dict[str, Any] = json.loads(
+            self.at(node, *self.client(script, "check", *arguments)).expect().out
+        )
         return found
 
     def file(self, name: str) -> Path:
@@ -49,7 +51,9 @@ class Recipe:
 
     def fault(self, *arguments: object) -> float:
         """Begin a fault, and when it began: as time.time()."""
-        answer = json.loads(self.place.skyrack("fault", "add", *arguments, "--run", self.name, "-o", "json").expect().out)
+        answer = json.loads(
+            self.place.skyrack("fault", "add", *arguments, "--run", self.name, "-o", "json").expect().out
+        )
         return float(answer["at_s"]) + self.zero_s()
 
     def mend(self) -> None:
@@ -92,7 +96,9 @@ def writes(file: Path, more: int, at: str | None = None) -> None:
 
 
 @contextlib.contextmanager
-def open_recipe(name: str, programs: Mapping[str, str], changes: Mapping[str, Any] | None = None) -> Iterator[Recipe]:
+def open_recipe(
+    name: str, programs: Mapping[str, str], changes: Mapping[str, Any] | None = None
+) -> Iterator[Recipe]:
     """Bring the scenario of a recipe up, with `changes` of its top level. `programs`: the Debian package that has each.
 
     Raises FileNotFoundError where one is not installed.

@@ -17,19 +17,38 @@ PRIMARY, SUCCESSOR = "p2s02", "p4s01"
 ROUND_TRIP_S = 0.1  # longer than any of the recipe's
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def redis() -> Iterator[Recipe]:
-    """The recipe, up."""
+    """The recipe, up; the first test leaves it as it was."""
     with open_recipe("redis", PROGRAMS) as recipe:
         yield recipe
 
 
-def test_sentinels_move_the_primary_to_another_plane_and_only_who_asked_for_wait_loses_nothing(redis: Recipe) -> None:
+def test_a_restarted_primary_has_what_it_acknowledged(redis: Recipe) -> None:
+    file = redis.file("ground")
+    client = redis.begin("london", *redis.client(SCRIPT, "write", "--for", 600, *SENTINELS, "-o", file))
+    writes(file, 5)
+    redis.at(PRIMARY, "pkill", "-KILL", "redis-server").expect()
+    redis.place.event("service_ended", node=PRIMARY, service="primary")
+    writes(file, 5, at=PRIMARY)
+    client.process.terminate()
+    client.process.wait()
+    assert redis.check("london", SCRIPT, file, *SENTINELS)["lost"] == 0
+
+
+def test_sentinels_move_the_primary_to_another_plane_and_only_who_asked_for_wait_loses_nothing(
+    redis: Recipe,
+) -> None:
     ground, onboard, waiting = (redis.file(name) for name in ("ground", "onboard", "waiting"))
     clients = [
-        redis.begin("london", *redis.client(SCRIPT, "write", *SENTINELS, "-o", ground)),
-        redis.begin(PRIMARY, *redis.client(SCRIPT, "write", "--server", PRIMARY, "-o", onboard)),
-        redis.begin(PRIMARY, *redis.client(SCRIPT, "write", "--wait", 1, "--server", PRIMARY, "-o", waiting)),
+        redis.begin("london", *redis.client(SCRIPT, "write", "--for", 600, *SENTINELS, "-o", ground)),
+        redis.begin(
+            PRIMARY, *redis.client(SCRIPT, "write", "--for", 600, "--server", PRIMARY, "-o", onboard)
+        ),
+        redis.begin(
+            PRIMARY,
+            *redis.client(SCRIPT, "write", "--for", 600, "--wait", 1, "--server", PRIMARY, "-o", waiting),
+        ),
     ]
     for file in (ground, onboard, waiting):
         writes(file, 5)
@@ -57,15 +76,3 @@ def test_sentinels_move_the_primary_to_another_plane_and_only_who_asked_for_wait
     assert lost("onboard") >= len(alone)
     assert lost("waiting") == 0
     assert max(one["t"] for one in acknowledged(waiting)) < began_s + ROUND_TRIP_S
-
-
-def test_a_restarted_primary_has_what_it_acknowledged(redis: Recipe) -> None:
-    file = redis.file("ground")
-    client = redis.begin("london", *redis.client(SCRIPT, "write", *SENTINELS, "-o", file))
-    writes(file, 5)
-    redis.at(PRIMARY, "pkill", "-KILL", "redis-server").expect()
-    redis.place.event("service_ended", node=PRIMARY, service="primary")
-    writes(file, 5, at=PRIMARY)
-    client.process.terminate()
-    client.process.wait()
-    assert redis.check("london", SCRIPT, file, *SENTINELS)["lost"] == 0

@@ -1,0 +1,79 @@
+"""docs/recipes/postgresql.md: what a commit waits for, and what is lost when the standby in orbit takes over."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterator
+
+import pytest
+
+from .recipe import Recipe, acknowledged, open_recipe, writes
+
+pytestmark = pytest.mark.mesh
+
+PROGRAMS = {"psql": "postgresql", "pg_ctlcluster": "postgresql"}
+SCRIPT = "postgresql_writes.py"
+PRIMARY, STANDBY = "london", "p2s02"
+ROUND_TRIP_S = 0.1  # longer than any of the recipe's
+BUSY_MS = 20.0  # what a busy host may add
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[Recipe]:
+    """The recipe, up, with a standby that commits wait for."""
+    with open_recipe("postgresql", PROGRAMS) as recipe:
+        psql(recipe, PRIMARY, f"ALTER SYSTEM SET synchronous_standby_names = '{STANDBY}'")
+        psql(recipe, PRIMARY, "SELECT pg_reload_conf()")
+        psql(
+            recipe,
+            PRIMARY,
+            "CREATE TABLE writes (key text PRIMARY KEY, at timestamptz DEFAULT clock_timestamp())",
+        )
+        yield recipe
+
+
+def psql(recipe: Recipe, server: str, statement: str) -> str:
+    """What a statement answers."""
+    return recipe.at(server, "psql", "-h", server, "-U", "postgres", "-qAtXc", statement).expect().out.strip()
+
+
+def test_a_commit_waits_for_the_round_trip_to_the_standby(postgresql: Recipe) -> None:
+    file = postgresql.file("waited")
+    postgresql.at(PRIMARY, *postgresql.client(SCRIPT, "write", "--for", 1, "-o", file, PRIMARY)).expect()
+    ping = ("ping", PRIMARY, STANDBY, "-c", 1, "--run", postgresql.name, "-o", "json")
+    computed_ms = json.loads(postgresql.place.skyrack(*ping).expect().out)["probes"][0]["computed_ms"]
+    median_ms = statistics.median(one["took_ms"] for one in acknowledged(file))
+    assert 0.0 < median_ms - computed_ms < BUSY_MS
+
+
+def test_after_promotion_only_commits_that_did_not_wait_for_the_standby_are_lost(postgresql: Recipe) -> None:
+    remote, waiting, hasty = (postgresql.file(name) for name in ("remote", "waiting", "hasty"))
+    clients = [
+        postgresql.begin(
+            "new-york", *postgresql.client(SCRIPT, "write", "--for", 600, "-o", remote, PRIMARY, STANDBY)
+        ),
+        postgresql.begin(PRIMARY, *postgresql.client(SCRIPT, "write", "--for", 600, "-o", waiting, PRIMARY)),
+        postgresql.begin(
+            PRIMARY,
+            *postgresql.client(SCRIPT, "write", "--for", 600, "--commit", "local", "-o", hasty, PRIMARY),
+        ),
+    ]
+    for file in (remote, waiting, hasty):
+        writes(file, 3)
+    began_s = postgresql.fault("dark", "--node", PRIMARY)
+    assert psql(postgresql, STANDBY, "SELECT pg_promote()") == "t"
+    writes(remote, 3, at=STANDBY)
+    for client in clients:
+        client.process.terminate()
+        client.process.wait()
+
+    def lost(file: str) -> int:
+        return int(postgresql.check("new-york", SCRIPT, postgresql.file(file), STANDBY)["lost"])
+
+    assert lost("remote") == 0
+    assert lost("waiting") == 0
+    assert max(one["t"] for one in acknowledged(waiting)) < began_s + ROUND_TRIP_S
+    alone = [one for one in acknowledged(hasty) if one["t"] > began_s + ROUND_TRIP_S]
+    assert len(alone) > 10, "a primary that is cut off goes on committing"
+    assert lost("hasty") >= len(alone)
