@@ -1,46 +1,47 @@
 """A client that writes to PostgreSQL through `psql`, notes what was committed, and later counts what of it is still there.
 
-    python postgresql_writes.py write --for 20 -o acked.jsonl london p2s02     # whichever of them takes writes
-    python postgresql_writes.py check acked.jsonl p2s02
+    python postgresql_writes.py write -o notes london p2s02      # whichever of them takes writes
+    python postgresql_writes.py check notes p2s02
 
-One transaction at a time, each one row. A write is *acknowledged* when COMMIT returned. Anything else is *unknown*: it may
-be there. `--commit` sets synchronous_commit of the session. Needs `psql` and the standard library.
+One transaction at a time, each one row. A write is acknowledged when its commit has returned. `--commit` sets
+synchronous_commit of the session. Needs `psql` and the standard library.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import contextlib
 import os
 import select
-import statistics
 import subprocess
-import sys
 import time
-from typing import Any
+
+import acknowledged
 
 TABLE = "CREATE TABLE IF NOT EXISTS writes (key text PRIMARY KEY, at timestamptz DEFAULT clock_timestamp())"
-ANSWERED = "answered"  # what psql prints when a statement has ended
-FAILED = "psql: no answer"
+END = b"end\n"  # what psql is told to print after a statement
+CONNECT_S = 2  # the least libpq takes
 
 
-class Database:
+class Psql:
     """A `psql` that is kept: statement in, rows out. No answer in time, or an error, is a ConnectionError; begin anew then."""
 
-    def __init__(self, hosts: list[str], writable: bool, timeout_s: float, settings: str = "") -> None:
-        wanted = "read-write" if writable else "any"
+    def __init__(self, hosts: list[str], session: str, timeout_s: float, *settings: str) -> None:
         target = (
-            f"host={','.join(hosts)} user=postgres dbname=postgres target_session_attrs={wanted} connect_timeout=2"
-            f" options='{settings}'"
+            f"host={','.join(hosts)} user=postgres target_session_attrs={session} connect_timeout={CONNECT_S}"
+            f" options='{' '.join(f'-c {setting}' for setting in settings)}'"
         )
-        self._timeout_s = timeout_s
+        self._timeout_s, self._rest = timeout_s, b""
         self._process = subprocess.Popen(
             ["psql", "-qAtX", "-v", "ON_ERROR_STOP=1", "-d", target],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        self._rest = b""
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         try:
-            (self.host,) = self.ask("SELECT current_setting('cluster_name')", len(hosts) * 2.5)
+            (self.host,) = self.ask(
+                "SELECT current_setting('cluster_name')", CONNECT_S * len(hosts) + timeout_s
+            )
         except ConnectionError:
             self.close()
             raise
@@ -50,21 +51,21 @@ class Database:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
-            self._process.stdin.write(f"{statement};\n\\echo {ANSWERED}\n".encode())
+            self._process.stdin.write(f"{statement};\n\\echo {END.decode()}".encode())
             self._process.stdin.flush()
         except OSError as error:
             raise ConnectionError(self._reason()) from error
         deadline = time.monotonic() + (timeout_s or self._timeout_s)
-        while ANSWERED.encode() + b"\n" not in self._rest:
-            left_s = deadline - time.monotonic()
-            if left_s <= 0.0 or not select.select([self._process.stdout], [], [], left_s)[0]:
+        while not self._rest.endswith(END):
+            left_s = max(0.0, deadline - time.monotonic())
+            if not select.select([self._process.stdout], [], [], left_s)[0]:
                 raise ConnectionError("no answer in time")
             data = os.read(self._process.stdout.fileno(), 65536)
             if not data:
                 raise ConnectionError(self._reason())
             self._rest += data
-        answer, _, self._rest = self._rest.partition(ANSWERED.encode() + b"\n")
-        return answer.decode().splitlines()
+        rows, self._rest = self._rest.removesuffix(END).decode().splitlines(), b""
+        return rows
 
     def close(self) -> None:
         """Without a word to the server."""
@@ -73,99 +74,50 @@ class Database:
 
     def _reason(self) -> str:
         assert self._process.stderr is not None
-        return (self._process.stderr.read().decode().strip().splitlines() or [FAILED])[-1]
+        return (self._process.stderr.read().decode().strip().splitlines() or ["psql ended"])[-1]
 
 
-def write(
-    hosts: list[str], for_s: float, period_s: float, commit: str, timeout_s: float, path: str
-) -> dict[str, Any]:
-    """Write until the time is over; a line for each acknowledged write to `path`; what there is to say."""
-    stamp, begin = time.time_ns(), time.monotonic()
-    acked, unknown, number = 0, 0, 0
-    reasons: dict[str, int] = {}
-    servers: list[tuple[float, str]] = []
-    took_ms: list[float] = []
-    last, gap = begin, (0.0, 0.0, 0.0)  # seconds without an acknowledgement: how many, from, to
-    database: Database | None = None
-    with open(path, "w", buffering=1) as lines:
-        while (now := time.monotonic()) < begin + for_s:
-            number += 1
-            key = f"{stamp}-{number}"
-            try:
-                if database is None:
-                    database = Database(hosts, True, timeout_s, f"-c synchronous_commit={commit}")
-                    if number == 1:
-                        database.ask(TABLE)
-                    now = time.monotonic()
-                database.ask(f"INSERT INTO writes (key) VALUES ('{key}')")
-            except ConnectionError as error:
-                unknown += 1
-                reasons[str(error)] = reasons.get(str(error), 0) + 1
-                if database is not None:
-                    database.close()
-                    database = None
-            else:
-                acked += 1
-                done = time.monotonic()
-                took_ms.append(1e3 * (done - now))
-                gap = max(gap, (done - last, last - begin, done - begin))
-                last = done
-                if not servers or servers[-1][1] != database.host:
-                    servers.append((round(done - begin, 3), database.host))
-                lines.write(
-                    json.dumps(
-                        {"key": key, "t": time.time(), "took_ms": round(took_ms[-1], 3), "at": database.host}
-                    )
-                    + "\n"
-                )
-            time.sleep(max(0.0, now + period_s - time.monotonic()))
-    if database is not None:
-        database.close()
-    return {
-        "acknowledged": acked, "unknown": unknown, "servers": servers,
-        "commit_ms": {"p50": round(statistics.median(took_ms), 3), "max": round(max(took_ms), 3)} if took_ms else None,
-        "longest_gap_s": [round(value, 3) for value in gap], "reasons": reasons,
-    }  # fmt: skip
+class Client:
+    """Keeps a session with whichever server takes writes. Whatever fails is a ConnectionError."""
 
+    def __init__(self, hosts: list[str], commit: str, timeout_s: float) -> None:
+        self._hosts, self._commit, self._timeout_s = hosts, commit, timeout_s
+        self._psql: Psql | None = None
 
-def check(hosts: list[str], timeout_s: float, paths: list[str]) -> dict[str, Any]:
-    """Which acknowledged writes the server does not have."""
-    acked = [json.loads(line) for path in paths for line in open(path)]
-    database = Database(hosts, False, timeout_s)
-    there = set(database.ask("SELECT key FROM writes", 10.0))
-    database.close()
-    lost = [entry for entry in acked if entry["key"] not in there]
-    found: dict[str, Any] = {"server": database.host, "acknowledged": len(acked), "lost": len(lost)}
-    if lost:
-        found["lost_within_s"] = round(lost[-1]["t"] - lost[0]["t"], 3)
-        found["acknowledged_by"] = sorted({entry["at"] for entry in lost})
-    return found
+    def put(self, key: str) -> str:
+        """Commit one row; who has it."""
+        try:
+            if self._psql is None:
+                commit = f"synchronous_commit={self._commit}"
+                self._psql = Psql(self._hosts, "read-write", self._timeout_s, commit)
+            self._psql.ask(f"INSERT INTO writes (key) VALUES ('{key}')")
+        except ConnectionError:
+            if self._psql is not None:
+                self._psql.close()
+                self._psql = None
+            raise
+        return self._psql.host
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Write to PostgreSQL and count what is lost.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    writing = commands.add_parser("write")
-    writing.add_argument("--for", dest="for_s", type=float, default=20.0, help="seconds")
-    writing.add_argument(
-        "--period", dest="period_s", type=float, default=0.01, help="seconds from write to write, at least"
-    )
+    writing, checking = acknowledged.add_commands(parser)
     writing.add_argument(
         "--commit", default="on", help="synchronous_commit: off, local, remote_write, on, remote_apply"
     )
-    writing.add_argument("-o", dest="path", required=True)
-    checking = commands.add_parser("check")
-    checking.add_argument("paths", metavar="FILE", action="append")
     for one in (writing, checking):
         one.add_argument("hosts", metavar="HOST", nargs="+")
         one.add_argument("--timeout", dest="timeout_s", type=float, default=1.0, help="seconds for an answer")
     given = parser.parse_args()
     if given.command == "write":
-        found = write(given.hosts, given.for_s, given.period_s, given.commit, given.timeout_s, given.path)
+        with contextlib.closing(Psql(given.hosts, "read-write", 10.0, "client_min_messages=warning")) as psql:
+            psql.ask(TABLE)
+        client = Client(given.hosts, given.commit, given.timeout_s)
+        acknowledged.say(acknowledged.write(given.file, given.for_s, given.period_s, client.put))
     else:
-        found = check(given.hosts, given.timeout_s, given.paths)
-    json.dump(found, sys.stdout)
-    print()
+        with contextlib.closing(Psql(given.hosts, "any", 10.0)) as psql:
+            rows = psql.ask("SELECT key FROM writes")
+        acknowledged.say(acknowledged.check(given.file, psql.host, lambda _: rows))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ primary's satellite and by what the clients ask for. The recipe of docs/recipes/
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import re
 import statistics
@@ -126,14 +127,10 @@ def _run(case: Case) -> Seen:
             for setting in case.setting:
                 redis.at(PRIMARY, "redis-cli", "config", "set", *setting.split()).expect()
         ground, onboard = redis.file("ground"), redis.file("onboard")
-        clients = [
-            redis.begin(
-                "london", *redis.client(SCRIPT, "write", *SENTINELS, *case.ask, "--for", 60, "-o", ground)
-            )
-        ]
+        clients = [redis.begin("london", *redis.client(SCRIPT, "write", *SENTINELS, *case.ask, "-o", ground))]
         writes(ground, 20)
         if case.onboard:
-            there = ("write", "--server", PRIMARY, *case.ask, "--for", 60, "-o", onboard)
+            there = ("write", "--server", PRIMARY, *case.ask, "-o", onboard)
             clients.append(redis.begin(PRIMARY, *redis.client(SCRIPT, *there)))
             writes(onboard, 20)
         began_s = case.happens(redis)
@@ -149,7 +146,7 @@ def _run(case: Case) -> Seen:
             client.process.terminate()
             client.process.wait()
         times = [one["t"] for one in acknowledged(ground)]
-        gap_s = max(b - a for a, b in zip(times, times[1:], strict=False) if b > began_s)
+        gap_s = max(b - a for a, b in itertools.pairwise(times) if b > began_s)
         return Seen(
             gap_s,
             _times(redis, f"+sdown master orbit {PRIMARY} ", began_s),

@@ -50,13 +50,11 @@ def test_a_commit_waits_for_the_round_trip_to_the_standby(postgresql: Recipe) ->
 def test_after_promotion_only_commits_that_did_not_wait_for_the_standby_are_lost(postgresql: Recipe) -> None:
     remote, waiting, hasty = (postgresql.file(name) for name in ("remote", "waiting", "hasty"))
     clients = [
-        postgresql.begin(
-            "new-york", *postgresql.client(SCRIPT, "write", "--for", 600, "-o", remote, PRIMARY, STANDBY)
-        ),
-        postgresql.begin(PRIMARY, *postgresql.client(SCRIPT, "write", "--for", 600, "-o", waiting, PRIMARY)),
+        postgresql.begin("new-york", *postgresql.client(SCRIPT, "write", "-o", remote, PRIMARY, STANDBY)),
+        postgresql.begin(PRIMARY, *postgresql.client(SCRIPT, "write", "-o", waiting, PRIMARY)),
         postgresql.begin(
             PRIMARY,
-            *postgresql.client(SCRIPT, "write", "--for", 600, "--commit", "local", "-o", hasty, PRIMARY),
+            *postgresql.client(SCRIPT, "write", "--commit", "local", "-o", hasty, PRIMARY),
         ),
     ]
     for file in (remote, waiting, hasty):
