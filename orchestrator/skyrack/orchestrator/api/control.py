@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
 import grpc
@@ -21,7 +21,8 @@ from skyrack.orchestrator.runtime.transfers import (
     TransferRefusedError,
     Transfers,
 )
-from skyrack.v1 import control_pb2, control_pb2_grpc, transfer_pb2
+from skyrack.v1 import control_pb2, control_pb2_grpc, mesh_pb2, transfer_pb2
+from skyrack.v1.kinds import NODE_KINDS
 from skyrack.v1.refusal import REFUSAL
 from skyrack.v1.sockets import owner_only
 
@@ -49,28 +50,46 @@ _STATES = {
 
 
 class ControlService(control_pb2_grpc.ControlServiceServicer):
-    """Joins nodes to the run. `update_of` builds the message for a node, None while there is nothing to say yet."""
+    """Joins nodes to the run. `update_of` builds the message for a node, None while there is nothing to say yet.
+
+    `lost_of`: the names of neighbours whose link the node has noticed to be dark.
+    """
 
     def __init__(
         self,
         run: str,
         nodes: Nodes,
         update_of: Callable[[NodeState], control_pb2.NodeUpdate | None],
+        lost_of: Callable[[NodeState], list[str]],
         transfers: Transfers,
     ) -> None:
         self._run = run
         self._nodes = nodes
         self._update_of = update_of
+        self._lost_of = lost_of
         self._transfers = transfers
-        self._epoch = asyncio.Condition()
         self._version = 0
-        self._streams: dict[str, object] = {}  # by node, the newest: the end of an older one means nothing
+        self._streams: dict[
+            str, asyncio.Event
+        ] = {}  # by node, the newest: the end of an older one means nothing
+        self._peers = control_pb2.PeerList(
+            peers=[
+                mesh_pb2.Peer(name=node.name, kind=NODE_KINDS[node.kind], address=node.address)
+                for _, node in sorted(nodes.book.by_index.items())
+            ]
+        )
 
-    async def publish(self) -> None:
+    def publish(self) -> None:
         """Send every joined node its update anew."""
-        async with self._epoch:
-            self._version += 1
-            self._epoch.notify_all()
+        self._version += 1
+        for news in self._streams.values():
+            news.set()
+
+    def lost(self, names: Iterable[str]) -> None:
+        """Other links of these nodes may be lost than before: tell those of them that have joined."""
+        for name in names:
+            if (news := self._streams.get(name)) is not None:
+                news.set()
 
     async def Join(
         self,
@@ -85,17 +104,26 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
                 f"run {self._run} has no node {request.name!r} of run {request.run!r}",
             )
             return
-        self._streams[node.name] = request
+        news = self._streams[node.name] = asyncio.Event()
         self._nodes.joined(node, True)
+        told, told_lost = -1, list[str]()
+        response = control_pb2.JoinResponse(peers=self._peers)
         try:
             while True:
-                version = self._version
-                if (update := self._update_of(node)) is not None:
-                    yield control_pb2.JoinResponse(update=update)
-                async with self._epoch:
-                    await self._epoch.wait_for(lambda seen=version: self._version != seen)  # type: ignore[misc]
+                news.clear()
+                if self._version != told and (update := self._update_of(node)) is not None:
+                    response.update.CopyFrom(update)
+                told, lost = self._version, self._lost_of(node)
+                if lost != told_lost:
+                    told_lost = lost
+                    response.lost.peers.extend(lost)
+                    response.lost.SetInParent()
+                if response.ByteSize():
+                    yield response
+                response = control_pb2.JoinResponse()
+                await news.wait()
         finally:
-            if self._streams.get(node.name) is request:
+            if self._streams.get(node.name) is news:
                 del self._streams[node.name]
                 self._nodes.joined(node, False)
 
