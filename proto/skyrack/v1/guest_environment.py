@@ -5,7 +5,6 @@ scenario time is SKYRACK_START plus t_s.
 """
 
 from datetime import UTC
-from typing import Literal
 
 from skyrack.v1 import mesh_pb2
 from skyrack.v1.telemetry import utc_text
@@ -21,12 +20,15 @@ def guest_environment(
     *,
     run: str,
     node: str,
-    kind: Literal["satellite", "ground", "pop", "user"],
+    kind: str,
     address: str,
     index: int,
     clock: mesh_pb2.RunClock | None,
 ) -> dict[str, str]:
-    """The variables of every guest of a node. Those of the clock are missing while it is not known (None)."""
+    """The variables of every guest of a node; `kind` is a word of `kinds`.
+
+    Those of the clock are missing while it is not known (None).
+    """
     variables = {
         "SKYRACK_RUN": run,
         "SKYRACK_NODE": node,
