@@ -15,7 +15,7 @@ from typing import Any
 
 import grpc
 
-from skyrack.v1 import attach, control_pb2, control_pb2_grpc, mesh_pb2, transfer_pb2
+from skyrack.v1 import attach, control_pb2, control_pb2_grpc, mesh_pb2, service_pb2, transfer_pb2
 
 NETWORK = "100.64.0.0/10"
 # As the zygote's parent does for an unprivileged user: a user, PID and mount namespace around the run.
@@ -116,11 +116,13 @@ def first_update() -> control_pb2.NodeUpdate:
 
 
 class StandInOrchestrator(control_pb2_grpc.ControlServiceServicer):
-    """Sends each node that joins one update, then what `say` is given."""
+    """Sends each node that joins one update and its services, if it has any, then what it is to `say`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.joined: list[str] = []
+        self.services: dict[str, service_pb2.ServiceList] = {}
+        self.reports: list[control_pb2.ReportServicesRequest] = []
         self.cancelled: list[str] = []
         self.update = first_update()
         self._says: dict[str, asyncio.Queue[control_pb2.JoinResponse]] = {}
@@ -142,13 +144,29 @@ class StandInOrchestrator(control_pb2_grpc.ControlServiceServicer):
         self.joined.append(request.name)
         says = self._says[request.name] = asyncio.Queue()
         peers = [mesh_pb2.Peer(name=f"n{i}", address=address_of(f"n{i}")) for i in range(3)]
-        yield control_pb2.JoinResponse(update=self.update, peers=control_pb2.PeerList(peers=peers))
+        yield control_pb2.JoinResponse(
+            update=self.update,
+            services=self.services.get(request.name),
+            peers=control_pb2.PeerList(peers=peers),
+        )
         while True:
             yield await says.get()
 
     def say(self, name: str, response: control_pb2.JoinResponse) -> None:
         """To a node that has joined."""
         self._says[name].put_nowait(response)
+
+    def set_services(self, name: str, *services: service_pb2.ServiceSpec) -> None:
+        """Have a node run these, now or as soon as it joins."""
+        self.services[name] = service_pb2.ServiceList(services=services)
+        if name in self._says:
+            self.say(name, control_pb2.JoinResponse(services=self.services[name]))
+
+    async def ReportServices(
+        self, request: control_pb2.ReportServicesRequest, context: Any
+    ) -> control_pb2.ReportServicesResponse:
+        self.reports.append(request)
+        return control_pb2.ReportServicesResponse()
 
     async def RelayTransfer(
         self, request: control_pb2.RelayTransferRequest, context: Any

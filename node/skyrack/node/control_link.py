@@ -1,5 +1,6 @@
-"""The node's ear to the orchestrator: joins once it serves, keeps the latest update, joins again for ever."""
+"""The node's ear to the orchestrator: joins once it serves, keeps what it is told last, joins again for ever."""
 
+import asyncio
 import random
 from collections.abc import Callable, Iterator, Sequence
 
@@ -9,7 +10,7 @@ from skyrack.node.clock import Clock
 from skyrack.node.config import NodeConfig
 from skyrack.node.knowledge import Knowledge, UnusableUpdateError
 from skyrack.node.logs import fields, log
-from skyrack.v1 import control_pb2, control_pb2_grpc, mesh_pb2
+from skyrack.v1 import control_pb2, control_pb2_grpc, mesh_pb2, service_pb2
 
 FIRST_BACKOFF_S = 0.1
 LAST_BACKOFF_S = 2.0
@@ -24,10 +25,10 @@ def backoff_s(rng: random.Random) -> Iterator[float]:
 
 
 class ControlLink:
-    """Holds what the orchestrator last said; `knowledge` is None before that.
+    """Holds what the orchestrator last said; `knowledge` and `services` are None before that.
 
     `peers`: all nodes with a process. `lost`: neighbours whose link this node has noticed to be dark. `on_change` is called
-    when something of it has changed.
+    when something of what guests are told has changed.
     """
 
     def __init__(self, config: NodeConfig, clock: Clock) -> None:
@@ -39,6 +40,11 @@ class ControlLink:
         self.joined = False
         self.updates = 0
         self.on_change: Callable[[], None] = lambda: None
+        self.joins = 0
+        self.services: service_pb2.ServiceList | None = None
+        self.services_news = (
+            asyncio.Event()
+        )  # set with each list and each join; for whoever runs the services
         self.stub: control_pb2_grpc.ControlServiceAsyncStub | None = None  # while `run` runs
 
     async def run(self) -> None:
@@ -76,6 +82,9 @@ class ControlLink:
             self.lost = frozenset(response.lost.peers)
         if response.HasField("update"):
             self._update(response.update)
+        if response.HasField("services"):
+            self.services = response.services
+            self.services_news.set()
         self.on_change()
 
     def _update(self, update: control_pb2.NodeUpdate) -> None:
@@ -87,4 +96,6 @@ class ControlLink:
         self.updates += 1
         if not self.joined:
             self.joined = True
+            self.joins += 1
+            self.services_news.set()
             log.info("joined", extra=fields(neighbours=len(update.neighbours)))

@@ -4,10 +4,7 @@ Guests see real time. Orbit time is t_s = SKYRACK_SPEED * (CLOCK_MONOTONIC in ns
 scenario time is SKYRACK_START plus t_s.
 """
 
-from datetime import UTC
-
 from skyrack.v1 import mesh_pb2
-from skyrack.v1.telemetry import utc_text
 
 # All of 127.0.0.0/8 is local in every network namespace; this one of it is free of what guests listen on themselves.
 GUEST_NAME = "skyrack.internal"
@@ -41,7 +38,7 @@ def guest_environment(
     if clock is None:
         return variables
     return variables | {
-        "SKYRACK_START": utc_text(clock.start.ToDatetime(UTC)),
+        "SKYRACK_START": clock.start.ToJsonString(),
         "SKYRACK_SPEED": repr(clock.speed).removesuffix(".0"),
         "SKYRACK_T0_MONOTONIC_NS": str(clock.t0_monotonic_ns),
     }

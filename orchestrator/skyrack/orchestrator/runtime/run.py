@@ -41,6 +41,9 @@ from skyrack.orchestrator.runtime.processes import Launch, Processes
 from skyrack.orchestrator.runtime.progress import Progress
 from skyrack.orchestrator.runtime.readiness import every_node_serves
 from skyrack.orchestrator.runtime.roster import Roster
+from skyrack.orchestrator.runtime.services import kept
+from skyrack.orchestrator.runtime.services.awaited import every_service_ready
+from skyrack.orchestrator.runtime.services.services import Services
 from skyrack.orchestrator.runtime.stores import Stores
 from skyrack.orchestrator.runtime.transfers import Transfers
 from skyrack.orchestrator.runtime.updates import Outlook
@@ -127,6 +130,17 @@ class Run:
         )
         processes = self._processes(launch)
         self.fabrics, self.nodes, self._awaited = processes.fabrics, processes.nodes, processes.awaited
+        file = self.places.run_dir / "services.json"
+        self.services = Services(
+            self.run,
+            self.scenario.services,
+            book,
+            processes.preparing,
+            self.events,
+            self.clock,
+            file,
+            kept.read(file) if self._began_before else None,
+        )
         self.feed = Feed(
             self.scenario, self.geometry, self.roster, processes, self.events, self.clock, self._worker
         )
@@ -170,6 +184,7 @@ class Run:
             self.bus,
             self.background,
             self.probes,
+            self.services,
         )
         self.exposer = Exposer(
             self.run,
@@ -191,7 +206,7 @@ class Run:
         self._outlook = Outlook(self.scenario, self.geometry, self.roster.address, self.clock.t0_monotonic_ns)
         self._health = RunHealth(book)
         self._control = control.ControlService(
-            self.run, self.nodes, self._update_for, self._lost_of, self.transfers
+            self.run, self.nodes, self._update_for, self._lost_of, self.transfers, self.services
         )
         self.feed.outages.on_change = self._tell_lost
 
@@ -289,6 +304,7 @@ class Run:
         await self.feed.up.wait()
         book = self.nodes.book
         await every_node_serves(book, self.clock, self.progress, for_ever=self._awaited)
+        await every_service_ready(self.services, self.clock, self.progress, for_ever=self._awaited)
         await self.broker.up.wait()
         self.ready.set()
         self.events.add("ready", nodes=len(book.by_name))
@@ -298,6 +314,7 @@ class Run:
 
     async def _end_processes(self) -> None:
         await self.nodes.stop()
+        self.services.end()
         await self.fabrics.end()
 
     def _close(self) -> None:
