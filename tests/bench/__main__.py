@@ -19,6 +19,7 @@ from . import (
     bench_handovers,
     bench_link_changes,
     bench_live,
+    bench_postgresql,
     bench_rates,
     bench_redis,
     bench_run,
@@ -57,6 +58,7 @@ BENCHES: dict[str, Callable[[], Awaitable[None]]] = {
     "transfers": bench_transfers.main,
     "changes": bench_link_changes.main,
     "redis": bench_redis.main,
+    "postgresql": bench_postgresql.main,
 }
 
 
