@@ -4,8 +4,8 @@
     skyrack exec p2s02 -- python postgresql_lag.py watch --for 300 p2s02 > seen.jsonl
 
 Lines of `beat`: `{"id", "t_s"}`, when a row was committed; once a second what the primary itself says, in ms,
-`{"t_s", "write_ms", "flush_ms", "replay_ms"}`. Lines of `watch`: `{"id", "t_s"}`, when a row was first seen. Times are run time; all
-nodes of a machine have one clock, so they can be subtracted.
+`{"t_s", "write_ms", "flush_ms", "replay_ms"}`. Lines of `watch`: `{"id", "t_s"}`, when a row was first seen. Times are run
+time; all nodes of a machine have one clock, so they can be subtracted.
 """
 
 from __future__ import annotations

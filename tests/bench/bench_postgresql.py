@@ -1,4 +1,4 @@
-"""PostgreSQL: what a commit costs, and what of the acknowledged ones is there after a crash or a failover, by synchronous_commit.
+"""PostgreSQL: what a commit costs, and which acknowledged ones are gone after a crash or a failover, by synchronous_commit.
 
 The recipe of docs/recipes/postgresql.md, each row a run of its own.
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..e2e.place import eventually
-from ..recipes.recipe import Recipe, acknowledged, open_recipe, writes
+from ..recipes.recipe import acknowledged, open_recipe, writes
 from ..recipes.test_postgresql import PRIMARY, PROGRAMS, SCRIPT, STANDBY, psql
 
 ALONE_S = 5.0
@@ -44,8 +44,8 @@ CASES = (
 async def main() -> None:
     """PostgreSQL: time of a commit, and acknowledged ones lost, by what happens to the primary and by synchronous_commit."""
     print(
-        "  what happens            synchronous_commit   standby names   commit p50 - round trip (ms)   promoted in (s)"
-        "   no writes (s)   remote: lost of   local: lost of"
+        "  what happens            commit         standby names   commit p50   round trip   promoted   no writes   "
+        "remote: lost of   local: lost of"
     )
     for case in CASES:
         print(f"  {await asyncio.to_thread(_row, case)}", flush=True)
@@ -85,9 +85,11 @@ def _row(case: Case) -> str:
         lost = [recipe.check(REMOTE, SCRIPT, file, new) for file in (remote, local)]
         commit_ms = statistics.median(one["took_ms"] for one in acknowledged(local) if one["t"] < began_s)
         computed_ms = float(rtt_ms.out.splitlines()[1].split(",")[1])
+        computed = f"{computed_ms:6.2f}" if case.waits else "     -"
+        promoted = f"{promoted_s:.2f}" if promoted_s else "-"
         return (
-            f"{case.happens:22}  {case.commit:18}   {names:13}   {commit_ms:6.2f} - {computed_ms if case.waits else 0.0:6.2f}"
-            f"                {f'{promoted_s:.2f}' if promoted_s else '-':15}   {gap_s:13.2f}   {_lost(lost[0]):15}   {_lost(lost[1])}"
+            f"{case.happens:22}  {case.commit:12}   {names or '-':13}   {commit_ms:6.2f}       {computed}          {promoted:8}"
+            f"   {gap_s:9.2f}   {_lost(lost[0]):15}   {_lost(lost[1])}"
         )
 
 

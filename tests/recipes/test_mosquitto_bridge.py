@@ -49,6 +49,7 @@ def test_what_no_station_could_be_told_waits_on_board_for_the_next_one(mosquitto
         return next((name for name, station in stations.items() if len(numbers(station)) > 20), None)
 
     first = eventually(told, "messages arrive")
+    assert first is not None
     (second,) = stations.keys() - {first}
     mosquitto.fault("dark", "--node", first)
     eventually(lambda: numbers(stations[second]), "messages arrive at the other station")
