@@ -15,7 +15,7 @@ from typing import Any
 
 from ..e2e.place import eventually
 from ..recipes.recipe import acknowledged, open_recipe, writes
-from ..recipes.test_postgresql import PRIMARY, PROGRAMS, SCRIPT, STANDBY, psql
+from ..recipes.test_postgresql import PRIMARY, PROGRAMS, SCRIPT, STANDBY, computed_ms, psql
 
 ALONE_S = 5.0
 REMOTE = "new-york"
@@ -48,10 +48,10 @@ async def main() -> None:
         "remote: lost of   local: lost of"
     )
     for case in CASES:
-        print(f"  {await asyncio.to_thread(_row, case)}", flush=True)
+        print(f"  {await asyncio.to_thread(row, case)}", flush=True)
 
 
-def _row(case: Case) -> str:
+def row(case: Case) -> str:
     with open_recipe("postgresql", PROGRAMS) as recipe:
         names = STANDBY if case.waits else ""
         psql(recipe, PRIMARY, f"ALTER SYSTEM SET synchronous_standby_names = '{names}'")
@@ -60,18 +60,17 @@ def _row(case: Case) -> str:
         options = ("--commit", case.commit, "-o")
         clients = [recipe.begin(PRIMARY, *recipe.client(SCRIPT, "write", *options, local, PRIMARY))]
         writes(local, 40)
-        rtt_ms = recipe.place.skyrack(
-            "path", PRIMARY, STANDBY, "-s", recipe.place.scenario, "-o", "csv"
-        ).expect()
         clients.append(
             recipe.begin(REMOTE, *recipe.client(SCRIPT, "write", *options, remote, PRIMARY, STANDBY))
         )
         writes(remote, 10)
-        promoted_s, new = None, PRIMARY
+        rtt_ms = computed_ms(recipe)
+        promoted, new = "-", PRIMARY
         if case.happens.startswith("dark"):
             began_s = recipe.fault("dark", "--node", PRIMARY)
-            psql(recipe, STANDBY, "SELECT pg_promote()")
-            promoted_s, new = time.time() - began_s, STANDBY
+            timed = ("-c", "\\timing", "-c", "SELECT pg_promote()")
+            said = recipe.at(STANDBY, "psql", "-h", STANDBY, "-U", "postgres", "-qAtX", *timed).expect().out
+            promoted, new = f"{float(said.split()[2]) / 1e3:.2f}", STANDBY
         else:
             began_s = time.time()
             os.kill(recipe.place.tree(recipe.name)[PRIMARY], 9)
@@ -84,9 +83,7 @@ def _row(case: Case) -> str:
         gap_s = max(b - a for a, b in itertools.pairwise(times) if b > began_s)
         lost = [recipe.check(REMOTE, SCRIPT, file, new) for file in (remote, local)]
         commit_ms = statistics.median(one["took_ms"] for one in acknowledged(local) if one["t"] < began_s)
-        computed_ms = float(rtt_ms.out.splitlines()[1].split(",")[1])
-        computed = f"{computed_ms:6.2f}" if case.waits else "     -"
-        promoted = f"{promoted_s:.2f}" if promoted_s else "-"
+        computed = f"{rtt_ms:6.2f}" if case.waits else "     -"
         return (
             f"{case.happens:22}  {case.commit:12}   {names or '-':13}   {commit_ms:6.2f}       {computed}          {promoted:8}"
             f"   {gap_s:9.2f}   {_lost(lost[0]):15}   {_lost(lost[1])}"
