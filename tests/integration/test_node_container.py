@@ -132,7 +132,9 @@ print(urllib.request.urlopen("http://127.0.42.1/healthz").read().decode().strip(
 socket.create_connection(("127.0.42.1", 50051)).close()
 """
     lines = (await inside(engine, "n0", sys.executable, "-c", show)).splitlines()
-    assert lines == ["read-only", "lo mesh0", "0 65535", "", "ok"], "guests need port 80, which takes no capability"
+    assert lines == ["read-only", "lo mesh0", "0 65535", "", "ok"], (
+        "guests need port 80, which takes no capability"
+    )
     assert container.said("setting refused") == []
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock:
         sock.settimeout(20)
