@@ -124,6 +124,7 @@ class Place:
             "SKYRACK_UP_RUNS": str(self.runs),
             "SKYRACK_UP_PORT": "0",
             "SKYRACK_UP_BROKER_PORT": "0",
+            "SKYRACK_UP_ENTRY_PORT": "0",
             **self.environment,
         }
         chosen: dict[str, Any] = {"cwd": self.directory, "env": environment, "stdin": subprocess.DEVNULL}

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from skyrack.orchestrator.render import compose, grafana, mosquitto, prometheus
-from skyrack.orchestrator.scenario import Scenario, dump_scenario
+from skyrack.orchestrator.scenario import Scenario, dump_scenario, entry_nodes
 from skyrack.orchestrator.topology.geometry import Geometry
 
 IMAGE = f"skyrack:{version('skyrack')}"
@@ -38,6 +38,7 @@ def project_files(
         orbits=bool(orbits),
         restart=scenario.nodes.restart == "on-crash",
         telemetry=scenario.telemetry.enabled,
+        entries=entry_nodes(scenario.entries, geometry.names[geometry.n_sat :]),
     )
     return {
         "compose.yaml": compose.compose_file(project),
