@@ -223,6 +223,8 @@ class Place:
                     found[part] = pid
             if "mosquitto\0" in line or "skyrack.orchestrator.broker\0" in line:
                 found["broker"] = pid
+            if "skyrack.groundstation.entry\0" in line:
+                found["entry"] = pid
         for pid in _children(found["zygote"]):
             found[Path(f"/proc/{pid}/comm").read_text().strip().removeprefix("sky ")] = pid
         return found

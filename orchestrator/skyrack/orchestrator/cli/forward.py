@@ -56,7 +56,7 @@ def forward(
         list[str],
         typer.Argument(
             help="NODE:PORT, or SERVICE@NODE for the port by which that service is known to be ready. Several.",
-            metavar="TARGET...",
+            metavar="TARGET",
         ),
     ],
     port: Annotated[
@@ -84,7 +84,7 @@ def forward(
         for number, target in enumerate(wanted):
             listeners.append(_listen(local[number] if number < len(local) else target.port))
         for target, listener in zip(wanted, listeners, strict=True):
-            print(_line(listener, station, target, asked), flush=True)
+            print(_line(listener, station, target, asked, status["run"]), flush=True)
         note("Ctrl-C ends it")
         ends = [
             (listener, Way(station, proxy, target.node, target.port))
@@ -166,12 +166,12 @@ def _listen(port: int) -> socket.socket:
     return listener
 
 
-def _line(listener: socket.socket, station: str, target: Target, asked: Asked) -> str:
+def _line(listener: socket.socket, station: str, target: Target, asked: Asked, run: str) -> str:
     here = f"{LOOPBACK}:{listener.getsockname()[1]} -> {station} -> {target}"
     try:
         path = asked.path(station, target.node)["in_force"]
     except (ApiError, Problem) as error:
         return f"{here}   way unknown: {error}"
     if path is None:
-        return f"{here}   no way there now: skyrack path {station} {target.node} --run ... says why"
+        return f"{here}   no way there now: skyrack path {station} {target.node} --run {run} says why"
     return f"{here}   {path['rtt_ms']:.3f} ms there and back now: {' > '.join(path['path'])}"
