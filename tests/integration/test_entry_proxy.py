@@ -9,95 +9,18 @@ import signal
 import socket
 import struct
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from skyrack.groundstation.entry import station
-from skyrack.groundstation.entry.station import serve_entry
-from skyrack.node.clock import RealClock
-from skyrack.node.config import NodeConfig
+from .entry_world import SERVER, World, open_world
 
 PATIENCE_S = 20.0
-HOSTS = "127.0.0.1 localhost\n127.1.0.1 london\n127.1.0.2 p0s03\n127.1.0.3 p0s04\n"
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-
-
-@dataclass
-class World:
-    """A station called london and its proxy; `server` is a node's, at p0s03."""
-
-    directory: Path
-    proxy: asyncio.subprocess.Process
-    port: int
-    station: asyncio.Task[None]
-
-    async def connect(self) -> Streams:
-        return await asyncio.open_connection("127.0.0.1", self.port)
-
-    async def ask(self, data: bytes) -> str:
-        """Everything that comes back."""
-        reader, writer = await self.connect()
-        writer.write(data)
-        answer = await reader.read()
-        writer.close()
-        return answer.decode("latin-1")
-
-    async def tunnel(self, target: str) -> Streams:
-        """A client that was let through."""
-        reader, writer = await self.connect()
-        writer.write(f"CONNECT {target} HTTP/1.1\r\n\r\n".encode())
-        head = await reader.readuntil(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 200 "), head
-        return reader, writer
-
-
-@contextlib.asynccontextmanager
-async def open_world(*, descriptors: int = 0) -> AsyncIterator[World]:
-    """`descriptors`: how many the proxy may have open."""
-    with tempfile.TemporaryDirectory(prefix="entry-", dir="/tmp") as name:
-        directory = Path(name)
-        (directory / "nodes").mkdir()
-        (directory / "hosts").write_text(HOSTS)
-        (directory / "nodes" / "p0s03.net.sock").touch()
-        config = NodeConfig(
-            name="london",
-            kind="ground",
-            index=0,
-            run="r",
-            address="127.1.0.1",
-            network="127.1.0.0/16",
-            socket_dir=name,
-        )
-        serving = asyncio.create_task(serve_entry(config, RealClock()))
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
-            limit = f"ulimit -n {descriptors}; " if descriptors else ""
-            proxy = await asyncio.create_subprocess_exec(
-                "sh", "-c", limit + 'exec "$@"', "sh", sys.executable, "-m", "skyrack.groundstation.entry",
-                "--mesh-dir", name, "--entry", f"london=fd:{listener.fileno()}", pass_fds=(listener.fileno(),),
-            )  # fmt: skip
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                yield World(directory, proxy, port, serving)
-        finally:
-            serving.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await serving
-            if proxy.returncode is None:
-                proxy.kill()
-            await proxy.wait()
 
 
 @pytest.fixture
-async def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[World]:
-    hosts = tmp_path / "hosts"
-    hosts.write_text(HOSTS)
-    monkeypatch.setattr(station, "HOSTS", hosts)
-    async with open_world() as opened:
+async def world() -> AsyncIterator[World]:
+    async with asyncio.timeout(PATIENCE_S), open_world() as opened:
         yield opened
 
 
@@ -112,7 +35,7 @@ async def serving(
             await each(reader, writer)
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.1.0.2", 0)
+    server = await asyncio.start_server(serve, SERVER, 0)
     async with server:
         yield f"p0s03:{server.sockets[0].getsockname()[1]}"
 
@@ -238,12 +161,7 @@ async def test_the_proxy_ends_when_it_is_told_to_with_connections_open(world: Wo
         writer.close()
 
 
-async def test_a_proxy_out_of_room_says_so_and_goes_on(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    hosts = tmp_path / "hosts"
-    hosts.write_text(HOSTS)
-    monkeypatch.setattr(station, "HOSTS", hosts)
+async def test_a_proxy_out_of_room_says_so_and_goes_on() -> None:
     async with serving(echo) as target, open_world(descriptors=64 + 2 * 3) as world:
         open_ones = [await world.tunnel(target) for _ in range(2)]
         assert (await world.ask(b"")).startswith("HTTP/1.1 503 too many connections")
