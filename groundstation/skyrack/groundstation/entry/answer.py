@@ -87,8 +87,8 @@ delays of the way from there.
 
     curl -x http://{here} http://{example}:8080/          HTTP
     curl -p -x http://{here} http://{example}:8080/       the same in a tunnel (CONNECT), for any protocol
-    https_proxy=http://{here} grpcurl {example}:50051 list
-    skyrack forward {station} {example}:5432         a local port, for programs that know no proxy
+    grpc_proxy=http://{here} PROGRAM                      gRPC, but for programs in Go
+    skyrack forward {station} {example}:5432                  a local port, for programs that know no proxy
 
 Nodes with a process: {_listed(mesh.processes)}"""
     return page(
