@@ -14,14 +14,19 @@ from skyrack.node.clock import Clock, RealClock
 from skyrack.node.config import NodeConfig
 from skyrack.node.control_link import ControlLink
 from skyrack.node.fabric_link import RETRY_S, FabricLink
+from skyrack.node.guest.desk import GuestDesk
+from skyrack.node.guest.http_api import serve_guests
+from skyrack.node.guest.service import GuestService
 from skyrack.node.hand_out import hand_out
 from skyrack.node.isolation import isolate
 from skyrack.node.logs import JsonLines, fields, log, open_log
 from skyrack.node.metrics import NodeCollector, exposition
 from skyrack.node.metrics_http import serve_metrics
+from skyrack.node.reaper import Reaper
 from skyrack.node.reporter import Reporter
 from skyrack.node.server import Health, serve_grpc
 from skyrack.node.service import NodeService
+from skyrack.node.service_host import ServiceHost
 from skyrack.node.transfers import MeshService
 
 # Another holder of mesh0, a predecessor the fabric has not let go of yet, is waited for this long.
@@ -68,15 +73,18 @@ async def _serve(
     stop = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
-    if os.getpid() == 1:
-        loop.add_signal_handler(signal.SIGCHLD, _reap)
+    reaper = Reaper()
+    reaper.start()
     if tun_fd is None:
         tun_fd = await _open_device(config, clock)
     fabric = FabricLink(config.name, config.fabric_socket, tun_fd, clock)
     control = ControlLink(config, clock)
     service = NodeService(config, clock, fabric, control)
+    desk = GuestDesk(config, clock, fabric, control)
+    control.on_change = desk.wake
     reporter = Reporter(config, clock, fabric, control)
-    collector = NodeCollector(config, clock, fabric, control, service.echo, lines, reporter.bus)
+    host = ServiceHost(config, clock, control, reaper, lines)
+    collector = NodeCollector(config, clock, fabric, control, service.echo, lines, reporter.bus, host)
     state = Health()
     first_attach = asyncio.Event()
 
@@ -84,6 +92,7 @@ async def _serve(
         first_attach.set()
         await state.set_attached(attached)
         reporter.changed()
+        desk.wake()
 
     async with asyncio.TaskGroup() as tasks, contextlib.AsyncExitStack() as stack:
         links = [
@@ -94,7 +103,9 @@ async def _serve(
         await stack.enter_async_context(serve_metrics(config.metrics_socket, lambda: exposition(collector)))
         stack.push_async_callback(reporter.farewell)
         if await _first(first_attach, stop) is first_attach:
-            await stack.enter_async_context(serve_grpc(config, service, MeshService(config, control), state))
+            mesh, guest = MeshService(config, control), GuestService(desk)
+            await stack.enter_async_context(serve_grpc(config, service, mesh, guest, state))
+            await stack.enter_async_context(serve_guests(desk))
             # What is there now stays; collections need not look at it again.
             gc.freeze()
             gc.enable()
@@ -105,9 +116,12 @@ async def _serve(
             if also is not None:
                 links.append(tasks.create_task(also(config, clock), name="also"))
             links.append(tasks.create_task(control.run(), name="control link"))
+            links.append(tasks.create_task(host.run(), name="services"))
             await stop.wait()
         reporter.stopping()
         log.info("stopping")
+        await desk.farewell()
+        await host.end()
 
 
 async def _open_device(config: NodeConfig, clock: Clock) -> int:
@@ -132,10 +146,3 @@ async def _first(*events: asyncio.Event) -> asyncio.Event:
     for wait in pending:
         wait.cancel()
     return waits[done.pop()]
-
-
-def _reap() -> None:
-    """Collect orphans: they fall to the init of their PID namespace, which is this process."""
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG) != (0, 0):
-            pass

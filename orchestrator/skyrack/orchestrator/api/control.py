@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
@@ -15,13 +16,15 @@ from skyrack.orchestrator.api.health import RunHealth
 from skyrack.orchestrator.fabric.quantum import BEST_EFFORT, COMPUTE
 from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.runtime.processes import Nodes
+from skyrack.orchestrator.runtime.services.services import Services
 from skyrack.orchestrator.runtime.transfers import (
     Progress,
     Refusal,
     TransferRefusedError,
     Transfers,
 )
-from skyrack.v1 import control_pb2, control_pb2_grpc, transfer_pb2
+from skyrack.v1 import control_pb2, control_pb2_grpc, mesh_pb2, transfer_pb2
+from skyrack.v1.kinds import NODE_KINDS
 from skyrack.v1.refusal import REFUSAL
 from skyrack.v1.sockets import owner_only
 
@@ -49,28 +52,51 @@ _STATES = {
 
 
 class ControlService(control_pb2_grpc.ControlServiceServicer):
-    """Joins nodes to the run. `update_of` builds the message for a node, None while there is nothing to say yet."""
+    """Joins nodes to the run. `update_of` builds the message for a node, None while there is nothing to say yet.
+
+    `lost_of`: the names of neighbours whose link the node has noticed to be dark.
+    """
 
     def __init__(
         self,
         run: str,
         nodes: Nodes,
         update_of: Callable[[NodeState], control_pb2.NodeUpdate | None],
+        lost_of: Callable[[NodeState], list[str]],
         transfers: Transfers,
+        services: Services,
     ) -> None:
         self._run = run
         self._nodes = nodes
         self._update_of = update_of
+        self._lost_of = lost_of
         self._transfers = transfers
-        self._epoch = asyncio.Condition()
+        self._services = services
         self._version = 0
-        self._streams: dict[str, object] = {}  # by node, the newest: the end of an older one means nothing
+        services.listen(self._wake)
+        # What wakes each node's newest stream: the end of an older one means nothing.
+        self._streams: dict[str, asyncio.Event] = {}
+        self._peers = control_pb2.PeerList(
+            peers=[
+                mesh_pb2.Peer(name=node.name, kind=NODE_KINDS[node.kind], address=node.address)
+                for _, node in sorted(nodes.book.by_index.items())
+            ]
+        )
 
-    async def publish(self) -> None:
+    def publish(self) -> None:
         """Send every joined node its update anew."""
-        async with self._epoch:
-            self._version += 1
-            self._epoch.notify_all()
+        self._version += 1
+        self._wake()
+
+    def lost(self, names: Iterable[str]) -> None:
+        """Other links of these nodes may be lost than before: tell those of them that have joined."""
+        for name in names:
+            if (wake := self._streams.get(name)) is not None:
+                wake.set()
+
+    def _wake(self) -> None:
+        for wake in self._streams.values():
+            wake.set()
 
     async def Join(
         self,
@@ -78,26 +104,49 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
         context: grpc.aio.ServicerContext[control_pb2.JoinRequest, control_pb2.JoinResponse],
     ) -> AsyncIterator[control_pb2.JoinResponse]:
         """One stream per node; its end is the node's leaving."""
-        node = self._nodes.book.by_name.get(request.name)
-        if node is None or request.run != self._run:
-            await context.abort(
-                grpc.StatusCode.FAILED_PRECONDITION,
-                f"run {self._run} has no node {request.name!r} of run {request.run!r}",
-            )
-            return
-        self._streams[node.name] = request
+        await self._require_node(request.name, request.run, context)
+        node = self._nodes.book.by_name[request.name]
+        wake = self._streams[node.name] = asyncio.Event()
         self._nodes.joined(node, True)
+        told = services_told = -1
+        lost_told = list[str]()
+        response = control_pb2.JoinResponse(peers=self._peers)
         try:
             while True:
-                version = self._version
-                if (update := self._update_of(node)) is not None:
-                    yield control_pb2.JoinResponse(update=update)
-                async with self._epoch:
-                    await self._epoch.wait_for(lambda seen=version: self._version != seen)  # type: ignore[misc]
+                wake.clear()
+                if self._version != told and (update := self._update_of(node)) is not None:
+                    response.update.CopyFrom(update)
+                if (version := self._services.version(node.name)) != services_told:
+                    response.services.CopyFrom(self._services.list_for(node.name))
+                if (lost := self._lost_of(node)) != lost_told:
+                    response.lost.CopyFrom(control_pb2.LostLinks(peers=lost))
+                told, services_told, lost_told = self._version, version, lost
+                if response.ByteSize():
+                    yield response
+                    response = control_pb2.JoinResponse()
+                await wake.wait()
         finally:
-            if self._streams.get(node.name) is request:
+            if self._streams.get(node.name) is wake:
                 del self._streams[node.name]
                 self._nodes.joined(node, False)
+
+    async def ReportServices(
+        self,
+        request: control_pb2.ReportServicesRequest,
+        context: grpc.aio.ServicerContext[
+            control_pb2.ReportServicesRequest, control_pb2.ReportServicesResponse
+        ],
+    ) -> control_pb2.ReportServicesResponse:
+        """How the services of a node are going."""
+        await self._require_node(request.name, request.run, context)
+        self._services.reported(request.name, request.services)
+        return control_pb2.ReportServicesResponse()
+
+    async def _require_node(self, name: str, run: str, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        if run != self._run or name not in self._nodes.book.by_name:
+            await context.abort(
+                grpc.StatusCode.FAILED_PRECONDITION, f"run {self._run} has no node {name!r} of run {run!r}"
+            )
 
     async def RelayTransfer(
         self,
@@ -108,11 +157,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
     ) -> AsyncIterator[control_pb2.RelayTransferResponse]:
         """One stream per transfer, from a node that has joined; its end is the transfer's."""
         asked = request.transfer
-        if request.run != self._run or request.name not in self._nodes.book.by_name:
-            await context.abort(
-                grpc.StatusCode.FAILED_PRECONDITION,
-                f"run {self._run} has no node {request.name!r} of run {request.run!r}",
-            )
+        await self._require_node(request.name, request.run, context)
         traffic_class = _CLASSES.get(asked.traffic_class)
         if traffic_class is None:
             await context.abort(

@@ -42,12 +42,16 @@ from skyrack.orchestrator.runtime.processes import Launch, Processes
 from skyrack.orchestrator.runtime.progress import Progress
 from skyrack.orchestrator.runtime.readiness import every_node_serves
 from skyrack.orchestrator.runtime.roster import Roster
+from skyrack.orchestrator.runtime.services import kept
+from skyrack.orchestrator.runtime.services.awaited import every_service_ready
+from skyrack.orchestrator.runtime.services.services import Services
 from skyrack.orchestrator.runtime.stores import Stores
 from skyrack.orchestrator.runtime.transfers import Transfers
 from skyrack.orchestrator.runtime.updates import Outlook
 from skyrack.orchestrator.runtime.ways import Ways
 from skyrack.orchestrator.scenario import Scenario, entry_nodes
 from skyrack.orchestrator.topology.epoch import count_kinds
+from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.v1 import control_pb2
 
@@ -134,6 +138,17 @@ class Run:
         )
         processes = self._processes(launch)
         self.fabrics, self.nodes, self._awaited = processes.fabrics, processes.nodes, processes.awaited
+        file = self.places.run_dir / "services.json"
+        self.services = Services(
+            self.run,
+            self.scenario.services,
+            book,
+            processes.preparing,
+            self.events,
+            self.clock,
+            file,
+            kept.read(file) if self._began_before else None,
+        )
         self.feed = Feed(
             self.scenario, self.geometry, self.roster, processes, self.events, self.clock, self._worker
         )
@@ -178,6 +193,7 @@ class Run:
             self.bus,
             self.background,
             self.probes,
+            self.services,
         )
         self.exposer = Exposer(
             self.run,
@@ -198,7 +214,10 @@ class Run:
         )
         self._outlook = Outlook(self.scenario, self.geometry, self.roster.address, self.clock.t0_monotonic_ns)
         self._health = RunHealth(book)
-        self._control = control.ControlService(self.run, self.nodes, self._update_for, self.transfers)
+        self._control = control.ControlService(
+            self.run, self.nodes, self._update_for, self._lost_of, self.transfers, self.services
+        )
+        self.feed.outages.on_change = self._tell_lost
 
     def _update_for(self, node: NodeState) -> control_pb2.NodeUpdate | None:
         """What a node is told. What it is told of its contacts is said on the bus as well."""
@@ -207,6 +226,15 @@ class Run:
             t_s = self.clock.run_s() * self.scenario.speed
             self.bus.forecast(node.name, update.forecast, t_s, self._outlook.known_until_s)
         return update
+
+    def _lost_of(self, node: NodeState) -> list[str]:
+        """Neighbours of a node whose link it has noticed to be dark."""
+        lost = self.feed.outages.lost_of(node.index, self._outlook.neighbours_of(node.index))
+        return [self.roster.names[peer] for peer in lost]
+
+    def _tell_lost(self, change: Failures) -> None:
+        """Those beside what has been noticed, or is back, are told at once: the epoch may last for long."""
+        self._control.lost(self.roster.names[node] for node in self._outlook.beside(change))
 
     def _way_at(self, run_s: float, a: int, b: int) -> Way:
         """The way in force at a run time. Raises NoWayError."""
@@ -290,6 +318,7 @@ class Run:
         await self.feed.up.wait()
         book = self.nodes.book
         await every_node_serves(book, self.clock, self.progress, for_ever=self._awaited)
+        await every_service_ready(self.services, self.clock, self.progress, for_ever=self._awaited)
         await self.broker.up.wait()
         self.ready.set()
         self.events.add("ready", nodes=len(book.by_name))
@@ -299,6 +328,7 @@ class Run:
 
     async def _end_processes(self) -> None:
         await self.nodes.stop()
+        self.services.end()
         await self.fabrics.end()
 
     def _close(self) -> None:
