@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import signal
 import socket
 import time
@@ -34,11 +35,12 @@ http.server.ThreadingHTTPServer(("", 8000), Answer).serve_forever()
 
 @pytest.fixture(scope="module")
 def entered() -> Iterator[Place]:
-    """A run with entries, and a web server in its first satellite."""
+    """A run with entries, and a web server in its satellites."""
     with open_place() as place:
+        web = {"name": "web", "nodes": "satellites", "ready": {"port": 8000}}
+        with place.scenario.open("a") as file:
+            file.write(f"services: [{json.dumps(web | {'command': ['python3', '-c', SERVER]})}]\n")
         place.up("--entry-port", FIRST_PORT)
-        place.foreground("exec", satellite(place), "--", "python3", "-c", SERVER)
-        eventually(lambda: get(place, "london")[0] == 200, "the web server serves")
         yield place
 
 
@@ -121,7 +123,7 @@ def test_what_cannot_be_reached_is_told_in_a_sentence(entered: Place) -> None:
 def test_forward_listens_tells_the_way_carries_and_ends_with_ctrl_c(entered: Place) -> None:
     node = satellite(entered)
     command = entered.foreground(
-        "forward", "london", f"{node}:8000", f"{node}:9", "--port", 0, "--port", 0, "-v"
+        "forward", "london", f"web@{node}", f"{node}:9", "--port", 0, "--port", 0, "-v"
     )
     command.says("Ctrl-C ends it")
     first, second = (line for line in command.said.splitlines() if " -> london -> " in line)

@@ -20,9 +20,9 @@ NODES = [
     {"name": "tokyo", "kind": "ground", "inhabited": True},
 ]
 SERVICES = [
-    {"name": "etcd", "node": "p0s03", "port": 2379},
-    {"name": "job", "node": "p0s03", "port": None},
-    {"name": "redis", "node": "london", "port": 6379},
+    {"service": "etcd", "node": "p0s03", "port": 2379},
+    {"service": "job", "node": "p0s03", "port": None},
+    {"service": "redis", "node": "london", "port": 6379},
 ]
 STATUS: dict[str, Any] = {
     "run": "r",

@@ -8,12 +8,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import errno
 import os
 import resource
 import signal
 import socket
 import sys
+import traceback
 from pathlib import Path
 
 from skyrack.groundstation.entry.answer import page
@@ -60,17 +60,26 @@ async def _accept(
     while True:
         try:
             client, _ = await loop.sock_accept(listener)
-        except OSError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS):
-                print(f"{gate.station}: cannot accept: {error.strerror}", file=sys.stderr, flush=True)
-                await clock.sleep(RETRY_S)
-            continue  # else the client has gone already
+        except ConnectionAbortedError:
+            continue
+        except OSError as error:  # out of descriptors
+            print(f"{gate.station}: cannot accept: {error.strerror}", file=sys.stderr, flush=True)
+            await clock.sleep(RETRY_S)
+            continue
         if room.locked():
             with client, contextlib.suppress(OSError):
                 client.send(page(503, "too many connections are open: no more at once"))
             continue
-        await room.acquire()
-        tasks.create_task(gate.serve(client)).add_done_callback(lambda _: room.release())
+        tasks.create_task(_serve_one(gate, client, room))
+
+
+async def _serve_one(gate: Gate, client: socket.socket, room: asyncio.Semaphore) -> None:
+    """A fault of ours in serving one client is not the end of the others."""
+    async with room:
+        try:
+            await gate.serve(client)
+        except Exception:
+            traceback.print_exc()
 
 
 def _most_clients() -> int:

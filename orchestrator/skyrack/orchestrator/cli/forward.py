@@ -75,6 +75,12 @@ def forward(
     local = port or []
     if len(local) > len(targets):
         raise Problem(f"{len(local)} times --port for {len(targets)} targets", status=USAGE)
+    if contained.is_inside():
+        raise Problem(
+            "a port of this container is of no use to you",
+            hint=f"outside: curl -x http://127.0.0.1:PORT ..., with the port of {station} in skyrack status",
+            status=USAGE,
+        )
     asked = _asked(find_any(run))
     status = asked.status()
     proxy = require_entry(station, status)
@@ -115,20 +121,18 @@ def parse_target(text: str, status: dict[str, Any]) -> Target:
         return Target(node, int(port))
     if not at:
         raise Problem(f"{text}: to which port?", hint=f"{node}:PORT, or SERVICE@{node}", status=USAGE)
-    services: list[dict[str, Any]] = status.get("services") or []
-    here = [entry for entry in services if entry["node"] == node]
-    found = next((entry for entry in here if entry["name"] == service), None)
-    if found is None:
-        names = sorted({entry["name"] for entry in here})
+    here = {entry["service"]: entry["port"] for entry in status["services"] if entry["node"] == node}
+    if service not in here:
+        names = sorted(here)
         hint = (
             f"there {'is' if len(names) == 1 else 'are'} {', '.join(names)}"
             if names
             else f"{node}:PORT does too"
         )
         raise Problem(f"{node} has no service called {service!r}", hint=hint, status=USAGE)
-    if not found.get("port"):
+    if here[service] is None:
         raise Problem(f"no port of {service} is known: its readiness is not told by one", hint=f"{text}:PORT")
-    return Target(node, int(found["port"]))
+    return Target(node, here[service])
 
 
 def _asked(found: LiveRun | ComposeRun) -> Asked:
