@@ -172,8 +172,8 @@ def test_what_is_no_http_response_comes_back_as_it_is() -> None:
         ("p0s3", "unknown-name", 502, "Nodes with a process: p0s03, london"),
         ("p0s01", "refused", 502, "p0s01 has no process"),
         ("p0s03", "refused", 502, "nothing listens on that port of p0s03"),
-        ("p0s03", "unreachable", 502, "skyrack path"),
-        ("p0s03", "timeout", 504, "skyrack path"),
+        ("p0s03", "unreachable", 502, "skyrack path london p0s03"),
+        ("p0s03", "timeout", 504, "skyrack ping london p0s03"),
     ],
 )
 def test_a_failure_says_in_its_first_line_what_and_then_what_helps(

@@ -50,12 +50,12 @@ def failure(station: str, host: str, port: int, kind: Kind, text: str, mesh: Mes
     what = f"{host}:{port}" if kind not in ("unknown-name", "bad-request") else host
     return page(
         status,
-        f"{what}: {text}\n{hint(host, kind, mesh)}".rstrip(),
+        f"{what}: {text}\n{hint(station, host, kind, mesh)}".rstrip(),
         proxy_status=f"skyrack-{station}; error={error}",
     )
 
 
-def hint(host: str, kind: Kind, mesh: Mesh) -> str:
+def hint(station: str, host: str, kind: Kind, mesh: Mesh) -> str:
     """What may help."""
     name = host.lower()
     if kind == "unknown-name":
@@ -67,8 +67,8 @@ def hint(host: str, kind: Kind, mesh: Mesh) -> str:
     if kind == "refused":
         return f"nothing listens on that port of {host}: skyrack service status, or skyrack exec {host} -- ss -lt"
     if kind == "unreachable":
-        return "the mesh has no way there now: skyrack path says why"
-    return "" if kind == "bad-request" else "skyrack path says whether there is a way, skyrack ping how it is"
+        return f"the mesh has no way there now: skyrack path {station} {host} --run RUN says why"
+    return "" if kind == "bad-request" else f"skyrack ping {station} {host} says whether packets come back"
 
 
 def dead(station: str) -> bytes:

@@ -108,8 +108,8 @@ def _listeners(first_port: int, count: int) -> list[socket.socket]:
             for listener in found:
                 listener.close()
             raise RuntimeError(
-                f"of the ports from {first_port} to {last} on {LOOPBACK}, only {len(found)} are free, {count} are "
-                "needed for the entries: choose with --entry-port, or 0 for none"
+                f"the entries need {count} free ports, and there are {len(found)} from {first_port} to {last} on "
+                f"{LOOPBACK}: choose others with --entry-port, or 0 for none"
             )
         with contextlib.suppress(_TakenError):
             found.append(_listener(port))
