@@ -125,6 +125,14 @@ async def test_a_client_that_says_half_a_request_or_nothing_does_no_harm(world: 
     assert (await world.ask(b"GET / HTTP/1.1\r\n\r\n")).startswith("HTTP/1.1 200 ")
 
 
+async def test_many_clients_at_once_are_all_served(world: World) -> None:
+    async with serving(echo) as target:
+        for reader, writer in await asyncio.gather(*(world.tunnel(target) for _ in range(200))):
+            writer.write_eof()
+            assert await reader.read() == b""
+            writer.close()
+
+
 async def test_a_station_that_ends_takes_its_connections_with_it_and_then_is_missed(world: World) -> None:
     async with serving(echo) as target:
         reader, writer = await world.tunnel(target)

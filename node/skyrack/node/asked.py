@@ -13,7 +13,7 @@ from skyrack.v1.descriptors import receive_fds
 from skyrack.v1.sockets import owner_only
 
 RETRY_S = 1.0
-BACKLOG = 64
+BACKLOG = 1024  # an entry's clients may all come at once
 MAX_MESSAGE_BYTES = 4096
 
 

@@ -133,7 +133,10 @@ class Gate:
         try:
             life.connect(os.fspath(entry.entry_socket(self._mesh_dir, self.station)))
             life.send(entry.pack_connect(Connect(request.host, request.port, CONNECT_TIMEOUT_S)))
-        except OSError as error:  # also a backlog that is full
+        except BlockingIOError as error:
+            life.close()
+            raise _RefusedError(page(503, f"{self.station} does not keep up with new connections")) from error
+        except OSError as error:
             life.close()
             raise _RefusedError(answer.dead(self.station)) from error
         return life
