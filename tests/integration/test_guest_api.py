@@ -26,7 +26,7 @@ GET = """
 import sys, urllib.error, urllib.request
 for path in sys.argv[1:]:
     try:
-        answer = urllib.request.urlopen("http://skyrack.internal" + path, timeout=20)
+        answer = urllib.request.urlopen("http://skyrack.internal:50080" + path, timeout=20)
     except urllib.error.HTTPError as error:
         answer = error
     body = answer.read().decode()
@@ -48,7 +48,7 @@ for target in ("skyrack.internal:50051", "n1:50051"):
 async def world() -> AsyncIterator[World]:
     if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
         pytest.skip("needs a writable /dev/net/tun")
-    # As an unprivileged user has it: port 80 is the node's in its own network.
+    # As an unprivileged user has it.
     async with open_world(IN_USER_NAMESPACE) as opened:
         yield opened
 
@@ -105,7 +105,7 @@ class Alerts:
 
     WATCH = """
 import urllib.request
-for line in urllib.request.urlopen("http://skyrack.internal/v1/alerts"):
+for line in urllib.request.urlopen("http://skyrack.internal:50080/v1/alerts"):
     print(line.decode(), end="", flush=True)
 """
 
@@ -166,7 +166,9 @@ async def test_what_happens_to_a_node_is_streamed_as_it_happens(world: World) ->
         assert await both() == ("link_began", "next")
         world.fabric.stop()
         assert await both() == ("mesh_lost", "")
-        assert (await get(world, "n0", "/healthz"))[0][0] == 503
+        (healthy, _), (_, peers) = await get(world, "n0", "/healthz", "/v1/peers")
+        assert healthy == 503
+        assert (peers["neighbours"], peers["lost"]) == ([], ["next"])
         world.fabric.start()
         assert await both() == ("mesh_back", "")
         await world.orchestrator.stop()
