@@ -17,11 +17,9 @@ from typing import Any
 
 from ..e2e.place import eventually
 from ..recipes.recipe import Recipe, acknowledged, open_recipe, writes
+from ..recipes.test_redis import PRIMARY, PROGRAMS, SCRIPT, SENTINELS
 
-PROGRAMS = {"redis-server": "redis-server", "redis-sentinel": "redis-sentinel", "redis-cli": "redis-tools"}
-SENTINELS = [word for node in ("london", "p2s01", "p4s01") for word in ("--sentinel", node)]
-SCRIPT = "redis_writes.py"
-PRIMARY, PLANE = "p2s02", "p2"
+PLANE = "p2"
 CUT_S = 15.0
 TIMES = 3
 
