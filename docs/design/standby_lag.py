@@ -1,9 +1,9 @@
-"""Verdict: a standby in orbit is one path behind, and the primary sees it a round trip late; PostgreSQL adds 1 to 2 ms.
+"""Verdict: what a standby in orbit shows is one way old, and the primary knows a round trip later; PostgreSQL adds 2 to 3 ms.
 
 The scenario is deploy/scenarios/postgresql.yaml: a primary in London streams to a standby on a satellite. Two observers, one
 at each end, stamp the same rows with one clock (docs/recipes/postgresql_lag.py); pings beside them give the computed round
-trip of the way in force at each second. What a reader on the satellite sees is the one-way delay old; `replay_lag` of
-pg_stat_replication is a round trip, because the primary has to be told. Both step when London takes another satellite.
+trip of the way in force at each second. What a reader on the satellite sees is as old as light makes it, one way; `replay_lag`
+of pg_stat_replication is a round trip, because the primary has to be told. Both step when London takes another satellite.
 
 To draw docs/images/postgresql_lag.svg:
     skyrack up -d deploy/scenarios/postgresql.yaml
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from skyrack.orchestrator.report.svg import Chart
 
 IMAGE = Path(__file__).parents[1] / "images" / "postgresql_lag.svg"
-ADDED_MS = (0.0, 3.0)  # in the middle, beyond light
+ADDED_MS = (0.0, 5.0)  # in the middle, beyond light; looking every 2 ms is part of it
 STYLE = (
     "svg{background:#fff;font:12px sans-serif}.grid{stroke:#ddd}.axis{stroke:#444}.tick,.label{fill:#444}"
     ".dots{stroke-linecap:round;fill:none}.seen{stroke:#1864ab}.replay{stroke:#2b8a3e}.line{stroke:#c92a2a;fill:none}"
@@ -85,7 +85,7 @@ def main(beats: Path, seen: Path, pings: Path) -> None:
         ("replay_lag at the primary, both", replay, 1.0),
     ):
         assert ADDED_MS[0] < told(what, measured, computed, share) < ADDED_MS[1], "the verdict is out of date"
-    IMAGE.write_text(draw(shown, replay, computed))
+    IMAGE.write_text(draw(shown[::4], replay, computed))
     print(IMAGE)
 
 
