@@ -47,7 +47,7 @@ def draw(seen: Floats, replay: Floats, computed: Floats) -> str:
         (float(computed[0, 0]), float(computed[-1, 0])),
         (0, 100),
         "time, s",
-        "ms; lines: computed one way and both",
+        "ms; lines: computed",
     )
     chart.dots([(x, y) for x, y in seen.tolist()], "seen", 1.2)
     chart.dots([(x, y) for x, y in replay.tolist()], "replay", 1.6)
