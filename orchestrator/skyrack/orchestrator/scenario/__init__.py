@@ -12,6 +12,7 @@ from .model.ground import GroundStation
 from .model.inhabited import Box, InhabitedBox, InhabitedCount
 from .model.links import ExtraDelay, Links
 from .model.scenario import Fabric, Nodes, Scenario
+from .model.services import Limits, Ready, Service
 from .model.shells import ClusterShell, GeostationaryShell, Shell, WalkerShell
 from .model.users import UserTerminal
 from .model.weather import Weather
@@ -34,13 +35,16 @@ __all__ = [
     "GroundStation",
     "InhabitedBox",
     "InhabitedCount",
+    "Limits",
     "Links",
     "Nodes",
     "PointOfPresence",
     "Problem",
+    "Ready",
     "Record",
     "Scenario",
     "ScenarioError",
+    "Service",
     "Shell",
     "Thresholds",
     "UserTerminal",

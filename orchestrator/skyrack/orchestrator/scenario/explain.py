@@ -9,7 +9,9 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, Tag
 from pydantic_core import ErrorDetails
 
+from .model import services
 from .model.scenario import Scenario
+from .model.workloads import PAIR_PATTERN
 from .names import closest
 from .problem import Problem
 from .reading import tree as trees
@@ -36,6 +38,14 @@ KINDS = {
 }
 
 
+PATTERNS = {
+    PAIR_PATTERN: "expected two node names as a>b",
+    services.MODULE_PATTERN: "expected module:Class",
+    services.FILE_PATTERN: "expected the name of a file, without a directory",
+    services.VARIABLE_PATTERN: "expected the name of a variable",
+    services.USER_PATTERN: "expected the name of a user",
+    services.HTTP_PATTERN: "expected PORT/path",
+}
 WITH_UNIT = re.compile(r"[-+]?[0-9][0-9.,_]*(e[-+]?[0-9]+)?\s*[a-zµ%°/]+[a-z0-9/ ]*")
 
 
@@ -69,6 +79,10 @@ def explain(tree: Node, error: Rejected) -> Problem:
     if error.type == "extra_forbidden":
         unknown = str(error.loc[-1])
         return key_place.problem(f"unknown key '{unknown}'", _unknown_key_hint(unknown, error.loc[:-1]))
+    if error.loc and error.loc[-1] == "[key]" and "pattern" in error.context:
+        return key_place.problem(f"{_pattern(error.context['pattern'])}, found '{error.loc[-2]}'")
+    if error.type == "too_short":
+        return place.problem(f"{name}: expected one item at least, found an empty list", hint)
     if error.type == "missing":
         item = f"item {taken[-1] + 1} of " if taken and isinstance(taken[-1], int) else ""
         owner = f" in {item}{name}" if taken else ""
@@ -156,9 +170,7 @@ def _type_hint(node: Node, kind: str) -> str | None:
 
 
 def _pattern(pattern: str) -> str:
-    if ">" in pattern:
-        return "expected two node names as a>b"
-    return "expected a name of lower case letters, digits and '-', 32 at most"
+    return PATTERNS.get(pattern, "expected a name of lower case letters, digits and '-', 32 at most")
 
 
 def _unknown_key_hint(unknown: str, parent: Path) -> str | None:

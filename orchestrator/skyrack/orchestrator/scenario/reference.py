@@ -55,6 +55,9 @@ SECTIONS = (
     ("`fabric`", "Fabric"),
     ("`nodes`", "Nodes"),
     ("`telemetry`", "Telemetry"),
+    ("`services`", "Service"),
+    ("`services.ready`", "Ready"),
+    ("`services.limits`", "Limits"),
     ("`workloads`, kind `echo`", "EchoWorkload"),
     ("`workloads.thresholds`", "Thresholds"),
 )
@@ -111,7 +114,7 @@ def _default(key: str, value: dict[str, Any], required: set[str]) -> str:
     default = value.get("default")
     if default is None:
         return "none"
-    if isinstance(default, dict):
+    if isinstance(default, dict) and default:
         return "see below"
     return f"`{json.dumps(default)}`"
 

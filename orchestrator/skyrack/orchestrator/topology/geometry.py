@@ -457,6 +457,9 @@ class Geometry:
             lat_deg[: self.n_sat],
             lon_deg[: self.n_sat],
         )
+        named = {name for service in self.scenario.services for name in service.named_nodes}
+        wanted = [index for index, name in enumerate(self.constellation.names) if name in named]
+        satellites = np.union1d(satellites, np.array(wanted, dtype=np.int32)).astype(np.int32)
         return np.concatenate([satellites, np.arange(self.n_sat, self.n_nodes, dtype=np.int32)])
 
 

@@ -7,6 +7,7 @@
     lasers.py  what the laser pattern and the relay need
     routing.py what the strategy needs
     background.py  what the gravity model needs
+    services.py what services run on, and their placeholders
 
 Names are checked on what the user wrote, not on the validated scenario, so that a fault in one item of a list
 does not hide the faults in the others.
@@ -22,6 +23,7 @@ from .names import check_names
 from .orbits import check_orbits
 from .room import check_room
 from .routing import check_routing
+from .services import check_services
 
 __all__ = ["Draft", "Finding", "check"]
 
@@ -37,3 +39,4 @@ def check(draft: Draft) -> Iterator[Finding]:
     yield from check_lasers(known)
     yield from check_routing(known)
     yield from check_background(known)
+    yield from check_services(known)

@@ -16,6 +16,7 @@ from .ground import GroundStation
 from .inhabited import Inhabited, default_inhabited
 from .links import Links
 from .routing import Routing
+from .services import Service
 from .shells import Shell
 from .telemetry import Telemetry
 from .users import UserTerminal
@@ -136,7 +137,8 @@ class Scenario(Section):
     )
     inhabited: Inhabited = key(
         "Which satellites have a process: all, a list of names, {count: N} spread evenly, or {box: {...}} by position "
-        "at the start. Ground stations always have one. Replaced as a whole by an extending file.",
+        "at the start. Ground stations and satellites that services name always have one. Replaced as a whole by an "
+        "extending file.",
         source="D: all of up to 100 satellites, else {count: 12}",
         default=None,
     )
@@ -156,6 +158,7 @@ class Scenario(Section):
     fabric: Fabric = key("How packets are carried.", default=Fabric())
     nodes: Nodes = key("How the processes are kept.", default=Nodes())
     telemetry: Telemetry = key("What nodes report about themselves, as MQTT messages.", default=Telemetry())
+    services: tuple[Service, ...] = key("User software on the nodes.", source="D: none", default=())
     workloads: tuple[Workload, ...] = key("What runs on the nodes.", source="D: none", default=())
 
     @field_validator("start", mode="after")

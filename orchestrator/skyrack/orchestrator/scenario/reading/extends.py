@@ -114,14 +114,31 @@ def _identity(label: str) -> str:
 
 
 def _absolute_files(tree: Mapping) -> Mapping:
-    """Return the tree with the paths of orbit files anchored at the folder of the file that names them."""
+    """Return the tree with the paths of orbit files and modules anchored at the folder of the file that names them."""
     entries = dict(tree.entries)
     for key in FILE_LISTS:
         entry = entries.get(key)
         if entry and isinstance(entry.value, Sequence):
             items = tuple(_absolute(item) for item in entry.value.items)
             entries[key] = Entry(entry.key_place, Sequence(items, entry.value.place))
+    services = entries.get("services")
+    if services and isinstance(services.value, Sequence):
+        items = tuple(_with_path(item) for item in services.value.items)
+        entries["services"] = Entry(services.key_place, Sequence(items, services.value.place))
     return Mapping(entries, tree.place)
+
+
+def _with_path(service: Node) -> Node:
+    """Return a service with the directories of its Python module anchored in the same way; the folder itself by default."""
+    if not isinstance(service, Mapping) or "python" not in service.entries:
+        return service
+    entry = service.entries.get("path")
+    place = entry.key_place if entry else service.entries["python"].key_place
+    given = entry.value if entry else Sequence((Scalar(".", place),), place)
+    if not isinstance(given, Sequence):
+        return service
+    items = tuple(_absolute(item) for item in given.items)
+    return Mapping({**service.entries, "path": Entry(place, Sequence(items, given.place))}, service.place)
 
 
 def _absolute(node: Node) -> Node:
