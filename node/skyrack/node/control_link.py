@@ -1,5 +1,6 @@
-"""The node's ear to the orchestrator: joins once it serves, keeps the latest update, joins again for ever."""
+"""The node's ear to the orchestrator: joins once it serves, keeps what it is told last, joins again for ever."""
 
+import asyncio
 import random
 from collections.abc import Iterator
 
@@ -9,7 +10,7 @@ from skyrack.node.clock import Clock
 from skyrack.node.config import NodeConfig
 from skyrack.node.knowledge import Knowledge, UnusableUpdateError
 from skyrack.node.logs import fields, log
-from skyrack.v1 import control_pb2, control_pb2_grpc
+from skyrack.v1 import control_pb2, control_pb2_grpc, service_pb2
 
 FIRST_BACKOFF_S = 0.1
 LAST_BACKOFF_S = 2.0
@@ -24,7 +25,7 @@ def backoff_s(rng: random.Random) -> Iterator[float]:
 
 
 class ControlLink:
-    """Holds what the orchestrator last said; `knowledge` is None before that."""
+    """Holds what the orchestrator last said; `knowledge` and `services` are None before that."""
 
     def __init__(self, config: NodeConfig, clock: Clock) -> None:
         self._config = config
@@ -32,6 +33,11 @@ class ControlLink:
         self.knowledge: Knowledge | None = None
         self.joined = False
         self.updates = 0
+        self.joins = 0
+        self.services: service_pb2.ServiceList | None = None
+        self.services_news = (
+            asyncio.Event()
+        )  # set with each list and each join; for whoever runs the services
         self.stub: control_pb2_grpc.ControlServiceAsyncStub | None = None  # while `run` runs
 
     async def run(self) -> None:
@@ -48,7 +54,7 @@ class ControlLink:
                 reason = "the orchestrator ended the stream"
                 try:
                     async for response in stub.Join(request):
-                        self._take(response.update)
+                        self._take(response)
                 except grpc.aio.AioRpcError as error:
                     reason = f"{error.code().name}: {error.details()}"
                 if self.updates > before:
@@ -60,7 +66,14 @@ class ControlLink:
                 self.joined = False
                 await self._clock.sleep(next(waits))
 
-    def _take(self, update: control_pb2.NodeUpdate) -> None:
+    def _take(self, response: control_pb2.JoinResponse) -> None:
+        if response.HasField("update"):
+            self._update(response.update)
+        if response.HasField("services"):
+            self.services = response.services
+            self.services_news.set()
+
+    def _update(self, update: control_pb2.NodeUpdate) -> None:
         try:
             self.knowledge = Knowledge(update)
         except UnusableUpdateError as error:
@@ -69,4 +82,6 @@ class ControlLink:
         self.updates += 1
         if not self.joined:
             self.joined = True
+            self.joins += 1
+            self.services_news.set()
             log.info("joined", extra=fields(neighbours=len(update.neighbours)))

@@ -28,6 +28,11 @@ class Knowledge:
         self._update = update
 
     @property
+    def clock(self) -> mesh_pb2.RunClock:
+        """The run's clock."""
+        return self._update.clock
+
+    @property
     def epoch(self) -> mesh_pb2.Epoch:
         """The epoch the links belong to."""
         return self._update.epoch

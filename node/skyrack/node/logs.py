@@ -10,15 +10,13 @@ from typing import Any
 log = logging.getLogger("skyrack.node")
 
 
-class JsonLines(logging.Handler):
-    """Appends records to a file. A record that cannot be written is counted in `errors`, never raised:
+class LogFile:
+    """Appends lines to a file. Lines that cannot be written are counted in `errors`, never raised:
     a full disk must not end a satellite."""
 
-    def __init__(self, node: str, path: str | None) -> None:
-        """Without `path`, to standard error."""
-        super().__init__()
+    def __init__(self, path: str | None) -> None:
+        """Without `path`, standard error."""
         self.errors = 0
-        self._node = node
         self._torn = False
         try:
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
@@ -26,6 +24,35 @@ class JsonLines(logging.Handler):
         except OSError:
             self.errors += 1
             self._fd = -1
+
+    def append(self, data: bytes, lines: int = 1) -> None:
+        """Write whole lines, that many, at once."""
+        if self._torn:
+            data = b"\n" + data
+        try:
+            written = os.write(self._fd, data)
+        except OSError:
+            self.errors += lines
+            return
+        # A disk that fills up takes a part of the line; the next record then starts a fresh one.
+        self._torn = written < len(data)
+        self.errors += data.count(b"\n", written) if self._torn else 0
+
+    def close(self) -> None:
+        """Let go of the file, unless it is standard error."""
+        if self._fd > 2:
+            os.close(self._fd)
+            self._fd = -1
+
+
+class JsonLines(logging.Handler):
+    """Appends records to the node's log."""
+
+    def __init__(self, node: str, path: str | None) -> None:
+        """Without `path`, to standard error."""
+        super().__init__()
+        self.file = LogFile(path)
+        self._node = node
 
     def emit(self, record: logging.LogRecord) -> None:
         if _is_cancelled_call(record):
@@ -40,17 +67,7 @@ class JsonLines(logging.Handler):
             "msg": record.getMessage(),
             "fields": fields,
         }
-        data = json.dumps(line, default=str, ensure_ascii=False).encode(errors="replace") + b"\n"
-        if self._torn:
-            data = b"\n" + data
-        try:
-            written = os.write(self._fd, data)
-        except OSError:
-            self.errors += 1
-            return
-        # A disk that fills up takes a part of the line; the next record then starts a fresh one.
-        self._torn = written < len(data)
-        self.errors += self._torn
+        self.file.append(json.dumps(line, default=str, ensure_ascii=False).encode(errors="replace") + b"\n")
 
 
 def _is_cancelled_call(record: logging.LogRecord) -> bool:

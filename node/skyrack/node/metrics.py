@@ -59,7 +59,7 @@ class NodeCollector:
         yield self._directions(
             "skyrack_node_echo_bytes_total", self._echo.received_bytes, self._echo.sent_bytes
         )
-        yield self._counter("skyrack_node_log_errors_total", self._lines.errors)
+        yield self._counter("skyrack_node_log_errors_total", self._lines.file.errors)
         yield from self._device()
         yield from self._process()
         yield from self._messages()

@@ -1,0 +1,13 @@
+"""Which runner a service has."""
+
+from __future__ import annotations
+
+from skyrack.node.services.runner import Place, Runner, Surroundings
+from skyrack.v1 import service_pb2
+
+
+def make_runner(spec: service_pb2.ServiceSpec, place: Place, around: Surroundings) -> Runner:
+    """The next start of a service, not yet started. What only some nodes need is imported here."""
+    from skyrack.node.services.command import CommandRunner
+
+    return CommandRunner(spec, place, around)
