@@ -15,7 +15,7 @@ from typing import Any
 
 import grpc
 
-from skyrack.v1 import attach, control_pb2, control_pb2_grpc, transfer_pb2
+from skyrack.v1 import attach, control_pb2, control_pb2_grpc, service_pb2, transfer_pb2
 
 NETWORK = "100.64.0.0/10"
 # As the zygote's parent does for an unprivileged user: a user, PID and mount namespace around the run.
@@ -98,11 +98,14 @@ class StandInFabric:
 
 
 class StandInOrchestrator(control_pb2_grpc.ControlServiceServicer):
-    """Sends each node that joins one update, then leaves the stream open."""
+    """Sends each node that joins one update and its services, if it has any, and each list that is set later."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.joined: list[str] = []
+        self.services: dict[str, service_pb2.ServiceList] = {}
+        self.reports: list[control_pb2.ReportServicesRequest] = []
+        self._news: dict[str, asyncio.Event] = {}
         self.cancelled: list[str] = []
         self._server: grpc.aio.Server | None = None
 
@@ -131,8 +134,24 @@ class StandInOrchestrator(control_pb2_grpc.ControlServiceServicer):
             update.ephemeris.velocity_km_s.extend([0.0, 7.5, 0.0])
         update.neighbours.add(name="other", address="100.64.0.9", delay_s=0.004)
         update.forecast.add(peer="other", start_t_s=-5.0, end_t_s=900.0)
-        yield control_pb2.JoinResponse(update=update)
-        await asyncio.Event().wait()
+        news = self._news[request.name] = asyncio.Event()
+        yield control_pb2.JoinResponse(update=update, services=self.services.get(request.name))
+        while True:
+            await news.wait()
+            news.clear()
+            yield control_pb2.JoinResponse(services=self.services[request.name])
+
+    def set_services(self, name: str, *services: service_pb2.ServiceSpec) -> None:
+        """Have a node run these, now or as soon as it joins."""
+        self.services[name] = service_pb2.ServiceList(services=services)
+        if name in self._news:
+            self._news[name].set()
+
+    async def ReportServices(
+        self, request: control_pb2.ReportServicesRequest, context: Any
+    ) -> control_pb2.ReportServicesResponse:
+        self.reports.append(request)
+        return control_pb2.ReportServicesResponse()
 
     async def RelayTransfer(
         self, request: control_pb2.RelayTransferRequest, context: Any

@@ -9,7 +9,7 @@ import signal
 import socket
 import stat
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,32 @@ class Faults:
         return {"at_s": 1.0, "removed": []}
 
 
+class Services:
+    """User software, of which there is one."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+
+    def listed(self) -> list[dict[str, Any]]:
+        return [{"service": "etcd"}]
+
+    def add(self, body: Mapping[str, Any]) -> list[dict[str, Any]]:
+        if "name" not in body:
+            raise ValueError("name: Field required")
+        self.asked.append(body)
+        return self.listed()
+
+    def remove(self, name: str, *, data: bool = False) -> list[str]:
+        if name != "etcd":
+            raise ValueError(f"no service is called {name!r}")
+        self.asked.append(data)
+        return ["p0s03"]
+
+    def restart(self, name: str, nodes: Sequence[str] = ()) -> list[str]:
+        self.asked.append(list(nodes))
+        return list(nodes)
+
+
 class StandIn:
     """A run that only remembers what it was asked to do."""
 
@@ -85,6 +111,7 @@ class StandIn:
         self.events = Events()
         self.exposer = Exposed()
         self.faults = Faults()
+        self.services = Services()
         self.killed: list[tuple[str, int]] = []
         self.computing = asyncio.Event()
         self.may_end = asyncio.Event()
@@ -282,6 +309,24 @@ BAD_BODIES = [
     b'{"probes": [[1' + b"0" * 400 + b',"london","tokyo",64]]}', b'{"probes": [[0,"london",[],64]]}',
     b'{"probes": [[0,"london","' + b"x" * 1000 + b'",64]]}',
 ]  # fmt: skip
+
+
+async def test_services_change_only_with_the_token() -> None:
+    async with served() as api:
+        assert await api.ask("GET", "/v1/services") == (200, {"services": [{"service": "etcd"}]})
+        changes = (
+            ("POST", "/v1/services"),
+            ("POST", "/v1/services/etcd/restart"),
+            ("DELETE", "/v1/services/etcd"),
+        )
+        for method, path in changes:
+            assert (await api.ask(method, path, {"name": "web"}))[0] == 401
+        assert api.run.services.asked == []
+        for method, path in changes:
+            assert (await api.bearer(method, path, {"name": "web", "nodes": ["p0s03"]}))[0] == 200
+        assert api.run.services.asked == [{"name": "web", "nodes": ["p0s03"]}, ["p0s03"], False]
+        assert (await api.bearer("DELETE", "/v1/services/x"))[0] == 400
+        assert (await api.bearer("POST", "/v1/services/etcd/restart", {"nodes": "p0s03"}))[0] == 400
 
 
 async def test_faults_are_seen_by_all_and_changed_with_the_token() -> None:

@@ -45,13 +45,13 @@ def test_a_full_disk_is_counted_not_raised() -> None:
     lines = JsonLines("n", "/dev/full")
     lines.emit(record("lost"))
     lines.emit(record("lost too"))
-    assert lines.errors == 2
+    assert lines.file.errors == 2
 
 
 def test_a_log_that_cannot_be_opened_is_counted_not_raised(tmp_path: Path) -> None:
     lines = JsonLines("n", str(tmp_path / "missing" / "n.jsonl"))
     lines.emit(record("lost"))
-    assert lines.errors == 2
+    assert lines.file.errors == 2
 
 
 def test_an_exception_is_part_of_the_line(tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ from skyrack.node.logs import fields, log
 from skyrack.node.mains import Work
 
 LOOK_S = 1.0
-STOP_LIMIT_S = 3.0
+# A node needs up to 2.5 s for its services and 1 s for calls that run.
+STOP_LIMIT_S = 5.0
 # Of sysexits.h: try again. Anything but 0 makes a container with `restart: on-failure` start again.
 CONFIG_CHANGED = 75
 

@@ -17,7 +17,7 @@ def isolate(config: NodeConfig) -> list[str]:
     Mounts made here are seen here only. Raises OSError when the namespaces themselves are refused.
     """
     namespaces.unshare(namespaces.CLONE_NEWNS | namespaces.CLONE_NEWNET | namespaces.CLONE_NEWUTS)
-    namespaces.make_mounts_private()
+    namespaces.make_mounts_receive()
     socket.sethostname(config.name)
     missed = []
     try:

@@ -18,9 +18,11 @@ from skyrack.node.isolation import isolate
 from skyrack.node.logs import JsonLines, fields, log, open_log
 from skyrack.node.metrics import NodeCollector, exposition
 from skyrack.node.metrics_http import serve_metrics
+from skyrack.node.reaper import Reaper
 from skyrack.node.reporter import Reporter
 from skyrack.node.server import Health, serve_grpc
 from skyrack.node.service import NodeService
+from skyrack.node.service_host import ServiceHost
 from skyrack.node.transfers import MeshService
 
 # Another holder of mesh0, a predecessor the fabric has not let go of yet, is waited for this long.
@@ -62,15 +64,16 @@ async def _serve(config: NodeConfig, tun_fd: int | None, lines: JsonLines, clock
     stop = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
-    if os.getpid() == 1:
-        loop.add_signal_handler(signal.SIGCHLD, _reap)
+    reaper = Reaper()
+    reaper.start()
     if tun_fd is None:
         tun_fd = await _open_device(config, clock)
     fabric = FabricLink(config.name, config.fabric_socket, tun_fd, clock)
     control = ControlLink(config, clock)
     service = NodeService(config, clock, fabric, control)
     reporter = Reporter(config, clock, fabric, control)
-    collector = NodeCollector(config, clock, fabric, control, service.echo, lines, reporter.bus)
+    host = ServiceHost(config, clock, control, reaper, lines)
+    collector = NodeCollector(config, clock, fabric, control, service.echo, lines, reporter.bus, host)
     state = Health()
     first_attach = asyncio.Event()
 
@@ -97,9 +100,11 @@ async def _serve(config: NodeConfig, tun_fd: int | None, lines: JsonLines, clock
             # In this order: who is told that the node joined finds the other listening.
             links.append(tasks.create_task(hand_out(config, clock), name="hand out"))
             links.append(tasks.create_task(control.run(), name="control link"))
+            links.append(tasks.create_task(host.run(), name="services"))
             await stop.wait()
         reporter.stopping()
         log.info("stopping")
+        await host.end()
 
 
 async def _open_device(config: NodeConfig, clock: Clock) -> int:
@@ -124,10 +129,3 @@ async def _first(*events: asyncio.Event) -> asyncio.Event:
     for wait in pending:
         wait.cancel()
     return waits[done.pop()]
-
-
-def _reap() -> None:
-    """Collect orphans: they fall to the init of their PID namespace, which is this process."""
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG) != (0, 0):
-            pass

@@ -13,6 +13,7 @@ from skyrack.node.device import DEVICE
 from skyrack.node.fabric_link import FabricLink
 from skyrack.node.logs import JsonLines
 from skyrack.node.service import EchoCounters
+from skyrack.node.service_host import ServiceHost
 from skyrack.v1 import families
 from skyrack.v1.bus import Bus
 
@@ -31,6 +32,7 @@ class NodeCollector:
         echo: EchoCounters,
         lines: JsonLines,
         bus: Bus | None,
+        services: ServiceHost,
     ) -> None:
         self._config = config
         self._clock = clock
@@ -39,6 +41,7 @@ class NodeCollector:
         self._echo = echo
         self._lines = lines
         self._bus = bus
+        self._services = services
         self._started_ns = clock.monotonic_ns()
 
     def collect(self) -> Iterator[Metric]:
@@ -59,10 +62,14 @@ class NodeCollector:
         yield self._directions(
             "skyrack_node_echo_bytes_total", self._echo.received_bytes, self._echo.sent_bytes
         )
-        yield self._counter("skyrack_node_log_errors_total", self._lines.file.errors)
+        supervisor = self._services.supervisor
+        lost_lines = supervisor.lost_lines if supervisor is not None else 0
+        yield self._counter("skyrack_node_log_errors_total", self._lines.file.errors + lost_lines)
         yield from self._device()
         yield from self._process()
         yield from self._messages()
+        if self._services.supervisor is not None:
+            yield from self._services.supervisor.metrics()
 
     def _device(self) -> Iterator[Metric]:
         counters = read_device_counters(Path("/proc/net/dev").read_text())

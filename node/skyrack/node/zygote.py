@@ -27,7 +27,8 @@ from skyrack.node.forked import become
 from skyrack.node.mains import Run, load_mains
 from skyrack.v1 import namespaces
 
-STOP_LIMIT_S = 3.0
+# A node needs up to 2.5 s for its services and 1 s for calls that run.
+STOP_LIMIT_S = 5.0
 
 
 class Zygote:

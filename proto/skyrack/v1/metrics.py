@@ -32,6 +32,7 @@ _Table = tuple[
 ]  # name without skyrack_, type, unit, meaning, labels
 _N = ("node",)
 _NODE = ("node", "kind")
+_SERVICE = ("node", "service")
 _WAY = ("node", "direction")
 _LINK = ("src", "dst", "kind")
 
@@ -124,11 +125,16 @@ _NODES: _Table = (
     ("node_run_delay_seconds_total", "counter", "seconds", "Time its threads were ready but not running.", _N),
     ("node_resident_memory_bytes", "gauge", "bytes", "Resident memory, pages shared with other nodes included.", _N),
     ("node_open_fds", "gauge", "descriptors", "Open file descriptors.", _N),
-    ("node_log_errors_total", "counter", "records", "Log records that could not be written.", _N),
+    ("node_log_errors_total", "counter", "records", "Log records, and lines of services, that could not be written.", _N),
     ("node_bus_connected", "gauge", "", "1 while the node has a broker of the telemetry bus.", _N),
     ("node_bus_published_total", "counter", "messages", "Messages that a broker took.", _N),
     ("node_bus_dropped_total", "counter", "messages", "Messages that newer ones replaced before a broker took them.", _N),
     ("node_bus_reconnects_total", "counter", "connections", "Connections to a broker after the first one.", _N),
+    ("service_up", "gauge", "", "1 while the service runs.", _SERVICE),
+    ("service_ready", "gauge", "", "1 while it is ready: its probe answers.", _SERVICE),
+    ("service_restarts_total", "counter", "starts", "Starts after the first one that was asked for.", _SERVICE),
+    ("service_cpu_seconds_total", "counter", "seconds", "CPU time of its processes, ended ones included.", _SERVICE),
+    ("service_resident_bytes", "gauge", "bytes", "Resident memory of its processes, shared pages included.", _SERVICE),
 )  # fmt: skip
 
 _LOAD: _Table = (

@@ -27,6 +27,8 @@ MS_REMOUNT = 32
 MS_BIND = 4096
 MS_REC = 16384
 MS_PRIVATE = 1 << 18
+MS_SLAVE = 1 << 19
+MS_SHARED = 1 << 20
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -75,6 +77,11 @@ def unmount(target: str | Path) -> None:
 def make_mounts_private() -> None:
     """Keep later mounts of this mount namespace from showing in any other one, and the reverse."""
     mount("none", "/", None, MS_REC | MS_PRIVATE)
+
+
+def make_mounts_receive() -> None:
+    """Keep later mounts of this mount namespace to itself, but go on to see those made in shared mounts it came with."""
+    mount("none", "/", None, MS_REC | MS_SLAVE)
 
 
 def die_with_parent(signum: int = signal.SIGKILL) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections import deque
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ Stream = Literal["stdout", "stderr"]
 MAX_LINE_BYTES = 16 * 1024
 # A service that floods its pipe shares the node's loop with everything else: this much at a time.
 READ_BYTES = 8 * 1024
+_PIPE_BYTES = 64 * 1024
 
 
 class Output:
@@ -66,14 +66,14 @@ def _pieces(line: bytes) -> list[bytes]:
 
 
 class Pipe:
-    """The node's end of one stream of a process. `output` None: only the last words are kept."""
+    """The node's end of one stream of a process. `output` None: only the last line is kept."""
 
     def __init__(self, stream: Stream, output: Output | None) -> None:
         """Opens the pipe; `write_fd` is for the process and closed by `opened`."""
         self._stream: Stream = stream
         self._output = output
         self._splitter = LineSplitter()
-        self.last: deque[str] = deque(maxlen=3)
+        self.last = ""
         self._read_fd, self.write_fd = os.pipe()
         os.set_blocking(self._read_fd, False)
 
@@ -82,10 +82,15 @@ class Pipe:
         os.close(self.write_fd)
         asyncio.get_running_loop().add_reader(self._read_fd, self._read)
 
+    def drain(self) -> None:
+        """Take what is there now."""
+        for _ in range(_PIPE_BYTES // READ_BYTES + 1):
+            if self._read_fd < 0 or not self._read():
+                return
+
     def close(self) -> None:
-        """Take what is there still, without waiting for more."""
-        while self._read_fd >= 0 and self._read():
-            pass
+        """Take what is there still, and no more."""
+        self.drain()
         self._finish()
 
     def _read(self) -> bool:
@@ -102,7 +107,7 @@ class Pipe:
 
     def _take(self, lines: list[str]) -> None:
         if lines:
-            self.last.extend(line for line in lines[-3:] if line.strip())
+            self.last = next((line for line in reversed(lines) if line.strip()), self.last)
             if self._output is not None:
                 self._output.lines(self._stream, lines)
 

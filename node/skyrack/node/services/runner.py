@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from skyrack.node.clock import Clock
     from skyrack.node.config import NodeConfig
     from skyrack.node.control_link import ControlLink
-    from skyrack.node.logs import JsonLines
     from skyrack.node.reaper import Reaper
     from skyrack.node.services.output import Output
+    from skyrack.node.services.processes import Marks
 
 
 class CannotStartError(Exception):
@@ -47,7 +47,7 @@ class Surroundings:
     control: ControlLink
     """Its `knowledge` is not None once services run."""
     reaper: Reaper
-    lines: JsonLines
+    marks: Marks
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,11 @@ class Runner(Protocol):
     @property
     def notes(self) -> list[str]:
         """What was asked for and cannot be had here, each in a sentence; complete once `start` has returned."""
+        ...
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU time of those of its processes that have ended; 0 where that is not known."""
         ...
 
     async def start(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
@@ -15,6 +16,7 @@ from skyrack.orchestrator.api.health import RunHealth
 from skyrack.orchestrator.fabric.quantum import BEST_EFFORT, COMPUTE
 from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.runtime.processes import Nodes
+from skyrack.orchestrator.runtime.services.services import Services
 from skyrack.orchestrator.runtime.transfers import (
     Progress,
     Refusal,
@@ -57,20 +59,26 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
         nodes: Nodes,
         update_of: Callable[[NodeState], control_pb2.NodeUpdate | None],
         transfers: Transfers,
+        services: Services,
     ) -> None:
         self._run = run
         self._nodes = nodes
         self._update_of = update_of
         self._transfers = transfers
-        self._epoch = asyncio.Condition()
+        self._services = services
         self._version = 0
+        self._wakes: set[asyncio.Event] = set()  # one per stream
+        services.listen(self._wake)
         self._streams: dict[str, object] = {}  # by node, the newest: the end of an older one means nothing
 
     async def publish(self) -> None:
         """Send every joined node its update anew."""
-        async with self._epoch:
-            self._version += 1
-            self._epoch.notify_all()
+        self._version += 1
+        self._wake()
+
+    def _wake(self) -> None:
+        for wake in self._wakes:
+            wake.set()
 
     async def Join(
         self,
@@ -78,26 +86,47 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
         context: grpc.aio.ServicerContext[control_pb2.JoinRequest, control_pb2.JoinResponse],
     ) -> AsyncIterator[control_pb2.JoinResponse]:
         """One stream per node; its end is the node's leaving."""
-        node = self._nodes.book.by_name.get(request.name)
-        if node is None or request.run != self._run:
-            await context.abort(
-                grpc.StatusCode.FAILED_PRECONDITION,
-                f"run {self._run} has no node {request.name!r} of run {request.run!r}",
-            )
-            return
+        await self._require_node(request.name, request.run, context)
+        node = self._nodes.book.by_name[request.name]
         self._streams[node.name] = request
         self._nodes.joined(node, True)
+        wake = asyncio.Event()
+        self._wakes.add(wake)
+        told = services_told = -1
         try:
             while True:
-                version = self._version
-                if (update := self._update_of(node)) is not None:
-                    yield control_pb2.JoinResponse(update=update)
-                async with self._epoch:
-                    await self._epoch.wait_for(lambda seen=version: self._version != seen)  # type: ignore[misc]
+                wake.clear()
+                update = self._update_of(node) if self._version != told else None
+                services = None
+                if (version := self._services.version(node.name)) != services_told:
+                    services = self._services.list_for(node.name)
+                told, services_told = self._version, version
+                if update is not None or services is not None:
+                    yield control_pb2.JoinResponse(update=update, services=services)
+                await wake.wait()
         finally:
+            self._wakes.discard(wake)
             if self._streams.get(node.name) is request:
                 del self._streams[node.name]
                 self._nodes.joined(node, False)
+
+    async def ReportServices(
+        self,
+        request: control_pb2.ReportServicesRequest,
+        context: grpc.aio.ServicerContext[
+            control_pb2.ReportServicesRequest, control_pb2.ReportServicesResponse
+        ],
+    ) -> control_pb2.ReportServicesResponse:
+        """How the services of a node are going."""
+        await self._require_node(request.name, request.run, context)
+        self._services.reported(request.name, request.services)
+        return control_pb2.ReportServicesResponse()
+
+    async def _require_node(self, name: str, run: str, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        if run != self._run or name not in self._nodes.book.by_name:
+            await context.abort(
+                grpc.StatusCode.FAILED_PRECONDITION, f"run {self._run} has no node {name!r} of run {run!r}"
+            )
 
     async def RelayTransfer(
         self,
@@ -108,11 +137,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
     ) -> AsyncIterator[control_pb2.RelayTransferResponse]:
         """One stream per transfer, from a node that has joined; its end is the transfer's."""
         asked = request.transfer
-        if request.run != self._run or request.name not in self._nodes.book.by_name:
-            await context.abort(
-                grpc.StatusCode.FAILED_PRECONDITION,
-                f"run {self._run} has no node {request.name!r} of run {request.run!r}",
-            )
+        await self._require_node(request.name, request.run, context)
         traffic_class = _CLASSES.get(asked.traffic_class)
         if traffic_class is None:
             await context.abort(

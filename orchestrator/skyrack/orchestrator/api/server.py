@@ -7,7 +7,7 @@ import contextlib
 import json
 import math
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -49,6 +49,22 @@ class Faults(Protocol):
         """DELETE /v1/faults/{id}, and of all."""
 
 
+class Services(Protocol):
+    """User software. Raises ValueError for what cannot be."""
+
+    def listed(self) -> list[dict[str, Any]]:
+        """GET /v1/services."""
+
+    def add(self, body: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """POST /v1/services."""
+
+    def remove(self, name: str, *, data: bool = False) -> list[str]:
+        """DELETE /v1/services/{name}."""
+
+    def restart(self, name: str, nodes: Sequence[str] = ()) -> list[str]:
+        """POST /v1/services/{name}/restart."""
+
+
 class Run(Protocol):
     """What the server asks of a run. Raises KeyError for unknown nodes, RuntimeError for what is not up."""
 
@@ -62,6 +78,10 @@ class Run(Protocol):
     @property
     def faults(self) -> Faults:
         """What is broken on purpose."""
+
+    @property
+    def services(self) -> Services:
+        """User software."""
 
     @property
     def exposer(self) -> prometheus.Exposed:
@@ -167,6 +187,22 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
     async def remove_faults(request: web.Request) -> web.Response:
         return web.json_response(run.faults.remove(request.match_info.get("id")))
 
+    async def services(_: web.Request) -> web.Response:
+        return web.json_response({"services": run.services.listed()})
+
+    async def add_service(request: web.Request) -> web.Response:
+        return web.json_response({"services": run.services.add(await _body(request))})
+
+    async def remove_service(request: web.Request) -> web.Response:
+        data = request.query.get("data") == "true"
+        return web.json_response({"nodes": run.services.remove(request.match_info["name"], data=data)})
+
+    async def restart_service(request: web.Request) -> web.Response:
+        nodes = (await _body(request)).get("nodes", [])
+        if not isinstance(nodes, list) or not all(isinstance(node, str) for node in nodes):
+            raise BadRequest("nodes: expected a list of names")
+        return web.json_response({"nodes": run.services.restart(request.match_info["name"], nodes)})
+
     async def down(_: web.Request) -> web.Response:
         run.stop.set()
         return web.json_response({"ok": True})
@@ -189,6 +225,10 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
             web.get("/v1/faults", faults),
             web.delete("/v1/faults", remove_faults),
             web.delete("/v1/faults/{id}", remove_faults),
+            web.get("/v1/services", services),
+            web.post("/v1/services", add_service),
+            web.delete("/v1/services/{name}", remove_service),
+            web.post("/v1/services/{name}/restart", restart_service),
             web.post("/v1/down", down),
         ]
     )

@@ -10,12 +10,20 @@ from typing import Any
 _NEWS = {
     "node_signalled", "node_exited", "node_failed", "fabric_down", "fabric_up", "all_serving", "events_lost",
     "plan_failed", "fabric_failed", "orchestrator_restarted", "broker_down", "broker_up", "fault_began", "fault_ended",
+    "service_unready", "service_ended", "service_failed", "service_added", "service_removed", "service_restarted",
 }  # fmt: skip
 _WARNINGS = {
     "node_exited", "node_dark", "fabric_down", "fabric_failed", "plan_failed", "orchestrator_restarted",
-    "broker_down", "fault_began", "prober_ended",
+    "broker_down", "fault_began", "prober_ended", "service_unready", "service_ended", "service_failed",
 }  # fmt: skip
 _SHOWN = {"seq", "run_s", "event", "node"}
+_SERVICE = {
+    "service_ready": "is ready",
+    "service_unready": "is not ready any more",
+    "service_ended": "has ended and is to be started again",
+    "service_finished": "has finished",
+    "service_failed": "has failed",
+}
 
 
 def is_news(event: Mapping[str, Any]) -> bool:
@@ -73,6 +81,14 @@ def sentence(event: Mapping[str, Any]) -> str:
         case "fault_began" | "fault_ended":
             what = f"{event.get('kind')} on {_some(event.get('on', []))}"
             return f"fault {event.get('fault')} {'begins' if event['event'] == 'fault_began' else 'ends'}: {what}"
+        case happened if happened in _SERVICE:
+            why = f": {event['reason']}" if event.get("reason") else ""
+            after = f" after {event['after_s']:g} s" if "after_s" in event else ""
+            return f"{event.get('service')} at {node} {_SERVICE[happened]}{after}{why}"
+        case "service_added" | "service_removed" | "service_restarted":
+            words = {"added": "is added at", "removed": "is removed from", "restarted": "starts anew at"}
+            done = words[event["event"].removeprefix("service_")]
+            return f"{event.get('service')} {done} {_some(event.get('nodes', []))}"
         case "bundle_routed":
             legs = event.get("legs", [])
             way = " > ".join([node, *(str(leg["to"]) for leg in legs)])

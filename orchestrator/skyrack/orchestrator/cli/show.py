@@ -55,6 +55,11 @@ def status(
     if (fidelity := answer["fidelity"]) is not None:
         print(_fidelity(fidelity))
     print_table(["NODE", "KIND", "STATE", "ADDRESS", "PID", "RESTARTS"], rows)
+    if services := answer["services"]:
+        unready = [row for row in services if row["phase"] not in ("ready", "finished")]
+        print(f"services: {len(services) - len(unready)} of {len(services)} ready")
+        for row in unready:
+            print(f"  {row['service']} at {row['node']}: {row['phase']} {row['reason']}".rstrip())
     if lost := answer["events_lost"]:
         note(f"{lost} events could not be written to {answer['run_dir']}: is the disk full?")
     bare = len(answer["nodes"]) - sum(n["inhabited"] for n in answer["nodes"])
@@ -81,6 +86,9 @@ def logs(
     what: Annotated[
         str, typer.Argument(help="A node, or one of events, orchestrator, fabric, zygote.", metavar="[NODE]")
     ] = "events",
+    service: Annotated[
+        str | None, typer.Argument(help="What this service has printed there.", show_default=False)
+    ] = None,
     run: RunName = None,
     run_dir: Annotated[
         Path | None,
@@ -96,6 +104,8 @@ def logs(
 ) -> None:
     """Show what a node or a part of a run has logged."""
     found = None if run_dir else _live_run(run)
+    if service is not None and not isinstance(found, ComposeRun):
+        what = f"{what}.{service}"
     if isinstance(found, ComposeRun) and what != "events":
         for line in contained.logs(found, what, lines=lines, follow=follow):
             print(line.rstrip("\n") if raw else readable(line), flush=follow)

@@ -17,6 +17,7 @@ from skyrack.orchestrator.runtime.nodes import NodeBook
 from skyrack.orchestrator.runtime.places import Places
 from skyrack.orchestrator.runtime.probes import OwnProbes
 from skyrack.orchestrator.runtime.roster import Roster
+from skyrack.orchestrator.runtime.services.services import Services
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.orchestrator.topology.epoch import count_kinds
 from skyrack.orchestrator.topology.geometry import Geometry
@@ -41,6 +42,7 @@ class Answers:
         bus: RunBus,
         background: Background,
         probes: OwnProbes,
+        services: Services,
     ) -> None:
         self._run = run
         self._scenario = scenario
@@ -55,6 +57,7 @@ class Answers:
         self._bus = bus
         self._background = background
         self._probes = probes
+        self._services = services
 
     def status(self, state: str, http: str) -> dict[str, Any]:
         """The run as `skyrack status` shows it."""
@@ -77,6 +80,7 @@ class Answers:
             "mtu": self._scenario.mtu,
             "scenario": json.loads(self._scenario.model_dump_json()),
             "nodes": [self._node(i, name) for i, name in enumerate(self._roster.names)],
+            "services": self._services.listed(),
             "fabric": {
                 "inner_pid": fabric.pid if fabric else 0,
                 "scheduler": fabric.scheduler if fabric else "",

@@ -20,6 +20,8 @@ FORESEEN = (
     "fabric_down", "fabric_up", "fabric_failed", "broker_down", "broker_up", "orchestrator_restarted", "handover",
     "plan_failed", "fault_began", "fault_ended", "convergence", "transfer_started", "transfer_finished", "events_lost",
     "bundle_routed", "bundle_stored", "bundle_stranded", "contact_missed",
+    "service_ready", "service_unready", "service_ended", "service_finished", "service_failed", "service_added",
+    "service_removed", "service_restarted",
 )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from skyrack.orchestrator.runtime import node_config
 from skyrack.orchestrator.runtime.local_fabric import LocalFabric
 from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.runtime.processes import Launch, Processes
+from skyrack.orchestrator.runtime.services.prepared import LocalRoom
 from skyrack.orchestrator.runtime.spawned_nodes import SpawnedNodes
 
 
@@ -29,4 +30,4 @@ def local_processes(launch: Launch) -> Processes:
         may_start=fabrics.up,
         restart=scenario.nodes.restart == "on-crash",
     )
-    return Processes(fabrics, nodes, awaited=False)
+    return Processes(fabrics, nodes, LocalRoom(launch.run, places), awaited=False)

@@ -24,6 +24,7 @@ from datetime import datetime
 from pathlib import Path
 
 from skyrack.orchestrator.runtime.files import write_whole
+from skyrack.orchestrator.runtime.services.leftovers import remove_left
 
 # A Unix socket's path holds 107 bytes; `nodes/` and `.metrics.sock` need room for a node's name.
 MAX_SOCKET_PATH_BYTES = 107
@@ -95,7 +96,7 @@ def claim(run: str) -> tuple[Path, int]:
     if lock is None:
         raise Busy(run)
     try:
-        shutil.rmtree(path, ignore_errors=True)
+        _remove(path)
         (path / "nodes").mkdir(parents=True, mode=0o700)
         path.chmod(0o700)
     except BaseException:
@@ -139,11 +140,17 @@ def release(run: str, lock: int | None = None) -> None:
         lock = _lock(run, create=False)
     if lock is None:
         return
-    shutil.rmtree(base_dir() / run, ignore_errors=True)
+    _remove(base_dir() / run)
     (base_dir() / f"{run}.lock").unlink(missing_ok=True)
     os.close(lock)
     with contextlib.suppress(OSError):
         base_dir().rmdir()
+
+
+def _remove(path: Path) -> None:
+    """Remove a run's socket directory, and what it says the run has made elsewhere."""
+    remove_left(path)
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _lock(run: str, *, create: bool) -> int | None:

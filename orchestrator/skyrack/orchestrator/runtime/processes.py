@@ -12,6 +12,7 @@ from skyrack.orchestrator.fabric.wire import FabricConfig
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
 from skyrack.orchestrator.runtime.places import Places
+from skyrack.orchestrator.runtime.services.services import Preparing
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.v1.bus import Address
 
@@ -66,4 +67,5 @@ class Processes:
 
     fabrics: Fabrics
     nodes: Nodes
+    preparing: Preparing
     awaited: bool

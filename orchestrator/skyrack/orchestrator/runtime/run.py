@@ -41,6 +41,8 @@ from skyrack.orchestrator.runtime.processes import Launch, Processes
 from skyrack.orchestrator.runtime.progress import Progress
 from skyrack.orchestrator.runtime.readiness import every_node_serves
 from skyrack.orchestrator.runtime.roster import Roster
+from skyrack.orchestrator.runtime.services.awaited import every_service_ready
+from skyrack.orchestrator.runtime.services.services import Services
 from skyrack.orchestrator.runtime.stores import Stores
 from skyrack.orchestrator.runtime.transfers import Transfers
 from skyrack.orchestrator.runtime.updates import Outlook
@@ -126,6 +128,9 @@ class Run:
         )
         processes = self._processes(launch)
         self.fabrics, self.nodes, self._awaited = processes.fabrics, processes.nodes, processes.awaited
+        self.services = Services(
+            self.run, self.scenario.services, book, processes.preparing, self.events, self.clock
+        )
         self.feed = Feed(
             self.scenario, self.geometry, self.roster, processes, self.events, self.clock, self._worker
         )
@@ -169,6 +174,7 @@ class Run:
             self.bus,
             self.background,
             self.probes,
+            self.services,
         )
         self.exposer = Exposer(
             self.run,
@@ -189,7 +195,9 @@ class Run:
         )
         self._outlook = Outlook(self.scenario, self.geometry, self.roster.address, self.clock.t0_monotonic_ns)
         self._health = RunHealth(book)
-        self._control = control.ControlService(self.run, self.nodes, self._update_for, self.transfers)
+        self._control = control.ControlService(
+            self.run, self.nodes, self._update_for, self.transfers, self.services
+        )
 
     def _update_for(self, node: NodeState) -> control_pb2.NodeUpdate | None:
         """What a node is told. What it is told of its contacts is said on the bus as well."""
@@ -276,6 +284,7 @@ class Run:
         await self.feed.up.wait()
         book = self.nodes.book
         await every_node_serves(book, self.clock, self.progress, for_ever=self._awaited)
+        await every_service_ready(self.services, self.clock, self.progress, for_ever=self._awaited)
         await self.broker.up.wait()
         self.ready.set()
         self.events.add("ready", nodes=len(book.by_name))
@@ -285,6 +294,7 @@ class Run:
 
     async def _end_processes(self) -> None:
         await self.nodes.stop()
+        self.services.end()
         await self.fabrics.end()
 
     def _close(self) -> None:

@@ -1,0 +1,43 @@
+"""The node's services, of which nothing is imported before there is one: most nodes have none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from skyrack.node.clock import Clock
+from skyrack.node.config import NodeConfig
+from skyrack.node.control_link import ControlLink
+from skyrack.node.logs import JsonLines
+from skyrack.node.reaper import Reaper
+
+if TYPE_CHECKING:
+    from skyrack.node.services.supervisor import Supervisor
+
+
+class ServiceHost:
+    """Waits for a first service, then runs all. `supervisor` is None before."""
+
+    def __init__(
+        self, config: NodeConfig, clock: Clock, control: ControlLink, reaper: Reaper, lines: JsonLines
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._control = control
+        self._reaper = reaper
+        self._lines = lines
+        self.supervisor: Supervisor | None = None
+
+    async def run(self) -> None:
+        """For ever."""
+        while self._control.services is None or not self._control.services.services:
+            await self._control.services_news.wait()
+            self._control.services_news.clear()
+        from skyrack.node.services.supervisor import Supervisor
+
+        self.supervisor = Supervisor(self._config, self._clock, self._control, self._reaper, self._lines)
+        await self.supervisor.run()
+
+    async def end(self) -> None:
+        """Stop all services; nothing of them runs afterwards."""
+        if self.supervisor is not None:
+            await self.supervisor.end()

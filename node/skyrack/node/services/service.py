@@ -1,0 +1,203 @@
+"""One service of one generation: its starts, one after the other, until it is done or told to stop.
+
+STARTING --probe--> READY <--probe--> UNREADY
+   ^                  |
+   |   ended: see policy.py
+   '--- WAITING <-----+-----> FINISHED, FAILED          from everywhere: STOPPING
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from skyrack.node.clock import Clock
+from skyrack.node.logs import fields, log
+from skyrack.node.services import policy
+from skyrack.node.services.probes import Try
+from skyrack.node.services.processes import Usage, usage_of
+from skyrack.node.services.readiness import readiness
+from skyrack.node.services.runner import CannotStartError, Ended, Runner
+from skyrack.v1 import service_pb2
+
+DEFAULT_STOP_TIMEOUT_S = 5.0
+
+
+class Service:
+    """Runs while `run` runs. `status` is what is reported of it; `changed` is called when that is another one."""
+
+    def __init__(
+        self,
+        spec: service_pb2.ServiceSpec,
+        make: Callable[[], Runner],
+        trial: Try | None,
+        clock: Clock,
+        changed: Callable[[], None],
+    ) -> None:
+        """`make` gives a Runner per start; `trial` is None where it is ready as soon as it runs."""
+        self.spec = spec
+        self._make = make
+        self._trial = trial
+        self._clock = clock
+        self._changed = changed
+        self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._failures = 0
+        self._cpu_before_s = self._cpu_seen_s = 0.0
+        self.runner: Runner | None = None
+        """The start that runs."""
+        self.status = service_pb2.ServiceStatus(
+            name=spec.name, generation=spec.generation, phase=service_pb2.SERVICE_PHASE_STARTING
+        )
+
+    def stop(self) -> None:
+        """Ask it to end; `run` returns when nothing of it runs any more."""
+        self._stop.set()
+
+    def hurry(self) -> None:
+        """Do not wait any longer until it ends as asked."""
+        self._stop.set()
+        self._hurry.set()
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is there now, as far as it knows; one that is started or ended is."""
+        return self.runner is not None
+
+    def usage(self) -> Usage:
+        """CPU time of all its starts, which never shrinks, and memory of its processes now."""
+        now = usage_of(self.runner.pids()) if self.runner is not None else Usage(0.0, 0)
+        self._cpu_seen_s = max(self._cpu_seen_s, now.cpu_s)
+        return Usage(self._cpu_before_s + self._cpu_seen_s, now.resident_bytes)
+
+    async def run(self) -> None:
+        """Until it is done for good, or stopped."""
+        while not self._stop.is_set():
+            started_ns = self._clock.monotonic_ns()
+            ended = await self._once()
+            if self._stop.is_set():
+                return
+            if ended is None:
+                return
+            if self._clock.monotonic_ns() - started_ns >= policy.STABLE_S * 1e9:
+                self._failures = 0
+            verdict = policy.verdict(self.spec.restart, ended)
+            self._say(phase=verdict.phase, reason=verdict.reason)
+            if verdict.phase != service_pb2.SERVICE_PHASE_WAITING:
+                return
+            self._failures += 1
+            await self._or_stop(self._clock.sleep(policy.backoff_s(self._failures)))
+            if not self._stop.is_set():
+                self._say(restarts=self.status.restarts + 1)
+
+    async def _once(self) -> Ended | None:
+        """One start, to its end; None: there will be no other."""
+        runner = self.runner = self._make()
+        self._say(phase=service_pb2.SERVICE_PHASE_STARTING, reason="")
+        try:
+            try:
+                if not await self._or_stop(runner.start()):
+                    return None
+            except CannotStartError as error:
+                self._say(phase=service_pb2.SERVICE_PHASE_FAILED, reason=str(error))
+                return None
+            except OSError as error:
+                return Ended(status=1, last_words=str(error))
+            finally:
+                del self.status.notes[:]
+                self.status.notes.extend(runner.notes)
+            self._say(pid=runner.pid)
+            return await self._watch(runner)
+        finally:
+            await runner.kill()
+            self._cpu_before_s += max(self._cpu_seen_s, runner.cpu_s)
+            self._cpu_seen_s = 0.0
+            self.runner = None
+            self._say(pid=0, ready_after_s=0.0)
+
+    async def _watch(self, runner: Runner) -> Ended | None:
+        """Probe it until it ends; None when it was stopped."""
+        probing = asyncio.create_task(self._probe(), name=f"probe {self.spec.name}")
+        ended: list[Ended] = []
+
+        async def end() -> None:
+            ended.append(await runner.wait())
+
+        try:
+            await self._or_stop(end())
+        finally:
+            probing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await probing
+        if not ended:
+            self._say(phase=service_pb2.SERVICE_PHASE_STOPPING, reason="")
+            runner.terminate()
+            await self._within(runner.wait(), self.spec.stop_timeout_s or DEFAULT_STOP_TIMEOUT_S)
+            return None
+        self.status.ClearField("exit_status")
+        self.status.ClearField("exit_signal")
+        if ended[0].status is not None:
+            self.status.exit_status = ended[0].status
+        if ended[0].signal is not None:
+            self.status.exit_signal = ended[0].signal
+        return ended[0]
+
+    async def _probe(self) -> None:
+        started_ns = self._clock.monotonic_ns()
+        after_s = 0.0
+        reasons = _at_once() if self._trial is None else self._reasons(self._trial)
+        async for reason in reasons:
+            if not reason:
+                after_s = after_s or round(max((self._clock.monotonic_ns() - started_ns) / 1e9, 0.001), 3)
+                self._say(phase=service_pb2.SERVICE_PHASE_READY, reason="", ready_after_s=after_s)
+            elif after_s:
+                self._say(phase=service_pb2.SERVICE_PHASE_UNREADY, reason=reason, ready_after_s=0.0)
+            else:
+                self._say(reason=reason)
+
+    def _reasons(self, trial: Try) -> AsyncIterator[str]:
+        probe = self.spec.readiness
+        return readiness(trial, probe.period_s, probe.timeout_s, self._clock)
+
+    async def _or_stop(self, work: Awaitable[object]) -> bool:
+        """Whether the work was done before it was told to stop. What the work raises is raised."""
+        return await _first(work, self._stop)
+
+    async def _within(self, work: Awaitable[object], limit_s: float) -> None:
+        """Wait for the work, until the limit or a hurry."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await _first(work, self._hurry)
+
+    def _say(self, **values: object) -> None:
+        before = self.status.SerializeToString(deterministic=True)
+        phase = self.status.phase
+        for key, value in values.items():
+            setattr(self.status, key, value)
+        if self.status.SerializeToString(deterministic=True) != before:
+            if self.status.phase != phase:
+                word = service_pb2.ServicePhase.Name(self.status.phase).removeprefix("SERVICE_PHASE_").lower()
+                log.info(f"service {word}", extra=fields(service=self.spec.name, reason=self.status.reason))
+            self._changed()
+
+
+async def _at_once() -> AsyncIterator[str]:
+    """Ready."""
+    yield ""
+
+
+async def _first(work: Awaitable[object], event: asyncio.Event) -> bool:
+    """Whether the work ended before the event was set; if not, it was cancelled."""
+    working = asyncio.ensure_future(work)
+    waiting = asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait((working, waiting), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+            return True
+        return False
+    finally:
+        for task in (working, waiting):
+            task.cancel()
+        await asyncio.gather(working, waiting, return_exceptions=True)

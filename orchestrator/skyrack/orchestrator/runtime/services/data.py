@@ -1,0 +1,97 @@
+"""Where services keep their files: RUN_DIR/data/NODE/SERVICE, and how nodes get to see that.
+
+It is a mount of its own that nodes receive later mounts from: a limited service gets a file system of its size in there
+while nodes run already. As root it lies at a path that every user can reach, because a service with a `user` could not
+pass the closed directories above a run's (/root for instance).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from skyrack.v1 import namespaces
+
+MB = 1_000_000
+_OTHERS_PASS = 0o001
+
+
+class DataDirs:
+    """The data directories of a local run, in the mount namespace of the calling process, which has to be the run's own."""
+
+    def __init__(self, run: str, run_dir: Path, record: Path) -> None:
+        """`record` says which directory to remove outside of `run_dir` afterwards."""
+        self._run = run
+        self._place = run_dir / "data"
+        self._record = record
+        self._root: Path | None = None  # as nodes see it
+
+    def make(self, node: str, service: str, disk_mb: float | None) -> tuple[Path, list[str]]:
+        """The directory of a service at a node, and what could not be had. Raises OSError when there is none."""
+        notes = []
+        root = self._opened()
+        place = root / node / service
+        fresh = not place.exists()
+        place.mkdir(parents=True, exist_ok=True)
+        if fresh and disk_mb is not None:
+            flags = namespaces.MS_NOSUID | namespaces.MS_NODEV
+            try:
+                namespaces.mount("tmpfs", place, "tmpfs", flags, f"size={round(disk_mb * MB)},mode=755")
+            except OSError as error:
+                notes.append(f"no disk limit: {error.strerror or error}")
+        return place, notes
+
+    def remove(self, node: str, service: str) -> None:
+        """Remove a service's directory with all that is in it."""
+        if self._root is not None:
+            place = self._root / node / service
+            with contextlib.suppress(OSError):
+                if place.is_mount():
+                    namespaces.unmount(place)
+            shutil.rmtree(place, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                place.parent.rmdir()
+
+    def end(self) -> None:
+        """Leave nothing but files in the run directory."""
+        if self._root is not None:
+            with contextlib.suppress(OSError):
+                namespaces.unmount(self._root)
+            remove_recorded(self._record)
+            self._root = None
+
+    def _opened(self) -> Path:
+        if self._root is None:
+            self._place.mkdir(exist_ok=True)
+            root = self._place
+            if os.getuid() == 0 and _is_real_root() and not _others_reach(self._place):
+                root = Path(tempfile.mkdtemp(prefix=f"skyrack-{self._run}-"))
+                self._record.write_text(f"{root}\n")
+                root.chmod(0o711)
+            namespaces.mount(os.fspath(self._place), root, None, namespaces.MS_BIND)
+            namespaces.mount("none", root, None, namespaces.MS_SHARED)
+            self._root = root
+        return self._root
+
+
+def remove_recorded(record: Path) -> None:
+    """Remove the mount point that a run has written down."""
+    with contextlib.suppress(OSError):
+        root = Path(record.read_text().strip())
+        if root.name.startswith("skyrack-"):
+            root.rmdir()
+
+
+def _is_real_root() -> bool:
+    """Whether this process's root is everybody's: in a user namespace of one user all files have one owner anyway."""
+    with contextlib.suppress(OSError):
+        return Path("/proc/self/uid_map").read_text().split()[-1] != "1"
+    return True
+
+
+def _others_reach(place: Path) -> bool:
+    """Whether every user can pass the directories down to `place`."""
+    return all(parent.stat().st_mode & _OTHERS_PASS for parent in (place, *place.absolute().parents))

@@ -1,0 +1,67 @@
+"""How one service is going at one node, as the orchestrator sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from skyrack.orchestrator.runtime.services.groups import Group
+from skyrack.orchestrator.scenario import Service
+from skyrack.orchestrator.scenario.templates import Member
+from skyrack.v1 import service_pb2
+
+PHASES = {
+    service_pb2.SERVICE_PHASE_STARTING: "starting",
+    service_pb2.SERVICE_PHASE_READY: "ready",
+    service_pb2.SERVICE_PHASE_UNREADY: "unready",
+    service_pb2.SERVICE_PHASE_WAITING: "waiting",
+    service_pb2.SERVICE_PHASE_FINISHED: "finished",
+    service_pb2.SERVICE_PHASE_FAILED: "failed",
+    service_pb2.SERVICE_PHASE_STOPPING: "stopping",
+}
+AWAITED = "awaited"  # the node has not said anything about it, or is dark
+DONE = ("ready", "finished")
+
+
+@dataclass(slots=True)
+class Entry:
+    """One service at one node. `phase` is one of PHASES' words, or AWAITED."""
+
+    service: Service
+    member: Member
+    spec: service_pb2.ServiceSpec
+    group: Group
+    notes: list[str] = field(default_factory=list)  # what could not be prepared
+    phase: str = AWAITED
+    status: service_pb2.ServiceStatus = field(default_factory=service_pb2.ServiceStatus)
+    since_s: float = 0.0  # run time at which the phase began
+    oom_kills: int = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing has to be waited for."""
+        return self.phase in DONE
+
+    @property
+    def reason(self) -> str:
+        """Why it is not ready, in a sentence; empty when it is, or nothing is known."""
+        return self.status.reason if self.phase != AWAITED else ""
+
+    def shown(self) -> dict[str, Any]:
+        """As JSON."""
+        status = self.status
+        return {
+            "service": self.service.name,
+            "node": self.member.node,
+            "phase": self.phase,
+            "since_s": round(self.since_s, 3),
+            "port": self.service.ready.answers_at if self.service.ready else None,
+            "inner_pid": status.pid if self.phase != AWAITED else 0,
+            "restarts": status.restarts,
+            "reason": self.reason,
+            "ready_after_s": round(status.ready_after_s, 3) if status.ready_after_s else None,
+            "exit_status": status.exit_status if status.HasField("exit_status") else None,
+            "exit_signal": status.exit_signal if status.HasField("exit_signal") else None,
+            "data_dir": self.spec.data_dir,
+            "notes": [*self.notes, *self.group.notes, *status.notes],
+        }

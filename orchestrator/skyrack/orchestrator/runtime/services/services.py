@@ -1,0 +1,266 @@
+"""All services of a run: what is wanted at each node, what the nodes report, and what changes while they run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from pydantic import ValidationError
+
+from skyrack.orchestrator.clock import Clock
+from skyrack.orchestrator.runtime.events import EventLog
+from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
+from skyrack.orchestrator.runtime.services.entry import AWAITED, PHASES, Entry
+from skyrack.orchestrator.runtime.services.groups import Group
+from skyrack.orchestrator.runtime.services.specs import Host, Room, members, spec
+from skyrack.orchestrator.scenario import Service
+from skyrack.orchestrator.scenario.placement import placed
+from skyrack.orchestrator.scenario.templates import Member, mistakes
+from skyrack.v1 import service_pb2
+
+# Phases that are worth an event of their own.
+_EVENTS = {
+    "ready": "service_ready",
+    "unready": "service_unready",
+    "waiting": "service_ended",
+    "finished": "service_finished",
+    "failed": "service_failed",
+}
+
+
+class ServiceProblem(ValueError):
+    """What was asked for cannot be; the text is for whoever asked."""
+
+
+class Preparing(Protocol):
+    """Makes room for services where the run's processes are its own."""
+
+    def prepare(self, node: str, service: Service) -> tuple[Room, Group, list[str]]:
+        """Directory, log and limits, and what could not be had. Raises OSError."""
+
+    def forget(self, node: str, service: str, group: Group, *, data: bool) -> None:
+        """The service has ended for good; its directory goes too where `data`."""
+
+    def end(self) -> None:
+        """The run ends, and all nodes have."""
+
+
+class Services:
+    """Owns what nodes are told to run."""
+
+    def __init__(
+        self,
+        run: str,
+        services: Sequence[Service],
+        book: NodeBook,
+        preparing: Preparing,
+        events: EventLog,
+        clock: Clock,
+    ) -> None:
+        self._run = run
+        self._book = book
+        self._preparing = preparing
+        self._events = events
+        self._clock = clock
+        self._services: dict[str, Service] = {}
+        self._members: dict[str, tuple[Member, ...]] = {}
+        self._entries: dict[tuple[str, str], Entry] = {}  # by node and service
+        self._generation = 0
+        self._versions: dict[str, int] = dict.fromkeys(book.by_name, 0)
+        self._leaving: dict[
+            tuple[str, str], tuple[Group, bool]
+        ] = {}  # removed, but not ended at the node yet
+        self._listeners: list[Callable[[], None]] = []
+        book.listen(self._node_changed)
+        for service in services:
+            self._enter(service)
+        for name in self._services:
+            self._place(name)
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever something about a service has changed."""
+        self._listeners.append(listener)
+
+    # What nodes are told and say
+
+    def version(self, node: str) -> int:
+        """Rises whenever the node's list becomes another one."""
+        return self._versions[node]
+
+    def list_for(self, node: str) -> service_pb2.ServiceList:
+        """Everything that a node is to run, in the order of the services."""
+        wanted = [self._entries[key] for name in self._services if (key := (node, name)) in self._entries]
+        return service_pb2.ServiceList(services=[entry.spec for entry in wanted])
+
+    def reported(self, node: str, statuses: Iterable[service_pb2.ServiceStatus]) -> None:
+        """A node says how its services are going: all it has."""
+        reports = list(statuses)
+        for status in reports:
+            entry = self._entries.get((node, status.name))
+            if entry is None or status.generation != entry.spec.generation:
+                continue  # of one that was removed, or started anew meanwhile
+            again = status.restarts > entry.status.restarts
+            entry.status = status
+            self._explain(entry)
+            self._move(entry, PHASES.get(status.phase, AWAITED), again=again)
+        self._forget_ended(node, {status.name for status in reports})
+        self._changed()
+
+    def _explain(self, entry: Entry) -> None:
+        """Say what a kill was for, where the kernel did it for want of memory."""
+        kills = entry.group.oom_kills()
+        if kills > entry.oom_kills and entry.service.limits.memory_mb is not None:
+            limit = f"{entry.service.limits.memory_mb:g} MB"
+            entry.status.reason = f"needed more than its {limit} of memory; {entry.status.reason}"
+        entry.oom_kills = kills
+
+    def _move(self, entry: Entry, phase: str, *, again: bool = False) -> None:
+        if phase == entry.phase and not again:
+            return
+        entry.phase, entry.since_s = phase, self._clock.run_s()
+        event = _EVENTS.get(phase)
+        if event is not None:
+            status = entry.status
+            fields: dict[str, Any] = {"reason": status.reason} if status.reason else {}
+            if phase == "ready":
+                fields["after_s"] = round(status.ready_after_s, 3)
+            if status.restarts:
+                fields["restarts"] = status.restarts
+            self._events.add(event, node=entry.member.node, service=entry.service.name, **fields)
+
+    def _node_changed(self, node: NodeState) -> None:
+        """What ran on a node that has ended has ended with it."""
+        if node.alive:
+            return
+        for entry in self._entries.values():
+            if entry.member.node == node.name:
+                self._move(entry, AWAITED)
+        self._forget_ended(node.name, ())
+        self._changed()
+
+    # What users ask for
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Every service at every node, as JSON."""
+        order = list(self._services)
+        index = {node: state.index for node, state in self._book.by_name.items()}
+        entries = sorted(
+            self._entries.values(), key=lambda e: (order.index(e.service.name), index[e.member.node])
+        )
+        return [entry.shown() for entry in entries]
+
+    def unready(self) -> list[Entry]:
+        """Those that are not ready or finished, in the order of `listed`."""
+        return [entry for entry in self._entries.values() if not entry.done]
+
+    def add(self, body: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Start a service that the scenario did not have. Raises ServiceProblem."""
+        try:
+            service = Service.model_validate(body)
+        except ValidationError as error:
+            texts = [_complaint(details["loc"], details["msg"]) for details in error.errors()]
+            raise ServiceProblem("; ".join(texts)) from error
+        if service.name in self._services:
+            raise ServiceProblem(f"there is a service called {service.name!r} already")
+        if leaving := [node for node, name in self._leaving if name == service.name]:
+            raise ServiceProblem(f"{service.name} has not ended yet at {', '.join(leaving)}")
+        self._require_usable(service)
+        self._enter(service)
+        try:
+            self._place(service.name)
+        except OSError as error:
+            self.remove(service.name)
+            raise ServiceProblem(f"{service.name}: {error.strerror or error}") from error
+        self._events.add("service_added", service=service.name, nodes=self._nodes_of(service.name))
+        self._changed()
+        return [row for row in self.listed() if row["service"] == service.name]
+
+    def remove(self, name: str, *, data: bool = False) -> list[str]:
+        """Stop a service everywhere; returns its nodes. Raises ServiceProblem."""
+        self._require(name)
+        nodes = self._nodes_of(name)
+        for node in nodes:
+            entry = self._entries.pop((node, name))
+            self._versions[node] += 1
+            self._leaving[node, name] = entry.group, data
+            if not self._book.by_name[node].alive:
+                self._forget_ended(node, ())
+        del self._services[name], self._members[name]
+        self._events.add("service_removed", service=name, nodes=nodes)
+        self._changed()
+        return nodes
+
+    def restart(self, name: str, nodes: Sequence[str] = ()) -> list[str]:
+        """Stop and start a service, everywhere or at some nodes; returns them. Raises ServiceProblem."""
+        self._require(name)
+        everywhere = self._nodes_of(name)
+        for node in nodes:
+            if node not in everywhere:
+                raise ServiceProblem(f"{name} does not run on {node}: it runs on {', '.join(everywhere)}")
+        for node in nodes or everywhere:
+            entry = self._entries[node, name]
+            self._generation += 1
+            entry.spec.generation = self._generation
+            entry.status = service_pb2.ServiceStatus()
+            self._move(entry, AWAITED)
+            self._versions[node] += 1
+        restarted = list(nodes) or everywhere
+        self._events.add("service_restarted", service=name, nodes=restarted)
+        self._changed()
+        return restarted
+
+    def end(self) -> None:
+        """The run ends: leave nothing."""
+        self._preparing.end()
+
+    # Within
+
+    def _enter(self, service: Service) -> None:
+        hosts = [Host(node.name, node.kind, node.address) for node in self._book.by_name.values()]
+        self._services[service.name] = service
+        self._members[service.name] = members(service, hosts)
+
+    def _place(self, name: str) -> None:
+        """Make room at each node of a service. Raises OSError."""
+        service = self._services[name]
+        self._generation += 1
+        for member in self._members[name]:
+            room, group, notes = self._preparing.prepare(member.node, service)
+            filled = spec(service, member, self._members, room, run=self._run, generation=self._generation)
+            self._entries[member.node, name] = Entry(service, member, filled, group, notes)
+            self._versions[member.node] += 1
+
+    def _require(self, name: str) -> None:
+        if name not in self._services:
+            known = ", ".join(self._services)
+            raise ServiceProblem(
+                f"no service is called {name!r}: " + (f"there are {known}" if known else "there is none")
+            )
+
+    def _require_usable(self, service: Service) -> None:
+        book = self._book.by_name
+        for node in placed(service, [(n.name, n.kind) for n in book.values()]):
+            if node not in book:
+                raise ServiceProblem(f"{node}: no node with a process is called so")
+        known = [*self._services, service.name]
+        for place, text in service.texts():
+            for message, hint in mistakes(text, known, one_member=place == ("peer",)):
+                raise ServiceProblem(f"{_complaint(place, message)} ({hint})")
+
+    def _nodes_of(self, name: str) -> list[str]:
+        return [node for node, service in self._entries if service == name]
+
+    def _changed(self) -> None:
+        for listener in self._listeners:
+            listener()
+
+    def _forget_ended(self, node: str, reported: Collection[str]) -> None:
+        """Clear up after removed services that the node does not have any more."""
+        for key in [key for key in self._leaving if key[0] == node and key[1] not in reported]:
+            group, data = self._leaving.pop(key)
+            self._preparing.forget(*key, group, data=data)
+
+
+def _complaint(place: Sequence[str | int], message: str) -> str:
+    where = ".".join(str(step) for step in place if not str(step).startswith("<"))
+    return f"{where}: {message}" if where else message

@@ -1,0 +1,98 @@
+"""What a node is told of a service: the scenario's words with every placeholder filled in. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from skyrack.orchestrator.scenario import Service
+from skyrack.orchestrator.scenario.placement import placed
+from skyrack.orchestrator.scenario.templates import Member, fill, fill_peer
+from skyrack.v1 import service_pb2
+
+_RESTART = {
+    "always": service_pb2.RESTART_POLICY_ALWAYS,
+    "on-failure": service_pb2.RESTART_POLICY_ON_FAILURE,
+    "never": service_pb2.RESTART_POLICY_NEVER,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A node that may run services."""
+
+    name: str
+    kind: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What is prepared for a service at a node: `data` as the node sees it; empty words leave the choice to the node."""
+
+    data: str = ""
+    log: str = ""
+    cgroup_dirs: tuple[str, ...] = ()
+
+
+def members(service: Service, hosts: Iterable[Host]) -> tuple[Member, ...]:
+    """The service's nodes in their order."""
+    by_name = {host.name: host for host in hosts}
+    names = placed(service, [(host.name, host.kind) for host in by_name.values()])
+    return tuple(
+        Member(
+            name, by_name[name].address, index, fill_peer(service.peer, name, by_name[name].address, index)
+        )
+        for index, name in enumerate(names)
+    )
+
+
+def spec(
+    service: Service,
+    member: Member,
+    everybody: Mapping[str, Sequence[Member]],
+    room: Room,
+    *,
+    run: str,
+    generation: int,
+) -> service_pb2.ServiceSpec:
+    """One service at one node; `everybody` are the members of every service by its name."""
+    own = {
+        "node": member.node,
+        "address": member.address,
+        "index": str(member.index),
+        "data": room.data or ".",  # a command starts there
+        "service": service.name,
+        "run": run,
+    }
+
+    def filled(text: str) -> str:
+        return fill(text, own, everybody)
+
+    message = service_pb2.ServiceSpec(
+        name=service.name,
+        generation=generation,
+        command=[filled(word) for word in service.command or ()],
+        python=service.python or "",
+        python_path=service.path,
+        environment={name: filled(text) for name, text in service.env.items()},
+        data_dir=room.data,
+        files={name: filled(text) for name, text in service.files.items()},
+        user=service.user or "",
+        restart=_RESTART[service.restart],
+        stop_timeout_s=service.stop_timeout_s,
+        cgroup_dirs=room.cgroup_dirs,
+        log_file=room.log,
+    )
+    if (ready := service.ready) is not None:
+        message.readiness.CopyFrom(
+            service_pb2.ReadinessProbe(
+                port=ready.port or 0,
+                grpc_port=ready.grpc or 0,
+                http=ready.http or "",
+                command=[filled(word) for word in ready.command or ()],
+                period_s=ready.period_s,
+                timeout_s=ready.timeout_s,
+            )
+        )
+    return message
