@@ -23,6 +23,7 @@ from skyrack.node.reporter import Reporter
 from skyrack.node.server import Health, serve_grpc
 from skyrack.node.service import NodeService
 from skyrack.node.service_host import ServiceHost
+from skyrack.node.services.methods import Methods
 from skyrack.node.transfers import MeshService
 
 # Another holder of mesh0, a predecessor the fabric has not let go of yet, is waited for this long.
@@ -72,7 +73,8 @@ async def _serve(config: NodeConfig, tun_fd: int | None, lines: JsonLines, clock
     control = ControlLink(config, clock)
     service = NodeService(config, clock, fabric, control)
     reporter = Reporter(config, clock, fabric, control)
-    host = ServiceHost(config, clock, control, reaper, lines)
+    methods = Methods()
+    host = ServiceHost(config, clock, control, reaper, lines, methods)
     collector = NodeCollector(config, clock, fabric, control, service.echo, lines, reporter.bus, host)
     state = Health()
     first_attach = asyncio.Event()
@@ -91,7 +93,8 @@ async def _serve(config: NodeConfig, tun_fd: int | None, lines: JsonLines, clock
         await stack.enter_async_context(serve_metrics(config.metrics_socket, lambda: exposition(collector)))
         stack.push_async_callback(reporter.farewell)
         if await _first(first_attach, stop) is first_attach:
-            await stack.enter_async_context(serve_grpc(config, service, MeshService(config, control), state))
+            mesh = MeshService(config, control)
+            await stack.enter_async_context(serve_grpc(config, service, mesh, state, methods))
             # What is there now stays; collections need not look at it again.
             gc.freeze()
             gc.enable()

@@ -9,6 +9,7 @@ from grpc_reflection.v1alpha import reflection
 
 from skyrack.node.config import PORT, NodeConfig
 from skyrack.node.service import NodeService
+from skyrack.node.services.methods import Methods
 from skyrack.node.transfers import MeshService
 from skyrack.v1 import node_pb2, node_pb2_grpc, transfer_pb2, transfer_pb2_grpc
 from skyrack.v1.sockets import owner_only
@@ -46,15 +47,19 @@ class AddressError(OSError):
 
 @contextlib.asynccontextmanager
 async def serve_grpc(
-    config: NodeConfig, service: NodeService, mesh: MeshService, state: Health
+    config: NodeConfig, service: NodeService, mesh: MeshService, state: Health, methods: Methods
 ) -> AsyncIterator[None]:
-    """Serve while the context lasts; then report NOT_SERVING and let running calls end within a second."""
+    """Serve while the context lasts, what services add to `methods` meanwhile too.
+
+    At its end report NOT_SERVING and let running calls end within a second.
+    """
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     node_pb2_grpc.add_NodeServiceServicer_to_server(service, server)
     transfer_pb2_grpc.add_MeshServiceServicer_to_server(mesh, server)
     health_pb2_grpc.add_HealthServicer_to_server(state.servicer, server)
     names = (NODE_SERVICE, MESH_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
+    server.add_generic_rpc_handlers((methods,))
     for address in (f"{config.address}:{PORT}", f"unix:{config.grpc_socket}"):
         try:
             server.add_insecure_port(address)

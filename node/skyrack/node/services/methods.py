@@ -13,7 +13,7 @@ import grpc
 _OWN = ("/skyrack.v1.", "/grpc.health.", "/grpc.reflection.")
 
 
-class Methods(grpc.GenericRpcHandler):  # type: ignore[misc]
+class Methods(grpc.GenericRpcHandler):
     """What each method is answered by. Methods of a service that ended are UNAVAILABLE, and others UNIMPLEMENTED."""
 
     def __init__(self) -> None:

@@ -10,9 +10,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from skyrack.node.clock import RealClock
 from skyrack.node.logs import fields, log
 from skyrack.node.services.modules import load, said
 from skyrack.node.services.runner import Ended, Place, Surroundings
+from skyrack.node.services.watchdog import Watchdog
 from skyrack.service import Clock, Node, NotKnownYetError
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 NOT_SAID = "it has not called node.ready() yet"
 INSIST_S = 1.0
+_watchdog = Watchdog(RealClock())  # a node is a process
 
 
 class PythonRunner:
@@ -60,7 +63,7 @@ class PythonRunner:
             grpc_server=self._around.methods.of(self._spec.name),
             tell=self._tell,
         )
-        self._around.watchdog.watch(self._spec.name, self._directories)
+        _watchdog.watch(self._spec.name, self._directories, self._blocked)
         self._task = asyncio.create_task(self._run(kind, node), name=f"service {self._spec.name}")
 
     async def wait(self) -> Ended:
@@ -92,7 +95,7 @@ class PythonRunner:
             if not self._task.done():
                 log.error("service does not end", extra=fields(service=self._spec.name))
         self._around.methods.end(self._spec.name)
-        self._around.watchdog.leave(self._spec.name)
+        _watchdog.leave(self._spec.name)
         if self._node is not None:
             await self._node.close()
 
@@ -111,10 +114,16 @@ class PythonRunner:
         except SystemExit as error:
             return Ended(status=error.code if isinstance(error.code, int) else 1, last_words=str(error))
         except (Exception, KeyboardInterrupt) as error:
-            for line in traceback.format_exception(error):
+            inner = error.__traceback__.tb_next if error.__traceback__ else None  # without this frame
+            for line in traceback.format_exception(type(error), error, inner):
                 self._place.output.lines("stderr", line.rstrip("\n").split("\n"))
             return Ended(status=1, last_words=said(error, self._directories))
         return Ended(status=0)
+
+    def _blocked(self, late_s: float, where: str) -> None:
+        text = f"kept the node from everything else for {late_s * 1e3:.0f} ms, at {where}"
+        self._place.output.line("stderr", f"warning: {text}; `await asyncio.to_thread(...)` what takes long")
+        log.warning(f"a service {text}", extra=fields(service=self._spec.name))
 
     def _tell(self, why_not: str) -> None:
         self._why_not = why_not

@@ -152,6 +152,26 @@ class Constellation:
         sys.stderr.write(done.stderr.decode(errors="replace"))
         return called.result(done.stdout, node, function.__qualname__)
 
+    # Services
+
+    def services(self) -> list[dict[str, Any]]:
+        """Every service at every node, as `skyrack service status -o json` has it: service, node, phase, reason, ..."""
+        found: list[dict[str, Any]] = self._api.get("/v1/services")["services"]
+        return found
+
+    def service_restart(self, service: str, *nodes: str, timeout_s: float = TIMEOUT_S) -> None:
+        """Stop a service and start it again, at these nodes or all of its own; returns when it is ready there."""
+        mark = self.mark()
+        answer = self._api.post(f"/v1/services/{quote(service, safe='')}/restart", {"nodes": list(nodes)})
+        for node in answer["nodes"]:
+            self.wait_for("service_ready", service=service, node=node, after=mark, timeout_s=timeout_s)
+
+    def log(self, node: str, service: str | None = None) -> list[str]:
+        """What a node, or a service of it, has logged so far: its messages."""
+        name = node if service is None else f"{node}.{service}"
+        lines = (self.run_dir / "logs" / f"{name}.jsonl").read_text().splitlines()
+        return [json.loads(line)["msg"] for line in lines]
+
     # Faults
 
     @contextlib.contextmanager

@@ -25,6 +25,7 @@ from skyrack.orchestrator.testing.errors import NotInTimeError, SkyrackError, Up
 
 STOP_TIMEOUT_S = 30.0
 EVENTS_SHOWN = 20
+LONGEST_LINE = 160
 POLL_S = 0.02
 DEFAULT_FILE = "skyrack.yaml"
 TUN = "/dev/net/tun"
@@ -161,7 +162,7 @@ class Skyrack:
         with contextlib.suppress(OSError, ValueError):
             written = (constellation.run_dir / "events.jsonl").read_text().splitlines()[-EVENTS_SHOWN:]
             events = [json.loads(line) for line in written]
-            lines += [f"{event['run_s']:9.3f} s  {sentence(event)}" for event in events]
+            lines += [f"{event['run_s']:9.3f} s  {sentence(event)}"[:LONGEST_LINE] for event in events]
         if self._kept:
             to_it = f"SKYRACK_SOCKET_DIR={constellation.socket_dir} skyrack"
             lines += [f"left up: {to_it} status --run {constellation.name}"]
