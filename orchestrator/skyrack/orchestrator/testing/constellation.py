@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode
 
 from skyrack.orchestrator.api.client import ApiClient
 from skyrack.orchestrator.testing import called
-from skyrack.orchestrator.testing.errors import CommandFailedError, NotInTimeError
+from skyrack.orchestrator.testing.errors import CommandFailedError, NotInTimeError, SkyrackError
 
 T = TypeVar("T")
 
@@ -159,12 +159,30 @@ class Constellation:
         found: list[dict[str, Any]] = self._api.get("/v1/services")["services"]
         return found
 
+    def service_add(
+        self,
+        service: str,
+        nodes: str | Sequence[str],
+        *,
+        wait: bool = True,
+        timeout_s: float = TIMEOUT_S,
+        **keys: Any,
+    ) -> None:
+        """Start one more service; `keys` as in a scenario: command, python, path, env, ready, ... Waits until it is ready."""
+        mark = self.mark()
+        rows = self._api.post("/v1/services", {"name": service, "nodes": nodes, **keys})["services"]
+        if wait:
+            self._until_ready(service, [row["node"] for row in rows], mark, timeout_s)
+
+    def service_remove(self, service: str) -> None:
+        """Stop a service everywhere; its data stays."""
+        self._api.delete(f"/v1/services/{quote(service, safe='')}")
+
     def service_restart(self, service: str, *nodes: str, timeout_s: float = TIMEOUT_S) -> None:
         """Stop a service and start it again, at these nodes or all of its own; returns when it is ready there."""
         mark = self.mark()
         answer = self._api.post(f"/v1/services/{quote(service, safe='')}/restart", {"nodes": list(nodes)})
-        for node in answer["nodes"]:
-            self.wait_for("service_ready", service=service, node=node, after=mark, timeout_s=timeout_s)
+        self._until_ready(service, answer["nodes"], mark, timeout_s)
 
     def log(self, node: str, service: str | None = None) -> list[str]:
         """What a node, or a service of it, has logged so far: its messages."""
@@ -256,6 +274,16 @@ class Constellation:
                 raise NotInTimeError(f"not within {timeout_s:g} s: {what}")
             time.sleep(POLL_S)
         return value
+
+    def _until_ready(self, service: str, nodes: Sequence[str], mark: int, timeout_s: float) -> None:
+        """Raises SkyrackError for one that has failed, NotInTimeError."""
+        for node in nodes:
+            found = self.wait_for(
+                lambda event: event["event"] in ("service_ready", "service_failed"),
+                service=service, node=node, after=mark, timeout_s=timeout_s,
+            )  # fmt: skip
+            if found["event"] == "service_failed":
+                raise SkyrackError(f"{service} at {node} has failed: {found['reason']}")
 
     def _skyrack(self, words: list[str], *, timeout_s: float, stdin: Any = "") -> Any:
         """`skyrack WORDS` about this run; its output is text where `stdin` is. Raises NotInTimeError."""
