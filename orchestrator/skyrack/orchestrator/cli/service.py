@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -21,6 +22,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
 )
+PATIENCE_S = 30.0
+POLL_S = 0.05
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Until it is ready, or is not going to be.")]
 Name = Annotated[str, typer.Argument(help="The service's name.")]
 
 
@@ -71,6 +75,7 @@ def add(
     disk: Annotated[
         float | None, typer.Option(help="Size of its data directory, MB.", show_default=False)
     ] = None,
+    wait: Wait = True,
     run: RunName = None,
     output: Output = Format.TABLE,
 ) -> None:
@@ -99,6 +104,8 @@ def add(
     body |= {key: value for key, value in given.items() if value is not None}
     live = find_run(run)
     rows = _asked(live, "POST", "/v1/services", body)["services"]
+    if wait:
+        rows = _settled(live, name, [row["node"] for row in rows])
     _show(rows, output)
     note(f"next: skyrack service status {name}  |  skyrack logs {rows[0]['node']} {name}")
 
@@ -121,12 +128,46 @@ def restart(
     node: Annotated[
         list[str] | None, typer.Option(help="Only at this node. Repeat for more.", show_default=False)
     ] = None,
+    wait: Wait = True,
     run: RunName = None,
 ) -> None:
     """Stop a service and start it again, with fresh code where it is Python."""
     path = f"/v1/services/{quote(service, safe='')}/restart"
-    nodes = _asked(find_run(run), "POST", path, {"nodes": node or []})["nodes"]
-    print(f"{service} starts anew at {', '.join(nodes)}")
+    live = find_run(run)
+    nodes = _asked(live, "POST", path, {"nodes": node or []})["nodes"]
+    if wait:
+        _show(_settled(live, service, nodes), Format.TABLE)
+    else:
+        print(f"{service} starts anew at {', '.join(nodes)}")
+
+
+def _settled(live: LiveRun, service: str, nodes: list[str]) -> list[dict[str, Any]]:
+    """The service's entries at these nodes once each is ready, finished or failed. Raises Problem for what is not."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        every = _asked(live, "GET", "/v1/services")["services"]
+        rows = [row for row in every if row["service"] == service and row["node"] in nodes]
+        if not rows:
+            raise Problem(f"{service} was removed meanwhile", status=FAILED)
+        for row in rows:
+            if row["phase"] in ("failed", "waiting"):
+                raise Problem(
+                    f"{service} at {row['node']}: {row['reason']}",
+                    hint=f"skyrack logs {row['node']} {service}  |  skyrack service rm {service}",
+                    status=FAILED,
+                )
+        waiting = [row for row in rows if row["phase"] not in ("ready", "finished")]
+        if not waiting:
+            return rows
+        if time.monotonic() > deadline:
+            first = waiting[0]
+            raise Problem(
+                f"{service} at {first['node']} is not ready after {PATIENCE_S:g} s: "
+                f"{first['reason'] or first['phase']}",
+                hint=f"it goes on: skyrack service status {service}",
+                status=FAILED,
+            )
+        time.sleep(POLL_S)
 
 
 def _asked(live: LiveRun, method: str, path: str, body: Any = None) -> Any:

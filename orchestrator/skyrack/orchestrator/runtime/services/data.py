@@ -23,17 +23,25 @@ class DataDirs:
     """The data directories of a local run, in the mount namespace of the calling process, which has to be the run's own."""
 
     def __init__(self, run: str, run_dir: Path, record: Path) -> None:
-        """`record` says which directory to remove outside of `run_dir` afterwards."""
-        self._run = run
-        self._place = run_dir / "data"
+        """Before the first node starts: nodes receive mounts only where they came with the mount that holds them.
+
+        `record` says which directory to remove outside of `run_dir` afterwards. Raises OSError.
+        """
         self._record = record
-        self._root: Path | None = None  # as nodes see it
+        self._place = run_dir / "data"
+        self._place.mkdir(exist_ok=True)
+        self._root = self._place  # as nodes see it
+        if os.getuid() == 0 and _is_real_root() and not _others_reach(self._place):
+            self._root = Path(tempfile.mkdtemp(prefix=f"skyrack-{run}-"))
+            record.write_text(f"{self._root}\n")
+            self._root.chmod(0o711)
+        namespaces.mount(os.fspath(self._place), self._root, None, namespaces.MS_BIND)
+        namespaces.mount("none", self._root, None, namespaces.MS_SHARED)
 
     def make(self, node: str, service: str, disk_mb: float | None) -> tuple[Path, list[str]]:
         """The directory of a service at a node, and what could not be had. Raises OSError when there is none."""
         notes = []
-        root = self._opened()
-        place = root / node / service
+        place = self._root / node / service
         fresh = not place.exists()
         place.mkdir(parents=True, exist_ok=True)
         if fresh and disk_mb is not None:
@@ -46,35 +54,21 @@ class DataDirs:
 
     def remove(self, node: str, service: str) -> None:
         """Remove a service's directory with all that is in it."""
-        if self._root is not None:
-            place = self._root / node / service
-            with contextlib.suppress(OSError):
-                if place.is_mount():
-                    namespaces.unmount(place)
-            shutil.rmtree(place, ignore_errors=True)
-            with contextlib.suppress(OSError):
-                place.parent.rmdir()
+        place = self._root / node / service
+        with contextlib.suppress(OSError):
+            if place.is_mount():
+                namespaces.unmount(place)
+        shutil.rmtree(place, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            place.parent.rmdir()
 
     def end(self) -> None:
         """Leave nothing but files in the run directory."""
-        if self._root is not None:
-            with contextlib.suppress(OSError):
-                namespaces.unmount(self._root)
-            remove_recorded(self._record)
-            self._root = None
-
-    def _opened(self) -> Path:
-        if self._root is None:
-            self._place.mkdir(exist_ok=True)
-            root = self._place
-            if os.getuid() == 0 and _is_real_root() and not _others_reach(self._place):
-                root = Path(tempfile.mkdtemp(prefix=f"skyrack-{self._run}-"))
-                self._record.write_text(f"{root}\n")
-                root.chmod(0o711)
-            namespaces.mount(os.fspath(self._place), root, None, namespaces.MS_BIND)
-            namespaces.mount("none", root, None, namespaces.MS_SHARED)
-            self._root = root
-        return self._root
+        with contextlib.suppress(OSError):
+            namespaces.unmount(self._root)
+        remove_recorded(self._record)
+        with contextlib.suppress(OSError):
+            self._place.rmdir()  # where no service has been
 
 
 def remove_recorded(record: Path) -> None:

@@ -36,6 +36,7 @@ class Entry:
     status: service_pb2.ServiceStatus = field(default_factory=service_pb2.ServiceStatus)
     since_s: float = 0.0  # run time at which the phase began
     oom_kills: int = 0
+    starved: str = ""  # why the kernel killed it, until it runs again
 
     @property
     def done(self) -> bool:
@@ -45,7 +46,9 @@ class Entry:
     @property
     def reason(self) -> str:
         """Why it is not ready, in a sentence; empty when it is, or nothing is known."""
-        return self.status.reason if self.phase != AWAITED else ""
+        if self.phase == AWAITED:
+            return ""
+        return "; ".join(filter(None, [self.starved, self.status.reason]))
 
     def shown(self) -> dict[str, Any]:
         """As JSON."""
