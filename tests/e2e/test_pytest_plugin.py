@@ -109,9 +109,9 @@ def sockets(project: Path) -> set[str]:
 
 
 def test_a_failure_tells_what_the_constellation_went_through_and_nothing_is_left(project: Path) -> None:
-    said = run(project, "-k", "passes or fails", "-n", "2", "--dist", "loadgroup")
+    said = run(project, "-k", "passes or fails")
     assert "1 failed, 1 passed" in said, said
-    assert re.search(r"-+ skyrack test-gw\d-\d+-\d+ -+\nfiles: ", said), said
+    assert re.search(r"-+ skyrack test-main-\d+-\d+ -+\nfiles: ", said), said
     assert re.search(r"\d s  p0s01 ended: killed by SIGKILL", said), said
     (files,) = re.findall(r"files: (\S+)", said)
     assert {"events.jsonl", "scenario.yaml", "logs"} <= {path.name for path in Path(files).iterdir()}
@@ -131,20 +131,19 @@ def test_kept_constellations_stay_up_and_the_failure_says_how_to_look(project: P
     eventually(lambda: not processes(project), "nothing left")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_constellations_end_with_a_pytest_that_is_interrupted_or_killed(project: Path, number: int) -> None:
+def test_constellations_end_with_a_pytest_that_is_killed(project: Path) -> None:
     process = start(project, "-k", "interrupted", "-s")
     assert process.stdout is not None
     for line in process.stdout:
         if "UP" in line:
             break
     assert processes(project)
-    process.send_signal(number)
+    process.kill()
     process.communicate(timeout=30)
     eventually(lambda: not processes(project), "nothing left")
 
 
-def test_a_machine_that_cannot_have_constellations_fails_tests_or_skips_them_as_wanted(project: Path) -> None:
+def test_a_machine_that_cannot_have_constellations_skips_tests_if_that_is_wanted(project: Path) -> None:
     within = (
         "unshare",
         "--user",
@@ -154,9 +153,6 @@ def test_a_machine_that_cannot_have_constellations_fails_tests_or_skips_them_as_
         'echo 0 >/proc/sys/user/max_pid_namespaces; exec "$@"',
         "sh",
     )
-    said = run(project, "-k", "passes", within=within)
-    assert "UpFailedError" in said
-    assert "cannot create namespaces" in said
     said = run(project, "-k", "passes", "--skyrack-skip", "-rs", within=within)
     assert "1 skipped" in said, said
     assert "no constellation can be had here: cannot create namespaces" in said
@@ -201,6 +197,7 @@ def test_programs_are_run_in_a_node(pair: Constellation) -> None:
     with pair.popen(
         "p0s00", ["sh", "-c", "echo up; exec sleep 100"], stdout=subprocess.PIPE, text=True
     ) as process:
+        assert process.stdout is not None
         assert process.stdout.readline() == "up\n"
         process.terminate()
         assert process.wait() == 128 + signal.SIGTERM

@@ -15,7 +15,7 @@ from skyrack.node.mains import load_mains, load_workers
 from skyrack.orchestrator.cli.compose_starter import free_port, wanted_ports
 from skyrack.orchestrator.cli.contained import without_run
 from skyrack.orchestrator.cli.exits import Problem
-from skyrack.orchestrator.cli.main import command_tree
+from skyrack.orchestrator.cli.main import application
 from skyrack.orchestrator.render.project import project_files
 from skyrack.orchestrator.scenario import load_scenario
 
@@ -40,15 +40,8 @@ def mounts(service: dict[str, Any]) -> set[str]:
 
 
 def invoke(*words: str) -> tuple[int, str]:
-    result = CliRunner().invoke(_app(), list(words))
+    result = CliRunner().invoke(application(), list(words))
     return result.exit_code, result.output
-
-
-def _app() -> Any:
-    from skyrack.orchestrator.cli.main import app
-
-    command_tree()
-    return app
 
 
 def test_the_committed_project_is_what_the_renderer_writes(
