@@ -25,7 +25,7 @@ SCENARIO = {
 # What a service of this file can be asked without generated code: bytes in, bytes out.
 ASKED = """
 import grpc
-from skyrack.service import Node, NotKnownYetError, UnknownNodeError
+from skyrack.service import Node, NotAvailableError, UnknownNodeError
 
 def serve(node, answer):
     async def handle(request, context):
@@ -91,9 +91,10 @@ def test_a_service_knows_its_node_and_calls_others_at_the_speed_of_light(
                 return repr({
                     "is": (node.name, node.kind, node.index, node.address, node.service, node.options),
                     "took_s": node.clock.monotonic_s() - began_s, "nobody": nobody, "around": around,
-                    "altitude_km": node.position().altitude_km, "nodes": len(node.peers()),
+                    "altitude_km": node.position().altitude_km, "peers": node.peers(),
                     "scenario_s": node.clock.scenario_s(), "utc": node.clock.utc().isoformat()[:18],
-                    "file": (node.data_dir / "hello").read_text(), "contacts": len(node.forecast()) > 0,
+                    "file": (node.data_dir / "hello").read_text(), "contacts": len(node.forecast().contacts) > 0,
+            "sunlit": node.environment().sunlit,
                 }).encode()
         """,
         env={"PLACE": "{node} of {count}"},
@@ -104,10 +105,11 @@ def test_a_service_knows_its_node_and_calls_others_at_the_speed_of_light(
     way = sky.path("p0s00", "p0s01")
     assert way is not None
     assert way.rtt_s < told["took_s"] < way.rtt_s * 2 + 0.1  # connects before
-    assert told["nobody"] == "no node is called 'nobody'"
+    assert told["nobody"] == "no node with a process is called 'nobody'"
     assert "p0s01" in told["around"]
     assert 700 < told["altitude_km"] < 850
-    assert told["nodes"] == 66
+    assert told["peers"] == {"p0s00": "100.64.0.1", "p0s01": "100.64.0.2"}
+    assert told["sunlit"] in (True, False)
     assert 0 < told["scenario_s"] < 300
     assert told["utc"].startswith("2026-01-01T00:0")
     assert told["file"] == "you"
@@ -224,3 +226,23 @@ def test_the_satellite_lives_on_with_a_service_that_blocks_exits_or_does_not_end
     sky.wait_for("service_failed", service="exits")
     assert why(sky, "exits") == "ended with status 3: 3"
     assert pid == next(node["inner_pid"] for node in sky.status()["nodes"] if node["name"] == "p0s00")
+
+
+def test_a_service_is_told_what_happens_to_its_satellite(sky: Constellation, tmp_path: Path) -> None:
+    add(
+        sky,
+        tmp_path,
+        "watch",
+        """
+        class Mine:
+            async def run(self, node: Node) -> None:
+                alerts = node.alerts()
+                node.ready()
+                async for alert in alerts:
+                    node.log.info("%s: %s", alert.peer, alert.text)
+        """,
+    )
+    with sky.fault("down", link="p0s00-p0s01"):
+        sky.wait_until(
+            lambda: any(line.startswith("p0s01: ") for line in sky.log("p0s00", "watch")), "an alert"
+        )

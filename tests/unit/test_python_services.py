@@ -13,6 +13,7 @@ import grpc
 import pytest
 
 from skyrack.node.clock import RealClock
+from skyrack.node.services import modules
 from skyrack.node.services.methods import Methods
 from skyrack.node.services.modules import load, said
 from skyrack.node.services.runner import CannotStartError
@@ -22,9 +23,10 @@ GOOD = "class Good:\n    async def run(self, node):\n        pass\n"
 
 
 @pytest.fixture
-def code(tmp_path: Path) -> Iterator[Path]:
+def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A user's directory; what was imported of it is forgotten."""
     path, before = list(sys.path), set(sys.modules)
+    monkeypatch.setattr(modules, "_directories", set())
     yield tmp_path
     sys.path[:] = path
     for name in set(sys.modules) - before:

@@ -13,6 +13,9 @@ from skyrack.node.clock import Clock, RealClock
 from skyrack.node.config import NodeConfig
 from skyrack.node.control_link import ControlLink
 from skyrack.node.fabric_link import RETRY_S, FabricLink
+from skyrack.node.guest.desk import GuestDesk
+from skyrack.node.guest.http_api import serve_guests
+from skyrack.node.guest.service import GuestService
 from skyrack.node.hand_out import hand_out
 from skyrack.node.isolation import isolate
 from skyrack.node.logs import JsonLines, fields, log, open_log
@@ -72,9 +75,11 @@ async def _serve(config: NodeConfig, tun_fd: int | None, lines: JsonLines, clock
     fabric = FabricLink(config.name, config.fabric_socket, tun_fd, clock)
     control = ControlLink(config, clock)
     service = NodeService(config, clock, fabric, control)
+    desk = GuestDesk(config, clock, fabric, control)
+    control.on_change = desk.wake
     reporter = Reporter(config, clock, fabric, control)
     methods = Methods()
-    host = ServiceHost(config, clock, control, reaper, lines, methods)
+    host = ServiceHost(config, clock, control, reaper, lines, methods, desk)
     collector = NodeCollector(config, clock, fabric, control, service.echo, lines, reporter.bus, host)
     state = Health()
     first_attach = asyncio.Event()
@@ -83,6 +88,7 @@ async def _serve(config: NodeConfig, tun_fd: int | None, lines: JsonLines, clock
         first_attach.set()
         await state.set_attached(attached)
         reporter.changed()
+        desk.wake()
 
     async with asyncio.TaskGroup() as tasks, contextlib.AsyncExitStack() as stack:
         links = [
@@ -93,8 +99,9 @@ async def _serve(config: NodeConfig, tun_fd: int | None, lines: JsonLines, clock
         await stack.enter_async_context(serve_metrics(config.metrics_socket, lambda: exposition(collector)))
         stack.push_async_callback(reporter.farewell)
         if await _first(first_attach, stop) is first_attach:
-            mesh = MeshService(config, control)
-            await stack.enter_async_context(serve_grpc(config, service, mesh, state, methods))
+            mesh, guest = MeshService(config, control), GuestService(desk)
+            await stack.enter_async_context(serve_grpc(config, service, mesh, guest, methods, state))
+            await stack.enter_async_context(serve_guests(desk))
             # What is there now stays; collections need not look at it again.
             gc.freeze()
             gc.enable()
@@ -107,6 +114,7 @@ async def _serve(config: NodeConfig, tun_fd: int | None, lines: JsonLines, clock
             await stop.wait()
         reporter.stopping()
         log.info("stopping")
+        await desk.farewell()
         await host.end()
 
 

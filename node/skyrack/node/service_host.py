@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from skyrack.node.clock import Clock
 from skyrack.node.config import NodeConfig
 from skyrack.node.control_link import ControlLink
+from skyrack.node.guest.desk import GuestDesk
 from skyrack.node.logs import JsonLines
 from skyrack.node.reaper import Reaper
 from skyrack.node.services.methods import Methods
@@ -26,6 +27,7 @@ class ServiceHost:
         reaper: Reaper,
         lines: JsonLines,
         methods: Methods,
+        desk: GuestDesk,
     ) -> None:
         self._config = config
         self._clock = clock
@@ -33,6 +35,7 @@ class ServiceHost:
         self._reaper = reaper
         self._lines = lines
         self._methods = methods
+        self._desk = desk
         self.supervisor: Supervisor | None = None
 
     async def run(self) -> None:
@@ -43,7 +46,7 @@ class ServiceHost:
         from skyrack.node.services.supervisor import Supervisor
 
         self.supervisor = Supervisor(
-            self._config, self._clock, self._control, self._reaper, self._lines, self._methods
+            self._config, self._clock, self._control, self._reaper, self._lines, self._methods, self._desk
         )
         await self.supervisor.run()
 

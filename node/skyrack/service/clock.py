@@ -18,14 +18,14 @@ class Clock:
     """Scenario time runs `speed` times as fast as real time. Delays of packets are real at every speed."""
 
     def __init__(self, clock: NodeClock, knowledge: Callable[[], Knowledge]) -> None:
-        """`knowledge` raises NotKnownYetError."""
+        """`knowledge` raises NotAvailableError."""
         self._clock = clock
         self._knowledge = knowledge
 
     @property
     def speed(self) -> float:
         """Scenario seconds per real second."""
-        return self._knowledge().clock.speed
+        return self._knowledge().speed
 
     def monotonic_s(self) -> float:
         """CLOCK_MONOTONIC, the same in all nodes of a machine: differences are real seconds."""

@@ -1,8 +1,8 @@
 """What a service may have to catch."""
 
 
-class NotKnownYetError(Exception):
-    """The node has not been told, or not for that time."""
+class NotAvailableError(Exception):
+    """The node has not been told yet, or not for that time."""
 
 
 class UnknownNodeError(LookupError):

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
 from logging import Logger
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from skyrack.node.config import PORT
 from skyrack.node.position import OutsideEphemerisError, geodetic
 from skyrack.service.clock import Clock
-from skyrack.service.errors import NotKnownYetError, UnknownNodeError
+from skyrack.service.errors import NotAvailableError, UnknownNodeError
 
 if TYPE_CHECKING:
     import grpc
 
     from skyrack.node.config import NodeConfig
+    from skyrack.node.guest.desk import GuestDesk
     from skyrack.node.knowledge import Knowledge
-    from skyrack.v1 import mesh_pb2
+    from skyrack.v1 import guest_pb2, mesh_pb2
 
-HOSTS = Path("/etc/hosts")
+T = TypeVar("T")
+
+ALERTS_IDLE_S = 3600.0
 # A link that was dark for a minute is to be used when it is lit, not a minute later.
 _CHANNEL_OPTIONS = (("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 1000))
 
@@ -58,10 +60,11 @@ class Node:
         log: Logger,
         clock: Clock,
         knowledge: Callable[[], Knowledge],
+        desk: GuestDesk,
         grpc_server: grpc.aio.Server,
         tell: Callable[[str], None],
     ) -> None:
-        """Made by the node. `knowledge` raises NotKnownYetError; `tell` hears why it is not ready, "" when it is."""
+        """Made by the node. `knowledge` raises NotAvailableError; `tell` hears why it is not ready, "" when it is."""
         self.name = config.name
         """Of the node: p0s03, london."""
         self.kind: str = config.kind
@@ -83,8 +86,8 @@ class Node:
         self.clock = clock
         self.grpc_server = grpc_server
         """For the generated `add_...Servicer_to_server`: the methods are served on port 50051 while the service runs."""
-        self._network = IPv4Network(config.network)
         self._knowledge = knowledge
+        self._desk = desk
         self._tell = tell
         self._channels: dict[str, grpc.aio.Channel] = {}
 
@@ -97,45 +100,61 @@ class Node:
         self._tell(reason or "it is not ready")
 
     def peers(self) -> dict[str, str]:
-        """Address of every node, by name, this one and those without a process included."""
-        found = {}
-        for line in HOSTS.read_text().splitlines():
-            address, *names = line.partition("#")[0].split() or [""]
-            try:
-                if names and IPv4Address(address) in self._network:
-                    found.update(dict.fromkeys(names, address))
-            except ValueError:  # IPv6
-                continue
-        return found
+        """Address by name of all nodes with a process, this one included."""
+        return {self.name: self.address} | {
+            peer.name: peer.address for peer in self._told(self._desk.peers).peers
+        }
 
     def channel(self, node: str, port: int = PORT) -> grpc.aio.Channel:
-        """A gRPC channel to a node, the same for every call, closed when the service ends. Raises UnknownNodeError."""
+        """A gRPC channel to a node, the same for every call, closed when the service ends.
+
+        Raises UnknownNodeError, NotAvailableError.
+        """
         from grpc.aio import insecure_channel
 
         address = self.peers().get(node)
         if address is None:
-            raise UnknownNodeError(f"no node is called {node!r}")
+            raise UnknownNodeError(f"no node with a process is called {node!r}")
         target = f"{address}:{port}"
         if target not in self._channels:
             self._channels[target] = insecure_channel(target, _CHANNEL_OPTIONS)
         return self._channels[target]
 
     def neighbours(self) -> list[mesh_pb2.Neighbour]:
-        """Nodes that are one link away now. Raises NotKnownYetError."""
-        return self._knowledge().neighbours
+        """Nodes that are one link away now, over links that are lit. Raises NotAvailableError."""
+        return list(self._told(self._desk.peers).neighbours)
 
-    def forecast(self) -> list[mesh_pb2.Contact]:
-        """Contacts on now or to come, in scenario time. Raises NotKnownYetError."""
-        knowledge = self._knowledge()
-        return knowledge.contacts(self.clock.scenario_s())
+    def forecast(self) -> guest_pb2.GuestServiceGetForecastResponse:
+        """Contacts on or to come, and stays in the Earth's shadow, in scenario time. Raises NotAvailableError."""
+        return self._told(self._desk.forecast)
+
+    def environment(self) -> guest_pb2.GetEnvironmentResponse:
+        """Where the node is now, whether the Sun shines on it, weather on its ground links. Raises NotAvailableError."""
+        return self._told(self._desk.environment)
+
+    async def alerts(self) -> AsyncIterator[guest_pb2.Alert]:
+        """What happens to the node, from when this is iterated over until the node stops. Raises NotAvailableError."""
+        with self._told(lambda: self._desk.watching(ALERTS_IDLE_S)) as alerts:
+            async for alert in alerts:
+                if alert is not None:
+                    yield alert
 
     def position(self, t_s: float | None = None) -> Position:
-        """Where the node is, now or at a scenario time. Raises NotKnownYetError, also beyond the ephemeris."""
+        """Where the node is, now or at a scenario time. Raises NotAvailableError, also beyond the ephemeris."""
         try:
             position_km, velocity_km_s = self._knowledge().at(self.clock.scenario_s() if t_s is None else t_s)
         except OutsideEphemerisError as error:
-            raise NotKnownYetError(str(error)) from error
+            raise NotAvailableError(str(error)) from error
         return Position(*geodetic(position_km), position_km, velocity_km_s)
+
+    def _told(self, ask: Callable[[], T]) -> T:
+        """What the node tells all its guests. Raises NotAvailableError."""
+        from skyrack.node.guest.desk import Unanswerable
+
+        try:
+            return ask()
+        except Unanswerable as error:
+            raise NotAvailableError(str(error)) from error
 
     async def close(self) -> None:
         """Close what it has opened; the node calls this."""

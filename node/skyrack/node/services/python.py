@@ -15,7 +15,7 @@ from skyrack.node.logs import fields, log
 from skyrack.node.services.modules import load, said
 from skyrack.node.services.runner import Ended, Place, Surroundings
 from skyrack.node.services.watchdog import Watchdog
-from skyrack.service import Clock, Node, NotKnownYetError
+from skyrack.service import Clock, Node, NotAvailableError
 
 if TYPE_CHECKING:
     from skyrack.node.knowledge import Knowledge
@@ -60,6 +60,7 @@ class PythonRunner:
             log=_logger(self._around.config.name, self._spec.name, self._place.output),
             clock=Clock(self._around.clock, self._knowledge),
             knowledge=self._knowledge,
+            desk=self._around.desk,
             grpc_server=self._around.methods.of(self._spec.name),
             tell=self._tell,
         )
@@ -131,7 +132,7 @@ class PythonRunner:
 
     def _knowledge(self) -> Knowledge:
         if self._around.control.knowledge is None:
-            raise NotKnownYetError("no word from the orchestrator yet")
+            raise NotAvailableError("no word from the orchestrator yet")
         return self._around.control.knowledge
 
 

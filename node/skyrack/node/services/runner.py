@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from skyrack.node.clock import Clock
     from skyrack.node.config import NodeConfig
     from skyrack.node.control_link import ControlLink
+    from skyrack.node.guest.desk import GuestDesk
     from skyrack.node.reaper import Reaper
     from skyrack.node.services.methods import Methods
     from skyrack.node.services.output import Output
@@ -52,6 +53,8 @@ class Surroundings:
     marks: Marks
     methods: Methods
     """What Python services register on the node's gRPC server."""
+    desk: GuestDesk
+    """What the node tells its guests."""
 
 
 @dataclass(frozen=True)

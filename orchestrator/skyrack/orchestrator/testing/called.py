@@ -45,8 +45,8 @@ def request(function: Callable[..., Any], arguments: tuple[Any, ...], options: M
             f"{name or function!r} cannot be called in a node: it takes a function at the top level of a module, "
             "because a new process imports it"
         )
-    module = sys.modules[function.__module__]
-    reference = Reference(function.__module__, os.path.abspath(inspect.getfile(module)), name)
+    file = inspect.unwrap(function).__code__.co_filename
+    reference = Reference(function.__module__, os.path.abspath(file), name)
     try:
         return pickle.dumps(([path or os.getcwd() for path in sys.path], reference)) + pickle.dumps(
             (arguments, dict(options))
