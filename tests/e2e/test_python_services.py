@@ -201,7 +201,7 @@ def test_the_satellite_lives_on_with_a_service_that_blocks_exits_or_does_not_end
                 time.sleep(0.3)
                 while time.monotonic() < began_s + 2.5:
                     try:
-                        await node.clock.sleep(1000)
+                        await node.clock.sleep(0.1)
                     except asyncio.CancelledError:
                         pass
         """,
