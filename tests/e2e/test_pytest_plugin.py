@@ -108,26 +108,20 @@ def sockets(project: Path) -> set[str]:
     return found
 
 
-def test_a_failure_tells_what_the_constellation_went_through_and_nothing_is_left(project: Path) -> None:
-    said = run(project, "-k", "passes or fails", "-n", "2")
+def test_a_failure_tells_what_its_constellation_went_through_and_how_to_look_at_it(project: Path) -> None:
+    said = run(project, "-k", "passes or fails", "-n", "2", "--skyrack-keep")
     assert "1 failed, 1 passed" in said, said
-    assert re.search(r"-+ skyrack test-gw\d-\d+-\d+ -+\nfiles: ", said), said
     assert re.search(r"\d s  p0s01 ended: killed by SIGKILL", said), said
-    (files,) = re.findall(r"files: (\S+)", said)
+    ((run_name, files),) = re.findall(r"-+ skyrack (test-gw\d-\d+-\d+) -+\nfiles: (\S+)", said)
     assert {"events.jsonl", "scenario.yaml", "logs"} <= {path.name for path in Path(files).iterdir()}
-    assert processes(project) == []
-
-
-def test_kept_constellations_stay_up_and_the_failure_says_how_to_look(project: Path) -> None:
-    said = run(project, "-k", "fails", "--skyrack-keep")
-    (directory, name) = re.findall(r"left up: SKYRACK_SOCKET_DIR=(\S+) skyrack status --run (\S+)", said)[0]
-    command = [sys.executable, "-m", "skyrack.orchestrator.cli"]
-    environment = {**os.environ, "SKYRACK_SOCKET_DIR": directory}
-    shown = subprocess.run(
-        [*command, "status", "--run", name], env=environment, capture_output=True, text=True, check=True
-    )
-    assert "p0s00" in shown.stdout
-    subprocess.run([*command, "down", "--run", name], env=environment, capture_output=True, check=True)
+    assert len(sockets(project)) == 1, "only that of the test that failed is left"
+    (directory,) = re.findall(rf"left up: SKYRACK_SOCKET_DIR=(\S+) skyrack status --run {run_name}", said)
+    for verb, expected in (("status", "p0s00"), ("down", f"{run_name} is down")):
+        done = subprocess.run(
+            [sys.executable, "-m", "skyrack.orchestrator.cli", verb, "--run", run_name],
+            env={**os.environ, "SKYRACK_SOCKET_DIR": directory}, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert expected in done.stdout
     eventually(lambda: not processes(project), "nothing left")
 
 

@@ -27,6 +27,7 @@ def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A user's directory; what was imported of it is forgotten."""
     path, before = list(sys.path), set(sys.modules)
     monkeypatch.setattr(modules, "_directories", set())
+    monkeypatch.setattr(modules, "_modules_before", 0)
     yield tmp_path
     sys.path[:] = path
     for name in set(sys.modules) - before:

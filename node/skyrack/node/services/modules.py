@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 import os
 import sys
-import sysconfig
 import traceback
 from collections.abc import Sequence
+from itertools import islice
 from types import ModuleType
 from typing import Any
+
+import grpc
 
 import skyrack
 from skyrack.node.services.runner import CannotStartError
 
 _directories: set[str] = set()  # those of all services of this process
+_modules_before = 0  # there were so many when the first service was loaded
 # A service's directory may have the interpreter's or ours below it: a checkout with its virtual environment.
 _NOT_THEIRS = tuple(
     f"{path}{os.sep}"
-    for path in {*skyrack.__path__, *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))}
+    for path in (
+        *skyrack.__path__,
+        os.path.dirname(os.__file__),
+        os.path.dirname(os.path.dirname(grpc.__file__)),
+    )
 )
 
 
@@ -29,9 +35,7 @@ def load(python: str, path: Sequence[str]) -> type[Any]:
     module_name, _, class_name = python.partition(":")
     directories = [os.path.abspath(directory) for directory in path]
     _directories.update(directories)
-    for name, module in list(sys.modules.items()):
-        if is_below(getattr(module, "__file__", None), _directories):
-            del sys.modules[name]
+    _forget()
     sys.path[:] = [*directories, *(entry for entry in sys.path if entry not in directories)]
     importlib.invalidate_caches()
     writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # the directory is the user's
@@ -46,6 +50,19 @@ def load(python: str, path: Sequence[str]) -> type[Any]:
     finally:
         sys.dont_write_bytecode = writes
     return _checked(module, class_name)
+
+
+def _forget() -> None:
+    """Have all modules of services imported anew.
+
+    Looks at none that was there before: to look is to write, a reference count, and so to have a page of what all nodes
+    share copied. For all modules that is 3 MB.
+    """
+    global _modules_before
+    _modules_before = _modules_before or len(sys.modules)
+    for name in list(islice(reversed(sys.modules), max(0, len(sys.modules) - _modules_before))):
+        if is_below(getattr(sys.modules[name], "__file__", None), _directories):
+            del sys.modules[name]
 
 
 def is_below(file: str | None, directories: set[str] | Sequence[str]) -> bool:
@@ -75,9 +92,7 @@ def _checked(module: ModuleType, name: str) -> type[Any]:
     found = getattr(module, name, None)
     if found is None:
         names = [key for key, value in vars(module).items() if inspect.isclass(value)]
-        close = difflib.get_close_matches(name, names, 1)
-        hint = f": did you mean {close[0]}?" if close else ""
-        raise CannotStartError(f"{where} has no class {name}{hint}")
+        raise CannotStartError(f"{where} has no class {name}{_did_you_mean(name, names)}")
     if not inspect.isclass(found):
         raise CannotStartError(f"{where}: {name} is no class")
     run = getattr(found, "run", None)
@@ -100,8 +115,14 @@ def _not_found(module: str, directories: Sequence[str]) -> str:
         for name in os.listdir(directory)
         if name.endswith(".py") or os.path.isdir(os.path.join(directory, name))
     ]
-    close = difflib.get_close_matches(module.partition(".")[0], there, 1)
-    return f"no module {module} in {where}" + (f": did you mean {close[0]}?" if close else "")
+    return f"no module {module} in {where}{_did_you_mean(module.partition('.')[0], there)}"
+
+
+def _did_you_mean(word: str, words: Sequence[str]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(word, words, 1)
+    return f": did you mean {close[0]}?" if close else ""
 
 
 def _short(file: str) -> str:

@@ -1,19 +1,19 @@
 """Says which Python service kept the node's event loop from everything else: it shares the loop with the satellite.
 
-    loop     beat .... beat ....             ............. beat: late, so `tell` where it was
-    thread        look      look      look: no beat for 100 ms -> where is the loop's thread?
+    loop     select .... | callbacks | select .... | callbacks of a service that blocks ............ | select: `tell`
+    timer                | armed     | off         | armed ....... SIGALRM: who is on the stack now?
 
-A loop that is late with no service on its stack has been kept by the host, which is not a service's fault.
+An idle node is not woken by this, and a thread that looked 20 times a second would take more than the node itself. A loop that
+is late with no service on its stack has been kept by the host, which is not a service's fault.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sys
-import threading
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from skyrack.node.services.modules import is_below
 
@@ -21,55 +21,64 @@ if TYPE_CHECKING:
     from skyrack.node.clock import Clock
 
 LIMIT_S = 0.1
-BEAT_S = 0.05
 
 Tell = Callable[[float, str], None]
 """Hears for how long (s), and where: `counter.py:17 in increment`."""
 
 
 class Watchdog:
-    """Watches while it has services to watch; a thread in every node with Python services, and in no other."""
+    """Watches the loop of the main thread while it has services to watch. SIGALRM is its own meanwhile."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._services: Mapping[str, tuple[Sequence[str], Tell]] = {}
-        self._stop: threading.Event | None = None
-        self._beat_ns = 0
+        self._undo: Callable[[], None] | None = None
+        self._awake_ns = 0
         self._seen: tuple[Tell, str] | None = None
 
     def watch(self, service: str, directories: Sequence[str], tell: Tell) -> None:
         """From now on; `directories` are those of its own code, `tell` is called in the loop, as this is to be."""
         self._services = {**self._services, service: (tuple(directories), tell)}
-        if self._stop is None:
-            self._stop = threading.Event()
-            self._beat(asyncio.get_running_loop(), self._stop, self._clock.monotonic_ns())
-            arguments = (self._stop, threading.get_ident())
-            threading.Thread(target=self._look, args=arguments, name="watchdog", daemon=True).start()
+        if self._undo is None:
+            # What asyncio waits in; it has no hook around its callbacks but the whole of debug mode.
+            self._undo = self._begin(asyncio.get_running_loop()._selector)  # type: ignore[attr-defined]
 
     def leave(self, service: str) -> None:
         """No more; does nothing for one that is not watched."""
         self._services = {name: found for name, found in self._services.items() if name != service}
-        if not self._services and self._stop is not None:
-            self._stop.set()
-            self._stop = None
+        if not self._services and self._undo is not None:
+            self._undo()
+            self._undo = None
 
-    def _beat(self, loop: asyncio.AbstractEventLoop, stop: threading.Event, last_ns: int) -> None:
-        if stop.is_set():
-            return
-        now_ns = self._clock.monotonic_ns()
-        late_s = (now_ns - last_ns) / 1e9 - BEAT_S
-        if late_s > LIMIT_S and self._seen is not None:
-            self._seen[0](late_s, self._seen[1])
-        self._seen = None
-        self._beat_ns = now_ns
-        loop.call_later(BEAT_S, self._beat, loop, stop, now_ns)
+    def _begin(self, selector: Any) -> Callable[[], None]:
+        """Watch; returns what ends it."""
+        select = selector.select
+        handler_before = signal.signal(signal.SIGALRM, self._look)
+        timer_before = signal.setitimer(signal.ITIMER_REAL, LIMIT_S)
+        self._awake_ns = self._clock.monotonic_ns()
 
-    def _look(self, stop: threading.Event, watched: int) -> None:
-        """Runs in a thread of its own."""
-        while not stop.wait(BEAT_S):
-            late_s = (self._clock.monotonic_ns() - self._beat_ns) / 1e9 - BEAT_S
-            if late_s > LIMIT_S and self._seen is None:
-                self._seen = _culprit(sys._current_frames().get(watched), self._services)
+        def watched(timeout: float | None = None) -> Any:
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
+            if self._seen is not None:
+                (tell, where), self._seen = self._seen, None
+                tell((self._clock.monotonic_ns() - self._awake_ns) / 1e9, where)
+            found = select(timeout)
+            if self._undo is not None:
+                self._awake_ns = self._clock.monotonic_ns()
+                signal.setitimer(signal.ITIMER_REAL, LIMIT_S)
+            return found
+
+        def undo() -> None:
+            del selector.select
+            signal.setitimer(signal.ITIMER_REAL, *timer_before)
+            signal.signal(signal.SIGALRM, handler_before)
+
+        selector.select = watched
+        return undo
+
+    def _look(self, _: int, frame: FrameType | None) -> None:
+        """The timer has run out."""
+        self._seen = _culprit(frame, self._services)
 
 
 def _culprit(

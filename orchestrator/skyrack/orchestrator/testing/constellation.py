@@ -112,6 +112,7 @@ class Constellation:
 
         Raises CommandFailedError, unless `check` is false, when it ends with another status than 0.
         """
+        __tracebackhide__ = True  # pytest then shows the test's line
         words = [os.fspath(word) for word in command]
         done: subprocess.CompletedProcess[str] = self._skyrack(
             ["exec", node, "--", *words], stdin=stdin, timeout_s=timeout_s
@@ -144,6 +145,7 @@ class Constellation:
         end. Arguments and result are pickled. What it raises is raised here, what it prints is printed here. Raises
         CallFailedError.
         """
+        __tracebackhide__ = True
         done = self._skyrack(
             ["exec", node, "--", sys.executable, "-P", "-m", called.__name__],
             stdin=called.request(function, arguments, options),
@@ -261,6 +263,7 @@ class Constellation:
                     return record
             return None
 
+        __tracebackhide__ = True
         with_fields = "".join(f" {key}={value}" for key, value in fields.items())
         return self.wait_until(found, f"event {event}{with_fields}", timeout_s=timeout_s)
 
@@ -268,6 +271,7 @@ class Constellation:
         self, condition: Callable[[], T | None], what: str = "the condition", *, timeout_s: float = TIMEOUT_S
     ) -> T:
         """Ask until the answer is true; the answer."""
+        __tracebackhide__ = True
         deadline = time.monotonic() + timeout_s
         while not (value := condition()):
             if time.monotonic() > deadline:
@@ -277,6 +281,7 @@ class Constellation:
 
     def _until_ready(self, service: str, nodes: Sequence[str], mark: int, timeout_s: float) -> None:
         """Raises SkyrackError for one that has failed, NotInTimeError."""
+        __tracebackhide__ = True
         for node in nodes:
             found = self.wait_for(
                 lambda event: event["event"] in ("service_ready", "service_failed"),
@@ -287,6 +292,7 @@ class Constellation:
 
     def _skyrack(self, words: list[str], *, timeout_s: float, stdin: Any = "") -> Any:
         """`skyrack WORDS` about this run; its output is text where `stdin` is. Raises NotInTimeError."""
+        __tracebackhide__ = True
         command = [*COMMAND, words[0], "--run", self.name, *words[1:]]
         try:
             return subprocess.run(

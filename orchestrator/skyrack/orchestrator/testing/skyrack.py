@@ -83,6 +83,7 @@ class Skyrack:
         as a dictionary. `options`: of `skyrack up`, for instance "--broker", "none". Raises UpFailedError,
         NotInTimeError.
         """
+        __tracebackhide__ = True  # pytest then shows the test's line
         name = f"{self._prefix}-{next(_numbers)}"
         self._directory.mkdir(parents=True, exist_ok=True)
         runs = self._directory / name
@@ -210,6 +211,7 @@ def _environment(sockets: Path) -> dict[str, str]:
 
 
 def _wait_until_up(one: _Up, timeout_s: float) -> None:
+    __tracebackhide__ = True
     api = ApiClient(one.constellation.socket_dir / one.constellation.name)
     deadline = time.monotonic() + timeout_s
     while True:
