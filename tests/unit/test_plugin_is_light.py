@@ -16,6 +16,7 @@ print(sorted(set(sys.modules) - before))
 def test_loading_the_plugin_imports_nothing_else() -> None:
     said = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True).stdout
     assert eval(said) == [
+        "skyrack",
         "skyrack.orchestrator",
         "skyrack.orchestrator.testing",
         "skyrack.orchestrator.testing.plugin",
