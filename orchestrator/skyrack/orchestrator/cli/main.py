@@ -34,6 +34,7 @@ VERBS = {
     "logs": "show:logs",
     "ping": "ping:ping",
     "exec": "run_in:execute",
+    "forward": "forward:forward",
     "load": "load:app",
     "verify": "verify:verify",
     "service": "service:app",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from skyrack.orchestrator.hosts import hosts_file
 from skyrack.orchestrator.render import compose, grafana, mosquitto, prometheus
-from skyrack.orchestrator.scenario import Scenario, dump_scenario
+from skyrack.orchestrator.scenario import Scenario, dump_scenario, entry_nodes
 from skyrack.orchestrator.topology.geometry import Geometry
 
 IMAGE = f"skyrack:{version('skyrack')}"
@@ -39,6 +39,7 @@ def project_files(
         orbits=bool(orbits),
         restart=scenario.nodes.restart == "on-crash",
         telemetry=scenario.telemetry.enabled,
+        entries=entry_nodes(scenario.entries, geometry.names[geometry.n_sat :]),
     )
     return {
         "compose.yaml": compose.compose_file(project),

@@ -12,12 +12,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from skyrack.orchestrator.api.client import ApiClient
 from skyrack.orchestrator.testing import called
 from skyrack.orchestrator.testing.errors import CommandFailedError, NotInTimeError, SkyrackError
+
+if TYPE_CHECKING:
+    import grpc
 
 T = TypeVar("T")
 
@@ -153,6 +156,21 @@ class Constellation:
         )
         sys.stderr.write(done.stderr.decode(errors="replace"))
         return called.result(done.stdout, node, function.__qualname__)
+
+    # In from outside
+
+    def proxy(self, station: str) -> str:
+        """HOST:PORT of the HTTP CONNECT proxy by which the test itself gets into the mesh at a node on the ground.
+
+        Raises LookupError: that node is no entry.
+        """
+        return str({entry["node"]: entry["proxy"] for entry in self.status()["entries"]}[station])
+
+    def channel(self, node: str, port: int = 50051, *, via: str) -> grpc.Channel:
+        """A gRPC channel from the test itself to a node, in at an entry: it pays the way from there. Close it."""
+        import grpc
+
+        return grpc.insecure_channel(f"{node}:{port}", [("grpc.http_proxy", f"http://{self.proxy(via)}")])
 
     # Services
 

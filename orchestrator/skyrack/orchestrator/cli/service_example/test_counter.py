@@ -14,9 +14,10 @@ def sky(skyrack_module: Skyrack) -> Constellation:
 
 
 def ask(sky: Constellation, node: str, steps: int) -> tuple[int, float, float]:
-    """The total, how long the call took, and the round trip of its way: routes change, so the shorter of before and after."""
+    """Ask from London: the total, the time it took, and the round trip of the way, which may change: before or after."""
     before = sky.path("london", node)
-    total, took_s = sky.call("london", add, f"{node}:50051", steps)
+    with sky.channel(node, via="london") as channel:
+        total, took_s = add(channel, steps)
     return total, took_s, min(before.rtt_s, sky.path("london", node).rtt_s)
 
 
