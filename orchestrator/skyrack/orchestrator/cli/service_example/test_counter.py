@@ -15,7 +15,7 @@ def sky(skyrack_module: Skyrack) -> Constellation:
 
 def ask(sky: Constellation, node: str, steps: int) -> tuple[int, float, float]:
     """Ask from London: the total, the time it took, and the round trip of the way, which may change: before or after."""
-    before = sky.path("london", node)
+    before = sky.wait_until(lambda: sky.path("london", node), "a way")
     with sky.channel(node, via="london") as channel:
         total, took_s = add(channel, steps)
     return total, took_s, min(before.rtt_s, sky.path("london", node).rtt_s)
