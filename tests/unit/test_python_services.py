@@ -17,6 +17,7 @@ from skyrack.node.services import modules
 from skyrack.node.services.methods import Methods
 from skyrack.node.services.modules import load, said
 from skyrack.node.services.runner import CannotStartError
+from skyrack.node.services.tasks import Tasks
 from skyrack.node.services.watchdog import Watchdog
 
 GOOD = "class Good:\n    async def run(self, node):\n        pass\n"
@@ -161,6 +162,33 @@ def test_methods_of_others_and_of_the_node_are_refused() -> None:
         methods.add("mine", "/skyrack.v1.NodeService/Echo", grpc.unary_unary_rpc_method_handler(answer))
     with pytest.raises(AttributeError, match="may only register methods"):
         _ = methods.of("mine").start
+
+
+# Tasks
+
+
+async def test_tasks_that_a_service_starts_are_its_own_and_others_are_not() -> None:
+    async def forever() -> None:
+        await asyncio.Event().wait()
+
+    started: list[asyncio.Task[None]] = []
+    all_started = asyncio.Event()
+
+    async def service() -> None:
+        started.append(asyncio.create_task(forever()))
+        async with asyncio.TaskGroup() as group:
+            started.append(group.create_task(forever()))
+            all_started.set()
+
+    tasks = Tasks()
+    first = tasks.start(service(), "service")
+    other = asyncio.create_task(forever())
+    await all_started.wait()
+    assert set(tasks.running()) == {first, *started}
+    for task in (*tasks.running(), other):
+        task.cancel()
+    await asyncio.wait([first, other, *started])
+    assert tasks.running() == []
 
 
 # Blocking

@@ -14,6 +14,7 @@ from skyrack.node.clock import RealClock
 from skyrack.node.logs import fields, log
 from skyrack.node.services.modules import load, said
 from skyrack.node.services.runner import Ended, Place, Surroundings
+from skyrack.node.services.tasks import Tasks
 from skyrack.node.services.watchdog import Watchdog
 from skyrack.service import Clock, Node, NotAvailableError
 
@@ -39,6 +40,7 @@ class PythonRunner:
         self._place = place
         self._around = around
         self._directories = [os.path.abspath(directory) for directory in spec.python_path]
+        self._tasks = Tasks()
         self._task: asyncio.Task[Ended] | None = None
         self._node: Node | None = None
         self._asked = False
@@ -65,7 +67,7 @@ class PythonRunner:
             tell=self._tell,
         )
         _watchdog.watch(self._spec.name, self._directories, self._blocked)
-        self._task = asyncio.create_task(self._run(kind, node), name=f"service {self._spec.name}")
+        self._task = self._tasks.start(self._run(kind, node), f"service {self._spec.name}")
 
     async def wait(self) -> Ended:
         """How it ended."""
@@ -86,15 +88,15 @@ class PythonRunner:
             self._task.cancel()
 
     async def kill(self) -> None:
-        """Cancel it again and again, and take back what it registered."""
+        """Cancel it and the tasks it has started, again and again, and take back what it registered."""
         self._asked = True
-        if self._task is not None and not self._task.done():
-            deadline_ns = self._around.clock.monotonic_ns() + round(INSIST_S * 1e9)
-            while not self._task.done() and self._around.clock.monotonic_ns() < deadline_ns:
-                self._task.cancel()
-                await asyncio.wait([self._task], timeout=0.05)
-            if not self._task.done():
-                log.error("service does not end", extra=fields(service=self._spec.name))
+        deadline_ns = self._around.clock.monotonic_ns() + round(INSIST_S * 1e9)
+        while (running := self._tasks.running()) and self._around.clock.monotonic_ns() < deadline_ns:
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running, timeout=0.05)
+        if running:
+            log.error("service does not end", extra=fields(service=self._spec.name, tasks=len(running)))
         self._around.methods.end(self._spec.name)
         _watchdog.leave(self._spec.name)
         if self._node is not None:
