@@ -22,7 +22,7 @@ from skyrack.orchestrator.testing import (
     UpFailedError,
 )
 
-from .place import eventually
+from .place import QUICK, eventually
 
 pytestmark = pytest.mark.mesh
 
@@ -74,8 +74,7 @@ def start(project: Path, *options: str, within: tuple[str, ...] = ()) -> subproc
         sys.executable,
         "-m",
         "pytest",
-        "-p",
-        "no:cacheprovider",
+        *QUICK,
         f"--basetemp={project / 'tmp'}",
         *options,
     ]
