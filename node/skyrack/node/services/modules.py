@@ -98,9 +98,11 @@ def _checked(module: ModuleType, name: str) -> type[Any]:
     run = getattr(found, "run", None)
     if not inspect.iscoroutinefunction(run):
         raise CannotStartError(f"{where}: {name} needs a method `async def run(self, node)`")
-    for call, arguments, form in ((found, (), f"{name}()"), (run, (None, None), "run(self, node)")):
+    made = found.__init__  # the signature of a class without one takes 2 MB to find out
+    for method, arguments, form in ((made, (None,), f"{name}()"), (run, (None, None), "run(self, node)")):
         try:
-            inspect.signature(call).bind(*arguments)
+            if inspect.isfunction(method):
+                inspect.signature(method).bind(*arguments)
         except (TypeError, ValueError) as error:
             raise CannotStartError(f"{where}: {name} is used as {form}: {error}") from error
     return found
