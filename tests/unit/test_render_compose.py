@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from skyrack.groundstation.load.container import KIND
 from skyrack.node.device import CONTAINER_SYSCTLS
 from skyrack.node.mains import load_mains, load_workers
-from skyrack.orchestrator.cli.compose_starter import free_port, free_ports, wanted_ports
+from skyrack.orchestrator.cli.compose_starter import entry_ports, free_port, free_ports, wanted_ports
 from skyrack.orchestrator.cli.contained import without_run
 from skyrack.orchestrator.cli.exits import Problem
 from skyrack.orchestrator.cli.main import command_tree
@@ -245,6 +245,23 @@ def test_the_entry_serves_every_node_on_the_ground_and_has_nothing_but_their_soc
     assert mounts(entry) == {"mesh"}
     assert entry["cap_drop"] == ["ALL"]
     assert "user" not in entry, "it is the image's, who has no privilege"
+
+
+def test_ports_that_were_chosen_are_written_down_and_not_left_to_the_environment(tmp_path: Path) -> None:
+    scenario = load_scenario("iridium")
+    chosen = entry_ports(scenario, 8801, {"ENTRY_PORTS": "23801-23899"})
+    assert chosen is not None
+    first, _, last = chosen.partition("-")
+    assert int(first) >= 23801
+    assert int(last) == int(first) + 2
+    text = project_files(scenario, about=[], entry_ports=chosen)["compose.yaml"]
+    assert "ENTRY_PORTS" not in text
+    services = yaml.safe_load(text)["services"]
+    assert services["entry"]["ports"] == [f"127.0.0.1:{chosen}:8801-8803"]
+    assert f"--entries={chosen}" in services["orchestrator"]["command"]
+    none = tmp_path / "s.yaml"
+    none.write_text("extends: iridium\nentries: none\n")
+    assert entry_ports(load_scenario(none), 8801, {}) is None
 
 
 def test_no_other_service_shares_a_network_with_the_entry() -> None:

@@ -22,7 +22,7 @@ from skyrack.orchestrator.cli.starter import LOOPBACK, interrupt, show_event, sh
 from skyrack.orchestrator.render.project import IMAGE, project_files
 from skyrack.orchestrator.runtime import compose
 from skyrack.orchestrator.runtime.compose import ComposeRun
-from skyrack.orchestrator.scenario import Scenario
+from skyrack.orchestrator.scenario import Scenario, entry_nodes
 
 OTHER_PORTS = {"PROMETHEUS_PORT": 9090, "GRAFANA_PORT": 3000}
 ENTRY_PORTS = "ENTRY_PORTS"
@@ -72,16 +72,16 @@ class ComposeStarter:
                 f"Made by `skyrack up --runtime compose`; the run's other files are in {self._record.run_dir}."
             ]
             files = project_files(
-                scenario, about=about, build=str(root) if root else None, run=self._record.run
+                scenario,
+                about=about,
+                build=str(root) if root else None,
+                run=self._record.run,
+                entry_ports=entry_ports(scenario, entry_port, os.environ),
             )
             chosen = wanted_ports(ports | OTHER_PORTS, os.environ)
             self._settings = {"SKYRACK_RUN_DIR": Path(self._record.run_dir).name} | {
                 name: str(free_port(port)) for name, port in chosen.items()
             }
-            if entries := files["compose.yaml"].count("--entry="):
-                first = os.environ.get(ENTRY_PORTS, "").partition("-")[0]
-                wanted = wanted_ports({ENTRY_PORTS: entry_port}, {ENTRY_PORTS: first})[ENTRY_PORTS]
-                self._settings[ENTRY_PORTS] = free_ports(wanted, entries)
             files[".env"] = "".join(f"{name}={value}\n" for name, value in self._settings.items())
             write_tree(self._directory, files)
             told.append(f"{self._record.project}, {len(_services(files['compose.yaml']))} services")
@@ -227,6 +227,19 @@ def wanted_ports(defaults: Mapping[str, int], environment: Mapping[str, str]) ->
                 raise Problem(f"{name}={text} in the environment is no port", status=USAGE)
             wanted[name] = int(text)
     return wanted
+
+
+def entry_ports(scenario: Scenario, first: int, environment: Mapping[str, str]) -> str | None:
+    """Free ports in a row for the entries, as FIRST-LAST; None without entries. Raises Problem.
+
+    They become part of the project's files: a variable with another number of ports would be an error of every later command.
+    """
+    on_ground = [station.name for station in scenario.ground]
+    on_ground += [user.name for user in scenario.users]
+    on_ground += [pop.name for pop in scenario.pops]
+    count = len(entry_nodes(scenario.entries, on_ground))
+    wanted = {ENTRY_PORTS: environment.get(ENTRY_PORTS, "").partition("-")[0]}
+    return free_ports(wanted_ports({ENTRY_PORTS: first}, wanted)[ENTRY_PORTS], count) if count else None
 
 
 def free_port(first: int) -> int:

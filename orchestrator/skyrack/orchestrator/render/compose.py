@@ -65,7 +65,8 @@ class Project:
 
     `about`: comment lines for the top. `image`: of every role. `build`: directory the image is built from, relative to the
     file, None where it is taken as it is. `orbits`: whether orbit files lie in ORBITS_DIRECTORY. `restart`: whether a node
-    that ends by itself starts again. `telemetry`: whether there is a message broker. `entries`: the nodes that let users in.
+    that ends by itself starts again. `telemetry`: whether there is a message broker. `entries`: the nodes that let users in,
+    on `published` ports of this machine: FIRST-LAST, None where the environment is to say.
     """
 
     name: str
@@ -77,12 +78,18 @@ class Project:
     restart: bool = True
     telemetry: bool = True
     entries: Sequence[str] = ()
+    published: str | None = None
 
     @property
     def entry_ports(self) -> str:
         """The ports of the entries in their container, as FIRST-LAST."""
         last = FIRST_ENTRY_PORT + len(self.entries) - 1
         return f"{FIRST_ENTRY_PORT}" if last == FIRST_ENTRY_PORT else f"{FIRST_ENTRY_PORT}-{last}"
+
+    @property
+    def published_ports(self) -> str:
+        """The ports on this machine that lead to them, as FIRST-LAST or as a variable that holds that."""
+        return self.published or f"${{ENTRY_PORTS:-{self.entry_ports}}}"
 
 
 def compose_file(project: Project) -> str:
@@ -154,7 +161,7 @@ def _orchestrator(project: Project) -> str:
         f"    build: {{context: {project.build}, dockerfile: deploy/Dockerfile}}\n" if project.build else ""
     )
     orbits = f"      - ./{ORBITS_DIRECTORY}:/etc/skyrack/{ORBITS_DIRECTORY}:ro\n" if project.orbits else ""
-    entries = f"      - --entries=${{ENTRY_PORTS:-{project.entry_ports}}}\n" if project.entries else ""
+    entries = f"      - --entries={project.published_ports}\n" if project.entries else ""
     return f"""\
 services:
   # Computes orbits, links and routes, tells fabric and nodes, serves API and metrics. The command line lives here too:
@@ -250,7 +257,7 @@ def _entry(project: Project) -> str:
     healthcheck: *health
     restart: on-failure
     networks: [outside]
-    ports: ["127.0.0.1:${{ENTRY_PORTS:-{project.entry_ports}}}:{project.entry_ports}"]
+    ports: ["127.0.0.1:{project.published_ports}:{project.entry_ports}"]
     volumes: ["mesh:/run/mesh"]
 """
 

@@ -21,12 +21,14 @@ def project_files(
     build: str | None = None,
     run: str | None = None,
     image: str = IMAGE,
+    entry_ports: str | None = None,
 ) -> dict[str, str]:
     """Relative path -> text of every file of the project.
 
     `about`: comment lines for the top of compose.yaml. `build`: where the image is built from, as compose takes it, None
-    where it exists already. `run`: the run's name, the scenario's by default. Raises what Geometry raises, and OSError for
-    orbit files that cannot be read.
+    where it exists already. `run`: the run's name, the scenario's by default. `entry_ports`: where the entries are
+    published, as FIRST-LAST; None where the environment is to say. Raises what Geometry raises, and OSError for orbit files
+    that cannot be read.
     """
     portable, orbits = _portable(scenario)
     geometry = Geometry(scenario)
@@ -40,6 +42,7 @@ def project_files(
         restart=scenario.nodes.restart == "on-crash",
         telemetry=scenario.telemetry.enabled,
         entries=entry_nodes(scenario.entries, geometry.names[geometry.n_sat :]),
+        published=entry_ports,
     )
     return {
         "compose.yaml": compose.compose_file(project),
