@@ -129,9 +129,14 @@ except OSError: print("read-only")
 print(*sorted(name for _, name in socket.if_nameindex() if name in ("lo", "mesh0", "eth0")))
 print(*Path("/proc/sys/net/ipv4/ping_group_range").read_text().split())
 print(*[line for line in Path("/proc/net/if_inet6").read_text().splitlines() if "mesh0" in line])
+import urllib.request
+print(urllib.request.urlopen("http://127.0.42.1/healthz").read().decode().strip())
+socket.create_connection(("127.0.42.1", 50051)).close()
 """
     lines = (await inside(engine, "n0", sys.executable, "-c", show)).splitlines()
-    assert lines == ["read-only", "lo mesh0", "0 65535", ""]
+    assert lines == ["read-only", "lo mesh0", "0 65535", "", "ok"], (
+        "guests need port 80, which takes no capability"
+    )
     assert container.said("setting refused") == []
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock:
         sock.settimeout(20)
@@ -411,9 +416,9 @@ async def test_a_service_in_a_container_runs_as_the_images_user_and_ends_with_al
     other = "daemon" if world.root else "nobody"
     world.orchestrator.set_services(
         "n0",
-        ServiceSpec(name="runs", generation=1, command=["sh", "-c", "id -u; exec sleep 9111"]),
-        ServiceSpec(name="hides", generation=1, command=["sh", "-c", HIDING.format(9112)]),
-        ServiceSpec(name="other", generation=1, command=["sleep", "9113"], user=other),
+        ServiceSpec(name="runs", generation=1, command=["sh", "-c", "id -u; exec sleep 9111"], data_dir="/"),
+        ServiceSpec(name="hides", generation=1, command=["sh", "-c", HIDING.format(9112)], data_dir="/"),
+        ServiceSpec(name="other", generation=1, command=["sleep", "9113"], user=other, data_dir="/"),
     )
     container = await world.run("n0")
     said = world.orchestrator
