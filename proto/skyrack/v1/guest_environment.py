@@ -1,0 +1,45 @@
+"""Where guest programs find the API of their node, and the environment variables that they get. Pure.
+
+Guests see real time. Orbit time is t_s = SKYRACK_SPEED * (CLOCK_MONOTONIC in ns - SKYRACK_T0_MONOTONIC_NS) / 1e9, and
+scenario time is SKYRACK_START plus t_s.
+"""
+
+from datetime import UTC
+from typing import Literal
+
+from skyrack.v1 import mesh_pb2
+from skyrack.v1.telemetry import utc_text
+
+# All of 127.0.0.0/8 is local in every network namespace; this one of it is free of what guests listen on themselves.
+GUEST_NAME = "skyrack.internal"
+GUEST_ADDRESS = "127.0.42.1"
+HTTP_PORT = 80
+GRPC_PORT = 50051
+
+
+def guest_environment(
+    *,
+    run: str,
+    node: str,
+    kind: Literal["satellite", "ground", "pop", "user"],
+    address: str,
+    index: int,
+    clock: mesh_pb2.RunClock | None,
+) -> dict[str, str]:
+    """The variables of every guest of a node. Those of the clock are missing while it is not known (None)."""
+    variables = {
+        "SKYRACK_RUN": run,
+        "SKYRACK_NODE": node,
+        "SKYRACK_KIND": kind,
+        "SKYRACK_ADDRESS": address,
+        "SKYRACK_INDEX": str(index),
+        "SKYRACK_API": f"http://{GUEST_NAME}",
+        "SKYRACK_GRPC": f"{GUEST_NAME}:{GRPC_PORT}",
+    }
+    if clock is None:
+        return variables
+    return variables | {
+        "SKYRACK_START": utc_text(clock.start.ToDatetime(UTC)),
+        "SKYRACK_SPEED": repr(clock.speed).removesuffix(".0"),
+        "SKYRACK_T0_MONOTONIC_NS": str(clock.t0_monotonic_ns),
+    }
