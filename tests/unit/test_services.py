@@ -15,6 +15,7 @@ from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
 from skyrack.orchestrator.runtime.progress import Progress
 from skyrack.orchestrator.runtime.services.awaited import every_service_ready
 from skyrack.orchestrator.runtime.services.groups import Group
+from skyrack.orchestrator.runtime.services.kept import Kept, read
 from skyrack.orchestrator.runtime.services.services import ServiceProblem, Services
 from skyrack.orchestrator.runtime.services.specs import Room
 from skyrack.orchestrator.scenario import Service
@@ -42,7 +43,7 @@ class Room3:
 class World:
     """Three nodes, all alive."""
 
-    def __init__(self, directory: Path, *services: Service) -> None:
+    def __init__(self, directory: Path, *services: Service, kept: Kept | None = None) -> None:
         clock = RealClock()
         self.events = EventLog(directory / "events.jsonl", clock)
         nodes = [
@@ -52,7 +53,8 @@ class World:
         self.book = NodeBook(nodes, self.events, clock)
         self.room = Room3()
         self.clock = clock
-        self.services = Services("r", services, self.book, self.room, self.events, clock)
+        self.file = directory / "services.json"
+        self.services = Services("r", services, self.book, self.room, self.events, clock, self.file, kept)
 
     def report(self, node: str, phase: service_pb2.ServicePhase.ValueType, **fields: Any) -> None:
         spec = self.services.list_for(node).services[0]
@@ -160,6 +162,26 @@ def test_a_service_can_be_added_that_knows_the_others(tmp_path: Path) -> None:
     rows = world.services.add({"name": "watch", "nodes": "ground", "command": ["watch", "{first:etcd}"]})
     assert [row["node"] for row in rows] == ["london"]
     assert list(world.services.list_for("london").services[0].command)[1] == "p0s01=http://100.64.0.2:2380"
+
+
+def test_an_orchestrator_that_goes_on_with_the_run_starts_nothing_anew(tmp_path: Path) -> None:
+    first = World(tmp_path, ETCD)
+    first.services.add({"name": "web", "nodes": ["london"], "command": ["web", "{peers:etcd}"]})
+    first.services.restart("etcd", ["p0s00"])
+    second = World(tmp_path, ETCD, kept=read(first.file))
+    for node in ("p0s00", "p0s01", "london"):
+        assert second.services.list_for(node) == first.services.list_for(node)
+    second.services.restart("etcd", ["p0s01"])
+    told = first.services.list_for("p0s00").services[0].generation
+    assert second.services.list_for("p0s01").services[0].generation > told
+
+
+def test_a_file_of_services_that_is_broken_is_as_good_as_none(tmp_path: Path) -> None:
+    file = tmp_path / "services.json"
+    assert read(file) is None
+    for text in ("{", "[]", '{"services": [{}], "generations": []}', '{"services": []}'):
+        file.write_text(text)
+        assert read(file) is None
 
 
 class Silent:

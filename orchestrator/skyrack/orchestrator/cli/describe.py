@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from skyrack.orchestrator.clock import RealClock
 from skyrack.orchestrator.orbit.constellation import epoch_age_note
-from skyrack.orchestrator.scenario import Scenario
+from skyrack.orchestrator.scenario import Scenario, Service
 from skyrack.orchestrator.topology.epoch import count_kinds
 from skyrack.orchestrator.topology.geometry import Geometry
 
@@ -30,8 +30,16 @@ def describe(scenario: Scenario) -> list[str]:
     lines.append(
         f"at {geometry.start:%Y-%m-%dT%H:%M:%SZ}: {links_now['laser']} lasers, {links_now['ground']} ground links{fibres}"
     )
+    lines += [f"service {service.name}: {_where(service)}" for service in scenario.services]
     notes = (*geometry.notes, epoch_age_note(geometry.constellation, RealClock().utc()))
     return lines + [f"note: {text}" for text in notes if text is not None]
+
+
+def _where(service: Service) -> str:
+    """On which nodes, and what runs there."""
+    program = service.python or (service.command[0] if service.command else service.image)
+    named = service.named_nodes
+    return f"{program} on " + (", ".join(named) if named else f"{service.nodes}")
 
 
 def geometry_of(scenario: Scenario) -> Geometry:

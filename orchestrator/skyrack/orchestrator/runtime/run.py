@@ -41,6 +41,7 @@ from skyrack.orchestrator.runtime.processes import Launch, Processes
 from skyrack.orchestrator.runtime.progress import Progress
 from skyrack.orchestrator.runtime.readiness import every_node_serves
 from skyrack.orchestrator.runtime.roster import Roster
+from skyrack.orchestrator.runtime.services import kept
 from skyrack.orchestrator.runtime.services.awaited import every_service_ready
 from skyrack.orchestrator.runtime.services.services import Services
 from skyrack.orchestrator.runtime.stores import Stores
@@ -128,8 +129,16 @@ class Run:
         )
         processes = self._processes(launch)
         self.fabrics, self.nodes, self._awaited = processes.fabrics, processes.nodes, processes.awaited
+        file = self.places.run_dir / "services.json"
         self.services = Services(
-            self.run, self.scenario.services, book, processes.preparing, self.events, self.clock
+            self.run,
+            self.scenario.services,
+            book,
+            processes.preparing,
+            self.events,
+            self.clock,
+            file,
+            kept.read(file) if self._began_before else None,
         )
         self.feed = Feed(
             self.scenario, self.geometry, self.roster, processes, self.events, self.clock, self._worker

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import ValidationError
@@ -12,6 +13,7 @@ from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
 from skyrack.orchestrator.runtime.services.entry import AWAITED, PHASES, Entry
 from skyrack.orchestrator.runtime.services.groups import Group
+from skyrack.orchestrator.runtime.services.kept import Kept, write
 from skyrack.orchestrator.runtime.services.specs import Host, Room, members, spec
 from skyrack.orchestrator.scenario import Service
 from skyrack.orchestrator.scenario.placement import placed
@@ -56,7 +58,10 @@ class Services:
         preparing: Preparing,
         events: EventLog,
         clock: Clock,
+        file: Path,
+        kept: Kept | None = None,
     ) -> None:
+        """`file` is where it keeps what an orchestrator that goes on with the run needs; `kept` is what was there."""
         self._run = run
         self._book = book
         self._preparing = preparing
@@ -65,17 +70,19 @@ class Services:
         self._services: dict[str, Service] = {}
         self._members: dict[str, tuple[Member, ...]] = {}
         self._entries: dict[tuple[str, str], Entry] = {}  # by node and service
-        self._generation = 0
+        self._file = file
+        self._kept = kept.generations if kept else {}
+        self._generation = max(self._kept.values(), default=0)
         self._versions: dict[str, int] = dict.fromkeys(book.by_name, 0)
-        self._leaving: dict[
-            tuple[str, str], tuple[Group, bool]
-        ] = {}  # removed, but not ended at the node yet
+        # Removed, but not ended at the node yet.
+        self._leaving: dict[tuple[str, str], tuple[Group, bool]] = {}
         self._listeners: list[Callable[[], None]] = []
         book.listen(self._node_changed)
-        for service in services:
+        for service in kept.services if kept else services:
             self._enter(service)
         for name in self._services:
             self._place(name)
+        self._keep()
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever something about a service has changed."""
@@ -172,6 +179,7 @@ class Services:
         except OSError as error:
             self.remove(service.name)
             raise ServiceProblem(f"{service.name}: {error.strerror or error}") from error
+        self._keep()
         self._events.add("service_added", service=service.name, nodes=self._nodes_of(service.name))
         self._changed()
         return [row for row in self.listed() if row["service"] == service.name]
@@ -187,6 +195,8 @@ class Services:
             if not self._book.by_name[node].alive:
                 self._forget_ended(node, ())
         del self._services[name], self._members[name]
+        self._kept = {}
+        self._keep()
         self._events.add("service_removed", service=name, nodes=nodes)
         self._changed()
         return nodes
@@ -206,6 +216,7 @@ class Services:
             self._move(entry, AWAITED)
             self._versions[node] += 1
         restarted = list(nodes) or everywhere
+        self._keep()
         self._events.add("service_restarted", service=name, nodes=restarted)
         self._changed()
         return restarted
@@ -227,9 +238,18 @@ class Services:
         self._generation += 1
         for member in self._members[name]:
             room, group, notes = self._preparing.prepare(member.node, service)
-            filled = spec(service, member, self._members, room, run=self._run, generation=self._generation)
+            generation = self._kept.get((member.node, name), self._generation)
+            filled = spec(service, member, self._members, room, run=self._run, generation=generation)
             self._entries[member.node, name] = Entry(service, member, filled, group, notes)
             self._versions[member.node] += 1
+
+    def _keep(self) -> None:
+        """Write down what there is now."""
+        generations = {key: entry.spec.generation for key, entry in self._entries.items()}
+        try:
+            write(self._file, list(self._services.values()), generations)
+        except OSError as error:
+            self._events.add("services_not_kept", error=error.strerror or str(error))
 
     def _require(self, name: str) -> None:
         if name not in self._services:
