@@ -127,3 +127,9 @@ def passed_environment(environment: Mapping[str, str]) -> list[str]:
 def terminal_option() -> list[str]:
     """`-T` unless this command has a terminal to offer."""
     return [] if os.isatty(0) and os.isatty(1) else ["-T"]
+
+
+def engine_socket(environment: Mapping[str, str]) -> str | None:
+    """The socket of the engine that this machine's commands speak to, where it is another one than usual and named."""
+    host = environment.get("DOCKER_HOST", "")
+    return host.removeprefix("unix://") if host.startswith("unix://") else None
