@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import shutil
@@ -54,6 +55,73 @@ def test_proxies_and_name_servers_of_the_host_are_not_seen(running: Place) -> No
     assert "proxy" not in said
     assert "nameserver" not in said
     assert "kept=yes" in said
+
+
+ASK = """
+import json, os, urllib.request
+for path in ("identity", "clock", "peers", "environment"):
+    print(urllib.request.urlopen(os.environ["SKYRACK_API"] + "/v1/" + path, timeout=20).read().decode().replace("\\n", ""))
+print(json.dumps(dict(os.environ)))
+"""
+
+
+def test_a_program_is_told_who_it_is_what_time_it_is_and_who_is_there(running: Place) -> None:
+    status = running.status()
+    satellite = next(
+        node["name"] for node in status["nodes"] if node["inhabited"] and node["kind"] == "satellite"
+    )
+    said = running.skyrack("exec", satellite, "--", sys.executable, "-c", ASK).expect().out
+    identity, clock, peers, environment, variables = (json.loads(line) for line in said.splitlines())
+    assert (identity["name"], identity["joined"], identity["attached"]) == (satellite, True, True)
+    inhabited = [node["name"] for node in status["nodes"] if node["inhabited"]]
+    assert sorted([satellite, *(peer["name"] for peer in peers["peers"])]) == sorted(inhabited)
+    assert 700.0 < environment["altitude_km"] < 850.0
+    assert isinstance(environment["sunlit"], bool)
+    assert clock["t0_monotonic_ns"] == variables["SKYRACK_T0_MONOTONIC_NS"] == str(status["t0_monotonic_ns"])
+    assert clock["speed"] == float(variables["SKYRACK_SPEED"])
+    told = {
+        key.removeprefix("SKYRACK_").lower(): variables[key]
+        for key in variables
+        if key.startswith("SKYRACK_")
+    }
+    assert {key: told[key] for key in ("run", "node", "kind", "address", "index", "grpc")} == {
+        "run": status["run"], "node": satellite, "kind": "satellite", "address": identity["address"],
+        "index": str(identity["index"]), "grpc": "skyrack.internal:50051",
+    }  # fmt: skip
+    found = json.loads(running.skyrack(*as_guest_of(satellite)).expect().out)
+    assert {key: found[key] for key in variables if key in found} | variables == variables
+
+
+def as_guest_of(node: str) -> tuple[str, ...]:
+    """What `skyrack exec` has containers carry out, with its own variables taken away."""
+    show = "import json, os; print(json.dumps({k: v for k, v in os.environ.items() if k.startswith('SKYRACK_')}))"
+    python = sys.executable
+    return ("exec", node, "--", "env", "-i", python, "-m", "skyrack.node.guest.program", python, "-c", show)
+
+
+def test_a_link_that_a_fault_cuts_is_an_alert_and_so_is_its_return(running: Place) -> None:
+    nodes = running.status()["nodes"]
+    node = next(node["name"] for node in nodes if node["inhabited"] and node["kind"] == "satellite")
+    watch = (
+        "import urllib.request\n"
+        "for line in urllib.request.urlopen('http://skyrack.internal/v1/alerts'): print(line.decode(), end='', flush=True)"
+    )
+    process = running.start(("exec", node, "--", sys.executable, "-c", watch), stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b": alerts from now on\n"
+    running.skyrack("fault", "add", "down", "--node", node, "--for", "1s").expect()
+    lost, back = set[str](), set[str]()
+    while not lost or back != lost:
+        line = process.stdout.readline()
+        if line.startswith(b"data: "):
+            alert = json.loads(line[6:])
+            if alert["kind"] == "ALERT_KIND_LINK_LOST":
+                lost.add(alert["peer"])
+            elif alert["kind"] == "ALERT_KIND_LINK_BACK":
+                back.add(alert["peer"])
+    process.terminate()
+    process.wait()
+    process.stdout.close()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from typing import Any
 
 import grpc
 
-from skyrack.v1 import attach, control_pb2, control_pb2_grpc, service_pb2, transfer_pb2
+from skyrack.v1 import attach, control_pb2, control_pb2_grpc, mesh_pb2, service_pb2, transfer_pb2
 
 NETWORK = "100.64.0.0/10"
 # As the zygote's parent does for an unprivileged user: a user, PID and mount namespace around the run.
@@ -97,16 +97,35 @@ class StandInFabric:
                 os.write(other_fd, packet)
 
 
+def first_update() -> control_pb2.NodeUpdate:
+    """Of a run that begins now: 15 s with one neighbour, in the Sun."""
+    update = control_pb2.NodeUpdate(forecast_until_t_s=1000.0)
+    update.clock.start.FromJsonString("2026-01-01T00:00:00Z")
+    update.clock.t0_monotonic_ns = time.monotonic_ns()
+    update.clock.speed = 1.0
+    update.epoch.t1_s = 15.0
+    update.ephemeris.step_s = 10.0
+    for t_s in (0.0, 10.0, 20.0, 300.0):
+        update.ephemeris.position_km.extend([7000.0, 7.5 * t_s, 0.0])
+        update.ephemeris.velocity_km_s.extend([0.0, 7.5, 0.0])
+    update.neighbours.add(name="other", address="100.64.0.9", delay_s=0.004)
+    update.forecast.add(peer="other", start_t_s=-5.0, end_t_s=900.0)
+    update.shadow.eclipses.add(start_t_s=1900.0, end_t_s=4000.0)
+    update.shadow.until_t_s = 7200.0
+    return update
+
+
 class StandInOrchestrator(control_pb2_grpc.ControlServiceServicer):
-    """Sends each node that joins one update and its services, if it has any, and each list that is set later."""
+    """Sends each node that joins one update and its services, if it has any, then what it is to `say`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.joined: list[str] = []
         self.services: dict[str, service_pb2.ServiceList] = {}
         self.reports: list[control_pb2.ReportServicesRequest] = []
-        self._news: dict[str, asyncio.Event] = {}
         self.cancelled: list[str] = []
+        self.update = first_update()
+        self._says: dict[str, asyncio.Queue[control_pb2.JoinResponse]] = {}
         self._server: grpc.aio.Server | None = None
 
     async def start(self) -> None:
@@ -123,29 +142,25 @@ class StandInOrchestrator(control_pb2_grpc.ControlServiceServicer):
         self, request: control_pb2.JoinRequest, context: object
     ) -> AsyncIterator[control_pb2.JoinResponse]:
         self.joined.append(request.name)
-        update = control_pb2.NodeUpdate()
-        update.clock.start.FromJsonString("2026-01-01T00:00:00Z")
-        update.clock.t0_monotonic_ns = time.monotonic_ns()
-        update.clock.speed = 1.0
-        update.epoch.t1_s = 15.0
-        update.ephemeris.step_s = 10.0
-        for t_s in (0.0, 10.0, 20.0, 300.0):
-            update.ephemeris.position_km.extend([7000.0, 7.5 * t_s, 0.0])
-            update.ephemeris.velocity_km_s.extend([0.0, 7.5, 0.0])
-        update.neighbours.add(name="other", address="100.64.0.9", delay_s=0.004)
-        update.forecast.add(peer="other", start_t_s=-5.0, end_t_s=900.0)
-        news = self._news[request.name] = asyncio.Event()
-        yield control_pb2.JoinResponse(update=update, services=self.services.get(request.name))
+        says = self._says[request.name] = asyncio.Queue()
+        peers = [mesh_pb2.Peer(name=f"n{i}", address=address_of(f"n{i}")) for i in range(3)]
+        yield control_pb2.JoinResponse(
+            update=self.update,
+            services=self.services.get(request.name),
+            peers=control_pb2.PeerList(peers=peers),
+        )
         while True:
-            await news.wait()
-            news.clear()
-            yield control_pb2.JoinResponse(services=self.services[request.name])
+            yield await says.get()
+
+    def say(self, name: str, response: control_pb2.JoinResponse) -> None:
+        """To a node that has joined."""
+        self._says[name].put_nowait(response)
 
     def set_services(self, name: str, *services: service_pb2.ServiceSpec) -> None:
         """Have a node run these, now or as soon as it joins."""
         self.services[name] = service_pb2.ServiceList(services=services)
-        if name in self._news:
-            self._news[name].set()
+        if name in self._says:
+            self.say(name, control_pb2.JoinResponse(services=self.services[name]))
 
     async def ReportServices(
         self, request: control_pb2.ReportServicesRequest, context: Any
@@ -237,7 +252,9 @@ async def open_world(launcher: tuple[str, ...]) -> AsyncIterator[World]:
     """A fabric, an orchestrator and a zygote, started through `launcher`, all gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="skyrack-") as directory:
         socket_dir = Path(directory)
-        hosts = "127.0.0.1 localhost\n" + "".join(f"{address_of(f'n{i}')} n{i}\n" for i in range(3))
+        hosts = "127.0.0.1 localhost\n127.0.42.1 skyrack.internal\n" + "".join(
+            f"{address_of(f'n{i}')} n{i}\n" for i in range(3)
+        )
         (socket_dir / "hosts").write_text(hosts)
         fabric = StandInFabric(socket_dir / "fabric.sock")
         fabric.start()

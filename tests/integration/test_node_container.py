@@ -15,10 +15,12 @@ from typing import Any
 import pytest
 
 from skyrack.v1 import hand_out, namespaces, node_init
+from skyrack.v1.service_pb2 import SERVICE_PHASE_FAILED, SERVICE_PHASE_READY, ServiceSpec
 
 from .container_world import ROOT, ContainerWorld, open_container_world
 from .node_stand_ins import eventually
 from .test_node_process import INSIDE, alive
+from .test_node_services import HIDING, comes_to, sleepers
 
 pytestmark = pytest.mark.mesh
 
@@ -400,3 +402,29 @@ async def test_load_that_is_killed_leaves_no_worker(world: ContainerWorld) -> No
     await generator.wait()
     await eventually(lambda: workers_beside(world, "n0") == [], "the worker is gone")
     assert namespaces.pid_of_socket(world.mesh_dir / "nodes" / "n0.sock")
+
+
+async def test_a_service_in_a_container_runs_as_the_images_user_and_ends_with_all_it_left(
+    world: ContainerWorld,
+) -> None:
+    """Nobody there may become another user, and the node is not the init that orphans fall to."""
+    other = "daemon" if world.root else "nobody"
+    world.orchestrator.set_services(
+        "n0",
+        ServiceSpec(name="runs", generation=1, command=["sh", "-c", "id -u; exec sleep 9111"]),
+        ServiceSpec(name="hides", generation=1, command=["sh", "-c", HIDING.format(9112)]),
+        ServiceSpec(name="other", generation=1, command=["sleep", "9113"], user=other),
+    )
+    container = await world.run("n0")
+    said = world.orchestrator
+    await comes_to(said, "runs", SERVICE_PHASE_READY)
+    hides = await comes_to(said, "hides", SERVICE_PHASE_FAILED)
+    assert "and left 3 behind: sleep" in hides.reason
+    assert sleepers(9112) == []
+    refused = await comes_to(said, "other", SERVICE_PHASE_FAILED)
+    assert refused.reason.startswith(f"cannot become user {other}: ")
+    printed = [record["msg"] for record in container.log if record.get("service") == "runs"]
+    assert printed == [str(world.uid)]
+    said.set_services("n0")
+    await eventually(lambda: len(said.reports[-1].services) == 0, "all are ended")
+    assert sleepers(9111) == []

@@ -22,7 +22,7 @@ def test_every_fact_has_its_variable() -> None:
         "SKYRACK_INDEX": "3",
         "SKYRACK_API": "http://skyrack.internal",
         "SKYRACK_GRPC": "skyrack.internal:50051",
-        "SKYRACK_START": "2026-03-20T12:00:00.000Z",
+        "SKYRACK_START": "2026-03-20T12:00:00Z",
         "SKYRACK_SPEED": "1",
         "SKYRACK_T0_MONOTONIC_NS": "123456789012",
     }

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from skyrack.node import metrics_http
+from skyrack.node import http_server
 from skyrack.node.metrics import read_device_counters, read_run_delay_ns
 from skyrack.node.metrics_http import serve_metrics
 
@@ -68,7 +68,7 @@ async def test_a_failing_collector_is_a_500_and_the_next_scrape_works(tmp_path: 
 
 
 async def test_a_silent_client_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics_http, "REQUEST_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(http_server, "REQUEST_TIMEOUT_S", 0.01)
     path = tmp_path / "m.sock"
     async with serve_metrics(path, lambda: b""):
         reader, writer = await asyncio.open_unix_connection(str(path))

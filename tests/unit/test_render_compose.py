@@ -72,11 +72,10 @@ def test_hosts_have_the_mesh_addresses_of_all_nodes_also_bare_ones() -> None:
     scenario = load_scenario("iridium")
     text = project_files(scenario, about=[])["hosts"]
     named = {name: address for address, name in (line.split() for line in text.splitlines())}
-    assert named["localhost"] == "127.0.0.1"
-    assert len(named) == 1 + 66 + 3
-    assert {
-        IPv4Address(address) in scenario.network for name, address in named.items() if name != "localhost"
-    } == {True}
+    assert named.pop("localhost") == "127.0.0.1"
+    assert named.pop("skyrack.internal") == "127.0.42.1"
+    assert len(named) == 66 + 3
+    assert {IPv4Address(address) in scenario.network for address in named.values()} == {True}
 
 
 def test_nodes_have_no_network_but_the_mesh_and_only_what_making_it_needs() -> None:

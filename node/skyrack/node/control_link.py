@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import grpc
 
@@ -10,7 +10,7 @@ from skyrack.node.clock import Clock
 from skyrack.node.config import NodeConfig
 from skyrack.node.knowledge import Knowledge, UnusableUpdateError
 from skyrack.node.logs import fields, log
-from skyrack.v1 import control_pb2, control_pb2_grpc, service_pb2
+from skyrack.v1 import control_pb2, control_pb2_grpc, mesh_pb2, service_pb2
 
 FIRST_BACKOFF_S = 0.1
 LAST_BACKOFF_S = 2.0
@@ -25,14 +25,21 @@ def backoff_s(rng: random.Random) -> Iterator[float]:
 
 
 class ControlLink:
-    """Holds what the orchestrator last said; `knowledge` and `services` are None before that."""
+    """Holds what the orchestrator last said; `knowledge` and `services` are None before that.
+
+    `peers`: all nodes with a process. `lost`: neighbours whose link this node has noticed to be dark. `on_change` is called
+    when something of what guests are told has changed.
+    """
 
     def __init__(self, config: NodeConfig, clock: Clock) -> None:
         self._config = config
         self._clock = clock
         self.knowledge: Knowledge | None = None
+        self.peers: Sequence[mesh_pb2.Peer] = ()
+        self.lost: frozenset[str] = frozenset()
         self.joined = False
         self.updates = 0
+        self.on_change: Callable[[], None] = lambda: None
         self.joins = 0
         self.services: service_pb2.ServiceList | None = None
         self.services_news = (
@@ -54,7 +61,7 @@ class ControlLink:
                 reason = "the orchestrator ended the stream"
                 try:
                     async for response in stub.Join(request):
-                        self._take(response)
+                        self._take(response, first=not self.joined)
                 except grpc.aio.AioRpcError as error:
                     reason = f"{error.code().name}: {error.details()}"
                 if self.updates > before:
@@ -63,15 +70,22 @@ class ControlLink:
                 if reason != complaint:
                     complaint = reason
                     log.warning("not joined", extra=fields(error=reason))
-                self.joined = False
+                if self.joined:
+                    self.joined = False
+                    self.on_change()
                 await self._clock.sleep(next(waits))
 
-    def _take(self, response: control_pb2.JoinResponse) -> None:
+    def _take(self, response: control_pb2.JoinResponse, *, first: bool) -> None:
+        if response.HasField("peers"):
+            self.peers = response.peers.peers
+        if response.HasField("lost") or first:
+            self.lost = frozenset(response.lost.peers)
         if response.HasField("update"):
             self._update(response.update)
         if response.HasField("services"):
             self.services = response.services
             self.services_news.set()
+        self.on_change()
 
     def _update(self, update: control_pb2.NodeUpdate) -> None:
         try:

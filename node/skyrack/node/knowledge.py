@@ -28,11 +28,6 @@ class Knowledge:
         self._update = update
 
     @property
-    def clock(self) -> mesh_pb2.RunClock:
-        """The run's clock."""
-        return self._update.clock
-
-    @property
     def epoch(self) -> mesh_pb2.Epoch:
         """The epoch the links belong to."""
         return self._update.epoch
@@ -41,6 +36,26 @@ class Knowledge:
     def neighbours(self) -> list[mesh_pb2.Neighbour]:
         """Nodes one link away during the epoch."""
         return list(self._update.neighbours)
+
+    @property
+    def clock(self) -> mesh_pb2.RunClock:
+        """The run's clock."""
+        return self._update.clock
+
+    @property
+    def speed(self) -> float:
+        """Orbit seconds per real second."""
+        return self._update.clock.speed
+
+    @property
+    def contacts_until_t_s(self) -> float:
+        """Orbit time up to which contacts are known."""
+        return self._update.forecast_until_t_s
+
+    @property
+    def weather(self) -> list[mesh_pb2.LinkWeather]:
+        """What the air does to its ground links during the epoch."""
+        return list(self._update.weather)
 
     def t_s(self, monotonic_ns: int) -> float:
         """Orbit time at a reading of CLOCK_MONOTONIC."""
@@ -58,6 +73,21 @@ class Knowledge:
     def contacts(self, t_s: float) -> list[mesh_pb2.Contact]:
         """Contacts that have not ended at `t_s`."""
         return [contact for contact in self._update.forecast if contact.end_t_s > t_s]
+
+    def shadow(self, t_s: float) -> mesh_pb2.EclipseForecast | None:
+        """The stays in the Earth's shadow that have not ended at `t_s`; None where there are none to know of."""
+        if not self._update.HasField("shadow"):
+            return None
+        shadow = self._update.shadow
+        ahead = [eclipse for eclipse in shadow.eclipses if eclipse.end_t_s > t_s]
+        return mesh_pb2.EclipseForecast(eclipses=ahead, until_t_s=shadow.until_t_s)
+
+    def in_shadow(self, t_s: float) -> bool | None:
+        """Whether the Earth keeps the Sun away at `t_s`; None on the ground, and where it is not known."""
+        shadow = self.shadow(t_s)
+        if shadow is None or t_s > shadow.until_t_s:
+            return None
+        return any(eclipse.start_t_s <= t_s for eclipse in shadow.eclipses)
 
 
 def _vectors(flat: Iterable[float]) -> tuple[Vector, ...]:

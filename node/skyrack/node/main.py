@@ -13,6 +13,9 @@ from skyrack.node.clock import Clock, RealClock
 from skyrack.node.config import NodeConfig
 from skyrack.node.control_link import ControlLink
 from skyrack.node.fabric_link import RETRY_S, FabricLink
+from skyrack.node.guest.desk import GuestDesk
+from skyrack.node.guest.http_api import serve_guests
+from skyrack.node.guest.service import GuestService
 from skyrack.node.hand_out import hand_out
 from skyrack.node.isolation import isolate
 from skyrack.node.logs import JsonLines, fields, log, open_log
@@ -71,6 +74,8 @@ async def _serve(config: NodeConfig, tun_fd: int | None, lines: JsonLines, clock
     fabric = FabricLink(config.name, config.fabric_socket, tun_fd, clock)
     control = ControlLink(config, clock)
     service = NodeService(config, clock, fabric, control)
+    desk = GuestDesk(config, clock, fabric, control)
+    control.on_change = desk.wake
     reporter = Reporter(config, clock, fabric, control)
     host = ServiceHost(config, clock, control, reaper, lines)
     collector = NodeCollector(config, clock, fabric, control, service.echo, lines, reporter.bus, host)
@@ -81,6 +86,7 @@ async def _serve(config: NodeConfig, tun_fd: int | None, lines: JsonLines, clock
         first_attach.set()
         await state.set_attached(attached)
         reporter.changed()
+        desk.wake()
 
     async with asyncio.TaskGroup() as tasks, contextlib.AsyncExitStack() as stack:
         links = [
@@ -91,7 +97,9 @@ async def _serve(config: NodeConfig, tun_fd: int | None, lines: JsonLines, clock
         await stack.enter_async_context(serve_metrics(config.metrics_socket, lambda: exposition(collector)))
         stack.push_async_callback(reporter.farewell)
         if await _first(first_attach, stop) is first_attach:
-            await stack.enter_async_context(serve_grpc(config, service, MeshService(config, control), state))
+            mesh, guest = MeshService(config, control), GuestService(desk)
+            await stack.enter_async_context(serve_grpc(config, service, mesh, guest, state))
+            await stack.enter_async_context(serve_guests(desk))
             # What is there now stays; collections need not look at it again.
             gc.freeze()
             gc.enable()
@@ -104,6 +112,7 @@ async def _serve(config: NodeConfig, tun_fd: int | None, lines: JsonLines, clock
             await stop.wait()
         reporter.stopping()
         log.info("stopping")
+        await desk.farewell()
         await host.end()
 
 

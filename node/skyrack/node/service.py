@@ -1,7 +1,6 @@
 """The gRPC service of every node: identity, position, neighbours, forecast, echo."""
 
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any, NoReturn
 
 import grpc
@@ -13,14 +12,12 @@ from skyrack.node.control_link import ControlLink
 from skyrack.node.fabric_link import FabricLink
 from skyrack.node.knowledge import Knowledge
 from skyrack.node.position import OutsideEphemerisError, geodetic
+from skyrack.node.version import VERSION
 from skyrack.v1 import node_pb2, node_pb2_grpc
 from skyrack.v1.kinds import NODE_KINDS
 
 # Below gRPC's default limit of 4 MiB per message, with room for the other fields.
 MAX_REPLY_BYTES = 4_000_000
-
-# Read once, before nodes are forked: looking it up costs milliseconds.
-VERSION = version("skyrack")
 
 Context = grpc.aio.ServicerContext[Any, Any]
 

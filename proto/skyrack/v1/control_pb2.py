@@ -27,7 +27,7 @@ from skyrack.v1 import service_pb2 as skyrack_dot_v1_dot_service__pb2
 from skyrack.v1 import transfer_pb2 as skyrack_dot_v1_dot_transfer__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18skyrack/v1/control.proto\x12\nskyrack.v1\x1a\x15skyrack/v1/mesh.proto\x1a\x18skyrack/v1/service.proto\x1a\x19skyrack/v1/transfer.proto\"_\n\x15ReportServicesRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03run\x18\x02 \x01(\t\x12+\n\x08services\x18\x03 \x03(\x0b\x32\x19.skyrack.v1.ServiceStatus\"\x18\n\x16ReportServicesResponse\"`\n\x14RelayTransferRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03run\x18\x02 \x01(\t\x12-\n\x08transfer\x18\x03 \x01(\x0b\x32\x1b.skyrack.v1.TransferRequest\"G\n\x15RelayTransferResponse\x12.\n\x08progress\x18\x01 \x01(\x0b\x32\x1c.skyrack.v1.TransferProgress\"(\n\x0bJoinRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03run\x18\x02 \x01(\t\"a\n\x0cJoinResponse\x12&\n\x06update\x18\x01 \x01(\x0b\x32\x16.skyrack.v1.NodeUpdate\x12)\n\x08services\x18\x02 \x01(\x0b\x32\x17.skyrack.v1.ServiceList\"\xcf\x01\n\nNodeUpdate\x12#\n\x05\x63lock\x18\x01 \x01(\x0b\x32\x14.skyrack.v1.RunClock\x12 \n\x05\x65poch\x18\x02 \x01(\x0b\x32\x11.skyrack.v1.Epoch\x12(\n\tephemeris\x18\x03 \x01(\x0b\x32\x15.skyrack.v1.Ephemeris\x12)\n\nneighbours\x18\x04 \x03(\x0b\x32\x15.skyrack.v1.Neighbour\x12%\n\x08\x66orecast\x18\x05 \x03(\x0b\x32\x13.skyrack.v1.Contact2\xfe\x01\n\x0e\x43ontrolService\x12;\n\x04Join\x12\x17.skyrack.v1.JoinRequest\x1a\x18.skyrack.v1.JoinResponse0\x01\x12V\n\rRelayTransfer\x12 .skyrack.v1.RelayTransferRequest\x1a!.skyrack.v1.RelayTransferResponse0\x01\x12W\n\x0eReportServices\x12!.skyrack.v1.ReportServicesRequest\x1a\".skyrack.v1.ReportServicesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18skyrack/v1/control.proto\x12\nskyrack.v1\x1a\x15skyrack/v1/mesh.proto\x1a\x18skyrack/v1/service.proto\x1a\x19skyrack/v1/transfer.proto\"_\n\x15ReportServicesRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03run\x18\x02 \x01(\t\x12+\n\x08services\x18\x03 \x03(\x0b\x32\x19.skyrack.v1.ServiceStatus\"\x18\n\x16ReportServicesResponse\"`\n\x14RelayTransferRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03run\x18\x02 \x01(\t\x12-\n\x08transfer\x18\x03 \x01(\x0b\x32\x1b.skyrack.v1.TransferRequest\"G\n\x15RelayTransferResponse\x12.\n\x08progress\x18\x01 \x01(\x0b\x32\x1c.skyrack.v1.TransferProgress\"(\n\x0bJoinRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03run\x18\x02 \x01(\t\"\xab\x01\n\x0cJoinResponse\x12&\n\x06update\x18\x01 \x01(\x0b\x32\x16.skyrack.v1.NodeUpdate\x12)\n\x08services\x18\x02 \x01(\x0b\x32\x17.skyrack.v1.ServiceList\x12#\n\x05peers\x18\x03 \x01(\x0b\x32\x14.skyrack.v1.PeerList\x12#\n\x04lost\x18\x04 \x01(\x0b\x32\x15.skyrack.v1.LostLinks\"+\n\x08PeerList\x12\x1f\n\x05peers\x18\x01 \x03(\x0b\x32\x10.skyrack.v1.Peer\"\x1a\n\tLostLinks\x12\r\n\x05peers\x18\x01 \x03(\t\"\xc2\x02\n\nNodeUpdate\x12#\n\x05\x63lock\x18\x01 \x01(\x0b\x32\x14.skyrack.v1.RunClock\x12 \n\x05\x65poch\x18\x02 \x01(\x0b\x32\x11.skyrack.v1.Epoch\x12(\n\tephemeris\x18\x03 \x01(\x0b\x32\x15.skyrack.v1.Ephemeris\x12)\n\nneighbours\x18\x04 \x03(\x0b\x32\x15.skyrack.v1.Neighbour\x12%\n\x08\x66orecast\x18\x05 \x03(\x0b\x32\x13.skyrack.v1.Contact\x12\x1a\n\x12\x66orecast_until_t_s\x18\x06 \x01(\x01\x12+\n\x06shadow\x18\x07 \x01(\x0b\x32\x1b.skyrack.v1.EclipseForecast\x12(\n\x07weather\x18\x08 \x03(\x0b\x32\x17.skyrack.v1.LinkWeather2\xfe\x01\n\x0e\x43ontrolService\x12;\n\x04Join\x12\x17.skyrack.v1.JoinRequest\x1a\x18.skyrack.v1.JoinResponse0\x01\x12V\n\rRelayTransfer\x12 .skyrack.v1.RelayTransferRequest\x1a!.skyrack.v1.RelayTransferResponse0\x01\x12W\n\x0eReportServices\x12!.skyrack.v1.ReportServicesRequest\x1a\".skyrack.v1.ReportServicesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,10 +44,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RELAYTRANSFERRESPONSE']._serialized_end=408
   _globals['_JOINREQUEST']._serialized_start=410
   _globals['_JOINREQUEST']._serialized_end=450
-  _globals['_JOINRESPONSE']._serialized_start=452
-  _globals['_JOINRESPONSE']._serialized_end=549
-  _globals['_NODEUPDATE']._serialized_start=552
-  _globals['_NODEUPDATE']._serialized_end=759
-  _globals['_CONTROLSERVICE']._serialized_start=762
-  _globals['_CONTROLSERVICE']._serialized_end=1016
+  _globals['_JOINRESPONSE']._serialized_start=453
+  _globals['_JOINRESPONSE']._serialized_end=624
+  _globals['_PEERLIST']._serialized_start=626
+  _globals['_PEERLIST']._serialized_end=669
+  _globals['_LOSTLINKS']._serialized_start=671
+  _globals['_LOSTLINKS']._serialized_end=697
+  _globals['_NODEUPDATE']._serialized_start=700
+  _globals['_NODEUPDATE']._serialized_end=1022
+  _globals['_CONTROLSERVICE']._serialized_start=1025
+  _globals['_CONTROLSERVICE']._serialized_end=1279
 # @@protoc_insertion_point(module_scope)

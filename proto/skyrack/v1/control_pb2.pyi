@@ -141,6 +141,8 @@ class JoinResponse(google.protobuf.message.Message):
 
     UPDATE_FIELD_NUMBER: builtins.int
     SERVICES_FIELD_NUMBER: builtins.int
+    PEERS_FIELD_NUMBER: builtins.int
+    LOST_FIELD_NUMBER: builtins.int
     @property
     def update(self) -> Global___NodeUpdate:
         """The state of things for this node; replaces the one before. Unset when only the services changed."""
@@ -149,16 +151,68 @@ class JoinResponse(google.protobuf.message.Message):
     def services(self) -> skyrack.v1.service_pb2.ServiceList:
         """What the node is to run; replaces the list before. Unset when that did not change."""
 
+    @property
+    def peers(self) -> Global___PeerList:
+        """Every node that has a process. Set in the first message of a stream: it does not change in a run."""
+
+    @property
+    def lost(self) -> Global___LostLinks:
+        """Which of its links are dark unplanned, as the node itself has noticed; replaces what was said before. Unset when
+        that did not change; nothing is lost at the begin of a stream.
+        """
+
     def __init__(
         self,
         *,
         update: Global___NodeUpdate | None = ...,
         services: skyrack.v1.service_pb2.ServiceList | None = ...,
+        peers: Global___PeerList | None = ...,
+        lost: Global___LostLinks | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["services", b"services", "update", b"update"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["services", b"services", "update", b"update"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["lost", b"lost", "peers", b"peers", "services", b"services", "update", b"update"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["lost", b"lost", "peers", b"peers", "services", b"services", "update", b"update"]) -> None: ...
 
 Global___JoinResponse: typing_extensions.TypeAlias = JoinResponse
+
+@typing.final
+class PeerList(google.protobuf.message.Message):
+    """All nodes that have a process, by index."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PEERS_FIELD_NUMBER: builtins.int
+    @property
+    def peers(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[skyrack.v1.mesh_pb2.Peer]:
+        """The nodes, the one that is told among them."""
+
+    def __init__(
+        self,
+        *,
+        peers: collections.abc.Iterable[skyrack.v1.mesh_pb2.Peer] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["peers", b"peers"]) -> None: ...
+
+Global___PeerList: typing_extensions.TypeAlias = PeerList
+
+@typing.final
+class LostLinks(google.protobuf.message.Message):
+    """Links that should be up and are dark."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PEERS_FIELD_NUMBER: builtins.int
+    @property
+    def peers(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Names of the nodes at the other ends, neighbours all."""
+
+    def __init__(
+        self,
+        *,
+        peers: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["peers", b"peers"]) -> None: ...
+
+Global___LostLinks: typing_extensions.TypeAlias = LostLinks
 
 @typing.final
 class NodeUpdate(google.protobuf.message.Message):
@@ -171,6 +225,11 @@ class NodeUpdate(google.protobuf.message.Message):
     EPHEMERIS_FIELD_NUMBER: builtins.int
     NEIGHBOURS_FIELD_NUMBER: builtins.int
     FORECAST_FIELD_NUMBER: builtins.int
+    FORECAST_UNTIL_T_S_FIELD_NUMBER: builtins.int
+    SHADOW_FIELD_NUMBER: builtins.int
+    WEATHER_FIELD_NUMBER: builtins.int
+    forecast_until_t_s: builtins.float
+    """Orbit time up to which contacts are known: one that ends there may go on."""
     @property
     def clock(self) -> skyrack.v1.mesh_pb2.RunClock:
         """The run's clock."""
@@ -191,6 +250,14 @@ class NodeUpdate(google.protobuf.message.Message):
     def forecast(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[skyrack.v1.mesh_pb2.Contact]:
         """Contacts on now or to come, ordered by start, then by peer."""
 
+    @property
+    def shadow(self) -> skyrack.v1.mesh_pb2.EclipseForecast:
+        """The Earth's shadow; unset for a node on the ground, and before it has been computed."""
+
+    @property
+    def weather(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[skyrack.v1.mesh_pb2.LinkWeather]:
+        """Weather on its ground links during the epoch; empty where the air is clear."""
+
     def __init__(
         self,
         *,
@@ -199,8 +266,11 @@ class NodeUpdate(google.protobuf.message.Message):
         ephemeris: skyrack.v1.mesh_pb2.Ephemeris | None = ...,
         neighbours: collections.abc.Iterable[skyrack.v1.mesh_pb2.Neighbour] | None = ...,
         forecast: collections.abc.Iterable[skyrack.v1.mesh_pb2.Contact] | None = ...,
+        forecast_until_t_s: builtins.float = ...,
+        shadow: skyrack.v1.mesh_pb2.EclipseForecast | None = ...,
+        weather: collections.abc.Iterable[skyrack.v1.mesh_pb2.LinkWeather] | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["clock", b"clock", "ephemeris", b"ephemeris", "epoch", b"epoch"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["clock", b"clock", "ephemeris", b"ephemeris", "epoch", b"epoch", "forecast", b"forecast", "neighbours", b"neighbours"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["clock", b"clock", "ephemeris", b"ephemeris", "epoch", b"epoch", "shadow", b"shadow"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["clock", b"clock", "ephemeris", b"ephemeris", "epoch", b"epoch", "forecast", b"forecast", "forecast_until_t_s", b"forecast_until_t_s", "neighbours", b"neighbours", "shadow", b"shadow", "weather", b"weather"]) -> None: ...
 
 Global___NodeUpdate: typing_extensions.TypeAlias = NodeUpdate

@@ -4,11 +4,7 @@ Guests see real time. Orbit time is t_s = SKYRACK_SPEED * (CLOCK_MONOTONIC in ns
 scenario time is SKYRACK_START plus t_s.
 """
 
-from datetime import UTC
-from typing import Literal
-
 from skyrack.v1 import mesh_pb2
-from skyrack.v1.telemetry import utc_text
 
 # All of 127.0.0.0/8 is local in every network namespace; this one of it is free of what guests listen on themselves.
 GUEST_NAME = "skyrack.internal"
@@ -21,12 +17,15 @@ def guest_environment(
     *,
     run: str,
     node: str,
-    kind: Literal["satellite", "ground", "pop", "user"],
+    kind: str,
     address: str,
     index: int,
     clock: mesh_pb2.RunClock | None,
 ) -> dict[str, str]:
-    """The variables of every guest of a node. Those of the clock are missing while it is not known (None)."""
+    """The variables of every guest of a node; `kind` is a word of `kinds`.
+
+    Those of the clock are missing while it is not known (None).
+    """
     variables = {
         "SKYRACK_RUN": run,
         "SKYRACK_NODE": node,
@@ -39,7 +38,7 @@ def guest_environment(
     if clock is None:
         return variables
     return variables | {
-        "SKYRACK_START": utc_text(clock.start.ToDatetime(UTC)),
+        "SKYRACK_START": clock.start.ToJsonString(),
         "SKYRACK_SPEED": repr(clock.speed).removesuffix(".0"),
         "SKYRACK_T0_MONOTONIC_NS": str(clock.t0_monotonic_ns),
     }

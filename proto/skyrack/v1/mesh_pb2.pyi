@@ -200,3 +200,109 @@ class Contact(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["end_t_s", b"end_t_s", "kind", b"kind", "peer", b"peer", "start_t_s", b"start_t_s"]) -> None: ...
 
 Global___Contact: typing_extensions.TypeAlias = Contact
+
+@typing.final
+class Peer(google.protobuf.message.Message):
+    """A node with a process."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    KIND_FIELD_NUMBER: builtins.int
+    ADDRESS_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Its name."""
+    kind: Global___NodeKind.ValueType
+    """What it is."""
+    address: builtins.str
+    """Its IPv4 address on the mesh."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        kind: Global___NodeKind.ValueType = ...,
+        address: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["address", b"address", "kind", b"kind", "name", b"name"]) -> None: ...
+
+Global___Peer: typing_extensions.TypeAlias = Peer
+
+@typing.final
+class Eclipse(google.protobuf.message.Message):
+    """A stay in the Earth's shadow."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    START_T_S_FIELD_NUMBER: builtins.int
+    END_T_S_FIELD_NUMBER: builtins.int
+    start_t_s: builtins.float
+    """Begin, orbit time; may lie in the past."""
+    end_t_s: builtins.float
+    """End, orbit time; as far as the shadow is known when the stay outlasts it."""
+    def __init__(
+        self,
+        *,
+        start_t_s: builtins.float = ...,
+        end_t_s: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["end_t_s", b"end_t_s", "start_t_s", b"start_t_s"]) -> None: ...
+
+Global___Eclipse: typing_extensions.TypeAlias = Eclipse
+
+@typing.final
+class EclipseForecast(google.protobuf.message.Message):
+    """When a satellite is in the Earth's shadow, a cylinder: the true penumbra blurs both ends by some 8 s in a low orbit."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ECLIPSES_FIELD_NUMBER: builtins.int
+    UNTIL_T_S_FIELD_NUMBER: builtins.int
+    until_t_s: builtins.float
+    """Orbit time up to which they are known."""
+    @property
+    def eclipses(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Eclipse]:
+        """Those that have not ended, in order."""
+
+    def __init__(
+        self,
+        *,
+        eclipses: collections.abc.Iterable[Global___Eclipse] | None = ...,
+        until_t_s: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["eclipses", b"eclipses", "until_t_s", b"until_t_s"]) -> None: ...
+
+Global___EclipseForecast: typing_extensions.TypeAlias = EclipseForecast
+
+@typing.final
+class LinkWeather(google.protobuf.message.Message):
+    """What the air does to a ground link, in both directions."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PEER_FIELD_NUMBER: builtins.int
+    UP_ATTENUATION_DB_FIELD_NUMBER: builtins.int
+    DOWN_ATTENUATION_DB_FIELD_NUMBER: builtins.int
+    UP_RATE_RATIO_FIELD_NUMBER: builtins.int
+    DOWN_RATE_RATIO_FIELD_NUMBER: builtins.int
+    peer: builtins.str
+    """Name of the node at the other end."""
+    up_attenuation_db: builtins.float
+    """Attenuation on the way up."""
+    down_attenuation_db: builtins.float
+    """Attenuation on the way down."""
+    up_rate_ratio: builtins.float
+    """Share of the rate that is left on the way up."""
+    down_rate_ratio: builtins.float
+    """Share of the rate that is left on the way down."""
+    def __init__(
+        self,
+        *,
+        peer: builtins.str = ...,
+        up_attenuation_db: builtins.float = ...,
+        down_attenuation_db: builtins.float = ...,
+        up_rate_ratio: builtins.float = ...,
+        down_rate_ratio: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["down_attenuation_db", b"down_attenuation_db", "down_rate_ratio", b"down_rate_ratio", "peer", b"peer", "up_attenuation_db", b"up_attenuation_db", "up_rate_ratio", b"up_rate_ratio"]) -> None: ...
+
+Global___LinkWeather: typing_extensions.TypeAlias = LinkWeather

@@ -132,10 +132,10 @@ def write_where_absent(name: str, text: str) -> None:
     try:
         if os.path.dirname(name):
             os.makedirs(os.path.dirname(name), 0o700, exist_ok=True)
+        if os.path.lexists(name):
+            return
         with open(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(text)
-    except FileExistsError:
-        return
     except OSError as error:
         raise RefusedError(f"its file {name}: {error.strerror}") from error
 

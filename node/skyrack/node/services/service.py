@@ -76,9 +76,7 @@ class Service:
         while not self._stop.is_set():
             started_ns = self._clock.monotonic_ns()
             ended = await self._once()
-            if self._stop.is_set():
-                return
-            if ended is None:
+            if ended is None or self._stop.is_set():
                 return
             if self._clock.monotonic_ns() - started_ns >= policy.STABLE_S * 1e9:
                 self._failures = 0
@@ -91,30 +89,40 @@ class Service:
             if not self._stop.is_set():
                 self._say(restarts=self.status.restarts + 1)
 
+    def give_up(self, reason: str) -> None:
+        """It does not run and will not."""
+        self._say(phase=service_pb2.SERVICE_PHASE_FAILED, reason=reason, pid=0, ready_after_s=0.0)
+
     async def _once(self) -> Ended | None:
         """One start, to its end; None: there will be no other."""
-        runner = self.runner = self._make()
         self._say(phase=service_pb2.SERVICE_PHASE_STARTING, reason="")
         try:
+            runner = self.runner = self._make()
             try:
-                if not await self._or_stop(runner.start()):
-                    return None
-            except CannotStartError as error:
-                self._say(phase=service_pb2.SERVICE_PHASE_FAILED, reason=str(error))
-                return None
-            except OSError as error:
-                return Ended(status=1, last_words=str(error))
+                return await self._start(runner)
             finally:
-                del self.status.notes[:]
-                self.status.notes.extend(runner.notes)
-            self._say(pid=runner.pid)
-            return await self._watch(runner)
+                await runner.kill()
+                self._cpu_before_s += max(self._cpu_seen_s, runner.cpu_s)
+                self._cpu_seen_s = 0.0
+                self.runner = None
+                self._say(pid=0, ready_after_s=0.0)
+        except CannotStartError as error:
+            self.give_up(str(error))
+            return None
+        except OSError as error:
+            return Ended(status=1, last_words=str(error))
+
+    async def _start(self, runner: Runner) -> Ended | None:
+        """To its end; None when it was stopped."""
+        try:
+            started = await self._or_stop(runner.start())
         finally:
-            await runner.kill()
-            self._cpu_before_s += max(self._cpu_seen_s, runner.cpu_s)
-            self._cpu_seen_s = 0.0
-            self.runner = None
-            self._say(pid=0, ready_after_s=0.0)
+            del self.status.notes[:]
+            self.status.notes.extend(runner.notes)
+        if not started:
+            return None
+        self._say(pid=runner.pid)
+        return await self._watch(runner)
 
     async def _watch(self, runner: Runner) -> Ended | None:
         """Probe it until it ends; None when it was stopped."""

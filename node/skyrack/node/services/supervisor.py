@@ -11,7 +11,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,16 +20,16 @@ from prometheus_client import Metric
 from skyrack.node.clock import Clock
 from skyrack.node.config import NodeConfig
 from skyrack.node.control_link import ControlLink
-from skyrack.node.logs import JsonLines, LogFile
+from skyrack.node.logs import JsonLines, LogFile, fields, log
 from skyrack.node.reaper import Reaper
 from skyrack.node.services.command import probe_command
 from skyrack.node.services.environment import environment
 from skyrack.node.services.metrics import service_metrics
 from skyrack.node.services.output import Output
-from skyrack.node.services.probes import make_try
+from skyrack.node.services.probes import Try, make_try
 from skyrack.node.services.processes import Marks
 from skyrack.node.services.reports import Reports
-from skyrack.node.services.runner import Place, Surroundings
+from skyrack.node.services.runner import CannotStartError, Place, Runner, Surroundings
 from skyrack.node.services.runners import make_runner
 from skyrack.node.services.service import Service
 from skyrack.v1 import service_pb2
@@ -148,7 +148,11 @@ class Supervisor:
             slot.replaced.clear()
             with self._log_file(spec) as file:
                 slot.service = self._make(spec, file)
-                await slot.service.run()
+                try:
+                    await slot.service.run()
+                except Exception as error:
+                    log.exception("service given up", extra=fields(service=name))
+                    slot.service.give_up(f"the node cannot run it: {error!r}")
                 await slot.replaced.wait()
         del self._slots[name], self._keeping[name]
         self._reports.due()
@@ -169,19 +173,24 @@ class Supervisor:
 
     def _make(self, spec: service_pb2.ServiceSpec, file: LogFile) -> Service:
         assert self._control.knowledge is not None
-        data_dir = spec.data_dir or self._own_dir(spec.name)
+        try:
+            data_dir = spec.data_dir or self._own_dir(spec.name)
+        except OSError as error:
+            return Service(
+                spec, _refuse(f"no directory for it: {error}"), None, self._clock, self._reports.due
+            )
         variables = environment(spec, self._config, self._control.knowledge.clock, data_dir, os.environ)
         place = Place(data_dir, variables, Output(self._config.name, spec.name, file, self._clock))
-        trial = None
-        if spec.HasField("readiness"):
-            trial = make_try(
-                spec.readiness,
-                self._config.address,
-                lambda command: probe_command(command, spec, place, self._around),
-            )
-        return Service(
-            spec, lambda: make_runner(spec, place, self._around), trial, self._clock, self._reports.due
-        )  # fmt: skip
+
+        def make() -> Runner:
+            return make_runner(spec, place, self._around)
+
+        def command(words: list[str]) -> Try:
+            return probe_command(words, spec, place, self._around)
+
+        probed = spec.HasField("readiness")
+        trial = make_try(spec.readiness, self._config.address, command) if probed else None
+        return Service(spec, make, trial, self._clock, self._reports.due)
 
     def _own_dir(self, service: str) -> str:
         """A directory that ends with the node, for a service that was given none. Raises OSError."""
@@ -191,3 +200,12 @@ class Supervisor:
         path = Path(self._temp_dir, service)
         path.mkdir(mode=0o700, exist_ok=True)
         return os.fspath(path)
+
+
+def _refuse(reason: str) -> Callable[[], Runner]:
+    """Makes no runner."""
+
+    def make() -> Runner:
+        raise CannotStartError(reason)
+
+    return make

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ from skyrack.orchestrator.runtime.transfers import (
     TransferRefusedError,
     Transfers,
 )
-from skyrack.v1 import control_pb2, control_pb2_grpc, transfer_pb2
+from skyrack.v1 import control_pb2, control_pb2_grpc, mesh_pb2, transfer_pb2
+from skyrack.v1.kinds import NODE_KINDS
 from skyrack.v1.refusal import REFUSAL
 from skyrack.v1.sockets import owner_only
 
@@ -51,33 +52,50 @@ _STATES = {
 
 
 class ControlService(control_pb2_grpc.ControlServiceServicer):
-    """Joins nodes to the run. `update_of` builds the message for a node, None while there is nothing to say yet."""
+    """Joins nodes to the run. `update_of` builds the message for a node, None while there is nothing to say yet.
+
+    `lost_of`: the names of neighbours whose link the node has noticed to be dark.
+    """
 
     def __init__(
         self,
         run: str,
         nodes: Nodes,
         update_of: Callable[[NodeState], control_pb2.NodeUpdate | None],
+        lost_of: Callable[[NodeState], list[str]],
         transfers: Transfers,
         services: Services,
     ) -> None:
         self._run = run
         self._nodes = nodes
         self._update_of = update_of
+        self._lost_of = lost_of
         self._transfers = transfers
         self._services = services
         self._version = 0
-        self._wakes: set[asyncio.Event] = set()  # one per stream
         services.listen(self._wake)
-        self._streams: dict[str, object] = {}  # by node, the newest: the end of an older one means nothing
+        # What wakes each node's newest stream: the end of an older one means nothing.
+        self._streams: dict[str, asyncio.Event] = {}
+        self._peers = control_pb2.PeerList(
+            peers=[
+                mesh_pb2.Peer(name=node.name, kind=NODE_KINDS[node.kind], address=node.address)
+                for _, node in sorted(nodes.book.by_index.items())
+            ]
+        )
 
-    async def publish(self) -> None:
+    def publish(self) -> None:
         """Send every joined node its update anew."""
         self._version += 1
         self._wake()
 
+    def lost(self, names: Iterable[str]) -> None:
+        """Other links of these nodes may be lost than before: tell those of them that have joined."""
+        for name in names:
+            if (wake := self._streams.get(name)) is not None:
+                wake.set()
+
     def _wake(self) -> None:
-        for wake in self._wakes:
+        for wake in self._streams.values():
             wake.set()
 
     async def Join(
@@ -88,25 +106,27 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
         """One stream per node; its end is the node's leaving."""
         await self._require_node(request.name, request.run, context)
         node = self._nodes.book.by_name[request.name]
-        self._streams[node.name] = request
+        wake = self._streams[node.name] = asyncio.Event()
         self._nodes.joined(node, True)
-        wake = asyncio.Event()
-        self._wakes.add(wake)
         told = services_told = -1
+        lost_told = list[str]()
+        response = control_pb2.JoinResponse(peers=self._peers)
         try:
             while True:
                 wake.clear()
-                update = self._update_of(node) if self._version != told else None
-                services = None
+                if self._version != told and (update := self._update_of(node)) is not None:
+                    response.update.CopyFrom(update)
                 if (version := self._services.version(node.name)) != services_told:
-                    services = self._services.list_for(node.name)
-                told, services_told = self._version, version
-                if update is not None or services is not None:
-                    yield control_pb2.JoinResponse(update=update, services=services)
+                    response.services.CopyFrom(self._services.list_for(node.name))
+                if (lost := self._lost_of(node)) != lost_told:
+                    response.lost.CopyFrom(control_pb2.LostLinks(peers=lost))
+                told, services_told, lost_told = self._version, version, lost
+                if response.ByteSize():
+                    yield response
+                    response = control_pb2.JoinResponse()
                 await wake.wait()
         finally:
-            self._wakes.discard(wake)
-            if self._streams.get(node.name) is request:
+            if self._streams.get(node.name) is wake:
                 del self._streams[node.name]
                 self._nodes.joined(node, False)
 

@@ -19,6 +19,8 @@ from skyrack.orchestrator.scenario.placement import sidecar_name
 
 ORCHESTRATOR = "orchestrator"
 GUEST = "1000:1000"  # who guest programs are: the image's user, without any capability
+# Adds the variables of guests, which are known inside.
+AS_GUEST = ("python", "-m", "skyrack.node.guest.program")
 STOP_TIMEOUT_S = 120.0
 RESULTS = "SKYRACK_RESULTS"  # tells the command inside where its results will be outside
 
@@ -83,7 +85,7 @@ def execute(record: ComposeRun, node: str, command: Sequence[str]) -> int:
             f"no node called {node!r} has a container", hint=f"there are {', '.join(names)}", status=USAGE
         )
     options = [*compose.terminal_option(), "--user", GUEST, "-e", "HOME=/tmp"]
-    return run_in(record, ["exec", *options, f"node-{node}", *command])
+    return run_in(record, ["exec", *options, f"node-{node}", *AS_GUEST, *command])
 
 
 def logs(record: ComposeRun, what: str, service: str | None, *, lines: int, follow: bool) -> Iterator[str]:

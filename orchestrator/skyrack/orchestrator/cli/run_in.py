@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import Annotated
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from skyrack.orchestrator.cli import contained
 from skyrack.orchestrator.cli.exits import FAILED, USAGE, Problem
-from skyrack.orchestrator.cli.find import RunName, find_any
+from skyrack.orchestrator.cli.find import RunName, find_any, require_serving
 from skyrack.orchestrator.runtime.compose import ComposeRun
-from skyrack.v1 import namespaces
+from skyrack.v1 import mesh_pb2, namespaces
+from skyrack.v1.guest_environment import guest_environment
 
 COMMAND_NOT_FOUND = 127
 NOT_EXECUTABLE = 126
@@ -33,7 +36,10 @@ def execute(
     found = find_any(run)
     if isinstance(found, ComposeRun):
         return contained.execute(found, node, command)
-    socket = found.node_socket(node)
+    status = found.status()
+    require_serving(node, status["nodes"])
+    socket = Path(status["mesh_dir"], "nodes", f"{node}.sock")
+    variables = variables_of(node, status)
     try:
         pid = namespaces.pid_of_socket(socket)
         child = namespaces.fork_into(pid)
@@ -41,18 +47,32 @@ def execute(
         hint = f"docker compose exec --user 1000 node-{node} ..." if contained.is_inside() else ""
         raise Problem(f"cannot enter {node}: {error.strerror}", hint=hint, status=FAILED) from error
     if child == 0:
-        _become(command)
+        _become(command, variables)
     # The terminal sends Ctrl-C to the program as well: it decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
-    _, status = os.waitpid(child, 0)
-    code = os.waitstatus_to_exitcode(status)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     return code if code >= 0 else 128 - code
 
 
-def _become(command: list[str]) -> None:
+def variables_of(node: str, status: dict[str, Any]) -> dict[str, str]:
+    """The variables that guests of a node get, from a run's status."""
+    index, entry = next((i, one) for i, one in enumerate(status["nodes"]) if one["name"] == node)
+    clock = mesh_pb2.RunClock(t0_monotonic_ns=status["t0_monotonic_ns"], speed=status["speed"])
+    clock.start.FromDatetime(datetime.fromisoformat(status["start"]))
+    return guest_environment(
+        run=status["run"],
+        node=node,
+        kind=entry["kind"],
+        address=entry["address"],
+        index=index,
+        clock=clock,
+    )
+
+
+def _become(command: list[str], variables: dict[str, str]) -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and a program would inherit that
-    environment = {key: value for key, value in os.environ.items() if key.lower() not in PROXIES}
+    environment = {key: value for key, value in os.environ.items() if key.lower() not in PROXIES} | variables
     try:
         os.execvpe(command[0], command, environment)
     except FileNotFoundError:

@@ -32,6 +32,7 @@ ORBITS_DIRECTORY = "orbits"
 NODE_SYSCTLS = {
     "net.ipv4.icmp_ratelimit": "0",
     "net.ipv4.ip_default_ttl": "255",
+    "net.ipv4.ip_unprivileged_port_start": "0",
     "net.ipv4.ping_group_range": "0 65535",
     "net.ipv4.tcp_rmem": "4096 131072 67108864",
     "net.ipv4.tcp_wmem": "4096 65536 67108864",

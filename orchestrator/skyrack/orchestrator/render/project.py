@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from skyrack.orchestrator.hosts import hosts_file
 from skyrack.orchestrator.render import compose, grafana, mosquitto, prometheus
 from skyrack.orchestrator.render.sidecars import sidecar_files, sidecars
 from skyrack.orchestrator.scenario import Scenario, Service, dump_scenario
@@ -50,19 +51,15 @@ def project_files(
     return {
         "compose.yaml": compose.compose_file(project),
         compose.SCENARIO_FILE: dump_scenario(portable),
-        compose.HOSTS_FILE: _hosts(scenario, geometry),
+        compose.HOSTS_FILE: hosts_file(
+            (str(scenario.network[1 + i]), name) for i, name in enumerate(geometry.names)
+        ),
         **(mosquitto.files() if scenario.telemetry.enabled else {}),
         **orbits,
         **sidecar_files(beside),
         **prometheus.files(),
         **grafana.files(),
     }
-
-
-def _hosts(scenario: Scenario, geometry: Geometry) -> str:
-    """Every node's name, inhabited or bare, as /etc/hosts has it."""
-    lines = [f"{scenario.network[1 + i]} {name}" for i, name in enumerate(geometry.names)]
-    return "\n".join(["127.0.0.1 localhost", *lines]) + "\n"
 
 
 def _inhabited(scenario: Scenario, geometry: Geometry) -> list[tuple[int, Host]]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, cast
 
 from skyrack.orchestrator.render.yaml_text import quoted, quoted_list
 from skyrack.orchestrator.scenario import Limits, Service
@@ -25,7 +24,6 @@ KEEPER = "sidecars"
 DATA = "/data"
 NODE_LABEL = "skyrack.node"
 FILES_DIRECTORY = "services"
-Kind = Literal["satellite", "ground", "pop", "user"]
 _MB = 1_000_000
 _RESTART = {"always": "always", "on-failure": "on-failure", "never": '"no"'}
 
@@ -69,7 +67,7 @@ def sidecars(services: Sequence[Service], nodes: Sequence[tuple[int, Host]], run
             told = guest_environment(
                 run=run,
                 node=host.name,
-                kind=cast(Kind, host.kind),
+                kind=host.kind,
                 address=host.address,
                 index=index,
                 clock=None,

@@ -22,10 +22,10 @@ async def brief_nodes(
     while True:
         t_s = clock.run_s() * speed
         end_s = await loop.run_in_executor(worker, outlook.compute, t_s)
-        await control.publish()
+        control.publish()
         await bus.environment(outlook.epoch, t_s, worker)
         # The far future in small pieces, so that the worker stays free for the mesh.
         while await loop.run_in_executor(worker, outlook.extend):
             await clock.sleep(BREATH_S)
-        await control.publish()
+        control.publish()
         await clock.sleep(max(SHORTEST_UPDATE_S, end_s / speed - clock.run_s()))

@@ -25,6 +25,7 @@ from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.mesh import MeshDriver
 from skyrack.orchestrator.runtime.news import NewsDesk
 from skyrack.orchestrator.runtime.oracle import Oracle
+from skyrack.orchestrator.runtime.outages import Outages
 from skyrack.orchestrator.runtime.processes import Processes
 from skyrack.orchestrator.runtime.progress import Progress
 from skyrack.orchestrator.runtime.roster import Roster
@@ -41,8 +42,8 @@ class Feed:
     """`fabric` is the one that is up, if any; `epoch` was in force last; `up` is set from the first fabric on.
 
     `on_change`: hears from when on other links or routes are in force, ahead of time. `news`: how what fails and
-    comes back gets about. `on_transfer`: hears what the fabric says of declared transfers. `on_fabric_up`,
-    `on_fabric_down`: hear of a fabric that has begun, that has ended.
+    comes back gets about; `outages`: who beside it notices. `on_transfer`: hears what the fabric says of declared
+    transfers. `on_fabric_up`, `on_fabric_down`: hear of a fabric that has begun, that has ended.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Feed:
             lambda: (self._driver, self.fabric),
             self._start,
         )
+        self.outages = Outages(scenario.links.detection_s, lambda: self.failures, clock, self._start)
         self.fabric: FabricClient | None = None
         self.epoch: Epoch | None = None
         self.up = asyncio.Event()
@@ -181,9 +183,9 @@ class Feed:
             self.oracle.dark(at_s, index)
         change = Failures(nodes=frozenset({index}))
         if lit:
-            self.news.returned(change, at_s, node.name)
+            self._returned(change, at_s, node.name)
         else:
-            self.news.lost(change, at_s, node.name)
+            self._lost(change, at_s, node.name)
 
     def apply(self, at_s: float, conditions: Mapping[Way, Condition], dark: Set[int], lit: Set[int]) -> None:
         """Faults: from `at_s` on these directions of links are so, these nodes are dark, those no more.
@@ -212,9 +214,17 @@ class Feed:
         worse = Failures(frozenset(dark), after - down)
         better = Failures(frozenset(lit), down - after)
         if worse != NO_FAILURES:
-            self.news.lost(worse, at_s, "fault")
+            self._lost(worse, at_s, "fault")
         if better != NO_FAILURES:
-            self.news.returned(better, at_s, "fault")
+            self._returned(better, at_s, "fault")
+
+    def _lost(self, change: Failures, at_s: float, cause: str) -> None:
+        self.outages.lost(change, at_s)
+        self.news.lost(change, at_s, cause)
+
+    def _returned(self, change: Failures, at_s: float, cause: str) -> None:
+        self.outages.returned(change, at_s)
+        self.news.returned(change, at_s, cause)
 
     @property
     def failures(self) -> Failures:
@@ -241,7 +251,9 @@ class Feed:
     async def _miss_absent(self) -> None:
         """After a fabric's start: nodes that died while there was none have not been reported dark by anybody."""
         await self._clock.sleep(REATTACH_S)
-        self._gone |= {node.index for node in self._nodes.book.by_name.values() if not node.attached}
+        absent = {node.index for node in self._nodes.book.by_name.values() if not node.attached} - self._gone
+        self._gone |= absent
+        self.outages.lost(Failures(nodes=frozenset(absent)), self._clock.run_s())
         await self._reroute()
 
     async def _reroute(self) -> None:

@@ -118,7 +118,7 @@ class NewsDesk:
         """These are in service again from `at_s` on, but for those that something else keeps out."""
         out = self._failures()
         for part in change.parts():
-            if not _holds(out, part):
+            if not part.within(out):
                 self._out_since_s.pop(part, None)
                 # The loss was told ahead, so its end has to be, whether anybody missed it or not.
                 if at_s < self._missed_s.get(part, -math.inf):
@@ -137,14 +137,14 @@ class NewsDesk:
                 change
                 for change in due
                 if change.lost
-                and _holds(out, change.part)
-                and not _holds(told, change.part)
+                and change.part.within(out)
+                and not change.part.within(told)
                 and self._out_since_s.get(change.part) == change.at_s
             ]
             back = [
                 change
                 for change in due
-                if not change.lost and _holds(told, change.part) and not _holds(out, change.part)
+                if not change.lost and change.part.within(told) and not change.part.within(out)
             ]
             for changes in (lost, back):
                 if changes:
@@ -160,7 +160,7 @@ class NewsDesk:
         before, noticed_s = await self._drops(), at_s + self._scenario.links.detection_s
         await self._clock.sleep(noticed_s - SPREAD_LEAD_S - self._clock.run_s())
         out = self._failures()
-        still = [part for part in change.parts() if _holds(out, part)]
+        still = [part for part in change.parts() if part.within(out)]
         self._missed_s |= dict.fromkeys(still, noticed_s)
         self._enter([Change(part, True, at_s, cause, before) for part in still])
 
@@ -270,7 +270,3 @@ class NewsDesk:
                     "sent_back": counters["loops"]
                 }
         return {}
-
-
-def _holds(failures: Failures, part: Failures) -> bool:
-    return part.nodes <= failures.nodes and part.links <= failures.links

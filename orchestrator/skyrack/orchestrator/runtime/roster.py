@@ -8,6 +8,7 @@ from skyrack.orchestrator.environment.gravity import MOST_FLOWS
 from skyrack.orchestrator.fabric.engine import DROPS
 from skyrack.orchestrator.fabric.histogram import LATENESS_BOUNDS_S
 from skyrack.orchestrator.fabric.wire import FabricConfig
+from skyrack.orchestrator.hosts import hosts_file
 from skyrack.orchestrator.runtime.mesh import link_capacity
 from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.scenario import Scenario
@@ -50,8 +51,7 @@ class Roster:
 
     def hosts(self) -> str:
         """What /etc/hosts of every node says."""
-        lines = ["127.0.0.1 localhost", *(f"{self.address(i)} {name}" for i, name in enumerate(self.names))]
-        return "\n".join(lines) + "\n"
+        return hosts_file((self.address(i), name) for i, name in enumerate(self.names))
 
     def fabric_config(self, t0_monotonic_ns: int) -> FabricConfig:
         """What a fabric of this constellation has to know; the run began at `t0_monotonic_ns`."""

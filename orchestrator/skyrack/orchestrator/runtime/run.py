@@ -50,6 +50,7 @@ from skyrack.orchestrator.runtime.updates import Outlook
 from skyrack.orchestrator.runtime.ways import Ways
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.orchestrator.topology.epoch import count_kinds
+from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.v1 import control_pb2
 
@@ -205,8 +206,9 @@ class Run:
         self._outlook = Outlook(self.scenario, self.geometry, self.roster.address, self.clock.t0_monotonic_ns)
         self._health = RunHealth(book)
         self._control = control.ControlService(
-            self.run, self.nodes, self._update_for, self.transfers, self.services
+            self.run, self.nodes, self._update_for, self._lost_of, self.transfers, self.services
         )
+        self.feed.outages.on_change = self._tell_lost
 
     def _update_for(self, node: NodeState) -> control_pb2.NodeUpdate | None:
         """What a node is told. What it is told of its contacts is said on the bus as well."""
@@ -215,6 +217,15 @@ class Run:
             t_s = self.clock.run_s() * self.scenario.speed
             self.bus.forecast(node.name, update.forecast, t_s, self._outlook.known_until_s)
         return update
+
+    def _lost_of(self, node: NodeState) -> list[str]:
+        """Neighbours of a node whose link it has noticed to be dark."""
+        lost = self.feed.outages.lost_of(node.index, self._outlook.neighbours_of(node.index))
+        return [self.roster.names[peer] for peer in lost]
+
+    def _tell_lost(self, change: Failures) -> None:
+        """Those beside what has been noticed, or is back, are told at once: the epoch may last for long."""
+        self._control.lost(self.roster.names[node] for node in self._outlook.beside(change))
 
     def _way_at(self, run_s: float, a: int, b: int) -> Way:
         """The way in force at a run time. Raises NoWayError."""

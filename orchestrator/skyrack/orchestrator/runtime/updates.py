@@ -1,4 +1,4 @@
-"""What nodes are told once per epoch: where they are, who is next to them, which contacts are to come."""
+"""What nodes are told once per epoch: where they are, who is next to them, what surrounds them and what is to come."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skyrack.orchestrator.runtime.nodes import NodeState
+from skyrack.orchestrator.runtime.shadows import Shadows
 from skyrack.orchestrator.scenario import Scenario
-from skyrack.orchestrator.topology.epoch import Epoch
+from skyrack.orchestrator.topology.epoch import GROUND, Epoch
+from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.v1 import control_pb2, mesh_pb2
 from skyrack.v1.kinds import NODE_KINDS
@@ -36,6 +38,8 @@ class Outlook:
         self._epoch: Epoch | None = None
         self._ephemeris: dict[int, mesh_pb2.Ephemeris] = {}
         self._neighbours: dict[int, list[mesh_pb2.Neighbour]] = {}
+        self._weather: dict[int, list[mesh_pb2.LinkWeather]] = {}
+        self._shadows = Shadows(geometry, [i for i in sorted(self._inhabited) if i < geometry.n_sat])
         self._ahead: list[Epoch] = []  # from the epoch in force on
         self._t0_monotonic_ns = t0_monotonic_ns
 
@@ -63,6 +67,7 @@ class Outlook:
         knots = np.arange(first_s, epoch.t1_s + KNOTS_BEYOND_S * max(1.0, self._speed) + KNOT_S, KNOT_S)
         self._ephemeris = {node: self._ephemeris_of(node, knots) for node in self._inhabited}
         self._neighbours = neighbours
+        self._weather = self._weather_of(epoch)
         self._epoch = epoch
         return epoch.t1_s
 
@@ -78,7 +83,9 @@ class Outlook:
         return self._ahead[-1].t1_s if self._ahead else 0.0
 
     def extend(self) -> bool:
-        """Look one epoch further ahead; False when the forecast reaches far enough."""
+        """Look at a few satellites' shadows, or one epoch further ahead; False when the forecast reaches far enough."""
+        if self._ahead and self._shadows.extend(self._ahead[0].t0_s):
+            return True
         if not self._ahead or self._ahead[-1].t1_s >= self._ahead[0].t0_s + FORECAST_S:
             return False
         self._ahead.append(self._geometry.epoch(self._ahead[-1].t1_s))
@@ -96,7 +103,23 @@ class Outlook:
             ephemeris=self._ephemeris[node.index],
             neighbours=self._neighbours[node.index],
             forecast=self._forecast(node.index),
+            forecast_until_t_s=self.known_until_s,
+            shadow=self._shadows.of(node.index),
+            weather=self._weather.get(node.index, ()),
         )
+
+    def neighbours_of(self, node: int) -> list[int]:
+        """Nodes one link away from an inhabited one, in the epoch of the last `compute`."""
+        return [self._geometry.index_of(peer.name) for peer in self._neighbours.get(node, ())]
+
+    def beside(self, failures: Failures) -> set[int]:
+        """The inhabited nodes that notice when these nodes and links fail, or are back, in the epoch of the last `compute`."""
+        if (epoch := self._epoch) is None:
+            return set()
+        noticing = {node for link in failures.links for node in link} | failures.nodes
+        for node in failures.nodes:
+            noticing |= {*epoch.b[epoch.a == node].tolist(), *epoch.a[epoch.b == node].tolist()}
+        return noticing & self._inhabited
 
     def _ephemeris_of(self, node: int, knots: NDArray[np.float64]) -> mesh_pb2.Ephemeris:
         position_km, velocity_km_s = self._geometry.itrf(node, knots)
@@ -106,6 +129,32 @@ class Outlook:
             position_km=position_km.reshape(-1).tolist(),
             velocity_km_s=velocity_km_s.reshape(-1).tolist(),
         )
+
+    def _weather_of(self, epoch: Epoch) -> dict[int, list[mesh_pb2.LinkWeather]]:
+        """By inhabited node: what the air does to its ground links, as at the start of the grid's period of the epoch."""
+        geometry, found = self._geometry, dict[int, list[mesh_pb2.LinkWeather]]()
+        if geometry.weather.clear:
+            return found
+        ground = epoch.kind == GROUND
+        satellite, station = epoch.a[ground], epoch.b[ground] - geometry.n_sat
+        t0_s = geometry.grid_clock.boundary_s(geometry.grid_clock.number_at(epoch.t0_s))
+        sky = geometry.weather.links(t0_s, station, geometry.elevation_deg(station, satellite, t0_s))
+        pairs = zip(satellite.tolist(), (station + geometry.n_sat).tolist(), strict=True)
+        for (a, b), (up_db, down_db), (up, down) in zip(
+            pairs, sky.attenuation_db.tolist(), sky.share.tolist(), strict=True
+        ):
+            for node, peer in ((a, b), (b, a)):
+                if node in self._inhabited:
+                    found.setdefault(node, []).append(
+                        mesh_pb2.LinkWeather(
+                            peer=geometry.names[peer],
+                            up_attenuation_db=up_db,
+                            down_attenuation_db=down_db,
+                            up_rate_ratio=up,
+                            down_rate_ratio=down,
+                        )
+                    )
+        return found
 
     def _forecast(self, node: int) -> list[mesh_pb2.Contact]:
         """Contacts of the node over the epochs known ahead: a contact is a run of epochs with the same peer."""

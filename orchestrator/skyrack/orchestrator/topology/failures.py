@@ -24,6 +24,10 @@ class Failures:
             *(Failures(links=frozenset({link})) for link in sorted(self.links)),
         ]
 
+    def within(self, others: Failures) -> bool:
+        """Whether all of it is among others."""
+        return self.nodes <= others.nodes and self.links <= others.links
+
     def spare(self, a: NDArray[np.int32], b: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Whether each link (m,) between `a` and `b` (a < b) is in service."""
         spared = np.ones(len(a), dtype=np.bool_)

@@ -1,0 +1,1 @@
+"""What a node tells the programs that run on it: identity, time, peers, forecast, environment, alerts."""
