@@ -128,6 +128,8 @@ def test_services_run_in_nodes_and_beside_them(run: Project, skyrack: Command) -
     computed_ms = max(probe["computed_ms"] for probe in probes)
     assert 0.98 * computed_ms < took_ms < computed_ms + MOST_ADDED_MS
     assert "GET /index.html" in skyrack("logs", HOST, "web").stdout
+    asked = "import os, urllib.request as r; print(r.urlopen(os.environ['SKYRACK_API'] + '/v1/identity').read())"
+    assert HOST in run.docker.out("exec", run.containers()[SIDECAR]["Id"], "python3", "-c", asked)
 
 
 def test_a_service_in_a_container_dies_with_its_node_and_comes_back_with_it(
