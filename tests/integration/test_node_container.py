@@ -411,9 +411,9 @@ async def test_a_service_in_a_container_runs_as_the_images_user_and_ends_with_al
     other = "daemon" if world.root else "nobody"
     world.orchestrator.set_services(
         "n0",
-        ServiceSpec(name="runs", generation=1, command=["sh", "-c", "id -u; exec sleep 9111"]),
-        ServiceSpec(name="hides", generation=1, command=["sh", "-c", HIDING.format(9112)]),
-        ServiceSpec(name="other", generation=1, command=["sleep", "9113"], user=other),
+        ServiceSpec(name="runs", generation=1, command=["sh", "-c", "id -u; exec sleep 9111"], data_dir="/"),
+        ServiceSpec(name="hides", generation=1, command=["sh", "-c", HIDING.format(9112)], data_dir="/"),
+        ServiceSpec(name="other", generation=1, command=["sleep", "9113"], user=other, data_dir="/"),
     )
     container = await world.run("n0")
     said = world.orchestrator

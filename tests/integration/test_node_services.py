@@ -321,8 +321,10 @@ async def test_who_does_not_want_to_end_is_ended(world: World) -> None:
     assert sleepers(9801) == []
 
 
-async def test_a_killed_node_leaves_nothing(world: World) -> None:
-    world.orchestrator.set_services("n0", sh("hides", HIDING.format(9901) + "exec sleep 9901"))
+async def test_a_killed_node_leaves_nothing(world: World, tmp_path: Path) -> None:
+    world.orchestrator.set_services(
+        "n0", sh("hides", HIDING.format(9901) + "exec sleep 9901", data_dir=str(tmp_path))
+    )
     await world.spawn("n0")
     await eventually(lambda: len(sleepers(9901)) == 4, "all of it hides")
     pid = pid_of(world, "n0")

@@ -17,7 +17,7 @@ from skyrack.node.config import NodeConfig
 from skyrack.node.logs import LogFile
 from skyrack.node.services import launch
 from skyrack.node.services.environment import environment
-from skyrack.node.services.output import MAX_LINE_BYTES, LineSplitter, Output
+from skyrack.node.services.output import MAX_LINE_BYTES, MOST_LINES_PER_S, LineSplitter, Output, Pipe
 from skyrack.node.services.policy import backoff_s, verdict
 from skyrack.node.services.probes import NotReadyError, try_http, try_port
 from skyrack.node.services.processes import read_mark, read_stat
@@ -362,6 +362,21 @@ def test_lines_come_whole_and_long_ones_in_pieces() -> None:
     assert splitter.feed(b"\xff") == []
     assert splitter.end() == ["�"]
     assert splitter.end() == []
+
+
+def test_a_flood_of_lines_is_read_with_pauses() -> None:
+    async def check() -> None:
+        pipe = Pipe("stdout", None)
+        os.write(pipe.write_fd, b"y\n" * 32_000)
+        pipe.opened()
+        took_s = 32_000 / MOST_LINES_PER_S
+        await asyncio.sleep(0.9 * took_s)
+        assert pipe.open
+        await asyncio.sleep(0.2 * took_s)
+        assert not pipe.open
+        assert pipe.last == "y"
+
+    VirtualTime().run(check())
 
 
 def test_output_lines_are_records(tmp_path: Path) -> None:

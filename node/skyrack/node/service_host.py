@@ -1,4 +1,7 @@
-"""The node's services, of which nothing is imported before there is one: most nodes have none."""
+"""The node's services, of which nothing is imported before there is one: most nodes have none.
+
+A zygote has imported it all, for its nodes to share; a container's node pays for itself.
+"""
 
 from __future__ import annotations
 

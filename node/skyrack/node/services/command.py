@@ -159,7 +159,7 @@ class Execution:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(self.pid, signal.SIGKILL)
             await asyncio.shield(self._end)
-            for process in await processes.kill_marked(self._mark):
+            for process in await processes.kill_marked(self._mark, self._around.clock.sleep):
                 log.error("cannot be killed", extra=fields(process=process.name, pid=process.pid))
         for pipe in self._pipes:
             pipe.close()

@@ -7,12 +7,11 @@ nothing that programs touch. The environment is not used: setproctitle, in Redis
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import resource
 import signal
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 # In microseconds, 146,000 years; where the node has no limit itself.
@@ -97,7 +96,7 @@ def usage_of(pids: Iterable[int]) -> Usage:
     return Usage(sum(one.cpu_s for one in found), sum(one.resident_bytes for one in found))
 
 
-async def kill_marked(mark: int) -> list[Process]:
+async def kill_marked(mark: int, sleep: Callable[[float], Awaitable[None]]) -> list[Process]:
     """SIGKILL all of them until none runs: who forks meanwhile is found in the next round.
 
     Returns those that may not be killed, or do not end within KILL_LIMIT_S.
@@ -107,7 +106,7 @@ async def kill_marked(mark: int) -> list[Process]:
         for process in found:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(process.pid, signal.SIGKILL)
-        await asyncio.sleep(wait_s)
+        await sleep(wait_s)
         waited_s += wait_s
         wait_s = min(2 * wait_s, 0.05)
     return found

@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,6 +99,8 @@ class Supervisor:
             if late:
                 await asyncio.wait(late)
         if self._temp_dir is not None:
+            import shutil
+
             shutil.rmtree(self._temp_dir, ignore_errors=True)
 
     def services(self) -> Iterator[Service]:
@@ -195,6 +195,8 @@ class Supervisor:
     def _own_dir(self, service: str) -> str:
         """A directory that ends with the node, for a service that was given none. Raises OSError."""
         if self._temp_dir is None:
+            import tempfile  # with all it imports, 1 MB
+
             self._temp_dir = tempfile.mkdtemp(prefix=f"skyrack-{self._config.name}-")
             os.chmod(self._temp_dir, 0o711)
         path = Path(self._temp_dir, service)
