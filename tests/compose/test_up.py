@@ -49,6 +49,8 @@ for _ in range(3):
         took_s.append(time.monotonic() - began_s)
 print(min(took_s) * 1e3, urllib.request.urlopen("http://{HOST}:8000/index.html", timeout=5).read().decode())
 """
+# In a guest: what its node says of itself.
+ASK = "import os, urllib.request as r; print(r.urlopen(os.environ['SKYRACK_API'] + '/v1/identity').read())"
 # Connecting takes one way there and back, and what a busy host adds.
 MOST_ADDED_MS = 20.0
 
@@ -128,8 +130,8 @@ def test_services_run_in_nodes_and_beside_them(run: Project, skyrack: Command) -
     computed_ms = max(probe["computed_ms"] for probe in probes)
     assert 0.98 * computed_ms < took_ms < computed_ms + MOST_ADDED_MS
     assert "GET /index.html" in skyrack("logs", HOST, "web").stdout
-    asked = "import os, urllib.request as r; print(r.urlopen(os.environ['SKYRACK_API'] + '/v1/identity').read())"
-    assert HOST in run.docker.out("exec", run.containers()[SIDECAR]["Id"], "python3", "-c", asked)
+    sidecar = run.containers()[SIDECAR]["Id"]
+    assert HOST in run.docker.out("exec", sidecar, "python3", "-c", ASK)
 
 
 def test_a_service_in_a_container_dies_with_its_node_and_comes_back_with_it(
