@@ -119,8 +119,11 @@ class ComposeStarter:
                 waiting = [row for row in rows if row["phase"] not in DONE]
                 waited_s = time.monotonic() - began
                 for row in waiting:
-                    if row["phase"] == "failed" or waited_s > within_s[row["service"]]:
-                        raise Problem(self._why_not_ready(row))
+                    within = within_s[row["service"]]
+                    if row["phase"] == "failed":
+                        raise Problem(self._why_not_ready(row, ""))
+                    if waited_s > within:
+                        raise Problem(self._why_not_ready(row, f" is not ready after {within:g} s"))
                 if not waiting:
                     break
                 text = f"{len(rows) - len(waiting)}/{len(rows)} ready"
@@ -128,12 +131,12 @@ class ComposeStarter:
                 time.sleep(POLL_S)
             told.append(f"{len(rows)}/{len(rows)} ready")
 
-    def _why_not_ready(self, row: Mapping[str, Any]) -> str:
-        """The reason, and the last that it has printed, which ends with its container."""
+    def _why_not_ready(self, row: Mapping[str, Any], what: str) -> str:
+        """The reason for `what`, and the last that it has printed, which ends with its container."""
         reason = "; ".join(filter(None, [row["reason"], *row["notes"]])) or row["phase"]
         said = contained.logs(self._record, row["node"], row["service"], lines=LAST_LINES, follow=False)
         return "\n  ".join(
-            [f"{row['service']} at {row['node']}: {reason}", *(line.rstrip() for line in said)]
+            [f"{row['service']} at {row['node']}{what}: {reason}", *(line.rstrip() for line in said)]
         )
 
     def _asked(self, *words: str) -> Any:
