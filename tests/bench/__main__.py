@@ -16,6 +16,7 @@ from pathlib import Path
 from . import (
     bench_convergence,
     bench_engine,
+    bench_entry,
     bench_handovers,
     bench_link_changes,
     bench_live,
@@ -54,6 +55,7 @@ BENCHES: dict[str, Callable[[], Awaitable[None]]] = {
     "convergence": bench_convergence.main,
     "handovers": bench_handovers.main,
     "transfers": bench_transfers.main,
+    "entry": bench_entry.main,
     "changes": bench_link_changes.main,
 }
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from skyrack.orchestrator.cli.compose_starter import free_ports
+
 from . import stand_ins
 from .docker import Docker
 from .engine import NoEngine, engine
@@ -17,10 +19,11 @@ from .project import Project
 
 IMAGE = f"{stand_ins.PREFIX}/skyrack"
 BUILD_S = 600.0
-# Any free ports: a project of the user's own may have the usual ones.
+# Any free ports: a project of the user's own may have the usual ones. A range of them cannot be chosen by the engine.
 ENVIRONMENT = {
     "SKYRACK_IMAGE": IMAGE,
     **dict.fromkeys(("SKYRACK_PORT", "MQTT_PORT", "PROMETHEUS_PORT", "GRAFANA_PORT"), "0"),
+    "ENTRY_PORTS": free_ports(23801, 3),
 }
 
 _why_not = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
 import json
 import statistics
 from dataclasses import replace
@@ -91,6 +92,31 @@ def test_a_guest_reaches_a_node_by_its_name(project: Project) -> None:
     """Names, or programs without privileges, do not work inside a node's container."""
     said = project.compose("exec", "-T", "--user=1000", "node-london", "ping", "-c", "2", "nairobi")
     assert " 0% packet loss" in said
+
+
+def test_users_come_in_at_each_gateway_and_nobody_else_does(project: Project) -> None:
+    """The entry does not reach the nodes, or its ports are not those that the run tells, or another service reaches it."""
+    serve = ("python", "-m", "http.server", "8000", "--directory", "/etc/ssl")
+    project.compose("exec", "-d", "--user=1000", f"node-{VICTIM}", *serve)
+    entries = {entry["node"]: entry["proxy"] for entry in project.skyrack("status")["entries"]}
+    assert tuple(entries) == CITIES
+    for proxy in entries.values():
+        eventually(lambda proxy=proxy: got(proxy, f"http://{VICTIM}:8000/") == 200, "a page")  # type: ignore[misc]
+        assert got(proxy, "http://nowhere/") == 502
+    with pytest.raises(AssertionError):
+        project.compose(
+            "exec", "-T", "orchestrator", "python", "-c", "import socket; socket.gethostbyname('entry')"
+        )
+
+
+def got(proxy: str, url: str) -> int:
+    """Status of a page got through a proxy."""
+    connection = http.client.HTTPConnection(proxy, timeout=20)
+    try:
+        connection.request("GET", url)
+        return connection.getresponse().status
+    finally:
+        connection.close()
 
 
 def test_every_target_of_prometheus_is_up(project: Project) -> None:

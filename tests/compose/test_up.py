@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from . import stand_ins
 from .project import OVERRIDE, Project, eventually
@@ -54,67 +57,89 @@ ASK = "import os, urllib.request as r; print(r.urlopen(os.environ['SKYRACK_API']
 # Connecting takes one way there and back, and what a busy host adds.
 MOST_ADDED_MS = 20.0
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
 pytestmark = pytest.mark.timeout(900)
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the command is given."""
-    return tmp_path_factory.mktemp("up")
-
-
-@pytest.fixture(scope="module")
-def skyrack(built: Project, place: Path) -> Command:
+@dataclass(frozen=True)
+class Command:
     """The command, in a place of its own."""
-    socket = built.docker.environment.get("DOCKER_HOST", "").removeprefix("unix://")
-    environment = {
-        **os.environ, **built.docker.environment, **built.environment,
-        "SKYRACK_SOCKET_DIR": str(place / "s"), **({"DOCKER_SOCKET": socket} if socket else {}),
-    }  # fmt: skip
 
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [SKYRACK, *words], cwd=place, env=environment, capture_output=True, text=True, timeout=300, check=False
+    directory: Path
+    environment: dict[str, str]
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [SKYRACK, *words], cwd=self.directory, env=self.environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done
 
-    return run
+    def __call__(self, *words: str) -> str:
+        """What it printed."""
+        process = self.start(*words)
+        out, err = process.communicate(timeout=300)
+        assert process.returncode == 0, out + err
+        return out
 
 
 @pytest.fixture(scope="module")
-def run(built: Project, skyrack: Command, place: Path) -> Iterator[Project]:
+def skyrack(built: Project, tmp_path_factory: pytest.TempPathFactory) -> Command:
+    """The command."""
+    place = tmp_path_factory.mktemp("up")
+    environment = {**built.docker.environment, **built.environment, "SKYRACK_SOCKET_DIR": str(place / "s")}
+    return Command(place, {**os.environ, **environment})
+
+
+@pytest.fixture(scope="module")
+def run(built: Project, skyrack: Command) -> Iterator[Project]:
     """A run in containers, up. The last test takes it down."""
-    (place / "scenario.yaml").write_text(SCENARIO)
+    (skyrack.directory / "scenario.yaml").write_text(SCENARIO)
     project = replace(built, name=f"skyrack-{NAME}")
     try:
         words = ["up", "scenario.yaml", "--runtime", "compose", "--detach", "--compose-file", str(OVERRIDE)]
-        assert "skyrack ping" in skyrack(*words).stdout
+        assert "skyrack ping" in skyrack(*words)
         yield project
     finally:
         project.run("down", "--volumes", "--remove-orphans", timeout_s=120)
 
 
+def forwards(skyrack: Command, node: str) -> None:
+    """Fail unless a local port leads to the node's gRPC server, with the way told and the end by Ctrl-C."""
+    with skyrack.start("forward", "london", f"{node}:50051", "--port", "0") as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert f"-> london -> {node}:50051   " in line
+            assert "ms there and back now: london > " in line
+            port = int(line.partition(" ")[0].rpartition(":")[2])
+            with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+                health: Any = health_pb2_grpc.HealthStub
+                assert health(channel).Check(health_pb2.HealthCheckRequest(), timeout=20).status == 1
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
+
+
 def services(skyrack: Command) -> dict[str, dict[str, Any]]:
     """What is told of each service, by its name: each runs at one node."""
-    rows = json.loads(skyrack("service", "status", "-o", "json").stdout)["services"]
+    rows = json.loads(skyrack("service", "status", "-o", "json"))["services"]
     return {row["service"]: row for row in rows}
 
 
 def fetched(skyrack: Command) -> tuple[float, str]:
     """The time to connect, in ms, and the page, both as london finds them."""
-    took, _, text = skyrack("exec", "london", "--", "python", "-c", FETCH).stdout.partition(" ")
+    took, _, text = skyrack("exec", "london", "--", "python", "-c", FETCH).partition(" ")
     return float(took), text.strip()
 
 
 def test_a_run_in_containers_answers_the_same_commands(run: Project, skyrack: Command) -> None:
     """A command takes a run in containers for none, or does something else there."""
-    nodes: list[dict[str, Any]] = json.loads(skyrack("status", "-o", "json").stdout)["nodes"]
+    nodes: list[dict[str, Any]] = json.loads(skyrack("status", "-o", "json"))["nodes"]
     assert [node["state"] for node in nodes if node["inhabited"]] == ["serving"] * 4
-    assert "4 received" in skyrack("ping", "london", "tokyo", "-i", "50ms").stdout
-    assert " 0% packet loss" in skyrack("exec", "london", "--", "ping", "-c", "1", "tokyo").stdout
-    assert "serving" in skyrack("logs", "london").stdout
+    assert "4 received" in skyrack("ping", "london", "tokyo", "-i", "50ms")
+    assert " 0% packet loss" in skyrack("exec", "london", "--", "ping", "-c", "1", "tokyo")
+    assert "serving" in skyrack("logs", "london")
+    forwards(skyrack, HOST)
 
 
 def test_services_run_in_nodes_and_beside_them(run: Project, skyrack: Command) -> None:
@@ -123,13 +148,13 @@ def test_services_run_in_nodes_and_beside_them(run: Project, skyrack: Command) -
         "web": "ready",
         "note": "ready",
     }
-    assert "written by tokyo" in skyrack("logs", "tokyo", "note").stdout
+    assert "written by tokyo" in skyrack("logs", "tokyo", "note")
     took_ms, text = fetched(skyrack)
     assert text == f"from {HOST} for $HOME"
-    probes = json.loads(skyrack("ping", "london", HOST, "-c", "1", "-o", "json").stdout)["probes"]
+    probes = json.loads(skyrack("ping", "london", HOST, "-c", "1", "-o", "json"))["probes"]
     computed_ms = max(probe["computed_ms"] for probe in probes)
     assert 0.98 * computed_ms < took_ms < computed_ms + MOST_ADDED_MS
-    assert "GET /index.html" in skyrack("logs", HOST, "web").stdout
+    assert "GET /index.html" in skyrack("logs", HOST, "web")
     sidecar = run.containers()[SIDECAR]["Id"]
     assert HOST in run.docker.out("exec", sidecar, "python3", "-c", ASK)
 
@@ -149,11 +174,9 @@ def test_a_service_in_a_container_dies_with_its_node_and_comes_back_with_it(
     assert run.containers()[SIDECAR]["State"]["StartedAt"] > before[SIDECAR]["State"]["StartedAt"]
 
 
-def test_a_run_in_containers_leaves_its_results_and_nothing_else(
-    run: Project, skyrack: Command, place: Path
-) -> None:
+def test_a_run_in_containers_leaves_its_results_and_nothing_else(run: Project, skyrack: Command) -> None:
     """`down` leaves a container or a service's data behind, or takes the results."""
     assert any(SIDECAR in name for name in run.docker.out("volume", "ls", "--quiet").split())
-    assert skyrack("down").stdout.strip() == f"{NAME} is down"
+    assert skyrack("down").strip() == f"{NAME} is down"
     assert run.left() == []
-    assert list((place / "runs" / "latest").glob("events.jsonl"))
+    assert list((skyrack.directory / "runs" / "latest").glob("events.jsonl"))

@@ -124,6 +124,7 @@ class Place:
             "SKYRACK_UP_RUNS": str(self.runs),
             "SKYRACK_UP_PORT": "0",
             "SKYRACK_UP_BROKER_PORT": "0",
+            "SKYRACK_UP_ENTRY_PORT": "0",
             **self.environment,
         }
         chosen: dict[str, Any] = {"cwd": self.directory, "env": environment, "stdin": subprocess.DEVNULL}
@@ -222,6 +223,8 @@ class Place:
                     found[part] = pid
             if "mosquitto\0" in line or "skyrack.orchestrator.broker\0" in line:
                 found["broker"] = pid
+            if "skyrack.groundstation.entry\0" in line:
+                found["entry"] = pid
         for pid in _children(found["zygote"]):
             found[Path(f"/proc/{pid}/comm").read_text().strip().removeprefix("sky ")] = pid
         return found

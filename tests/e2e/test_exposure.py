@@ -35,11 +35,13 @@ def by_network(pids: Iterable[int]) -> dict[str, list[int]]:
 
 
 def test_a_run_listens_on_loopback_and_on_sockets_that_only_its_user_can_reach(either: Place) -> None:
-    port, broker_port = free_port(), free_port()
-    either.up("--port", port, "--broker-port", broker_port)
+    port, broker_port, entry_port = free_port(), free_port(), free_port()
+    either.up("--port", port, "--broker-port", broker_port, "--entry-port", entry_port)
+    entries = {int(entry["proxy"].removeprefix("127.0.0.1:")) for entry in either.status()["entries"]}
+    assert len(entries) == 2
     networks = by_network(either.processes())
     host = internet(networks.pop(network_of("self")))
-    assert host == {Internet("tcp", "127.0.0.1", port), Internet("tcp", "127.0.0.1", broker_port)}
+    assert host == {Internet("tcp", "127.0.0.1", number) for number in (port, broker_port, *entries)}
 
     addresses = {node["address"] for node in either.status()["nodes"] if node["inhabited"]}
     reached = set()

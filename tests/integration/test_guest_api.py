@@ -166,7 +166,9 @@ async def test_what_happens_to_a_node_is_streamed_as_it_happens(world: World) ->
         assert await both() == ("link_began", "next")
         world.fabric.stop()
         assert await both() == ("mesh_lost", "")
-        assert (await get(world, "n0", "/healthz"))[0][0] == 503
+        (healthy, _), (_, peers) = await get(world, "n0", "/healthz", "/v1/peers")
+        assert healthy == 503
+        assert (peers["neighbours"], peers["lost"]) == ([], ["next"])
         world.fabric.start()
         assert await both() == ("mesh_back", "")
         await world.orchestrator.stop()

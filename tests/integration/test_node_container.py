@@ -129,9 +129,14 @@ except OSError: print("read-only")
 print(*sorted(name for _, name in socket.if_nameindex() if name in ("lo", "mesh0", "eth0")))
 print(*Path("/proc/sys/net/ipv4/ping_group_range").read_text().split())
 print(*[line for line in Path("/proc/net/if_inet6").read_text().splitlines() if "mesh0" in line])
+import urllib.request
+print(urllib.request.urlopen("http://127.0.42.1/healthz").read().decode().strip())
+socket.create_connection(("127.0.42.1", 50051)).close()
 """
     lines = (await inside(engine, "n0", sys.executable, "-c", show)).splitlines()
-    assert lines == ["read-only", "lo mesh0", "0 65535", ""]
+    assert lines == ["read-only", "lo mesh0", "0 65535", "", "ok"], (
+        "guests need port 80, which takes no capability"
+    )
     assert container.said("setting refused") == []
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock:
         sock.settimeout(20)

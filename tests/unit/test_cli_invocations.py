@@ -28,6 +28,7 @@ VERBS = [
     "logs",
     "ping",
     "exec",
+    "forward",
     "load",
     "fault",
     "version",

@@ -147,7 +147,7 @@ async def test_a_listener_of_either_kind_is_recognised(kind: int, tmp_path: Path
 
 @pytest.mark.parametrize("target", ["", "unix:", "tcp:1.2.3.4", "listening"])
 def test_a_target_of_no_use_is_named(target: str) -> None:
-    with pytest.raises(UnhealthyError, match="expected unix:PATH or listening:PATH"):
+    with pytest.raises(UnhealthyError, match="expected unix:PATH, listening:PATH or tcp:PORT"):
         healthcheck.check(target)
 
 

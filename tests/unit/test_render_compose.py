@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from skyrack.groundstation.load.container import KIND
 from skyrack.node.device import CONTAINER_SYSCTLS
 from skyrack.node.mains import load_mains, load_workers
-from skyrack.orchestrator.cli.compose_starter import free_port, wanted_ports
+from skyrack.orchestrator.cli.compose_starter import free_port, free_ports, wanted_ports
 from skyrack.orchestrator.cli.contained import without_run
 from skyrack.orchestrator.cli.exits import Problem
 from skyrack.orchestrator.cli.main import command_tree
@@ -193,6 +193,7 @@ def test_a_scenario_in_the_directory_is_not_overwritten_but_one_that_was_rendere
         (["--run", "Big"], "--run big"),
         (["--port", "0"], "--runtime local"),
         (["--broker-port", "0"], "--runtime local"),
+        (["--entry-port", "0"], "--runtime local"),
     ],
 )
 def test_what_containers_cannot_be_is_refused_before_anything_is_written(
@@ -221,6 +222,49 @@ def test_a_busy_port_is_passed_over() -> None:
         busy = taken.getsockname()[1]
         assert free_port(busy) > busy
     assert free_port(0) > 0
+
+
+def test_ports_in_a_row_begin_after_the_last_that_is_busy() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        busy = taken.getsockname()[1]
+        first, _, last = free_ports(busy - 1, 3).partition("-")
+        assert int(first) > busy
+        assert int(last) == int(first) + 2
+    assert free_ports(busy, 1) == str(busy)
+
+
+def test_the_entry_serves_every_node_on_the_ground_and_has_nothing_but_their_sockets() -> None:
+    entry = project()["services"]["entry"]
+    assert [word for word in entry["command"] if word.startswith("--entry=")] == [
+        "--entry=london=8801",
+        "--entry=tokyo=8802",
+        "--entry=nairobi=8803",
+    ]
+    assert entry["ports"] == ["127.0.0.1:${ENTRY_PORTS:-8801-8803}:8801-8803"]
+    assert "--entries=${ENTRY_PORTS:-8801-8803}" in project()["services"]["orchestrator"]["command"]
+    assert mounts(entry) == {"mesh"}
+    assert entry["cap_drop"] == ["ALL"]
+    assert "user" not in entry, "it is the image's, who has no privilege"
+
+
+def test_no_other_service_shares_a_network_with_the_entry() -> None:
+    services = project()["services"]
+    assert {name for name, service in services.items() if "outside" in service.get("networks", [])} == {
+        "entry"
+    }
+
+
+@pytest.mark.parametrize(("entries", "ports"), [("[tokyo]", "8801"), ("none", None)])
+def test_a_scenario_says_who_lets_in(entries: str, ports: str | None, tmp_path: Path) -> None:
+    file = tmp_path / "s.yaml"
+    file.write_text(f"extends: iridium\nentries: {entries}\n")
+    loaded = project(file)
+    found = loaded["services"].get("entry")
+    assert (found is None) == (ports is None)
+    assert ("networks" in loaded) == (ports is not None)
+    if found is not None:
+        assert found["ports"] == [f"127.0.0.1:${{ENTRY_PORTS:-{ports}}}:{ports}"]
+        assert found["command"][-1] == f"--entry=tokyo={ports}"
 
 
 def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:

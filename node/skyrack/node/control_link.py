@@ -60,8 +60,10 @@ class ControlLink:
                 before = self.updates
                 reason = "the orchestrator ended the stream"
                 try:
+                    first = True
                     async for response in stub.Join(request):
-                        self._take(response, first=not self.joined)
+                        self._take(response, first=first)
+                        first = False
                 except grpc.aio.AioRpcError as error:
                     reason = f"{error.code().name}: {error.details()}"
                 if self.updates > before:

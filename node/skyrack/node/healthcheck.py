@@ -6,6 +6,7 @@ HTTP/2 (RFC 9113), HPACK (RFC 7541) and grpc.health.v1 as one Check by a gRPC se
 TARGET, or the environment variable SKYRACK_HEALTH, which may hold the service too, after a space:
     unix:/path.sock        a gRPC server: grpc.health.v1.Health/Check of SERVICE, of the whole server by default
     listening:/path.sock   something accepts connections there, SEQPACKET or STREAM
+    tcp:PORT               something accepts connections there, on the container's loopback
 """
 
 import errno
@@ -34,13 +35,15 @@ class UnhealthyError(Exception):
 def check(target: str, service: str = "") -> None:
     """Return if `target` serves. Raises UnhealthyError."""
     kind, _, path = target.partition(":")
-    if kind not in ("unix", "listening") or not path:
-        raise UnhealthyError("expected unix:PATH or listening:PATH")
+    if kind not in ("unix", "listening", "tcp") or not path or (kind == "tcp" and not path.isdecimal()):
+        raise UnhealthyError("expected unix:PATH, listening:PATH or tcp:PORT")
     if len(service.encode()) > MOST_SERVICE_BYTES:
         raise UnhealthyError(f"service of more than {MOST_SERVICE_BYTES} bytes")
     try:
         if kind == "listening":
             _connect(path, socket.SOCK_SEQPACKET, socket.SOCK_STREAM).close()
+        elif kind == "tcp":
+            socket.create_connection(("127.0.0.1", int(path)), TIMEOUT_S).close()
         else:
             with _connect(path, socket.SOCK_STREAM) as sock:
                 _check_grpc(sock, service)

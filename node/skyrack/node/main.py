@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Callable, Coroutine
 
 from skyrack.node import device
 from skyrack.node.clock import Clock, RealClock
@@ -31,11 +32,14 @@ from skyrack.node.transfers import MeshService
 # Another holder of mesh0, a predecessor the fabric has not let go of yet, is waited for this long.
 BUSY_LIMIT_S = 10.0
 
+Also = Callable[[NodeConfig, Clock], Coroutine[None, None, None]]
 
-def run(config: NodeConfig, tun_fd: int | None = None) -> int:
+
+def run(config: NodeConfig, tun_fd: int | None = None, *, also: Also | None = None) -> int:
     """Be the node until SIGTERM or SIGINT. Returns the exit status: 0, or 1 after an error, which is logged.
 
     `tun_fd` is mesh0, made and configured, in a process that is isolated already; without it both are done here.
+    `also` is what a node of this kind does besides, from when it serves until it stops.
     Call it in a fresh process with one thread and without any gRPC object.
     """
     # Before the loop has handlers there is nothing to drain. As init, default actions would be ignored.
@@ -53,7 +57,7 @@ def run(config: NodeConfig, tun_fd: int | None = None) -> int:
         missed = isolate(config) if config.isolate and tun_fd is None else []
         for text in missed:
             log.warning("isolation incomplete", extra=fields(error=text))
-        asyncio.run(_serve(config, tun_fd, lines, RealClock()))
+        asyncio.run(_serve(config, tun_fd, lines, RealClock(), also))
     except Exception as error:
         log.exception("node failed")
         print(f"{config.name}: {error}", file=sys.stderr)
@@ -61,7 +65,9 @@ def run(config: NodeConfig, tun_fd: int | None = None) -> int:
     return 0
 
 
-async def _serve(config: NodeConfig, tun_fd: int | None, lines: JsonLines, clock: Clock) -> None:
+async def _serve(
+    config: NodeConfig, tun_fd: int | None, lines: JsonLines, clock: Clock, also: Also | None
+) -> None:
     """Device, attach, serve, join, in that order; then wait for the end."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -107,6 +113,8 @@ async def _serve(config: NodeConfig, tun_fd: int | None, lines: JsonLines, clock
             reporter.serving()
             # In this order: who is told that the node joined finds the other listening.
             links.append(tasks.create_task(hand_out(config, clock), name="hand out"))
+            if also is not None:
+                links.append(tasks.create_task(also(config, clock), name="also"))
             links.append(tasks.create_task(control.run(), name="control link"))
             links.append(tasks.create_task(host.run(), name="services"))
             await stop.wait()

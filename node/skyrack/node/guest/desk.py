@@ -89,12 +89,15 @@ class GuestDesk:
 
     def peers(self) -> guest_pb2.ListPeersResponse:
         """Who else is there. Raises Unanswerable."""
-        knowledge, lost = self._knowledge(), self._control.lost
+        knowledge = self._knowledge()
+        dark = (
+            {peer.name for peer in knowledge.neighbours} if not self._fabric.attached else self._control.lost
+        )
         return guest_pb2.ListPeersResponse(
             epoch=knowledge.epoch,
             peers=[peer for peer in self._control.peers if peer.name != self._config.name],
-            neighbours=[peer for peer in knowledge.neighbours if peer.name not in lost],
-            lost=sorted(peer.name for peer in knowledge.neighbours if peer.name in lost),
+            neighbours=[peer for peer in knowledge.neighbours if peer.name not in dark],
+            lost=sorted(peer.name for peer in knowledge.neighbours if peer.name in dark),
         )
 
     def forecast(self) -> guest_pb2.GuestServiceGetForecastResponse:

@@ -43,7 +43,7 @@ def brought_up(source: str, name: str, runs: Path, say: TextIO) -> Iterator[Live
             f"a run called {name} is up", hint=f"skyrack down --run {name}, or verify it: --run {name}"
         )
     with contextlib.redirect_stdout(say), contextlib.redirect_stderr(say):
-        status = up(source, detach=True, run=name, port=0, broker_port=0, runs=runs)
+        status = up(source, detach=True, run=name, port=0, broker_port=0, entry_port=0, runs=runs)
     if status != FINE:
         raise Finished(status)
     try:

@@ -26,6 +26,7 @@ from skyrack.orchestrator.runtime.services.entry import DONE
 from skyrack.orchestrator.scenario import Scenario
 
 OTHER_PORTS = {"PROMETHEUS_PORT": 9090, "GRAFANA_PORT": 3000}
+ENTRY_PORTS = "ENTRY_PORTS"
 PORTS_TRIED = 100
 WAIT_S = 600
 POLL_S = 1.0
@@ -41,11 +42,13 @@ class ComposeStarter:
         self._record = ComposeRun(name, f"skyrack-{name}", tuple(map(str, files)), str(run_dir), digest)
         self._settings: dict[str, str] = {}
 
-    def start(self, scenario: Scenario, port: int, broker_port: int, *, build: bool, detach: bool) -> int:
+    def start(
+        self, scenario: Scenario, port: int, broker_port: int, entry_port: int, *, build: bool, detach: bool
+    ) -> int:
         """The exit status: when everything is healthy (detached), else when the run has ended. Raises Problem."""
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, interrupt)
-        self._write(scenario, {"SKYRACK_PORT": port, "MQTT_PORT": broker_port})
+        self._write(scenario, {"SKYRACK_PORT": port, "MQTT_PORT": broker_port}, entry_port)
         compose.remember(self._record)
         kept = served = False
         try:
@@ -65,7 +68,7 @@ class ComposeStarter:
             if not kept:
                 contained.down(self._record, results=served)
 
-    def _write(self, scenario: Scenario, ports: dict[str, int]) -> None:
+    def _write(self, scenario: Scenario, ports: dict[str, int], entry_port: int) -> None:
         with _step("project") as told:
             root = compose.checkout()
             about = [
@@ -80,6 +83,10 @@ class ComposeStarter:
             }
             if socket_path := compose.engine_socket(os.environ):
                 self._settings.setdefault("DOCKER_SOCKET", os.environ.get("DOCKER_SOCKET", socket_path))
+            if entries := files["compose.yaml"].count("--entry="):
+                first = os.environ.get(ENTRY_PORTS, "").partition("-")[0]
+                wanted = wanted_ports({ENTRY_PORTS: entry_port}, {ENTRY_PORTS: first})[ENTRY_PORTS]
+                self._settings[ENTRY_PORTS] = free_ports(wanted, entries)
             files[".env"] = "".join(f"{name}={value}\n" for name, value in self._settings.items())
             write_tree(self._directory, files)
             told.append(f"{self._record.project}, {len(_services(files['compose.yaml']))} services")
@@ -261,14 +268,32 @@ def wanted_ports(defaults: Mapping[str, int], environment: Mapping[str, str]) ->
 def free_port(first: int) -> int:
     """The first port from `first` on that is free on 127.0.0.1, any free one for 0. Raises Problem."""
     for port in range(first, min(first + PORTS_TRIED, 65536)):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            found: int = probe.getsockname()[1]
+        if found := _if_free(port):
             return found
     raise Problem(f"no port from {first} to {first + PORTS_TRIED - 1} is free on 127.0.0.1")
+
+
+def free_ports(first: int, count: int) -> str:
+    """The first `count` ports in a row, from `first` on, that are free on 127.0.0.1, as FIRST-LAST. Raises Problem."""
+    begin = port = first
+    while port < min(first + count + PORTS_TRIED, 65536):
+        if not _if_free(port):
+            begin = port + 1
+        elif port - begin == count - 1:
+            return f"{begin}" if count == 1 else f"{begin}-{port}"
+        port += 1
+    raise Problem(f"no {count} ports in a row from {first} on are free on 127.0.0.1")
+
+
+def _if_free(port: int) -> int:
+    """The port, any free one for 0, if a process could listen there now; else 0."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return 0
+        found: int = probe.getsockname()[1]
+        return found
 
 
 @contextmanager

@@ -9,12 +9,13 @@ from typing import Any
 # What `skyrack up` shows as it happens; the rest is in `skyrack logs`.
 _NEWS = {
     "node_signalled", "node_exited", "node_failed", "fabric_down", "fabric_up", "all_serving", "events_lost",
-    "plan_failed", "fabric_failed", "orchestrator_restarted", "broker_down", "broker_up", "fault_began", "fault_ended",
+    "plan_failed", "fabric_failed", "orchestrator_restarted", "broker_down", "broker_up", "entry_down", "entry_up",
+    "fault_began", "fault_ended",
     "service_unready", "service_ended", "service_failed", "service_added", "service_removed", "service_restarted",
 }  # fmt: skip
 _WARNINGS = {
     "node_exited", "node_dark", "fabric_down", "fabric_failed", "plan_failed", "orchestrator_restarted",
-    "broker_down", "fault_began", "prober_ended", "service_unready", "service_ended", "service_failed",
+    "broker_down", "entry_down", "fault_began", "prober_ended", "service_unready", "service_ended", "service_failed",
 }  # fmt: skip
 _SHOWN = {"seq", "run_s", "event", "node"}
 _SERVICE = {
@@ -72,6 +73,11 @@ def sentence(event: Mapping[str, Any]) -> str:
             return f"the broker ended ({_status(event.get('status'))}): no telemetry until the next one"
         case "broker_up":
             return "the broker is up again"
+        case "entry_down":
+            how = event["error"] if "error" in event else _status(event.get("status"))
+            return f"the entries' process ended ({how}): who comes in from outside waits for the next one"
+        case "entry_up":
+            return "the entries' process is started again"
         case "prober_ended":
             return "the run's own prober ended: no fidelity metrics until the next one"
         case "all_serving":

@@ -16,6 +16,7 @@ import typer
 
 from skyrack.orchestrator.cli import contained
 from skyrack.orchestrator.cli.console import Format, Output, coloured, note, print_json, print_table
+from skyrack.orchestrator.cli.entered import entries_line
 from skyrack.orchestrator.cli.exits import USAGE, Problem
 from skyrack.orchestrator.cli.find import LiveRun, RunName, find_any, find_run
 from skyrack.orchestrator.cli.happenings import level, sentence
@@ -52,6 +53,8 @@ def status(
     )
     if (background := answer["background"])["flows"]:
         print(f"background: {background['flows']} flows, {background['rate_bps'] / 1e9:g} Gbit/s in all")
+    if entries := answer["entries"]:
+        print(f"entries: {entries_line(entries)}")
     if (fidelity := answer["fidelity"]) is not None:
         print(_fidelity(fidelity))
     print_table(["NODE", "KIND", "STATE", "ADDRESS", "PID", "RESTARTS"], rows)

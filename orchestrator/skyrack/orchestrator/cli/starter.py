@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from skyrack.orchestrator.cli.console import coloured, note
+from skyrack.orchestrator.cli.entered import entries_line
 from skyrack.orchestrator.cli.exits import INTERRUPTED, Problem
 from skyrack.orchestrator.cli.happenings import is_news, level, sentence
 from skyrack.orchestrator.runtime import paths
@@ -201,6 +202,8 @@ def show_ready(status: dict[str, Any]) -> None:
         print(f" Metrics  {status['http']}/metrics      Targets  {status['http']}/sd/prometheus")
     if (bus := status["bus"]) and bus["host"] == LOOPBACK:
         print(f" MQTT     mqtt://{LOOPBACK}:{bus['port']}      user and password in {bus['way_in']}")
+    if entries := status["entries"]:
+        print(f" Entries  {entries_line(entries)}")
     print(f" Files    {status['run_dir']}")
     inhabited = [node["name"] for node in status["nodes"] if node["inhabited"]]
     ground = [node["name"] for node in status["nodes"] if node["kind"] != "satellite"]

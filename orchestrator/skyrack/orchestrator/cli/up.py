@@ -21,6 +21,7 @@ from skyrack.orchestrator.cli.scenario import ScenarioArgument, chosen
 from skyrack.orchestrator.cli.starter import Starter, show_ready, step
 from skyrack.orchestrator.clock import RealClock
 from skyrack.orchestrator.render import mosquitto
+from skyrack.orchestrator.render.compose import FIRST_ENTRY_PORT
 from skyrack.orchestrator.runtime import compose, paths
 from skyrack.orchestrator.scenario import Scenario, dump_scenario, load_scenario
 from skyrack.orchestrator.scenario.model.shells import ClusterShell, GeostationaryShell, Shell, WalkerShell
@@ -71,6 +72,15 @@ def up(
             help="The broker's port on 127.0.0.1; the next free one if busy; 0 for none.", min=0, max=65535
         ),
     ] = mosquitto.PORT,
+    entry_port: Annotated[
+        int,
+        typer.Option(
+            help="First port on 127.0.0.1 of the entries, the nodes on the ground that let you in; "
+            "the next free ones if busy; 0 for none.",
+            min=0,
+            max=65535,
+        ),
+    ] = FIRST_ENTRY_PORT,
     protect_reads: Annotated[
         bool,
         typer.Option(
@@ -127,9 +137,9 @@ def up(
                 hint="`telemetry: {enabled: false}` in the scenario turns the bus off",
                 status=USAGE,
             )
-        if not (port and broker_port):
+        if not (port and broker_port and entry_port):
             raise Problem(
-                "--port 0 and --broker-port 0 need --runtime local",
+                "--port 0, --broker-port 0 and --entry-port 0 need --runtime local",
                 hint="`ports: !reset []` for a service in a --compose-file publishes nothing",
                 status=USAGE,
             )
@@ -138,7 +148,7 @@ def up(
         run_dir = _new_run_dir(runs, scenario.name, text)
         step("scenario", _summary(scenario), time.perf_counter() - began)
         starter = ComposeStarter(name, run_dir, digest, compose_file or [])
-        return starter.start(scenario, port, broker_port, build=build, detach=detach)
+        return starter.start(scenario, port, broker_port, entry_port, build=build, detach=detach)
     if compose_file or build:
         raise Problem("--compose-file and --build need --runtime compose", status=USAGE)
     _require_commands(scenario)
@@ -171,6 +181,7 @@ def up(
         *_http(port, allow_host or [], protect_reads=protect_reads),
         *("--broker", broker.value),
         *(["--broker-port", str(broker_port)] if broker_port else []),
+        *(["--entry-port", str(entry_port)] if entry_port else []),
     ]
     return Starter(name, directory, lock, run_dir, digest).start(arguments, detach=detach)
 

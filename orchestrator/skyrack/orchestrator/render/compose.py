@@ -2,7 +2,7 @@
 
               .-- run (api.sock, token) --. load
 orchestrator -+-- fabric (control.sock) --+--- fabric
-              '-- mesh (sockets, hosts) --+--- every node, mosquitto
+              '-- mesh (sockets, hosts) --+--- every node, mosquitto, entry
 
 The fabric and the nodes have no network of the engine's (`network_mode: none`): what joins them to the others are Unix
 sockets on volumes, and what joins the nodes to each other is the mesh alone. The volumes with sockets and secrets are
@@ -25,6 +25,7 @@ PROMETHEUS_IMAGE = "prom/prometheus:v3.5.0"
 GRAFANA_IMAGE = "grafana/grafana:12.1.1"
 SCENARIO_FILE = "scenario.yaml"
 HOSTS_FILE = "hosts"
+FIRST_ENTRY_PORT = 8801
 NODE_CHECKS_HZ = 2.0
 SHORTEST_CHECK_S = 5
 ORBITS_DIRECTORY = "orbits"
@@ -77,6 +78,7 @@ class Project:
     `about`: comment lines for the top. `image`: of every role. `build`: directory the image is built from, relative to the
     file, None where it is taken as it is. `orbits`: whether orbit files lie in ORBITS_DIRECTORY. `restart`: whether a node
     that ends by itself starts again. `telemetry`: whether there is a message broker. `sidecars`: services with an image.
+    `entries`: the nodes that let users in.
     """
 
     name: str
@@ -88,6 +90,13 @@ class Project:
     restart: bool = True
     telemetry: bool = True
     sidecars: Sequence[Sidecar] = ()
+    entries: Sequence[str] = ()
+
+    @property
+    def entry_ports(self) -> str:
+        """The ports of the entries in their container, as FIRST-LAST."""
+        last = FIRST_ENTRY_PORT + len(self.entries) - 1
+        return f"{FIRST_ENTRY_PORT}" if last == FIRST_ENTRY_PORT else f"{FIRST_ENTRY_PORT}-{last}"
 
 
 def compose_file(project: Project) -> str:
@@ -98,9 +107,11 @@ def compose_file(project: Project) -> str:
         _FABRIC,
         _node_services(project),
         *_sidecars(project),
+        *([_entry(project)] if project.entries else []),
         *([_BROKER] if project.telemetry else []),
         _WATCHERS,
         _LOAD,
+        *([_OUTSIDE] if project.entries else []),
         _VOLUMES + "".join(map(sidecars.volume, project.sidecars)),
     ]
     return "\n".join(parts)
@@ -157,6 +168,7 @@ def _orchestrator(project: Project) -> str:
         f"    build: {{context: {project.build}, dockerfile: deploy/Dockerfile}}\n" if project.build else ""
     )
     orbits = f"      - ./{ORBITS_DIRECTORY}:/etc/skyrack/{ORBITS_DIRECTORY}:ro\n" if project.orbits else ""
+    entries = f"      - --entries=${{ENTRY_PORTS:-{project.entry_ports}}}\n" if project.entries else ""
     return f"""\
 services:
   # Computes orbits, links and routes, tells fabric and nodes, serves API and metrics. The command line lives here too:
@@ -178,6 +190,7 @@ services:
       - --broker-dir=/run/broker
       - --grafana-dir=/run/grafana
       - --runs=/runs
+{entries}\
     environment:
       SKYRACK_HEALTH: unix:/run/mesh/control.sock
       SKYRACK_RUN_DIR: ${{SKYRACK_RUN_DIR:-}}
@@ -244,6 +257,32 @@ def _sidecars(project: Project) -> list[str]:
         return []
     services = [sidecars.sidecar_service(one, Node(one.node).service, HOSTS_FILE) for one in project.sidecars]
     return [sidecars.keeper_service(project.sidecars), *services]
+
+
+def _entry(project: Project) -> str:
+    ports = range(FIRST_ENTRY_PORT, FIRST_ENTRY_PORT + len(project.entries))
+    entries = "\n".join(
+        f"      - {quoted(f'--entry={name}={port}')}"
+        for name, port in zip(project.entries, ports, strict=True)
+    )
+    return f"""\
+  # In from outside: one HTTP proxy for each node on the ground. On a network of its own, because whoever reaches it is in.
+  entry:
+    <<: *skyrack
+    command:
+      - python
+      - -m
+      - skyrack.groundstation.entry
+      - --mesh-dir=/run/mesh
+      - --host=0.0.0.0
+{entries}
+    environment: {{SKYRACK_HEALTH: "tcp:{FIRST_ENTRY_PORT}"}}
+    healthcheck: *health
+    restart: on-failure
+    networks: [outside]
+    ports: ["127.0.0.1:${{ENTRY_PORTS:-{project.entry_ports}}}:{project.entry_ports}"]
+    volumes: ["mesh:/run/mesh"]
+"""
 
 
 _BROKER = f"""\
@@ -327,6 +366,11 @@ _LOAD = """\
     command: [--help]
     healthcheck: {disable: true}
     volumes: ["run:/run/skyrack", "mesh:/run/mesh", "runs:/runs"]
+"""
+
+_OUTSIDE = """\
+networks:
+  outside:
 """
 
 _VOLUMES = f"""\

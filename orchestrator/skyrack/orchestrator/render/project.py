@@ -10,7 +10,7 @@ from pathlib import Path
 from skyrack.orchestrator.hosts import hosts_file
 from skyrack.orchestrator.render import compose, grafana, mosquitto, prometheus
 from skyrack.orchestrator.render.sidecars import sidecar_files, sidecars
-from skyrack.orchestrator.scenario import Scenario, Service, dump_scenario
+from skyrack.orchestrator.scenario import Scenario, Service, dump_scenario, entry_nodes
 from skyrack.orchestrator.scenario.placement import Host, placed
 from skyrack.orchestrator.topology.geometry import Geometry
 
@@ -47,6 +47,7 @@ def project_files(
         restart=scenario.nodes.restart == "on-crash",
         telemetry=scenario.telemetry.enabled,
         sidecars=beside,
+        entries=entry_nodes(scenario.entries, geometry.names[geometry.n_sat :]),
     )
     return {
         "compose.yaml": compose.compose_file(project),

@@ -16,6 +16,7 @@ from skyrack.orchestrator.api.listen import Listen
 from skyrack.orchestrator.runtime.errors import sentence
 from skyrack.orchestrator.runtime.local import local_processes
 from skyrack.orchestrator.runtime.local_broker import Wanted, local_broker
+from skyrack.orchestrator.runtime.local_entries import local_entries
 from skyrack.orchestrator.runtime.places import Places
 from skyrack.orchestrator.runtime.progress import PipeSink, Progress
 from skyrack.orchestrator.runtime.run import Run
@@ -35,6 +36,7 @@ def main() -> int:
     parser.add_argument("--protect-reads", action="store_true")
     parser.add_argument("--broker", choices=get_args(Wanted), required=True)
     parser.add_argument("--broker-port", type=int, help="on 127.0.0.1, or the next free one; none without it")
+    parser.add_argument("--entry-port", type=int, help="the first of the entries' ports; none without it")
     arguments = parser.parse_args()
     faulthandler.enable()
     # Children must hold neither: the lock is this run's life, the pipe the starting command's.
@@ -55,7 +57,8 @@ async def _run(arguments: argparse.Namespace, progress: Progress) -> None:
     scenario = load_scenario(arguments.run_dir / "scenario.yaml")
     places = Places(arguments.socket_dir, arguments.socket_dir, arguments.run_dir)
     brokers = local_broker(arguments.broker, arguments.broker_port)
-    run = Run(arguments.run, scenario, places, progress, local_processes, brokers)
+    entries = local_entries(arguments.entry_port)
+    run = Run(arguments.run, scenario, places, progress, local_processes, brokers, entries)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, run.stop.set)

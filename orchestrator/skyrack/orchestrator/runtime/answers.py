@@ -11,6 +11,7 @@ from skyrack.orchestrator.measure.stats import histogram_quantile
 from skyrack.orchestrator.runtime.background import Background
 from skyrack.orchestrator.runtime.brokers import Broker
 from skyrack.orchestrator.runtime.bus import RunBus
+from skyrack.orchestrator.runtime.entries import Entries
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.nodes import NodeBook
@@ -39,6 +40,7 @@ class Answers:
         events: EventLog,
         clock: RealClock,
         broker: Broker,
+        entries: Entries,
         bus: RunBus,
         background: Background,
         probes: OwnProbes,
@@ -54,6 +56,7 @@ class Answers:
         self._events = events
         self._clock = clock
         self._broker = broker
+        self._entries = entries
         self._bus = bus
         self._background = background
         self._probes = probes
@@ -89,6 +92,7 @@ class Answers:
             "links": count_kinds(lit.kind),
             "background": {"flows": len(self._background.flows), "rate_bps": self._background.rate_bps},
             "bus": None if (way := self._broker.status()) is None else way | self._bus.counters(),
+            "entries": self._entries.status(),
             "fidelity": self._fidelity(),
             "events_lost": self._events.lost,
         }

@@ -24,6 +24,7 @@ from skyrack.orchestrator.runtime import paths
 from skyrack.orchestrator.runtime.awaited import awaited_processes
 from skyrack.orchestrator.runtime.brokers import AwaitedBroker, Brokers, NoBroker
 from skyrack.orchestrator.runtime.continued import RunState, boot_id, read_state, state_file, write_state
+from skyrack.orchestrator.runtime.entries import PublishedEntries
 from skyrack.orchestrator.runtime.errors import sentence
 from skyrack.orchestrator.runtime.grafana import keep_password
 from skyrack.orchestrator.runtime.places import Places
@@ -89,6 +90,7 @@ async def _serve(
         Progress(PlainLog(sys.stdout, clock)),
         functools.partial(awaited_processes, fabric_socket=arguments.fabric_socket),
         _brokers(arguments, name),
+        functools.partial(PublishedEntries, _first_port(arguments.entries)),
         state.t0_monotonic_ns if state else clock.t0_monotonic_ns,
     )
     if state is None:
@@ -118,6 +120,11 @@ def _brokers(arguments: argparse.Namespace, name: str) -> Brokers:
     return functools.partial(
         AwaitedBroker, arguments.broker_dir, arguments.fabric_socket.parent / f"{name}.broker"
     )
+
+
+def _first_port(ports: str | None) -> int | None:
+    """Of FIRST-LAST, as compose publishes several ports at once; entries are in the same order."""
+    return int(ports.partition("-")[0]) if ports else None
 
 
 def _listen(arguments: argparse.Namespace, name: str) -> Listen | None:
@@ -159,6 +166,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--listen", metavar="HOST:PORT", help="where the API is served over TCP, if anywhere")
     parser.add_argument(
         "--published", metavar="URL", default="", help="how users reach that, where it is another address"
+    )
+    parser.add_argument(
+        "--entries", metavar="FIRST-LAST", help="ports of 127.0.0.1 on which users reach the entries"
     )
     parser.add_argument(
         "--allow-host", action="append", default=[], help="a name besides localhost that HTTP clients may use"

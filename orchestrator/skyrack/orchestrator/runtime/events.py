@@ -17,7 +17,8 @@ KEPT = 10_000
 # Counted from zero, so that the first one is an increase for Prometheus; others are counted from their first.
 FORESEEN = (
     "ready", "all_serving", "node_serving", "node_exited", "node_failed", "node_signalled", "node_lit", "node_dark",
-    "fabric_down", "fabric_up", "fabric_failed", "broker_down", "broker_up", "orchestrator_restarted", "handover",
+    "fabric_down", "fabric_up", "fabric_failed", "broker_down", "broker_up", "entry_down", "entry_up",
+    "orchestrator_restarted", "handover",
     "plan_failed", "fault_began", "fault_ended", "convergence", "transfer_started", "transfer_finished", "events_lost",
     "bundle_routed", "bundle_stored", "bundle_stranded", "contact_missed",
     "service_ready", "service_unready", "service_ended", "service_finished", "service_failed", "service_added",

@@ -27,6 +27,7 @@ from skyrack.orchestrator.runtime.brokers import Brokers, NoBroker
 from skyrack.orchestrator.runtime.bundle_planner import BundlePlanner
 from skyrack.orchestrator.runtime.bundles import Bundles
 from skyrack.orchestrator.runtime.bus import RunBus
+from skyrack.orchestrator.runtime.entries import MakeEntries
 from skyrack.orchestrator.runtime.errors import RunFailed, sentence
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.exposer import Exposer
@@ -48,7 +49,7 @@ from skyrack.orchestrator.runtime.stores import Stores
 from skyrack.orchestrator.runtime.transfers import Transfers
 from skyrack.orchestrator.runtime.updates import Outlook
 from skyrack.orchestrator.runtime.ways import Ways
-from skyrack.orchestrator.scenario import Scenario
+from skyrack.orchestrator.scenario import Scenario, entry_nodes
 from skyrack.orchestrator.topology.epoch import count_kinds
 from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
@@ -69,6 +70,7 @@ class Run:
         progress: Progress,
         processes: Callable[[Launch], Processes],
         brokers: Brokers,
+        entries: MakeEntries,
         t0_monotonic_ns: int | None = None,
     ) -> None:
         self.run = run
@@ -84,6 +86,7 @@ class Run:
         self._began_before = t0_monotonic_ns is not None
         self._processes = processes
         self._brokers = brokers if scenario.telemetry.enabled else NoBroker
+        self._entries = entries
         self._worker = ThreadPoolExecutor(1, "geometry")
 
     async def main(self, listen: Listen | None) -> None:
@@ -92,6 +95,7 @@ class Run:
             stack.callback(self._close)
             await self._prepare()
             stack.push_async_callback(self.broker.stop)
+            stack.push_async_callback(self.entries.stop)
             stack.push_async_callback(self._end_processes)
             self.http = await stack.enter_async_context(
                 server.serve(self, self.places.socket_dir / "api.sock", listen)
@@ -122,6 +126,10 @@ class Run:
         write_whole(self.places.mesh_dir / "hosts", self.roster.hosts())
         book = NodeBook(self.roster.node_states(), self.events, self.clock)
         self.broker = self._brokers(self.places, self.events, self.clock)
+        on_ground = self.roster.names[self.geometry.n_sat :]
+        self.entries = self._entries(
+            entry_nodes(self.scenario.entries, on_ground), self.places, self.events, self.clock
+        )
         seed = self.scenario.seed
         self.bus = RunBus(self.run, self.broker.address("orchestrator"), self.geometry, self.clock, seed)
         self.events.listen(self.bus.event)
@@ -181,6 +189,7 @@ class Run:
             self.events,
             self.clock,
             self.broker,
+            self.entries,
             self.bus,
             self.background,
             self.probes,
@@ -274,6 +283,7 @@ class Run:
                     tasks.create_task(self._speak(), name="bus"),
                     tasks.create_task(self._become_ready(), name="ready"),
                     tasks.create_task(self._probe(), name="probes"),
+                    tasks.create_task(self._let_in(), name="entries"),
                     tasks.create_task(self.exposer.handovers.run(), name="handovers"),
                     tasks.create_task(self._health.run(), name="health"),
                     tasks.create_task(
@@ -299,6 +309,10 @@ class Run:
     async def _probe(self) -> None:
         await self.ready.wait()
         await self.probes.run()
+
+    async def _let_in(self) -> None:
+        await self.ready.wait()  # who is early waits in the queue of the port
+        await self.entries.run()
 
     async def _become_ready(self) -> None:
         await self.feed.up.wait()

@@ -11,7 +11,7 @@ from skyrack.v1 import mesh_pb2
 BACK_S = 5400.0  # longer than any stay in the shadow, 72 min in a geostationary orbit: begins are known
 AHEAD_S = 7200.0  # more than a low orbit
 RENEW_S = 3600.0  # what is known never reaches less far ahead, once it is known
-AT_ONCE = 16  # satellites: some 10 ms of the worker
+AT_ONCE = 8  # satellites: some 10 ms of the worker
 
 
 class Shadows:

@@ -7,6 +7,7 @@ scenario = load_scenario("iridium")        # a preset, or the path of a YAML fil
 from .catalogue import CatalogueError, Record, read_catalogue
 from .dump import dump_scenario
 from .loader import load_scenario
+from .model.entries import entry_nodes
 from .model.fibre import Fibre, PointOfPresence
 from .model.ground import GroundStation
 from .model.inhabited import Box, InhabitedBox, InhabitedCount
@@ -53,6 +54,7 @@ __all__ = [
     "Workload",
     "catalogue",
     "dump_scenario",
+    "entry_nodes",
     "json_schema",
     "load_scenario",
     "preset_names",

@@ -7,6 +7,7 @@
     lasers.py  what the laser pattern and the relay need
     routing.py what the strategy needs
     background.py  what the gravity model needs
+    entries.py who lets users in
     services.py what services run on, and their placeholders
 
 Names are checked on what the user wrote, not on the validated scenario, so that a fault in one item of a list
@@ -16,6 +17,7 @@ does not hide the faults in the others.
 from collections.abc import Iterator
 
 from .background import check_background
+from .entries import check_entries
 from .fibre import check_fibre
 from .finding import Draft, Finding
 from .lasers import check_lasers
@@ -39,4 +41,5 @@ def check(draft: Draft) -> Iterator[Finding]:
     yield from check_lasers(known)
     yield from check_routing(known)
     yield from check_background(known)
+    yield from check_entries(known)
     yield from check_services(known)

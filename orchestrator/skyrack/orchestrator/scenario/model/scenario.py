@@ -11,6 +11,7 @@ from ..catalogue import CatalogueError, read_catalogue
 from ..names import NAME_PATTERN
 from .background import Background
 from .base import Number, Section, Time, Whole, key
+from .entries import Entries
 from .fibre import Fibre, PointOfPresence
 from .ground import GroundStation
 from .inhabited import Inhabited, default_inhabited
@@ -157,6 +158,11 @@ class Scenario(Section):
     )
     fabric: Fabric = key("How packets are carried.", default=Fabric())
     nodes: Nodes = key("How the processes are kept.", default=Nodes())
+    entries: Entries = key(
+        "Which nodes on the ground let the user in, each on a port of 127.0.0.1: all, none or a list of names.",
+        source="D: a port costs nothing until it is used",
+        default="all",
+    )
     telemetry: Telemetry = key("What nodes report about themselves, as MQTT messages.", default=Telemetry())
     services: tuple[Service, ...] = key("User software on the nodes.", source="D: none", default=())
     workloads: tuple[Workload, ...] = key("What runs on the nodes.", source="D: none", default=())
