@@ -149,7 +149,9 @@ class ComposeStarter:
     def _asked(self, *words: str) -> Any:
         """What `skyrack WORDS -o json` says in the orchestrator's container. Raises Problem."""
         command = ("exec", "-T", contained.ORCHESTRATOR, "skyrack", *words, "-o", "json")
-        done = subprocess.run(self._record.command(*command), capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            self._record.command(*command), env=self._record.environment(), capture_output=True, text=True, check=False
+        )  # fmt: skip
         if done.returncode:
             raise Problem(f"the run does not answer: {done.stderr.strip()}", status=FAILED)
         return json.loads(done.stdout)
@@ -160,7 +162,7 @@ class ComposeStarter:
         with log.open("ab") as out:
             process = subprocess.Popen(
                 self._record.command(*arguments), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                start_new_session=True, env=os.environ | self._settings,
+                start_new_session=True, env=self._record.environment(),
             )  # fmt: skip
             try:
                 while process.poll() is None:
@@ -230,7 +232,7 @@ class ComposeStarter:
             )
             with subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                start_new_session=True,
+                start_new_session=True, env=self._record.environment(),
             ) as process:  # fmt: skip
                 try:
                     for event in _events(process.stdout):

@@ -66,7 +66,7 @@ def hand_over(record: ComposeRun) -> Finished:
 
 def run_in(record: ComposeRun, arguments: Sequence[str]) -> int:
     """`docker compose ARGUMENTS` on this terminal; its exit status."""
-    return subprocess.run(record.command(*arguments), check=False).returncode
+    return subprocess.run(record.command(*arguments), env=record.environment(), check=False).returncode
 
 
 def is_running(record: ComposeRun) -> bool:
@@ -126,7 +126,11 @@ def fetch_results(record: ComposeRun) -> None:
     """Copy what the run has recorded to its directory here; a failure is told, not raised."""
     source = f"{ORCHESTRATOR}:/runs/{Path(record.run_dir).name}/."
     done = subprocess.run(
-        record.command("cp", source, record.run_dir), capture_output=True, text=True, check=False
+        record.command("cp", source, record.run_dir),
+        env=record.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         words = done.stderr.strip().splitlines()
@@ -142,7 +146,7 @@ def down(record: ComposeRun, *, results: bool = True) -> None:
             fetch_results(record)
     done = subprocess.run(
         record.command("--profile", "tools", "down", "--volumes", "--remove-orphans", "--timeout", "5"),
-        capture_output=True, text=True, check=False, timeout=STOP_TIMEOUT_S,
+        env=record.environment(), capture_output=True, text=True, check=False, timeout=STOP_TIMEOUT_S,
     )  # fmt: skip
     if done.returncode:
         raise Problem(
