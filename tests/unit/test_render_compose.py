@@ -17,6 +17,7 @@ from skyrack.orchestrator.cli.contained import without_run
 from skyrack.orchestrator.cli.exits import Problem
 from skyrack.orchestrator.cli.main import command_tree
 from skyrack.orchestrator.render.project import project_files
+from skyrack.orchestrator.runtime.compose import ComposeRun
 from skyrack.orchestrator.scenario import load_scenario
 
 ROOT = Path(__file__).parents[2]
@@ -295,3 +296,15 @@ def test_a_command_is_handed_over_without_the_run_it_names_outside() -> None:
     assert without_run(["ping", "--run", "x", "a", "b"]) == ["ping", "a", "b"]
     assert without_run(["ping", "a", "b", "--run=x", "-c", "3"]) == ["ping", "a", "b", "-c", "3"]
     assert without_run(["exec", "a", "--", "prog", "--run", "y"]) == ["exec", "a", "--", "prog", "--run", "y"]
+
+
+def test_what_was_settled_at_the_start_of_a_run_is_not_set_anew_by_later_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`down` is refused by compose because ENTRY_PORTS has another number of ports now."""
+    run = ComposeRun("x", "skyrack-x", (str(tmp_path / "compose.yaml"), "/elsewhere.yaml"), "runs/x", "")
+    monkeypatch.setenv("ENTRY_PORTS", "1-3")
+    assert run.environment()["ENTRY_PORTS"] == "1-3"
+    (tmp_path / ".env").write_text("ENTRY_PORTS=8801-8802\nSKYRACK_PORT=8080\n")
+    assert run.environment()["ENTRY_PORTS"] == "8801-8802"
+    assert run.environment()["PATH"]
