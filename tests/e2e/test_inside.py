@@ -104,7 +104,8 @@ def test_a_link_that_a_fault_cuts_is_an_alert_and_so_is_its_return(running: Plac
     node = next(node["name"] for node in nodes if node["inhabited"] and node["kind"] == "satellite")
     watch = (
         "import urllib.request\n"
-        "for line in urllib.request.urlopen('http://skyrack.internal/v1/alerts'): print(line.decode(), end='', flush=True)"
+        "for line in urllib.request.urlopen('http://skyrack.internal:50080/v1/alerts'):\n"
+        "    print(line.decode(), end='', flush=True)"
     )
     process = running.start(("exec", node, "--", sys.executable, "-c", watch), stdout=subprocess.PIPE)
     assert process.stdout is not None

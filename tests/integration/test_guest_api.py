@@ -26,7 +26,7 @@ GET = """
 import sys, urllib.error, urllib.request
 for path in sys.argv[1:]:
     try:
-        answer = urllib.request.urlopen("http://skyrack.internal" + path, timeout=20)
+        answer = urllib.request.urlopen("http://skyrack.internal:50080" + path, timeout=20)
     except urllib.error.HTTPError as error:
         answer = error
     body = answer.read().decode()
@@ -48,7 +48,7 @@ for target in ("skyrack.internal:50051", "n1:50051"):
 async def world() -> AsyncIterator[World]:
     if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
         pytest.skip("needs a writable /dev/net/tun")
-    # As an unprivileged user has it: port 80 is the node's in its own network.
+    # As an unprivileged user has it.
     async with open_world(IN_USER_NAMESPACE) as opened:
         yield opened
 
@@ -105,7 +105,7 @@ class Alerts:
 
     WATCH = """
 import urllib.request
-for line in urllib.request.urlopen("http://skyrack.internal/v1/alerts"):
+for line in urllib.request.urlopen("http://skyrack.internal:50080/v1/alerts"):
     print(line.decode(), end="", flush=True)
 """
 

@@ -194,7 +194,7 @@ async def test_a_service_finds_its_place(world: World, tmp_path: Path) -> None:
         "HOME=" + str(data),
         "KEY=value",
         "SKYRACK_ADDRESS=100.64.0.1",
-        "SKYRACK_API=http://skyrack.internal",
+        "SKYRACK_API=http://skyrack.internal:50080",
         "SKYRACK_DATA=" + str(data),
         "SKYRACK_GRPC=skyrack.internal:50051",
         "SKYRACK_INDEX=0",

@@ -20,7 +20,7 @@ def test_every_fact_has_its_variable() -> None:
         "SKYRACK_KIND": "satellite",
         "SKYRACK_ADDRESS": "100.64.0.4",
         "SKYRACK_INDEX": "3",
-        "SKYRACK_API": "http://skyrack.internal",
+        "SKYRACK_API": "http://skyrack.internal:50080",
         "SKYRACK_GRPC": "skyrack.internal:50051",
         "SKYRACK_START": "2026-03-20T12:00:00Z",
         "SKYRACK_SPEED": "1",

@@ -24,7 +24,7 @@ SYSCTLS: dict[str, tuple[str, ...]] = {
     "net.ipv4.tcp_wmem": ("4096 65536 67108864",),
     # A node answers every traceroute probe, not one a second per peer.
     "net.ipv4.icmp_ratelimit": ("0",),
-    # A node without capabilities serves its guests on port 80, and so may they: there is nobody to protect from them.
+    # Guests without capabilities may serve port 80: there is nobody to protect from them.
     "net.ipv4.ip_unprivileged_port_start": ("0",),
     # Unprivileged ping, for every group that can be named: in a rootless engine these are the 65,536 of its user
     # namespace, and in a user namespace with a single group that one.

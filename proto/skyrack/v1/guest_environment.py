@@ -9,7 +9,7 @@ from skyrack.v1 import mesh_pb2
 # All of 127.0.0.0/8 is local in every network namespace; this one of it is free of what guests listen on themselves.
 GUEST_NAME = "skyrack.internal"
 GUEST_ADDRESS = "127.0.42.1"
-HTTP_PORT = 80
+HTTP_PORT = 50080
 GRPC_PORT = 50051
 
 
@@ -32,7 +32,7 @@ def guest_environment(
         "SKYRACK_KIND": kind,
         "SKYRACK_ADDRESS": address,
         "SKYRACK_INDEX": str(index),
-        "SKYRACK_API": f"http://{GUEST_NAME}",
+        "SKYRACK_API": f"http://{GUEST_NAME}:{HTTP_PORT}",
         "SKYRACK_GRPC": f"{GUEST_NAME}:{GRPC_PORT}",
     }
     if clock is None:

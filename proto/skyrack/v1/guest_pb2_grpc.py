@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class GuestServiceStub(object):
     """What a node tells the programs that run on it, in whatever language: at skyrack.internal:50051, and as JSON over HTTP at
-    http://skyrack.internal. Both are on a loopback address that is the same in every node.
+    http://skyrack.internal:50080. Both are on a loopback address that is the same in every node.
 
     Only who is inside the node is answered, and who comes by the management socket `nodes/<name>.sock`: calls over the
     mesh are refused with PERMISSION_DENIED.
@@ -73,7 +73,7 @@ class GuestServiceStub(object):
 
 class GuestServiceServicer(object):
     """What a node tells the programs that run on it, in whatever language: at skyrack.internal:50051, and as JSON over HTTP at
-    http://skyrack.internal. Both are on a loopback address that is the same in every node.
+    http://skyrack.internal:50080. Both are on a loopback address that is the same in every node.
 
     Only who is inside the node is answered, and who comes by the management socket `nodes/<name>.sock`: calls over the
     mesh are refused with PERMISSION_DENIED.
@@ -164,7 +164,7 @@ def add_GuestServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class GuestService(object):
     """What a node tells the programs that run on it, in whatever language: at skyrack.internal:50051, and as JSON over HTTP at
-    http://skyrack.internal. Both are on a loopback address that is the same in every node.
+    http://skyrack.internal:50080. Both are on a loopback address that is the same in every node.
 
     Only who is inside the node is answered, and who comes by the management socket `nodes/<name>.sock`: calls over the
     mesh are refused with PERMISSION_DENIED.

@@ -123,7 +123,7 @@ _GuestServiceWatchAlertsType = typing_extensions.TypeVar(
 
 class GuestServiceStub(typing.Generic[_GuestServiceGetIdentityType, _GuestServiceGetClockType, _GuestServiceListPeersType, _GuestServiceGetForecastType, _GuestServiceGetEnvironmentType, _GuestServiceWatchAlertsType]):
     """What a node tells the programs that run on it, in whatever language: at skyrack.internal:50051, and as JSON over HTTP at
-    http://skyrack.internal. Both are on a loopback address that is the same in every node.
+    http://skyrack.internal:50080. Both are on a loopback address that is the same in every node.
 
     Only who is inside the node is answered, and who comes by the management socket `nodes/<name>.sock`: calls over the
     mesh are refused with PERMISSION_DENIED.
@@ -232,7 +232,7 @@ GuestServiceAsyncStub: typing_extensions.TypeAlias = GuestServiceStub[
 
 class GuestServiceServicer(metaclass=abc.ABCMeta):
     """What a node tells the programs that run on it, in whatever language: at skyrack.internal:50051, and as JSON over HTTP at
-    http://skyrack.internal. Both are on a loopback address that is the same in every node.
+    http://skyrack.internal:50080. Both are on a loopback address that is the same in every node.
 
     Only who is inside the node is answered, and who comes by the management socket `nodes/<name>.sock`: calls over the
     mesh are refused with PERMISSION_DENIED.

@@ -36,7 +36,7 @@ _TEXTS = {
 
 
 class GuestSite:
-    """What is at http://skyrack.internal."""
+    """What is at http://skyrack.internal:50080."""
 
     def __init__(self, desk: GuestDesk) -> None:
         self._desk = desk
@@ -65,7 +65,7 @@ class GuestSite:
         return self.error(HTTPStatus.NOT_FOUND, f"nothing is at {path}")
 
     def error(self, status: HTTPStatus, text: str) -> Response:
-        return _error(status, text, f"curl http://{GUEST_NAME}/ lists what there is")
+        return _error(status, text, f"curl http://{GUEST_NAME}:{HTTP_PORT}/ lists what there is")
 
     def _contents(self) -> Response:
         identity = self._desk.identity()

@@ -12,6 +12,10 @@ def make_runner(spec: service_pb2.ServiceSpec, place: Place, around: Surrounding
         from skyrack.node.services.python import PythonRunner
 
         return PythonRunner(spec, place, around)
+    if not spec.command:
+        from skyrack.node.services.beside import BesideRunner
+
+        return BesideRunner()
     from skyrack.node.services.command import CommandRunner
 
     return CommandRunner(spec, place, around)
