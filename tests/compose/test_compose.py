@@ -59,15 +59,21 @@ def test_every_service_is_healthy_and_every_node_serves(project: Project) -> Non
 
 def test_no_process_is_root_or_keeps_a_capability(project: Project) -> None:
     """Something that starts with a privilege has not dropped it."""
-    for service, container in project.containers().items():
-        said = project.docker.out(
-            "exec", "--user=1000", container["Id"], "sh", "-c", "cat /proc/[0-9]*/status"
-        )
-        for process in said.split("Name:")[1:]:
-            about = dict(line.split(":", 1) for line in process.splitlines()[1:])
-            assert "0" not in about["Uid"].split(), f"{service}: {process}"
-            assert int(about["CapPrm"], 16) == int(about["CapEff"], 16) == 0, f"{service}: {process}"
-            assert about["NoNewPrivs"].strip() == "1", f"{service}: {process}"
+    containers = [container["Id"] for container in project.containers().values()]
+    # A health check of the engine's is root for 20 ms; whoever keeps a privilege is there at every look.
+    eventually(lambda: not any(_privileged(project, one) for one in containers), "no privileged process")
+
+
+def _privileged(project: Project, container: str) -> list[str]:
+    """What /proc says of processes in a container that are root, have a capability or may get one."""
+    said = project.docker.out("exec", "--user=1000", container, "sh", "-c", "cat /proc/[0-9]*/status")
+    found = []
+    for process in said.split("Name:")[1:]:
+        about = dict(line.split(":", 1) for line in process.splitlines()[1:])
+        capable = int(about["CapPrm"], 16) or int(about["CapEff"], 16)
+        if "0" in about["Uid"].split() or capable or about["NoNewPrivs"].strip() != "1":
+            found.append(process)
+    return found
 
 
 def test_ports_are_published_on_this_machine_only(project: Project) -> None:

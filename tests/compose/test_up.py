@@ -1,4 +1,4 @@
-"""`skyrack up --runtime compose`: the command of this machine, and the run in containers."""
+"""`skyrack up --runtime compose`: the command of this machine, the run in containers, and services in it."""
 
 from __future__ import annotations
 
@@ -16,17 +16,48 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from .project import OVERRIDE, Project
+from . import stand_ins
+from .project import OVERRIDE, Project, eventually
 
 SKYRACK = Path(sys.executable).with_name("skyrack")
 NAME = "test-up"
+HOST, SIDECAR = "p0s05", "p0s05.web"
 SCENARIO = f"""\
 version: 1
 name: {NAME}
 extends: iridium
-inhabited: {{count: 2}}
+inhabited: [p0s00, {HOST}]
 ground: [london, tokyo]
+services:
+  - name: web
+    nodes: [{HOST}]
+    image: {stand_ins.PYTHON}
+    command: [python3, -m, http.server, "8000", --bind, "{{address}}", --directory, "{{data}}"]
+    files: {{index.html: "from {{node}} for $HOME"}}
+    user: nobody
+    ready: {{http: 8000/index.html}}
+    limits: {{cpu_cores: 0.5, memory_mb: 64}}
+  - name: note
+    nodes: [tokyo]
+    command: [sh, -c, "echo written by $SKYRACK_NODE | tee proof; exec sleep 1000"]
+    ready: {{command: [test, -s, proof]}}
 """
+# In a node: connects three times and says how long the shortest took, in ms, and what it got.
+FETCH = f"""\
+import socket, time, urllib.request
+took_s = []
+for _ in range(3):
+    began_s = time.monotonic()
+    with socket.create_connection(("{HOST}", 8000), timeout=5):
+        took_s.append(time.monotonic() - began_s)
+print(min(took_s) * 1e3, urllib.request.urlopen("http://{HOST}:8000/index.html", timeout=5).read().decode())
+"""
+# In a guest: what its node says of itself.
+ASK = "import os, urllib.request as r; print(r.urlopen(os.environ['SKYRACK_API'] + '/v1/identity').read())"
+# Connecting takes one way there and back, and what a busy host adds.
+MOST_ADDED_MS = 20.0
+
+pytestmark = pytest.mark.timeout(900)
 
 
 @dataclass(frozen=True)
@@ -50,12 +81,25 @@ class Command:
         return out
 
 
-@pytest.fixture
-def skyrack(built: Project, tmp_path: Path) -> Iterator[Command]:
+@pytest.fixture(scope="module")
+def skyrack(built: Project, tmp_path_factory: pytest.TempPathFactory) -> Command:
     """The command."""
-    environment = {**built.docker.environment, **built.environment, "SKYRACK_SOCKET_DIR": str(tmp_path / "s")}
-    yield Command(tmp_path, {**os.environ, **environment})
-    replace(built, name=f"skyrack-{NAME}").run("down", "--volumes", "--remove-orphans", timeout_s=120)
+    place = tmp_path_factory.mktemp("up")
+    environment = {**built.docker.environment, **built.environment, "SKYRACK_SOCKET_DIR": str(place / "s")}
+    return Command(place, {**os.environ, **environment})
+
+
+@pytest.fixture(scope="module")
+def run(built: Project, skyrack: Command) -> Iterator[Project]:
+    """A run in containers, up. The last test takes it down."""
+    (skyrack.directory / "scenario.yaml").write_text(SCENARIO)
+    project = replace(built, name=f"skyrack-{NAME}")
+    try:
+        words = ["up", "scenario.yaml", "--runtime", "compose", "--detach", "--compose-file", str(OVERRIDE)]
+        assert "skyrack ping" in skyrack(*words)
+        yield project
+    finally:
+        project.run("down", "--volumes", "--remove-orphans", timeout_s=120)
 
 
 def forwards(skyrack: Command, node: str) -> None:
@@ -76,28 +120,63 @@ def forwards(skyrack: Command, node: str) -> None:
             process.kill()
 
 
-@pytest.mark.timeout(900)
-def test_a_run_in_containers_answers_the_same_commands(
-    built: Project, skyrack: Command, tmp_path: Path
-) -> None:
-    """A command takes a run in containers for none, does something else there, or `down` leaves something behind."""
-    (tmp_path / "scenario.yaml").write_text(SCENARIO)
-    words = [
-        "up",
-        "scenario.yaml",
-        "--runtime",
-        "compose",
-        "--detach",
-        "--compose-file",
-        str(OVERRIDE),
-    ]
-    assert "skyrack ping" in skyrack(*words)
+def services(skyrack: Command) -> dict[str, dict[str, Any]]:
+    """What is told of each service, by its name: each runs at one node."""
+    rows = json.loads(skyrack("service", "status", "-o", "json"))["services"]
+    return {row["service"]: row for row in rows}
+
+
+def fetched(skyrack: Command) -> tuple[float, str]:
+    """The time to connect, in ms, and the page, both as london finds them."""
+    took, _, text = skyrack("exec", "london", "--", "python", "-c", FETCH).partition(" ")
+    return float(took), text.strip()
+
+
+def test_a_run_in_containers_answers_the_same_commands(run: Project, skyrack: Command) -> None:
+    """A command takes a run in containers for none, or does something else there."""
     nodes: list[dict[str, Any]] = json.loads(skyrack("status", "-o", "json"))["nodes"]
     assert [node["state"] for node in nodes if node["inhabited"]] == ["serving"] * 4
     assert "4 received" in skyrack("ping", "london", "tokyo", "-i", "50ms")
     assert " 0% packet loss" in skyrack("exec", "london", "--", "ping", "-c", "1", "tokyo")
     assert "serving" in skyrack("logs", "london")
-    forwards(skyrack, next(node["name"] for node in nodes if node["inhabited"]))
+    forwards(skyrack, HOST)
+
+
+def test_services_run_in_nodes_and_beside_them(run: Project, skyrack: Command) -> None:
+    """`up` does not wait for services; one in a container is not on the mesh, or does not find its files."""
+    assert {name: row["phase"] for name, row in services(skyrack).items()} == {
+        "web": "ready",
+        "note": "ready",
+    }
+    assert "written by tokyo" in skyrack("logs", "tokyo", "note")
+    took_ms, text = fetched(skyrack)
+    assert text == f"from {HOST} for $HOME"
+    probes = json.loads(skyrack("ping", "london", HOST, "-c", "1", "-o", "json"))["probes"]
+    computed_ms = max(probe["computed_ms"] for probe in probes)
+    assert 0.98 * computed_ms < took_ms < computed_ms + MOST_ADDED_MS
+    assert "GET /index.html" in skyrack("logs", HOST, "web")
+    sidecar = run.containers()[SIDECAR]["Id"]
+    assert HOST in run.docker.out("exec", sidecar, "python3", "-c", ASK)
+
+
+def test_a_service_in_a_container_dies_with_its_node_and_comes_back_with_it(
+    run: Project, skyrack: Command
+) -> None:
+    """A dead satellite's service lives on, stays dead, or comes back in a network that nobody is in any more."""
+    before = run.containers()
+    run.docker.out("kill", before[f"node-{HOST}"]["Id"])
+    eventually(lambda: run.containers()[SIDECAR]["State"]["Status"] == "exited", "dead with its node", 10)
+    assert run.containers()[SIDECAR]["State"]["ExitCode"] == 137
+    eventually(lambda: services(skyrack)["web"]["phase"] == "awaited", "nobody takes it for ready")
+    run.docker.out("start", before[f"node-{HOST}"]["Id"])
+    eventually(lambda: services(skyrack)["web"]["phase"] == "ready", "ready again")
+    assert fetched(skyrack)[1] == f"from {HOST} for $HOME"
+    assert run.containers()[SIDECAR]["State"]["StartedAt"] > before[SIDECAR]["State"]["StartedAt"]
+
+
+def test_a_run_in_containers_leaves_its_results_and_nothing_else(run: Project, skyrack: Command) -> None:
+    """`down` leaves a container or a service's data behind, or takes the results."""
+    assert any(SIDECAR in name for name in run.docker.out("volume", "ls", "--quiet").split())
     assert skyrack("down").strip() == f"{NAME} is down"
-    assert replace(built, name=f"skyrack-{NAME}").left() == []
-    assert list((tmp_path / "runs" / "latest").glob("events.jsonl"))
+    assert run.left() == []
+    assert list((skyrack.directory / "runs" / "latest").glob("events.jsonl"))

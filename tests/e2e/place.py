@@ -21,6 +21,12 @@ T = TypeVar("T")
 SKYRACK = Path(sys.executable).with_name("skyrack")
 ROOT = Path(__file__).parents[2]  # the checkout
 PATIENCE_S = 60.0
+# A pytest of a user's own, without what he need not have.
+QUICK = [
+    word
+    for name in ("cacheprovider", "hypothesispytest", "asyncio", "timeout")
+    for word in ("-p", f"no:{name}")
+]
 SMALL = """\
 version: 1
 name: small

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from skyrack.orchestrator.cli.entered import entries_line, require_entry
 from skyrack.orchestrator.cli.exits import FAILED, USAGE, Problem
 from skyrack.orchestrator.cli.forward import Target, parse_target
-from skyrack.orchestrator.cli.main import app, command_tree
+from skyrack.orchestrator.cli.main import application
 from skyrack.orchestrator.runtime.entries import PublishedEntries
 
 NODES = [
@@ -109,7 +109,6 @@ def test_many_entries_are_shown_as_few() -> None:
     ],
 )
 def test_words_that_do_not_fit_are_refused_whatever_is_up(words: list[str], said: str) -> None:
-    command_tree()
-    result = CliRunner().invoke(app, ["forward", *words])
+    result = CliRunner().invoke(application(), ["forward", *words])
     assert result.exit_code == USAGE
     assert said in result.output

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import stat
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -79,6 +79,9 @@ class Scripted:
     async def start(self) -> None:
         if self.refused:
             raise CannotStartError(self.refused)
+
+    async def reasons(self) -> AsyncIterator[str]:
+        yield ""
 
     async def wait(self) -> Ended:
         try:

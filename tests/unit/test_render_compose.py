@@ -12,11 +12,12 @@ from typer.testing import CliRunner
 from skyrack.groundstation.load.container import KIND
 from skyrack.node.device import CONTAINER_SYSCTLS
 from skyrack.node.mains import load_mains, load_workers
-from skyrack.orchestrator.cli.compose_starter import free_port, free_ports, wanted_ports
+from skyrack.orchestrator.cli.compose_starter import entry_ports, free_port, free_ports, wanted_ports
 from skyrack.orchestrator.cli.contained import without_run
 from skyrack.orchestrator.cli.exits import Problem
-from skyrack.orchestrator.cli.main import command_tree
+from skyrack.orchestrator.cli.main import application
 from skyrack.orchestrator.render.project import project_files
+from skyrack.orchestrator.runtime.compose import ComposeRun
 from skyrack.orchestrator.scenario import load_scenario
 
 ROOT = Path(__file__).parents[2]
@@ -40,15 +41,8 @@ def mounts(service: dict[str, Any]) -> set[str]:
 
 
 def invoke(*words: str) -> tuple[int, str]:
-    result = CliRunner().invoke(_app(), list(words))
+    result = CliRunner().invoke(application(), list(words))
     return result.exit_code, result.output
-
-
-def _app() -> Any:
-    from skyrack.orchestrator.cli.main import app
-
-    command_tree()
-    return app
 
 
 def test_the_committed_project_is_what_the_renderer_writes(
@@ -247,6 +241,23 @@ def test_the_entry_serves_every_node_on_the_ground_and_has_nothing_but_their_soc
     assert "user" not in entry, "it is the image's, who has no privilege"
 
 
+def test_ports_that_were_chosen_are_written_down_and_not_left_to_the_environment(tmp_path: Path) -> None:
+    scenario = load_scenario("iridium")
+    chosen = entry_ports(scenario, 8801, {"ENTRY_PORTS": "23801-23899"})
+    assert chosen is not None
+    first, _, last = chosen.partition("-")
+    assert int(first) >= 23801
+    assert int(last) == int(first) + 2
+    text = project_files(scenario, about=[], entry_ports=chosen)["compose.yaml"]
+    assert "ENTRY_PORTS" not in text
+    services = yaml.safe_load(text)["services"]
+    assert services["entry"]["ports"] == [f"127.0.0.1:{chosen}:8801-8803"]
+    assert f"--entries={chosen}" in services["orchestrator"]["command"]
+    none = tmp_path / "s.yaml"
+    none.write_text("extends: iridium\nentries: none\n")
+    assert entry_ports(load_scenario(none), 8801, {}) is None
+
+
 def test_no_other_service_shares_a_network_with_the_entry() -> None:
     services = project()["services"]
     assert {name for name, service in services.items() if "outside" in service.get("networks", [])} == {
@@ -278,3 +289,15 @@ def test_a_command_is_handed_over_without_the_run_it_names_outside() -> None:
     assert without_run(["ping", "--run", "x", "a", "b"]) == ["ping", "a", "b"]
     assert without_run(["ping", "a", "b", "--run=x", "-c", "3"]) == ["ping", "a", "b", "-c", "3"]
     assert without_run(["exec", "a", "--", "prog", "--run", "y"]) == ["exec", "a", "--", "prog", "--run", "y"]
+
+
+def test_what_was_settled_at_the_start_of_a_run_is_not_set_anew_by_later_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`down` is refused by compose because ENTRY_PORTS has another number of ports now."""
+    run = ComposeRun("x", "skyrack-x", (str(tmp_path / "compose.yaml"), "/elsewhere.yaml"), "runs/x", "")
+    monkeypatch.setenv("ENTRY_PORTS", "1-3")
+    assert run.environment()["ENTRY_PORTS"] == "1-3"
+    (tmp_path / ".env").write_text("ENTRY_PORTS=8801-8802\nSKYRACK_PORT=8080\n")
+    assert run.environment()["ENTRY_PORTS"] == "8801-8802"
+    assert run.environment()["PATH"]

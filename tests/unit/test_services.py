@@ -220,3 +220,12 @@ async def test_a_run_whose_service_is_never_ready_says_what_it_waited_for(tmp_pa
     await asyncio.sleep(0.02)
     with pytest.raises(RuntimeError, match=r"etcd at p0s01 is not ready after 0\.01 s: port 2379: conn"):
         await _start(world)
+
+
+def test_what_the_engine_runs_is_not_changed_by_the_run(tmp_path: Path) -> None:
+    world = World(tmp_path, Service(name="web", nodes=("p0s00",), image="nginx"))
+    for change in (world.services.restart, world.services.remove):
+        with pytest.raises(ServiceProblem, match=r"docker compose (restart|stop) p0s00\.web"):
+            change("web")
+    with pytest.raises(ServiceProblem, match="put it in the scenario's services"):
+        world.services.add({"name": "db", "nodes": ["p0s01"], "image": "redis"})

@@ -51,9 +51,10 @@ async def said(connection: socket.socket) -> bytes:
     """What the other end says next, nothing at its end; descriptors that come along are not waited for. Raises OSError."""
     loop = asyncio.get_running_loop()
     readable = asyncio.Event()
-    loop.add_reader(connection, readable.set)
+    fd = connection.fileno()
+    loop.add_reader(fd, readable.set)
     try:
         await readable.wait()
     finally:
-        loop.remove_reader(connection)
+        loop.remove_reader(fd)
     return receive_fds(connection, MAX_MESSAGE_BYTES, 0)[0]

@@ -27,6 +27,7 @@ from skyrack.node.reporter import Reporter
 from skyrack.node.server import Health, serve_grpc
 from skyrack.node.service import NodeService
 from skyrack.node.service_host import ServiceHost
+from skyrack.node.services.methods import Methods
 from skyrack.node.transfers import MeshService
 
 # Another holder of mesh0, a predecessor the fabric has not let go of yet, is waited for this long.
@@ -83,7 +84,8 @@ async def _serve(
     desk = GuestDesk(config, clock, fabric, control)
     control.on_change = desk.wake
     reporter = Reporter(config, clock, fabric, control)
-    host = ServiceHost(config, clock, control, reaper, lines)
+    methods = Methods()
+    host = ServiceHost(config, clock, control, reaper, lines, methods, desk)
     collector = NodeCollector(config, clock, fabric, control, service.echo, lines, reporter.bus, host)
     state = Health()
     first_attach = asyncio.Event()
@@ -104,7 +106,7 @@ async def _serve(
         stack.push_async_callback(reporter.farewell)
         if await _first(first_attach, stop) is first_attach:
             mesh, guest = MeshService(config, control), GuestService(desk)
-            await stack.enter_async_context(serve_grpc(config, service, mesh, guest, state))
+            await stack.enter_async_context(serve_grpc(config, service, mesh, guest, methods, state))
             await stack.enter_async_context(serve_guests(desk))
             # What is there now stays; collections need not look at it again.
             gc.freeze()

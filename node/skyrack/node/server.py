@@ -11,6 +11,7 @@ from skyrack.node.config import PORT, NodeConfig
 from skyrack.node.guest.service import GuestService
 from skyrack.node.logs import fields, log
 from skyrack.node.service import NodeService
+from skyrack.node.services.methods import Methods
 from skyrack.node.transfers import MeshService
 from skyrack.v1 import guest_pb2, guest_pb2_grpc, node_pb2, node_pb2_grpc, transfer_pb2, transfer_pb2_grpc
 from skyrack.v1.guest_environment import GRPC_PORT, GUEST_ADDRESS
@@ -50,9 +51,17 @@ class AddressError(OSError):
 
 @contextlib.asynccontextmanager
 async def serve_grpc(
-    config: NodeConfig, service: NodeService, mesh: MeshService, guest: GuestService, state: Health
+    config: NodeConfig,
+    service: NodeService,
+    mesh: MeshService,
+    guest: GuestService,
+    methods: Methods,
+    state: Health,
 ) -> AsyncIterator[None]:
-    """Serve while the context lasts; then report NOT_SERVING and let running calls end within a second."""
+    """Serve while the context lasts, what services add to `methods` meanwhile too.
+
+    At its end report NOT_SERVING and let running calls end within a second.
+    """
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     node_pb2_grpc.add_NodeServiceServicer_to_server(service, server)
     transfer_pb2_grpc.add_MeshServiceServicer_to_server(mesh, server)
@@ -60,6 +69,7 @@ async def serve_grpc(
     health_pb2_grpc.add_HealthServicer_to_server(state.servicer, server)
     names = (NODE_SERVICE, MESH_SERVICE, GUEST_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
+    server.add_generic_rpc_handlers((methods,))
     for address in (f"{config.address}:{PORT}", f"unix:{config.grpc_socket}"):
         try:
             server.add_insecure_port(address)

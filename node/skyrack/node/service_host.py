@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from skyrack.node.clock import Clock
 from skyrack.node.config import NodeConfig
 from skyrack.node.control_link import ControlLink
+from skyrack.node.guest.desk import GuestDesk
 from skyrack.node.logs import JsonLines
 from skyrack.node.reaper import Reaper
+from skyrack.node.services.methods import Methods
 
 if TYPE_CHECKING:
     from skyrack.node.services.supervisor import Supervisor
@@ -21,13 +23,22 @@ class ServiceHost:
     """Waits for a first service, then runs all. `supervisor` is None before."""
 
     def __init__(
-        self, config: NodeConfig, clock: Clock, control: ControlLink, reaper: Reaper, lines: JsonLines
+        self,
+        config: NodeConfig,
+        clock: Clock,
+        control: ControlLink,
+        reaper: Reaper,
+        lines: JsonLines,
+        methods: Methods,
+        desk: GuestDesk,
     ) -> None:
         self._config = config
         self._clock = clock
         self._control = control
         self._reaper = reaper
         self._lines = lines
+        self._methods = methods
+        self._desk = desk
         self.supervisor: Supervisor | None = None
 
     async def run(self) -> None:
@@ -37,7 +48,9 @@ class ServiceHost:
             self._control.services_news.clear()
         from skyrack.node.services.supervisor import Supervisor
 
-        self.supervisor = Supervisor(self._config, self._clock, self._control, self._reaper, self._lines)
+        self.supervisor = Supervisor(
+            self._config, self._clock, self._control, self._reaper, self._lines, self._methods, self._desk
+        )
         await self.supervisor.run()
 
     async def end(self) -> None:

@@ -87,6 +87,8 @@ class _Direction:
         self._loop = asyncio.get_running_loop()
         self._source = source
         self._sink = sink
+        # Numbers, because the selectors of the standard library describe an object in words whenever they do not know it.
+        self._in, self._out = source.fileno(), sink.fileno()
         self._kept = b""
         self.ended: asyncio.Future[None] = self._loop.create_future()
         self.broken: asyncio.Future[None] = self._loop.create_future()
@@ -94,17 +96,17 @@ class _Direction:
         self.carried_bytes = 0
 
     def start(self) -> None:
-        self._loop.add_reader(self._source, self._read)
+        self._loop.add_reader(self._in, self._read)
 
     def stop(self) -> None:
-        self._loop.remove_reader(self._source)
-        self._loop.remove_writer(self._sink)
+        self._loop.remove_reader(self._in)
+        self._loop.remove_writer(self._out)
 
     def _read(self) -> None:
         try:
             size = self._source.recv_into(_buffer)
             if size == 0:
-                self._loop.remove_reader(self._source)
+                self._loop.remove_reader(self._in)
                 self._sink.shutdown(socket.SHUT_WR)
                 self.ended.set_result(None)
                 return
@@ -116,8 +118,8 @@ class _Direction:
             return
         if sent < size:
             self._kept = bytes(_buffer[sent:size])
-            self._loop.remove_reader(self._source)
-            self._loop.add_writer(self._sink, self._write)
+            self._loop.remove_reader(self._in)
+            self._loop.add_writer(self._out, self._write)
 
     def _write(self) -> None:
         try:
@@ -126,8 +128,8 @@ class _Direction:
             self._break(error)
             return
         if not self._kept:
-            self._loop.remove_writer(self._sink)
-            self._loop.add_reader(self._source, self._read)
+            self._loop.remove_writer(self._out)
+            self._loop.add_reader(self._in, self._read)
 
     def _send(self, data: memoryview | bytes) -> int:
         try:

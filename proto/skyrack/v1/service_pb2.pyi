@@ -113,7 +113,9 @@ Global___ServiceList: typing_extensions.TypeAlias = ServiceList
 
 @typing.final
 class ServiceSpec(google.protobuf.message.Message):
-    """One service at one node, with everything filled in."""
+    """One service at one node, with everything filled in. With neither command nor python it runs elsewhere, in a container that
+    shares the node's network: the node only probes it.
+    """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 

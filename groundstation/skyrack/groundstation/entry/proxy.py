@@ -193,11 +193,12 @@ def _readable(sock: socket.socket) -> Iterator[asyncio.Future[None]]:
         if not found.done():
             found.set_result(None)
 
-    loop.add_reader(sock, ready)
+    fd = sock.fileno()
+    loop.add_reader(fd, ready)
     try:
         yield found
     finally:
-        loop.remove_reader(sock)
+        loop.remove_reader(fd)
 
 
 async def _client_head(client: socket.socket) -> tuple[bytes, bytes]:

@@ -14,7 +14,7 @@ import marshal
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -176,6 +176,10 @@ class CommandRunner(Execution):
     def __init__(self, spec: service_pb2.ServiceSpec, place: Place, around: Surroundings) -> None:
         self.mark = around.marks.new()
         super().__init__(Program.of(spec, place), self.mark, around, place.output)
+
+    async def reasons(self) -> AsyncIterator[str]:
+        """A process that runs is ready."""
+        yield ""
 
     def pids(self) -> list[int]:
         return [process.pid for process in self._others()]

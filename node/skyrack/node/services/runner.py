@@ -10,6 +10,7 @@ A new kind is one new file with a Runner and one line in `runners.py`.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from skyrack.node.clock import Clock
     from skyrack.node.config import NodeConfig
     from skyrack.node.control_link import ControlLink
+    from skyrack.node.guest.desk import GuestDesk
     from skyrack.node.reaper import Reaper
+    from skyrack.node.services.methods import Methods
     from skyrack.node.services.output import Output
     from skyrack.node.services.processes import Marks
 
@@ -48,6 +51,10 @@ class Surroundings:
     """Its `knowledge` is not None once services run."""
     reaper: Reaper
     marks: Marks
+    methods: Methods
+    """What Python services register on the node's gRPC server."""
+    desk: GuestDesk
+    """What the node tells its guests."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,11 @@ class Runner(Protocol):
         ...
 
     async def start(self) -> None:
-        """Have it run. Without a probe it is ready when this returns. Raises CannotStartError; OSError is tried again."""
+        """Have it run. Raises CannotStartError; OSError is tried again."""
+        ...
+
+    def reasons(self) -> AsyncIterator[str]:
+        """Why it is not ready, by its own word, and empty when it is: each time that this changes. Unasked with a probe."""
         ...
 
     async def wait(self) -> Ended:

@@ -126,7 +126,7 @@ class Service:
 
     async def _watch(self, runner: Runner) -> Ended | None:
         """Probe it until it ends; None when it was stopped."""
-        probing = asyncio.create_task(self._probe(), name=f"probe {self.spec.name}")
+        probing = asyncio.create_task(self._probe(runner), name=f"probe {self.spec.name}")
         ended: list[Ended] = []
 
         async def end() -> None:
@@ -151,10 +151,10 @@ class Service:
             self.status.exit_signal = ended[0].signal
         return ended[0]
 
-    async def _probe(self) -> None:
+    async def _probe(self, runner: Runner) -> None:
         started_ns = self._clock.monotonic_ns()
         after_s = 0.0
-        reasons = _at_once() if self._trial is None else self._reasons(self._trial)
+        reasons = runner.reasons() if self._trial is None else self._reasons(self._trial)
         async for reason in reasons:
             if not reason:
                 after_s = after_s or round(max((self._clock.monotonic_ns() - started_ns) / 1e9, 0.001), 3)
@@ -188,11 +188,6 @@ class Service:
                 word = service_pb2.ServicePhase.Name(self.status.phase).removeprefix("SERVICE_PHASE_").lower()
                 log.info(f"service {word}", extra=fields(service=self.spec.name, reason=self.status.reason))
             self._changed()
-
-
-async def _at_once() -> AsyncIterator[str]:
-    """Ready."""
-    yield ""
 
 
 async def _first(work: Awaitable[object], event: asyncio.Event) -> bool:

@@ -18,10 +18,12 @@ from prometheus_client import Metric
 from skyrack.node.clock import Clock
 from skyrack.node.config import NodeConfig
 from skyrack.node.control_link import ControlLink
+from skyrack.node.guest.desk import GuestDesk
 from skyrack.node.logs import JsonLines, LogFile, fields, log
 from skyrack.node.reaper import Reaper
 from skyrack.node.services.command import probe_command
 from skyrack.node.services.environment import environment
+from skyrack.node.services.methods import Methods
 from skyrack.node.services.metrics import service_metrics
 from skyrack.node.services.output import Output
 from skyrack.node.services.probes import Try, make_try
@@ -58,13 +60,20 @@ class Supervisor:
     """Works while `run` runs; `end` ends all services first."""
 
     def __init__(
-        self, config: NodeConfig, clock: Clock, control: ControlLink, reaper: Reaper, lines: JsonLines
+        self,
+        config: NodeConfig,
+        clock: Clock,
+        control: ControlLink,
+        reaper: Reaper,
+        lines: JsonLines,
+        methods: Methods,
+        desk: GuestDesk,
     ) -> None:
         self._config = config
         self._clock = clock
         self._control = control
         self._lines = lines
-        self._around = Surroundings(config, clock, control, reaper, Marks())
+        self._around = Surroundings(config, clock, control, reaper, Marks(), methods, desk)
         self._reports = Reports(config, clock, control, self.statuses)
         self._slots: dict[str, Slot] = {}
         self._keeping: dict[str, asyncio.Task[None]] = {}

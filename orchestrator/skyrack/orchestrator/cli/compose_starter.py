@@ -22,7 +22,8 @@ from skyrack.orchestrator.cli.starter import LOOPBACK, interrupt, show_event, sh
 from skyrack.orchestrator.render.project import IMAGE, project_files
 from skyrack.orchestrator.runtime import compose
 from skyrack.orchestrator.runtime.compose import ComposeRun
-from skyrack.orchestrator.scenario import Scenario
+from skyrack.orchestrator.runtime.services.entry import DONE
+from skyrack.orchestrator.scenario import Scenario, entry_nodes
 
 OTHER_PORTS = {"PROMETHEUS_PORT": 9090, "GRAFANA_PORT": 3000}
 ENTRY_PORTS = "ENTRY_PORTS"
@@ -54,6 +55,8 @@ class ComposeStarter:
             self._image(build=build)
             self._containers()
             served = True
+            if scenario.services:
+                self._services({service.name: service.ready_within_s for service in scenario.services})
             self._show()
             kept = detach
             return 0 if detach else self._follow()
@@ -72,16 +75,18 @@ class ComposeStarter:
                 f"Made by `skyrack up --runtime compose`; the run's other files are in {self._record.run_dir}."
             ]
             files = project_files(
-                scenario, about=about, build=str(root) if root else None, run=self._record.run
+                scenario,
+                about=about,
+                build=str(root) if root else None,
+                run=self._record.run,
+                entry_ports=entry_ports(scenario, entry_port, os.environ),
             )
             chosen = wanted_ports(ports | OTHER_PORTS, os.environ)
             self._settings = {"SKYRACK_RUN_DIR": Path(self._record.run_dir).name} | {
                 name: str(free_port(port)) for name, port in chosen.items()
             }
-            if entries := files["compose.yaml"].count("--entry="):
-                first = os.environ.get(ENTRY_PORTS, "").partition("-")[0]
-                wanted = wanted_ports({ENTRY_PORTS: entry_port}, {ENTRY_PORTS: first})[ENTRY_PORTS]
-                self._settings[ENTRY_PORTS] = free_ports(wanted, entries)
+            if socket_path := compose.engine_socket(os.environ):
+                self._settings.setdefault("DOCKER_SOCKET", os.environ.get("DOCKER_SOCKET", socket_path))
             files[".env"] = "".join(f"{name}={value}\n" for name, value in self._settings.items())
             write_tree(self._directory, files)
             told.append(f"{self._record.project}, {len(_services(files['compose.yaml']))} services")
@@ -112,13 +117,52 @@ class ComposeStarter:
             self._run("up", "--detach", "--wait", "--wait-timeout", str(WAIT_S), watch=True)
             told.append(f"{len(self._record.containers())} healthy")
 
+    def _services(self, within_s: Mapping[str, float]) -> None:
+        """Wait until all are ready, each within its time. Raises Problem for one that failed or is late."""
+        began = time.monotonic()
+        with _step("services") as told:
+            while True:
+                rows = self._asked("service", "status")["services"]
+                waiting = [row for row in rows if row["phase"] not in DONE]
+                waited_s = time.monotonic() - began
+                for row in waiting:
+                    within = within_s[row["service"]]
+                    if row["phase"] == "failed":
+                        raise Problem(self._why_not_ready(row, ""))
+                    if waited_s > within:
+                        raise Problem(self._why_not_ready(row, f" is not ready after {within:g} s"))
+                if not waiting:
+                    break
+                text = f"{len(rows) - len(waiting)}/{len(rows)} ready"
+                show_step({"step": "services", "state": "running", "text": text})
+                time.sleep(POLL_S)
+            told.append(f"{len(rows)}/{len(rows)} ready")
+
+    def _why_not_ready(self, row: Mapping[str, Any], what: str) -> str:
+        """The reason for `what`, and the last that it has printed, which ends with its container."""
+        reason = "; ".join(filter(None, [row["reason"], *row["notes"]])) or row["phase"]
+        said = contained.logs(self._record, row["node"], row["service"], lines=LAST_LINES, follow=False)
+        return "\n  ".join(
+            [f"{row['service']} at {row['node']}{what}: {reason}", *(line.rstrip() for line in said)]
+        )
+
+    def _asked(self, *words: str) -> Any:
+        """What `skyrack WORDS -o json` says in the orchestrator's container. Raises Problem."""
+        command = ("exec", "-T", contained.ORCHESTRATOR, "skyrack", *words, "-o", "json")
+        done = subprocess.run(
+            self._record.command(*command), env=self._record.environment(), capture_output=True, text=True, check=False
+        )  # fmt: skip
+        if done.returncode:
+            raise Problem(f"the run does not answer: {done.stderr.strip()}", status=FAILED)
+        return json.loads(done.stdout)
+
     def _run(self, *arguments: str, watch: bool = False) -> None:
         """One `docker compose` command, its own output kept for the case that it fails. Raises Problem."""
         log = Path(self._record.run_dir) / "logs" / "compose.log"
         with log.open("ab") as out:
             process = subprocess.Popen(
                 self._record.command(*arguments), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                start_new_session=True, env=os.environ | self._settings,
+                start_new_session=True, env=self._record.environment(),
             )  # fmt: skip
             try:
                 while process.poll() is None:
@@ -153,13 +197,7 @@ class ComposeStarter:
         return f"docker compose {what} failed\n" + "\n".join(f"  {line}" for line in words)
 
     def _show(self) -> None:
-        done = subprocess.run(
-            self._record.command("exec", "-T", contained.ORCHESTRATOR, "skyrack", "status", "-o", "json"),
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if done.returncode:
-            raise Problem(f"the run does not answer: {done.stderr.strip()}", status=FAILED)
-        status: dict[str, Any] = json.loads(done.stdout)
+        status: dict[str, Any] = self._asked("status")
         status |= {
             "http": f"http://127.0.0.1:{self._settings['SKYRACK_PORT']}",
             "run_dir": self._record.run_dir,
@@ -194,7 +232,7 @@ class ComposeStarter:
             )
             with subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                start_new_session=True,
+                start_new_session=True, env=self._record.environment(),
             ) as process:  # fmt: skip
                 try:
                     for event in _events(process.stdout):
@@ -227,6 +265,19 @@ def wanted_ports(defaults: Mapping[str, int], environment: Mapping[str, str]) ->
                 raise Problem(f"{name}={text} in the environment is no port", status=USAGE)
             wanted[name] = int(text)
     return wanted
+
+
+def entry_ports(scenario: Scenario, first: int, environment: Mapping[str, str]) -> str | None:
+    """Free ports in a row for the entries, as FIRST-LAST; None without entries. Raises Problem.
+
+    They become part of the project's files: a variable with another number of ports would be an error of every later command.
+    """
+    on_ground = [station.name for station in scenario.ground]
+    on_ground += [user.name for user in scenario.users]
+    on_ground += [pop.name for pop in scenario.pops]
+    count = len(entry_nodes(scenario.entries, on_ground))
+    wanted = {ENTRY_PORTS: environment.get(ENTRY_PORTS, "").partition("-")[0]}
+    return free_ports(wanted_ports({ENTRY_PORTS: first}, wanted)[ENTRY_PORTS], count) if count else None
 
 
 def free_port(first: int) -> int:

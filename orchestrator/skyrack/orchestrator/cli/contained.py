@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from skyrack.orchestrator.cli.console import complain, note, shortened
 from skyrack.orchestrator.cli.exits import USAGE, Finished, Problem
 from skyrack.orchestrator.runtime import compose
 from skyrack.orchestrator.runtime.compose import ComposeRun, NoEngine
+from skyrack.orchestrator.scenario.placement import sidecar_name
 
 ORCHESTRATOR = "orchestrator"
 GUEST = "1000:1000"  # who guest programs are: the image's user, without any capability
@@ -63,7 +66,7 @@ def hand_over(record: ComposeRun) -> Finished:
 
 def run_in(record: ComposeRun, arguments: Sequence[str]) -> int:
     """`docker compose ARGUMENTS` on this terminal; its exit status."""
-    return subprocess.run(record.command(*arguments), check=False).returncode
+    return subprocess.run(record.command(*arguments), env=record.environment(), check=False).returncode
 
 
 def is_running(record: ComposeRun) -> bool:
@@ -85,18 +88,34 @@ def execute(record: ComposeRun, node: str, command: Sequence[str]) -> int:
     return run_in(record, ["exec", *options, f"node-{node}", *AS_GUEST, *command])
 
 
-def logs(record: ComposeRun, what: str, *, lines: int, follow: bool) -> Iterator[str]:
-    """Lines that a container has written: a node's, or one of the other services'. Raises Problem."""
+def logs(record: ComposeRun, what: str, service: str | None, *, lines: int, follow: bool) -> Iterator[str]:
+    """Lines that a container has written: a node's, or one of the other services'. Raises Problem.
+
+    With `service`: what that has printed at a node, in a container of its own or in the node's.
+    """
     with engine_problems():
         told = record.containers(form='{{.ID}} {{.Label "com.docker.compose.service"}}')
-    services = {service: identity for identity, _, service in (line.partition(" ") for line in told)}
-    identity = services.get(what) or services.get(f"node-{what}")
+    containers = {name: identity for identity, _, name in (line.partition(" ") for line in told)}
+    node = containers.get(f"node-{what}")
+    beside = containers.get(sidecar_name(what, service)) if service else None
+    identity = beside or (node if service else containers.get(what) or node)
     if identity is None:
-        names = sorted(name.removeprefix("node-") for name in services)
+        names = sorted(name.removeprefix("node-") for name in containers)
         raise Problem(f"no log called {what!r}", hint=f"there are events, {', '.join(names)}", status=USAGE)
+    if service is None or beside:
+        yield from _lines(identity, lines, follow=follow)
+        return
+    tail = f',"service":{json.dumps(service)},'
+    if follow:
+        yield from (line for line in _lines(identity, lines, follow=True) if tail in line)
+    else:
+        yield from deque((line for line in _lines(identity, 0, follow=False) if tail in line), lines or None)
+
+
+def _lines(container: str, lines: int, *, follow: bool) -> Iterator[str]:
     options = ["--tail", str(lines or "all"), *(["--follow"] if follow else [])]
     with subprocess.Popen(
-        ["docker", "logs", *options, identity],
+        ["docker", "logs", *options, container],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
     ) as process:  # fmt: skip
         assert process.stdout is not None
@@ -107,7 +126,11 @@ def fetch_results(record: ComposeRun) -> None:
     """Copy what the run has recorded to its directory here; a failure is told, not raised."""
     source = f"{ORCHESTRATOR}:/runs/{Path(record.run_dir).name}/."
     done = subprocess.run(
-        record.command("cp", source, record.run_dir), capture_output=True, text=True, check=False
+        record.command("cp", source, record.run_dir),
+        env=record.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         words = done.stderr.strip().splitlines()
@@ -123,7 +146,7 @@ def down(record: ComposeRun, *, results: bool = True) -> None:
             fetch_results(record)
     done = subprocess.run(
         record.command("--profile", "tools", "down", "--volumes", "--remove-orphans", "--timeout", "5"),
-        capture_output=True, text=True, check=False, timeout=STOP_TIMEOUT_S,
+        env=record.environment(), capture_output=True, text=True, check=False, timeout=STOP_TIMEOUT_S,
     )  # fmt: skip
     if done.returncode:
         raise Problem(

@@ -13,7 +13,6 @@ import typer
 
 from skyrack.orchestrator.cli import exits
 from skyrack.orchestrator.cli.console import complain
-from skyrack.orchestrator.scenario import ScenarioError
 
 DEBUG = "SKYRACK_DEBUG"
 
@@ -39,12 +38,6 @@ def status_of(verb: Callable[[], int | None]) -> int:
     except exits.Problem as problem:
         complain(str(problem), problem.hint)
         return problem.status
-    except ScenarioError as error:
-        for mistake in error.problems:
-            print(mistake.render(), file=sys.stderr)
-        count = len(error.problems)
-        print(f"{count} error{'' if count == 1 else 's'} in the scenario", file=sys.stderr)
-        return exits.USAGE
     except KeyboardInterrupt:
         return exits.INTERRUPTED
     except BrokenPipeError:
@@ -52,6 +45,12 @@ def status_of(verb: Callable[[], int | None]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exits.FINE
     except Exception as error:
+        if (mistakes := _mistakes(error)) is not None:
+            print("\n".join(mistakes), file=sys.stderr)
+            print(
+                f"{len(mistakes)} error{'' if len(mistakes) == 1 else 's'} in the scenario", file=sys.stderr
+            )
+            return exits.USAGE
         if os.environ.get(DEBUG):
             traceback.print_exc()
         complain(
@@ -59,3 +58,11 @@ def status_of(verb: Callable[[], int | None]) -> int:
             f"this is a fault of skyrack itself; {DEBUG}=1 shows where",
         )
         return exits.FAILED
+
+
+def _mistakes(error: Exception) -> list[str] | None:
+    """What is wrong with a scenario, where that is the error. A verb that raised this has imported what it needs."""
+    scenario = sys.modules.get("skyrack.orchestrator.scenario")
+    if scenario is None or not isinstance(error, scenario.ScenarioError):
+        return None
+    return [mistake.render() for mistake in error.problems]

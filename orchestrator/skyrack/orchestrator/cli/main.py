@@ -1,30 +1,16 @@
-"""Entry point: builds the command tree."""
+"""Entry point: builds the command tree, or of it what the command line names: most of the time a verb takes is imports."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Collection
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 import typer
 from typer.main import get_command
 
-from skyrack.orchestrator.cli import (
-    coverage,
-    down,
-    fault,
-    forward,
-    load,
-    path,
-    ping,
-    plan,
-    render,
-    run_in,
-    scenario,
-    service,
-    show,
-    up,
-    verify,
-)
 from skyrack.orchestrator.cli.guard import guarded
 
 ENVIRONMENT = "SKYRACK"
@@ -34,52 +20,75 @@ EPILOG = (
     "Exit status: 0 fine, 1 failed, 2 usage or scenario error, 3 a threshold failed, 4 inconclusive, 130 interrupted."
 )
 
-app = typer.Typer(
-    name="skyrack",
-    help="Emulate an orbital data centre: real processes on real orbits, joined by lasers whose delays are right.",
-    epilog=EPILOG,
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
-)
-for verb, function in (
-    ("init", scenario.init),
-    ("validate", scenario.validate),
-    ("schema", scenario.schema),
-    ("plan", plan.plan),
-    ("path", path.path),
-    ("coverage", coverage.coverage),
-    ("up", up.up),
-    ("down", down.down),
-    ("status", show.status),
-    ("logs", show.logs),
-    ("ping", ping.ping),
-    ("exec", run_in.execute),
-    ("forward", forward.forward),
-    ("load", load.app),
-    ("verify", verify.verify),
-    ("service", service.app),
-    ("fault", fault.app),
-    ("render", render.app),
-    ("version", show.version),
-):
-    if isinstance(function, typer.Typer):
-        for info in function.registered_commands:
-            assert info.callback is not None
-            info.callback = guarded(info.callback)
-        app.add_typer(function, name=verb)
-    elif verb == "exec":
-        app.command(
-            verb, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
-        )(guarded(function))
-    else:
-        app.command(verb)(guarded(function))
+# In the order of the help: the module of each, and the function or the group in it.
+VERBS = {
+    "init": "scenario:init",
+    "validate": "scenario:validate",
+    "schema": "scenario:schema",
+    "plan": "plan:plan",
+    "path": "path:path",
+    "coverage": "coverage:coverage",
+    "up": "up:up",
+    "down": "down:down",
+    "status": "show:status",
+    "logs": "show:logs",
+    "ping": "ping:ping",
+    "exec": "run_in:execute",
+    "forward": "forward:forward",
+    "load": "load:app",
+    "verify": "verify:verify",
+    "service": "service:app",
+    "fault": "fault:app",
+    "render": "render:app",
+    "version": "show:version",
+}
 
 
-def command_tree() -> Any:
+def application(verbs: Collection[str] = tuple(VERBS)) -> typer.Typer:
+    """The commands as typer has them."""
+    app = typer.Typer(
+        name="skyrack",
+        help="Emulate an orbital data centre: real processes on real orbits, joined by lasers whose delays are right.",
+        epilog=EPILOG,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
+    )
+    app.callback()(_group)
+    for verb in verbs:
+        function = _loaded(verb)
+        if isinstance(function, typer.Typer):
+            app.add_typer(function, name=verb)
+        elif verb == "exec":
+            settings = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+            app.command(verb, context_settings=settings)(function)
+        else:
+            app.command(verb)(function)
+    return app
+
+
+def _group() -> None:
+    # Without it a tree of one verb would be that verb.
+    pass
+
+
+@cache
+def _loaded(verb: str) -> Callable[..., None] | typer.Typer:
+    """What a verb does, guarded."""
+    module, _, name = VERBS[verb].partition(":")
+    found = getattr(import_module(f"skyrack.orchestrator.cli.{module}"), name)
+    if not isinstance(found, typer.Typer):
+        return guarded(found)
+    for info in found.registered_commands:
+        assert info.callback is not None
+        info.callback = guarded(info.callback)
+    return found
+
+
+def command_tree(verbs: Collection[str] = tuple(VERBS)) -> Any:
     """The commands as click has them, every option with its environment variable: --for of path is SKYRACK_PATH_FOR."""
-    root = get_command(app)
+    root = get_command(application(verbs))
     _name_variables(root, ENVIRONMENT)
     return root
 
@@ -96,4 +105,5 @@ def _name_variables(command: Any, prefix: str) -> None:
 
 def main() -> None:
     """Run the command line. Usage errors exit with 2; what a verb raises is `guarded`."""
-    sys.exit(command_tree()())
+    named = [word for word in sys.argv[1:2] if word in VERBS]
+    sys.exit(command_tree(named or tuple(VERBS))())

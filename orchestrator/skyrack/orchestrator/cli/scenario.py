@@ -10,9 +10,11 @@ import typer
 
 from skyrack.orchestrator.cli.console import note
 from skyrack.orchestrator.cli.exits import FAILED, USAGE, Problem
+from skyrack.orchestrator.cli.init_service import write_example
 from skyrack.orchestrator.scenario import dump_scenario, json_schema, load_scenario, preset_names
 
 DEFAULT_FILE = Path("skyrack.yaml")
+DEFAULT_SERVICE_DIR = Path("counter")
 DEFAULT_PRESET = "iridium"
 
 ScenarioArgument = Annotated[
@@ -53,11 +55,30 @@ def chosen(source: str | None) -> str:
 
 
 def init(
-    file: Annotated[Path, typer.Argument(help="The file to write.")] = DEFAULT_FILE,
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            help="The file to write, or with --service the directory. Default: skyrack.yaml, counter.",
+            show_default=False,
+        ),
+    ] = None,
     preset: Annotated[str, typer.Option(help="The preset to extend.")] = DEFAULT_PRESET,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+    service: Annotated[
+        bool, typer.Option("--service", help="Write a service in Python with its scenario, client and tests.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
 ) -> None:
-    """Write a scenario file to start from."""
+    """Write a scenario file to start from, or a service in Python that works."""
+    if service:
+        if preset != DEFAULT_PRESET:
+            raise Problem(
+                f"the service comes with a scenario of {DEFAULT_PRESET}",
+                hint="change its `extends`",
+                status=USAGE,
+            )
+        write_example(file or DEFAULT_SERVICE_DIR, force=force)
+        return
+    file = file or DEFAULT_FILE
     if preset not in preset_names():
         raise Problem(
             f"no preset is called {preset!r}", hint=f"there are {', '.join(preset_names())}", status=USAGE

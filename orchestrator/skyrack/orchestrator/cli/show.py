@@ -110,7 +110,7 @@ def logs(
     if service is not None and not isinstance(found, ComposeRun):
         what = f"{what}.{service}"
     if isinstance(found, ComposeRun) and what != "events":
-        for line in contained.logs(found, what, lines=lines, follow=follow):
+        for line in contained.logs(found, what, service, lines=lines, follow=follow):
             print(line.rstrip("\n") if raw else readable(line), flush=follow)
         return
     directory = run_dir or _run_dir(found)

@@ -151,6 +151,7 @@ def up(
         return starter.start(scenario, port, broker_port, entry_port, build=build, detach=detach)
     if compose_file or build:
         raise Problem("--compose-file and --build need --runtime compose", status=USAGE)
+    _require_commands(scenario)
     if name in contained.live():
         raise Problem(
             _OTHER_RUNTIME.format(name=name, runtime="containers"), hint=f"skyrack down --run {name}"
@@ -183,6 +184,20 @@ def up(
         *(["--entry-port", str(entry_port)] if entry_port else []),
     ]
     return Starter(name, directory, lock, run_dir, digest).start(arguments, detach=detach)
+
+
+def _require_commands(scenario: Scenario) -> None:
+    """Images need containers: raise Problem for a service that is nothing else, and say which ones are left out."""
+    for service in scenario.services:
+        if service.image and service.command is None:
+            raise Problem(
+                f"service '{service.name}' has an image and no command: that needs containers",
+                hint="--runtime compose, or give it a command, which runs in the nodes",
+                status=USAGE,
+            )
+    ignored = [service.name for service in scenario.services if service.image]
+    if ignored:
+        note(f"{', '.join(ignored)}: no image without containers, the command runs in the nodes")
 
 
 def _http(port: int, allow_hosts: list[str], *, protect_reads: bool) -> list[str]:

@@ -15,6 +15,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from skyrack.orchestrator.render import sidecars
+from skyrack.orchestrator.render.sidecars import Sidecar
+from skyrack.orchestrator.render.yaml_text import quoted
+
 UID = 1000  # the image's user: sockets on the volumes belong to it, whoever makes them
 MOSQUITTO_IMAGE = "eclipse-mosquitto:2.0.22"
 PROMETHEUS_IMAGE = "prom/prometheus:v3.5.0"
@@ -34,6 +38,11 @@ NODE_SYSCTLS = {
     "net.ipv4.tcp_rmem": "4096 131072 67108864",
     "net.ipv4.tcp_wmem": "4096 65536 67108864",
 }
+NODE_VOLUMES = (
+    "mesh:/run/mesh",
+    f"./{HOSTS_FILE}:/etc/hosts:ro",
+    "/dev/null:/etc/resolv.conf:ro",
+)
 # The node package does not know what runs on the ground, so it is told.
 NODE_ENTRYPOINT = (
     "python",
@@ -49,9 +58,12 @@ NODE_ENTRYPOINT = (
 
 @dataclass(frozen=True)
 class Node:
-    """An inhabited node."""
+    """An inhabited node. `scratch_mb`: what its services may write altogether, None without any. `modules`: directories of
+    this machine where the modules of its Python services are looked for."""
 
     name: str
+    scratch_mb: int | None = None
+    modules: Sequence[str] = ()
 
     @property
     def service(self) -> str:
@@ -65,7 +77,9 @@ class Project:
 
     `about`: comment lines for the top. `image`: of every role. `build`: directory the image is built from, relative to the
     file, None where it is taken as it is. `orbits`: whether orbit files lie in ORBITS_DIRECTORY. `restart`: whether a node
-    that ends by itself starts again. `telemetry`: whether there is a message broker. `entries`: the nodes that let users in.
+    that ends by itself starts again. `telemetry`: whether there is a message broker. `sidecars`: services with an image.
+    `entries`: the nodes that let users in, on `published` ports of this machine: FIRST-LAST, None where the environment is
+    to say.
     """
 
     name: str
@@ -76,13 +90,20 @@ class Project:
     orbits: bool = False
     restart: bool = True
     telemetry: bool = True
+    sidecars: Sequence[Sidecar] = ()
     entries: Sequence[str] = ()
+    published: str | None = None
 
     @property
     def entry_ports(self) -> str:
         """The ports of the entries in their container, as FIRST-LAST."""
         last = FIRST_ENTRY_PORT + len(self.entries) - 1
         return f"{FIRST_ENTRY_PORT}" if last == FIRST_ENTRY_PORT else f"{FIRST_ENTRY_PORT}-{last}"
+
+    @property
+    def published_ports(self) -> str:
+        """The ports on this machine that lead to them, as FIRST-LAST or as a variable that holds that."""
+        return self.published or f"${{ENTRY_PORTS:-{self.entry_ports}}}"
 
 
 def compose_file(project: Project) -> str:
@@ -92,20 +113,22 @@ def compose_file(project: Project) -> str:
         _orchestrator(project),
         _FABRIC,
         _node_services(project),
+        *_sidecars(project),
         *([_entry(project)] if project.entries else []),
         *([_BROKER] if project.telemetry else []),
         _WATCHERS,
         _LOAD,
         *([_OUTSIDE] if project.entries else []),
-        _VOLUMES,
+        _VOLUMES + "".join(map(sidecars.volume, project.sidecars)),
     ]
     return "\n".join(parts)
 
 
 def _head(project: Project) -> str:
     about = "\n".join(f"# {line}".rstrip() for line in project.about)
-    sysctls = "\n".join(f"    {key}: {_quoted(value)}" for key, value in NODE_SYSCTLS.items())
+    sysctls = "\n".join(f"    {key}: {quoted(value)}" for key, value in NODE_SYSCTLS.items())
     entrypoint = "\n".join(f"    - {word}" for word in NODE_ENTRYPOINT)
+    volumes = "\n".join(f"    - {volume}" for volume in NODE_VOLUMES)
     return f"""\
 {about}
 name: skyrack-{project.name}
@@ -141,12 +164,10 @@ x-node: &node
   # Asking takes the host some CPU time, so that all nodes together are asked about {NODE_CHECKS_HZ:g} times a second.
   healthcheck: {{<<: *health, interval: {_interval_s(len(project.nodes))}s}}
   restart: {"on-failure" if project.restart else '"no"'}
+  # Without a resolver, unknown names fail at once.
   volumes:
-    - mesh:/run/mesh
-    - ./{HOSTS_FILE}:/etc/hosts:ro
-    # Unknown names fail at once.
-    - /dev/null:/etc/resolv.conf:ro
-"""
+{volumes}
+{sidecars.HEAD if project.sidecars else ""}"""
 
 
 def _orchestrator(project: Project) -> str:
@@ -154,7 +175,7 @@ def _orchestrator(project: Project) -> str:
         f"    build: {{context: {project.build}, dockerfile: deploy/Dockerfile}}\n" if project.build else ""
     )
     orbits = f"      - ./{ORBITS_DIRECTORY}:/etc/skyrack/{ORBITS_DIRECTORY}:ro\n" if project.orbits else ""
-    entries = f"      - --entries=${{ENTRY_PORTS:-{project.entry_ports}}}\n" if project.entries else ""
+    entries = f"      - --entries={project.published_ports}\n" if project.entries else ""
     return f"""\
 services:
   # Computes orbits, links and routes, tells fabric and nodes, serves API and metrics. The command line lives here too:
@@ -221,18 +242,34 @@ def _node_services(project: Project) -> str:
 
 
 def _node(node: Node) -> str:
-    return f"""\
-  {node.service}:
-    <<: *node
-    hostname: {_quoted(node.name)}
-    command: [{_quoted(node.name)}]
-    environment: {{SKYRACK_HEALTH: "unix:/run/mesh/nodes/{node.name}.sock"}}"""
+    lines = [
+        f"  {node.service}:",
+        "    <<: *node",
+        f"    hostname: {quoted(node.name)}",
+        f"    command: [{quoted(node.name)}]",
+        f'    environment: {{SKYRACK_HEALTH: "unix:/run/mesh/nodes/{node.name}.sock"}}',
+    ]
+    if node.scratch_mb is not None:
+        lines.append(f"    tmpfs: [/tmp:size={node.scratch_mb}m]")
+    if node.modules:
+        lines += ["    volumes:", *(f"      - {volume}" for volume in NODE_VOLUMES)]
+    for directory in node.modules:
+        place = f"source: {quoted(directory)}, target: {quoted(directory)}"
+        lines.append(f"      - {{type: bind, {place}, read_only: true, bind: {{create_host_path: false}}}}")
+    return "\n".join(lines)
+
+
+def _sidecars(project: Project) -> list[str]:
+    if not project.sidecars:
+        return []
+    services = [sidecars.sidecar_service(one, Node(one.node).service, HOSTS_FILE) for one in project.sidecars]
+    return [sidecars.keeper_service(project.sidecars), *services]
 
 
 def _entry(project: Project) -> str:
     ports = range(FIRST_ENTRY_PORT, FIRST_ENTRY_PORT + len(project.entries))
     entries = "\n".join(
-        f"      - {_quoted(f'--entry={name}={port}')}"
+        f"      - {quoted(f'--entry={name}={port}')}"
         for name, port in zip(project.entries, ports, strict=True)
     )
     return f"""\
@@ -250,7 +287,7 @@ def _entry(project: Project) -> str:
     healthcheck: *health
     restart: on-failure
     networks: [outside]
-    ports: ["127.0.0.1:${{ENTRY_PORTS:-{project.entry_ports}}}:{project.entry_ports}"]
+    ports: ["127.0.0.1:{project.published_ports}:{project.entry_ports}"]
     volumes: ["mesh:/run/mesh"]
 """
 
@@ -360,8 +397,3 @@ volumes:
 
 def _interval_s(nodes: int) -> int:
     return max(SHORTEST_CHECK_S, math.ceil(nodes / NODE_CHECKS_HZ))
-
-
-def _quoted(text: str) -> str:
-    """A YAML string whatever it looks like: a satellite may be called `1e3` or `no`."""
-    return f'"{text}"'

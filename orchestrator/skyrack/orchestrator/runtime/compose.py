@@ -39,6 +39,12 @@ class ComposeRun:
         given = [word for file in self.files for word in ("-f", file)]
         return ["docker", "compose", "-p", self.project, *given, *arguments]
 
+    def environment(self) -> dict[str, str]:
+        """That of `command`: this process's, but what was settled when the run began stays so, whatever is set now."""
+        settled = Path(self.files[0]).with_name(".env")
+        lines = settled.read_text(encoding="utf-8").splitlines() if settled.is_file() else []
+        return os.environ | dict(line.split("=", 1) for line in lines)
+
     def containers(self, *filters: str, form: str = "{{.ID}}") -> list[str]:
         """A line per container of the project, running or not. Raises NoEngine."""
         command = ["docker", "ps", "-a", "--no-trunc", "--format", form]
@@ -127,3 +133,9 @@ def passed_environment(environment: Mapping[str, str]) -> list[str]:
 def terminal_option() -> list[str]:
     """`-T` unless this command has a terminal to offer."""
     return [] if os.isatty(0) and os.isatty(1) else ["-T"]
+
+
+def engine_socket(environment: Mapping[str, str]) -> str | None:
+    """The socket of the engine that this machine's commands speak to, where it is another one than usual and named."""
+    host = environment.get("DOCKER_HOST", "")
+    return host.removeprefix("unix://") if host.startswith("unix://") else None

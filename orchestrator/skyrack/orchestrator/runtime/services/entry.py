@@ -39,6 +39,11 @@ class Entry:
     starved: str = ""  # why the kernel killed it, until it runs again
 
     @property
+    def beside(self) -> bool:
+        """Whether it runs in a container of its own beside the node."""
+        return not self.spec.command and not self.spec.python
+
+    @property
     def done(self) -> bool:
         """Whether nothing has to be waited for."""
         return self.phase in DONE

@@ -45,11 +45,16 @@ class ContainedRoom:
     """In a run whose nodes are containers: the engine limits those, and nodes make their directories themselves."""
 
     def prepare(self, node: str, service: Service) -> tuple[Room, Group, list[str]]:
-        """Nothing is prepared; limits are notes."""
+        """Nothing is prepared; what is not as asked for are notes."""
+        if service.image:
+            notes = [] if service.ready else ["no `ready`: it counts as ready whenever its node runs"]
+            return Room(beside=True), Group(), notes
         limits = service.limits
         asked = {"cpu": limits.cpu_cores, "memory": limits.memory_mb, "disk": limits.disk_mb}
         notes = [
-            f"no {what} limit: the node is a container, limit that" for what, value in asked.items() if value
+            f"no {what} limit: it runs in its node's container; give it an image, or limit that"
+            for what, value in asked.items()
+            if value
         ]
         return Room(), Group(), notes
 

@@ -14,9 +14,9 @@ from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
 from skyrack.orchestrator.runtime.services.entry import AWAITED, PHASES, Entry
 from skyrack.orchestrator.runtime.services.groups import Group
 from skyrack.orchestrator.runtime.services.kept import Kept, write
-from skyrack.orchestrator.runtime.services.specs import Host, Room, members, spec
+from skyrack.orchestrator.runtime.services.specs import Room, spec
 from skyrack.orchestrator.scenario import Service
-from skyrack.orchestrator.scenario.placement import placed
+from skyrack.orchestrator.scenario.placement import Host, members, placed, sidecar_name
 from skyrack.orchestrator.scenario.templates import Member, mistakes
 from skyrack.v1 import service_pb2
 
@@ -172,6 +172,10 @@ class Services:
             raise ServiceProblem(f"there is a service called {service.name!r} already")
         if leaving := [node for node, name in self._leaving if name == service.name]:
             raise ServiceProblem(f"{service.name} has not ended yet at {', '.join(leaving)}")
+        if service.image:
+            raise ServiceProblem(
+                f"{service.name}: a container cannot be added to a run that is up: put it in the scenario's services"
+            )
         self._require_usable(service)
         self._enter(service)
         try:
@@ -188,6 +192,7 @@ class Services:
         """Stop a service everywhere; returns its nodes. Raises ServiceProblem."""
         self._require(name)
         nodes = self._nodes_of(name)
+        self._refuse_containers(name, nodes, "stop")
         for node in nodes:
             entry = self._entries.pop((node, name))
             self._versions[node] += 1
@@ -208,6 +213,7 @@ class Services:
         for node in nodes:
             if node not in everywhere:
                 raise ServiceProblem(f"{name} does not run on {node}: it runs on {', '.join(everywhere)}")
+        self._refuse_containers(name, nodes or everywhere, "restart")
         for node in nodes or everywhere:
             entry = self._entries[node, name]
             self._generation += 1
@@ -256,6 +262,14 @@ class Services:
             known = ", ".join(self._services)
             raise ServiceProblem(
                 f"no service is called {name!r}: " + (f"there are {known}" if known else "there is none")
+            )
+
+    def _refuse_containers(self, name: str, nodes: Sequence[str], verb: str) -> None:
+        if any(self._entries[node, name].beside for node in nodes):
+            containers = " ".join(sidecar_name(node, name) for node in nodes)
+            raise ServiceProblem(
+                f"{name} runs in containers beside its nodes, which the engine starts and stops: "
+                f"docker compose {verb} {containers}"
             )
 
     def _require_usable(self, service: Service) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from skyrack.orchestrator.scenario import Service
-from skyrack.orchestrator.scenario.placement import placed
-from skyrack.orchestrator.scenario.templates import Member, fill, fill_peer
+from skyrack.orchestrator.scenario.placement import own_values
+from skyrack.orchestrator.scenario.templates import Member, fill
 from skyrack.v1 import service_pb2
 
 _RESTART = {
@@ -18,33 +18,16 @@ _RESTART = {
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
-    """A node that may run services."""
-
-    name: str
-    kind: str
-    address: str
-
-
-@dataclass(frozen=True, slots=True)
 class Room:
-    """What is prepared for a service at a node: `data` as the node sees it; empty words leave the choice to the node."""
+    """What is prepared for a service at a node: `data` as the node sees it; empty words leave the choice to the node.
+
+    `beside`: it runs in a container of its own beside the node, which only probes it.
+    """
 
     data: str = ""
     log: str = ""
     cgroup_dirs: tuple[str, ...] = ()
-
-
-def members(service: Service, hosts: Iterable[Host]) -> tuple[Member, ...]:
-    """The service's nodes in their order."""
-    by_name = {host.name: host for host in hosts}
-    names = placed(service, [(host.name, host.kind) for host in by_name.values()])
-    return tuple(
-        Member(
-            name, by_name[name].address, index, fill_peer(service.peer, name, by_name[name].address, index)
-        )
-        for index, name in enumerate(names)
-    )
+    beside: bool = False
 
 
 def spec(
@@ -57,14 +40,7 @@ def spec(
     generation: int,
 ) -> service_pb2.ServiceSpec:
     """One service at one node; `everybody` are the members of every service by its name."""
-    own = {
-        "node": member.node,
-        "address": member.address,
-        "index": str(member.index),
-        "data": room.data or ".",  # a command starts there
-        "service": service.name,
-        "run": run,
-    }
+    own = own_values(service, member, run, room.data or ".")  # a command starts there
 
     def filled(text: str) -> str:
         return fill(text, own, everybody)
@@ -72,18 +48,23 @@ def spec(
     message = service_pb2.ServiceSpec(
         name=service.name,
         generation=generation,
-        command=[filled(word) for word in service.command or ()],
-        python=service.python or "",
-        python_path=service.path,
-        environment={name: filled(text) for name, text in service.env.items()},
-        data_dir=room.data,
-        files={name: filled(text) for name, text in service.files.items()},
-        user=service.user or "",
         restart=_RESTART[service.restart],
         stop_timeout_s=service.stop_timeout_s,
-        cgroup_dirs=room.cgroup_dirs,
-        log_file=room.log,
     )
+    if not room.beside:
+        message.MergeFrom(
+            service_pb2.ServiceSpec(
+                command=[filled(word) for word in service.command or ()],
+                python=service.python or "",
+                python_path=service.path,
+                environment={name: filled(text) for name, text in service.env.items()},
+                data_dir=room.data,
+                files={name: filled(text) for name, text in service.files.items()},
+                user=service.user or "",
+                cgroup_dirs=room.cgroup_dirs,
+                log_file=room.log,
+            )
+        )
     if (ready := service.ready) is not None:
         message.readiness.CopyFrom(
             service_pb2.ReadinessProbe(

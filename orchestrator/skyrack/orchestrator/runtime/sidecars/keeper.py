@@ -1,0 +1,107 @@
+"""Starts sidecars whose nodes are back: looks whenever a container starts, and again until none is due."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from skyrack.orchestrator.clock import Clock
+from skyrack.orchestrator.runtime.sidecars.due import Container, due
+from skyrack.orchestrator.runtime.sidecars.engine import Engine, EngineError
+from skyrack.v1.node_init import init_socket
+
+LOOK_S = 0.1
+LONGEST_WAIT_S = 10.0
+AGAIN_S = 1.0  # after the engine has refused to tell events
+
+
+@dataclass
+class _Refused:
+    """A start that failed: when it is tried again, in run time, and how long was waited."""
+
+    again_s: float
+    wait_s: float
+
+
+class Keeper:
+    """Of one project's sidecars."""
+
+    def __init__(
+        self, engine: Engine, project: str, mesh_dir: Path, clock: Clock, say: Callable[[str], None]
+    ) -> None:
+        self._engine = engine
+        self._project = project
+        self._mesh_dir = mesh_dir
+        self._clock = clock
+        self._say = say
+        self._news = asyncio.Event()
+        self._refused: dict[str, _Refused] = {}
+
+    async def run(self) -> None:
+        """For ever."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._listen(), name="engine events")
+            while True:
+                await self._news.wait()
+                self._news.clear()
+                while await self._look():
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._news.wait(), LOOK_S)
+                    self._news.clear()
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async for _ in self._engine.starts(self._project):
+                    self._news.set()
+            except EngineError as error:
+                self._say(f"the engine: {error}")
+            await self._clock.sleep(AGAIN_S)
+
+    async def _look(self) -> bool:
+        """Start those that are due; whether some still are."""
+        left = False
+        try:
+            for sidecar in await self._engine.sidecars(self._project):
+                node = await self._engine.container(sidecar.beside) if sidecar.state == "exited" else None
+                if due(sidecar, node):
+                    left |= not await self._started(sidecar)
+                else:
+                    self._refused.pop(sidecar.identity, None)
+        except EngineError as error:
+            self._say(f"the engine: {error}")
+            await self._clock.sleep(AGAIN_S)
+            return True
+        return left
+
+    async def _started(self, sidecar: Container) -> bool:
+        """Start it once its node has made its interface; whether it did."""
+        now_s = self._clock.run_s()
+        refused = self._refused.get(sidecar.identity)
+        if (refused and now_s < refused.again_s) or not answers(init_socket(self._mesh_dir, sidecar.node)):
+            return False
+        try:
+            await self._engine.start(sidecar)
+        except (EngineError, LookupError) as error:
+            wait_s = min(2 * refused.wait_s, LONGEST_WAIT_S) if refused else LOOK_S
+            self._refused[sidecar.identity] = _Refused(now_s + wait_s, wait_s)
+            self._say(f"{sidecar.name} does not start: {error}")
+            return False
+        self._refused.pop(sidecar.identity, None)
+        self._say(f"{sidecar.name} starts again after {sidecar.node}")
+        return True
+
+
+def answers(path: Path) -> bool:
+    """Whether the init of a node's container listens there: it does once the node's interface is made."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
