@@ -54,8 +54,8 @@ async def main() -> None:
 def row(case: Case) -> str:
     with open_recipe("postgresql", PROGRAMS) as recipe:
         names = STANDBY if case.waits else ""
-        psql(recipe, PRIMARY, f"ALTER SYSTEM SET synchronous_standby_names = '{names}'")
-        psql(recipe, PRIMARY, "SELECT pg_reload_conf()")
+        wait = f"ALTER SYSTEM SET synchronous_standby_names = '{names}'"
+        psql(recipe, PRIMARY, wait, "SELECT pg_reload_conf()")
         remote, local = recipe.file("remote"), recipe.file("local")
         options = ("--commit", case.commit, "-o")
         clients = [recipe.begin(PRIMARY, *recipe.client(SCRIPT, "write", *options, local, PRIMARY))]
@@ -68,8 +68,7 @@ def row(case: Case) -> str:
         promoted, new = "-", PRIMARY
         if case.happens.startswith("dark"):
             began_s = recipe.fault("dark", "--node", PRIMARY)
-            timed = ("-c", "\\timing", "-c", "SELECT pg_promote()")
-            said = recipe.at(STANDBY, "psql", "-h", STANDBY, "-U", "postgres", "-qAtX", *timed).expect().out
+            said = psql(recipe, STANDBY, "\\timing", "SELECT pg_promote()")
             promoted, new = f"{float(said.split()[2]) / 1e3:.2f}", STANDBY
         else:
             began_s = time.time()

@@ -23,19 +23,20 @@ BUSY_MS = 20.0  # what a busy host may add
 def postgresql() -> Iterator[Recipe]:
     """The recipe, up, with a standby that commits wait for."""
     with open_recipe("postgresql", PROGRAMS) as recipe:
-        psql(recipe, PRIMARY, f"ALTER SYSTEM SET synchronous_standby_names = '{STANDBY}'")
-        psql(recipe, PRIMARY, "SELECT pg_reload_conf()")
         psql(
             recipe,
             PRIMARY,
+            f"ALTER SYSTEM SET synchronous_standby_names = '{STANDBY}'",
+            "SELECT pg_reload_conf()",
             "CREATE TABLE writes (key text PRIMARY KEY, at timestamptz DEFAULT clock_timestamp())",
         )
         yield recipe
 
 
-def psql(recipe: Recipe, server: str, statement: str) -> str:
-    """What a statement answers."""
-    return recipe.at(server, "psql", "-h", server, "-U", "postgres", "-qAtXc", statement).expect().out.strip()
+def psql(recipe: Recipe, server: str, *statements: str) -> str:
+    """What statements answer."""
+    words = [word for statement in statements for word in ("-c", statement)]
+    return recipe.at(server, "psql", "-h", server, "-U", "postgres", "-qAtX", *words).expect().out.strip()
 
 
 def computed_ms(recipe: Recipe) -> float:
