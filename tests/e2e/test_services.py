@@ -72,6 +72,23 @@ def small() -> Iterator[Place]:
         yield found
 
 
+def test_a_service_that_is_added_finds_its_files(small: Place) -> None:
+    (small.directory / "words").write_text("I am {node}\n")
+    add(
+        small,
+        "reads",
+        "--file",
+        f"mine.conf={small.directory}/words",
+        "--restart",
+        "never",
+        "--",
+        "cat",
+        "mine.conf",
+    )
+    eventually(lambda: rows(small)["reads", "london"]["phase"] == "finished", "done")
+    assert "I am london" in small.skyrack("logs", "london", "reads").expect().out
+
+
 def add(place: Place, name: str, *arguments: object, status: int = 0) -> str:
     """`skyrack service add`; what it said."""
     return place.skyrack("service", "add", name, "--node", "london", *arguments).expect(status).text
@@ -149,6 +166,7 @@ def test_a_service_with_a_user_runs_as_it_and_can_write_its_data(small: Place) -
         (("add", "x", "--node", "london"), "takes a command or python, found neither"),
         (("add", "x", "--node", "london", "--ready", "2379", "--", "x"), "expected port:PORT"),
         (("add", "x", "--node", "london", "--env", "A", "--", "x"), "expected NAME=VALUE"),
+        (("add", "x", "--node", "london", "--file", "a=/none", "--", "x"), "/none: No such file"),
         (("rm", "absent"), "no service is called 'absent'"),
         (("restart", "absent"), "no service is called 'absent'"),
         (("status", "absent"), "no service is called 'absent'"),

@@ -59,6 +59,10 @@ def add(
         str | None, typer.Option(help="module:Class, in place of a command.", show_default=False)
     ] = None,
     env: Annotated[list[str] | None, typer.Option(help="NAME=VALUE. Repeat for more.")] = None,
+    file: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=PATH: a file of its data directory, from a text here. Repeat for more."),
+    ] = None,
     peer: Annotated[
         str | None, typer.Option(help="How a member is written in {peers}.", show_default=False)
     ] = None,
@@ -89,7 +93,8 @@ def add(
         "name": name,
         "nodes": node[0] if len(node) == 1 and node[0] in GROUPS else node,
         "restart": restart_policy,
-        "env": dict(_pair(text) for text in env or []),
+        "env": dict(_pair("--env", text) for text in env or []),
+        "files": {name: _text(Path(path)) for name, path in (_pair("--file", text) for text in file or [])},
     }
     limits = {"cpu_cores": cpu, "memory_mb": memory, "disk_mb": disk}
     given = {
@@ -179,11 +184,19 @@ def _asked(live: LiveRun, method: str, path: str, body: Any = None) -> Any:
         raise Problem(str(error), status=USAGE if error.status in (400, 404) else FAILED) from error
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _pair(option: str, text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
-        raise Problem(f"--env {text}: expected NAME=VALUE", status=USAGE)
+        raise Problem(f"{option} {text}: expected NAME=VALUE", status=USAGE)
     return name, value
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not a text"
+        raise Problem(f"--file: {path}: {why}", status=USAGE) from error
 
 
 def _probe(text: str) -> dict[str, Any]:
