@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
+import pytest
 
 from skyrack.orchestrator.routing.force_log import ForceLog
 from skyrack.orchestrator.routing.paths import path_of
@@ -53,6 +54,11 @@ def ways(
     faults = SimpleNamespace(darkening=lambda: list(acting))
     clock = SimpleNamespace(run_s=lambda: T_S, sleep=at_once)
     return Ways(GEOMETRY, cast(Any, feed), cast(Any, faults), cast(Any, clock), ThreadPoolExecutor(1))
+
+
+async def test_a_path_to_itself_is_refused_in_words() -> None:
+    with pytest.raises(ValueError, match="london to itself: a path joins two nodes"):
+        await ways().path("london", "london")
 
 
 async def test_both_paths_are_told_and_nothing_is_wrong() -> None:

@@ -43,7 +43,12 @@ class Ways:
         self._worker = worker
 
     async def path(self, a: str, b: str) -> dict[str, Any]:
-        """The path in force from a to b, the ideal one beside it, and why they are not there or not the same."""
+        """The path in force from a to b, the ideal one beside it, and why they are not there or not the same.
+
+        Raises ValueError for a path from a node to itself.
+        """
+        if a == b:
+            raise ValueError(f"{a} to itself: a path joins two nodes")
         geometry, run_s = self._geometry, self._clock.run_s()
         epoch, failures, told = self._feed.oracle.epoch_at(run_s), self._feed.failures, self._feed.told
         return await asyncio.get_running_loop().run_in_executor(
