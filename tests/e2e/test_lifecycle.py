@@ -141,7 +141,7 @@ def test_the_plan_of_a_run_is_what_skyrack_plan_writes(place: Place) -> None:
         place.skyrack("plan", place.scenario, "--for", "10m", "-f", place.directory / name).expect()
         assert (place.directory / name).read_bytes() == written.read_bytes()
     assert {path.name for path in written.parent.iterdir()} == {
-        "scenario.yaml", "plan.jsonl", "events.jsonl", "logs",
+        "scenario.yaml", "plan.jsonl", "events.jsonl", "logs", "data",
     }  # fmt: skip
 
 

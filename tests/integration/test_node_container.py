@@ -130,7 +130,7 @@ print(*sorted(name for _, name in socket.if_nameindex() if name in ("lo", "mesh0
 print(*Path("/proc/sys/net/ipv4/ping_group_range").read_text().split())
 print(*[line for line in Path("/proc/net/if_inet6").read_text().splitlines() if "mesh0" in line])
 import urllib.request
-print(urllib.request.urlopen("http://127.0.42.1/healthz").read().decode().strip())
+print(urllib.request.urlopen("http://127.0.42.1:50080/healthz").read().decode().strip())
 socket.create_connection(("127.0.42.1", 50051)).close()
 """
     lines = (await inside(engine, "n0", sys.executable, "-c", show)).splitlines()

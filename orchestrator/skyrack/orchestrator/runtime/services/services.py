@@ -250,7 +250,9 @@ class Services:
             self._versions[member.node] += 1
 
     def _keep(self) -> None:
-        """Write down what there is now."""
+        """Write down what there is now; a run that never had a service has no file."""
+        if not self._services and not self._file.exists():
+            return
         generations = {key: entry.spec.generation for key, entry in self._entries.items()}
         try:
             write(self._file, list(self._services.values()), generations)
