@@ -9,10 +9,9 @@ from urllib.parse import quote
 
 import typer
 
-from skyrack.orchestrator.api.client import ApiError
 from skyrack.orchestrator.cli.console import Format, Output, print_json, print_table
 from skyrack.orchestrator.cli.exits import USAGE, Problem
-from skyrack.orchestrator.cli.find import LiveRun, RunName, find_run
+from skyrack.orchestrator.cli.find import RunName, find_run
 from skyrack.orchestrator.cli.times import parse_span_s
 
 _RATE = re.compile(r"([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)\s*([kMGT]?)(?:bit(?:/s|ps)?)?")
@@ -82,7 +81,7 @@ def add(
     )
     fault |= {key: parse(text) for key, text, parse in given if text is not None}
     live = find_run(run)
-    answer = _asked(live, "POST", "/v1/faults", {"faults": [fault]})
+    answer = live.ask("POST", "/v1/faults", {"faults": [fault]})
     if output is Format.JSON:
         print_json(answer)
         return
@@ -92,7 +91,7 @@ def add(
 @app.command("list")
 def list_(run: RunName = None, output: Output = Format.TABLE) -> None:
     """List every fault that acts or is to act, with what the fabric has for its links."""
-    answer = _asked(find_run(run), "GET", "/v1/faults")
+    answer = find_run(run).ask("GET", "/v1/faults")
     if output is Format.JSON:
         print_json(answer)
     elif answer["faults"]:
@@ -111,7 +110,7 @@ def rm(
     if (fault is None) is not everything:
         raise Problem("give the id of a fault, or --all", hint="skyrack fault list shows them", status=USAGE)
     path = "/v1/faults" if fault is None else f"/v1/faults/{quote(fault, safe='')}"
-    answer = _asked(find_run(run), "DELETE", path)
+    answer = find_run(run).ask("DELETE", path)
     print(f"ended {', '.join(answer['removed']) or 'nothing: there was no fault'}")
 
 
@@ -129,15 +128,6 @@ def parse_ratio(text: str) -> float:
     if match is None:
         raise Problem(f"{text!r} is not a share", hint="for instance 5% or 0.05", status=USAGE)
     return float(match[1]) / (100.0 if match[2] else 1.0)
-
-
-def _asked(live: LiveRun, method: str, path: str, body: Any = None) -> Any:
-    try:
-        if method == "GET":
-            return live.api.get(path)
-        return live.api.delete(path) if method == "DELETE" else live.api.post(path, body)
-    except ApiError as error:
-        raise Problem(str(error), status=USAGE if error.status in (400, 404) else 1) from error
 
 
 def _print(faults: list[dict[str, Any]]) -> None:

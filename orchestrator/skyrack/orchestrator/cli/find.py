@@ -11,7 +11,7 @@ import typer
 
 from skyrack.orchestrator.api.client import ApiClient, ApiError
 from skyrack.orchestrator.cli import contained
-from skyrack.orchestrator.cli.exits import USAGE, Problem
+from skyrack.orchestrator.cli.exits import FAILED, USAGE, Problem
 from skyrack.orchestrator.runtime import paths
 from skyrack.orchestrator.runtime.compose import ComposeRun
 
@@ -45,6 +45,15 @@ class LiveRun:
                 str(error), hint=f"skyrack logs orchestrator  |  skyrack down --run {self.record.run}"
             ) from error
         return answer
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """What the API answers, decoded. Raises Problem: a usage error where the run refuses what was asked for."""
+        try:
+            if method == "GET":
+                return self.api.get(path)
+            return self.api.delete(path) if method == "DELETE" else self.api.post(path, body)
+        except ApiError as error:
+            raise Problem(str(error), status=USAGE if error.status in (400, 404) else FAILED) from error
 
     def node_socket(self, name: str) -> Path:
         """The management socket of an inhabited node that serves. Raises Problem."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from skyrack.orchestrator.api.client import ApiError
 from skyrack.orchestrator.cli.console import note, print_json, print_table
-from skyrack.orchestrator.cli.exits import FAILED, USAGE, Problem
+from skyrack.orchestrator.cli.exits import USAGE, Problem
 from skyrack.orchestrator.cli.find import LiveRun, find_run, require_name
 from skyrack.orchestrator.cli.path_bundle import SIZE_BYTES, bundle_lines
 from skyrack.orchestrator.cli.path_link import link_ends, link_lines
@@ -20,7 +18,7 @@ def show_path(run: str, a: str, b: str, size_bytes: int | None, *, json_wanted: 
     names = _names(live)
     for name in (a, b):
         require_name(name, names)
-    answer = _asked(live, "/v1/path", {"from": a, "to": b})
+    answer = live.ask("GET", "/v1/path?" + urlencode({"from": a, "to": b}))
     stores = answer["strategy"] == "contact-graph"
     if size_bytes is not None and not stores:
         raise Problem(
@@ -28,7 +26,7 @@ def show_path(run: str, a: str, b: str, size_bytes: int | None, *, json_wanted: 
         )
     if answer["in_force"] is None and stores:
         asked = {"from": a, "to": b, "bytes": size_bytes or SIZE_BYTES}
-        answer["bundle"] = _asked(live, "/v1/bundle", asked)
+        answer["bundle"] = live.ask("GET", "/v1/bundle?" + urlencode(asked))
     if json_wanted:
         print_json(answer)
         return
@@ -45,20 +43,11 @@ def show_link(run: str, text: str, *, json_wanted: bool) -> None:
     """Print a link's state in the run. Raises Problem."""
     live = find_run(run)
     a, b = link_ends(text, _names(live))
-    answer = _asked(live, "/v1/link", {"a": a, "b": b})
+    answer = live.ask("GET", "/v1/link?" + urlencode({"a": a, "b": b}))
     if json_wanted:
         print_json(answer)
     else:
         print("\n".join(link_lines(answer)))
-
-
-def _asked(live: LiveRun, path: str, query: Mapping[str, Any]) -> dict[str, Any]:
-    """What the run says. Raises Problem."""
-    try:
-        answer: dict[str, Any] = live.api.get(f"{path}?{urlencode(query)}")
-    except ApiError as error:
-        raise Problem(str(error), status=USAGE if error.status in (400, 404) else FAILED) from error
-    return answer
 
 
 def _names(live: LiveRun) -> list[str]:

@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 import typer
 
-from skyrack.orchestrator.api.client import ApiError
 from skyrack.orchestrator.cli.console import Format, Output, note, print_json, print_table
 from skyrack.orchestrator.cli.exits import FAILED, USAGE, Problem
 from skyrack.orchestrator.cli.find import LiveRun, RunName, find_run
@@ -35,7 +34,7 @@ def status(
     output: Output = Format.TABLE,
 ) -> None:
     """Show every service at every node: whether it is ready, since when, and why not."""
-    rows = _asked(find_run(run), "GET", "/v1/services")["services"]
+    rows = find_run(run).ask("GET", "/v1/services")["services"]
     if service is not None:
         known = list(dict.fromkeys(row["service"] for row in rows))
         if service not in known:
@@ -108,7 +107,7 @@ def add(
     }
     body |= {key: value for key, value in given.items() if value is not None}
     live = find_run(run)
-    rows = _asked(live, "POST", "/v1/services", body)["services"]
+    rows = live.ask("POST", "/v1/services", body)["services"]
     if wait:
         rows = _settled(live, name, [row["node"] for row in rows])
     _show(rows, output)
@@ -123,7 +122,7 @@ def rm(
 ) -> None:
     """Stop a service everywhere. What it has written stays until the run's directory goes, unless --data."""
     path = f"/v1/services/{quote(service, safe='')}" + ("?data=true" if data else "")
-    nodes = _asked(find_run(run), "DELETE", path)["nodes"]
+    nodes = find_run(run).ask("DELETE", path)["nodes"]
     print(f"{service} stops at {', '.join(nodes)}")
 
 
@@ -139,7 +138,7 @@ def restart(
     """Stop a service and start it again, with fresh code where it is Python."""
     path = f"/v1/services/{quote(service, safe='')}/restart"
     live = find_run(run)
-    nodes = _asked(live, "POST", path, {"nodes": node or []})["nodes"]
+    nodes = live.ask("POST", path, {"nodes": node or []})["nodes"]
     if wait:
         _show(_settled(live, service, nodes), Format.TABLE)
     else:
@@ -150,7 +149,7 @@ def _settled(live: LiveRun, service: str, nodes: list[str]) -> list[dict[str, An
     """The service's entries at these nodes once each is ready, finished or failed. Raises Problem for what is not."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
-        every = _asked(live, "GET", "/v1/services")["services"]
+        every = live.ask("GET", "/v1/services")["services"]
         rows = [row for row in every if row["service"] == service and row["node"] in nodes]
         if not rows:
             raise Problem(f"{service} was removed meanwhile", status=FAILED)
@@ -173,15 +172,6 @@ def _settled(live: LiveRun, service: str, nodes: list[str]) -> list[dict[str, An
                 status=FAILED,
             )
         time.sleep(POLL_S)
-
-
-def _asked(live: LiveRun, method: str, path: str, body: Any = None) -> Any:
-    try:
-        if method == "GET":
-            return live.api.get(path)
-        return live.api.delete(path) if method == "DELETE" else live.api.post(path, body)
-    except ApiError as error:
-        raise Problem(str(error), status=USAGE if error.status in (400, 404) else FAILED) from error
 
 
 def _pair(option: str, text: str) -> tuple[str, str]:

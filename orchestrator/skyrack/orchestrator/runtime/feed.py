@@ -87,7 +87,7 @@ class Feed:
         self.outages = Outages(scenario.links.detection_s, lambda: self.failures, clock, self._start)
         self.fabric: FabricClient | None = None
         self.epoch: Epoch | None = None
-        self.up = asyncio.Event()
+        self.up = asyncio.Event()  # there is a fabric, and it has routes
         self.on_change: Callable[[float], None] = lambda at_s: None
         self.on_transfer: Callable[[Mapping[str, Any]], None] = lambda message: None
         self.on_fabric_up: Callable[[FabricClient], None] = lambda fabric: None
@@ -104,7 +104,6 @@ class Feed:
                     step.text += "real-time priority" if fabric.scheduler == "fifo" else "normal priority"
                 if fabric.scheduler != "fifo":
                     progress.send(note=f"fabric at normal priority: {fabric.scheduler_reason}")
-                self.up.set()
                 if self._awaited:
                     self._start(self._miss_absent(), "miss-absent")
                 while True:
@@ -272,4 +271,5 @@ class Feed:
     def _in_force(self, at_s: float, epoch: Epoch) -> None:
         self.epoch = epoch
         self.oracle.in_force(at_s, epoch, self._clock.run_s())
+        self.up.set()
         self.on_change(at_s)
