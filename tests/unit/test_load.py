@@ -202,12 +202,10 @@ def test_a_source_that_dies_and_returns_loses_no_account_of_an_operation(socket_
     ]
     errors = Counter((line["type"], line["error"]) for line in operations if line["type"] != "ok")
     assert errors["fail", "source down"] > 0
-    # A call to itself may see its connection end by the dying node before its own end comes: reset where something
-    # was unread, else closed.
+    # A call to itself may see its connection end by the dying node before its own end comes: reset, closed or broken.
     caught = {error for kind, error in errors if kind == "unknown"}
     assert {error for kind, error in errors if kind == "fail"} == {"source down"}
-    ends = ("source died", "reset by peer (104))", "(Socket closed)")
-    assert all(error.endswith(ends) for error in caught), caught
+    assert all(error == "source died" or error.startswith("UNAVAILABLE: ") for error in caught), caught
     back = max(line["intended_s"] for line in operations if line["error"] == "source down")
     assert any(line["type"] == "ok" and line["intended_s"] > back for line in operations)
 
