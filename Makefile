@@ -11,7 +11,8 @@ demo: $(VENV)/.ready
 # What computes runs beside each other, what measures time runs alone.
 test: $(VENV)/.dev-ready
 ifeq ($(PYTEST),)
-	$(BIN)/pytest tests/unit tests/transcripts --numprocesses=auto
+	$(BIN)/pytest tests/unit tests/transcripts -m 'not mesh' --numprocesses=auto
+	$(BIN)/pytest tests/unit -m mesh
 	$(BIN)/pytest tests/integration tests/e2e tests/recipes
 else
 	$(BIN)/pytest $(PYTEST)
