@@ -31,8 +31,8 @@ class Room3:
     def __init__(self) -> None:
         self.forgotten: list[tuple[str, str, bool]] = []
 
-    def prepare(self, node: str, service: Service) -> tuple[Room, Group, list[str]]:
-        return Room(data=f"/data/{node}/{service.name}"), Group(), []
+    def prepare(self, node: str, service: Service) -> tuple[Room, Group]:
+        return Room(data=f"/data/{node}/{service.name}"), Group()
 
     def forget(self, node: str, service: str, group: Group, *, data: bool) -> None:
         self.forgotten.append((node, service, data))

@@ -76,9 +76,9 @@ def test_files_are_written_for_everybody_where_none_is(tmp_path: Path) -> None:
 
 def told(service: Service) -> tuple[service_pb2.ServiceSpec, list[str]]:
     """What a node in a container is told of it, and the notes."""
-    room, _, notes = ContainedRoom().prepare("a", service)
+    room, group = ContainedRoom().prepare("a", service)
     member = Member("a", "100.64.0.1", 0, "a")
-    return spec(service, member, {service.name: (member,)}, room, run="r", generation=3), notes
+    return spec(service, member, {service.name: (member,)}, room, run="r", generation=3), group.notes
 
 
 def test_a_node_only_probes_what_runs_beside_it() -> None:

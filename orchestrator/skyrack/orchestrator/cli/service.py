@@ -19,7 +19,6 @@ app = typer.Typer(
     help="User software on the nodes: what runs, how it is going, add, remove, restart.",
     no_args_is_help=True,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
 )
 PATIENCE_S = 30.0
 POLL_S = 0.05

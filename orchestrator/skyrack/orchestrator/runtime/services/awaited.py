@@ -21,21 +21,21 @@ async def every_service_ready(
 
     Raises RuntimeError when one has failed, or is not ready within its time, unless `for_ever`.
     """
-    total = len(services.listed())
-    if not total:
+    if not services.count:
         return
     changed = asyncio.Event()
     services.listen(changed.set)
     began_s = clock.run_s()
     with progress.step("services") as step:
         while waiting := services.unready():
-            total = len(services.listed())
+            total = services.count
             step.update(f"{total - len(waiting)}/{total} ready, waiting for {_names(waiting)}")
             if not for_ever:
                 _give_up(waiting, clock.run_s() - began_s)
             changed.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), LOOK_S)
+        total = services.count
         step.text = f"{total}/{total} ready"
 
 
@@ -43,7 +43,7 @@ def _give_up(waiting: list[Entry], waited_s: float) -> None:
     """Raise RuntimeError for the first that will not become ready."""
     for entry in waiting:
         who = f"{entry.service.name} at {entry.member.node}"
-        why = "; ".join(filter(None, [entry.reason, *entry.notes, *entry.group.notes]))
+        why = "; ".join(filter(None, [entry.reason, *entry.group.notes]))
         if entry.phase == "failed":
             raise RuntimeError(f"{who}: {why or 'failed'}")
         if waited_s > entry.service.ready_within_s:

@@ -31,7 +31,6 @@ class Entry:
     member: Member
     spec: service_pb2.ServiceSpec
     group: Group
-    notes: list[str] = field(default_factory=list)  # what could not be prepared
     phase: str = AWAITED
     status: service_pb2.ServiceStatus = field(default_factory=service_pb2.ServiceStatus)
     since_s: float = 0.0  # run time at which the phase began
@@ -71,5 +70,5 @@ class Entry:
             "exit_status": status.exit_status if status.HasField("exit_status") else None,
             "exit_signal": status.exit_signal if status.HasField("exit_signal") else None,
             "data_dir": self.spec.data_dir,
-            "notes": [*self.notes, *self.group.notes, *status.notes],
+            "notes": [*self.group.notes, *status.notes],
         }

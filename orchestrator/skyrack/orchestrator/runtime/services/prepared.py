@@ -21,13 +21,14 @@ class LocalRoom:
         own = Path("/proc/self/cgroup").read_text()
         self._groups = Groups(run, places.socket_dir / GROUPS_FILE, find_hierarchies(own))
 
-    def prepare(self, node: str, service: Service) -> tuple[Room, Group, list[str]]:
-        """Directory, log and limits, and what could not be had. Raises OSError."""
+    def prepare(self, node: str, service: Service) -> tuple[Room, Group]:
+        """Directory, log and limits; what could not be had is in the group's notes. Raises OSError."""
         limits = service.limits
         place, notes = self._data.make(node, service.name, limits.disk_mb)
         group = self._groups.make(node, service.name, limits.cpu_cores, limits.memory_mb)
+        group.notes[:0] = notes
         log = self._logs / f"{node}.{service.name}.jsonl"
-        return Room(str(place), str(log), tuple(map(str, group.dirs))), group, notes
+        return Room(str(place), str(log), tuple(map(str, group.dirs))), group
 
     def forget(self, node: str, service: str, group: Group, *, data: bool) -> None:
         """The service has ended for good; its directory goes too where `data`."""
@@ -44,11 +45,11 @@ class LocalRoom:
 class ContainedRoom:
     """In a run whose nodes are containers: the engine limits those, and nodes make their directories themselves."""
 
-    def prepare(self, node: str, service: Service) -> tuple[Room, Group, list[str]]:
+    def prepare(self, node: str, service: Service) -> tuple[Room, Group]:
         """Nothing is prepared; what is not as asked for are notes."""
         if service.image:
             notes = [] if service.ready else ["no `ready`: it counts as ready whenever its node runs"]
-            return Room(beside=True), Group(), notes
+            return Room(beside=True), Group(notes=notes)
         limits = service.limits
         asked = {"cpu": limits.cpu_cores, "memory": limits.memory_mb, "disk": limits.disk_mb}
         notes = [
@@ -56,7 +57,7 @@ class ContainedRoom:
             for what, value in asked.items()
             if value
         ]
-        return Room(), Group(), notes
+        return Room(), Group(notes=notes)
 
     def forget(self, node: str, service: str, group: Group, *, data: bool) -> None:
         """Nothing was prepared."""

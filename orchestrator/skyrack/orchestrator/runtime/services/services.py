@@ -37,8 +37,8 @@ class ServiceProblem(ValueError):
 class Preparing(Protocol):
     """Makes room for services where the run's processes are its own."""
 
-    def prepare(self, node: str, service: Service) -> tuple[Room, Group, list[str]]:
-        """Directory, log and limits, and what could not be had. Raises OSError."""
+    def prepare(self, node: str, service: Service) -> tuple[Room, Group]:
+        """Directory, log and limits; what could not be had is in the group's notes. Raises OSError."""
 
     def forget(self, node: str, service: str, group: Group, *, data: bool) -> None:
         """The service has ended for good; its directory goes too where `data`."""
@@ -71,8 +71,8 @@ class Services:
         self._members: dict[str, tuple[Member, ...]] = {}
         self._entries: dict[tuple[str, str], Entry] = {}  # by node and service
         self._file = file
-        self._kept = kept.generations if kept else {}
-        self._generation = max(self._kept.values(), default=0)
+        generations = kept.generations if kept else {}
+        self._generation = max(generations.values(), default=0)
         self._versions: dict[str, int] = dict.fromkeys(book.by_name, 0)
         # Removed, but not ended at the node yet.
         self._leaving: dict[tuple[str, str], tuple[Group, bool]] = {}
@@ -81,7 +81,7 @@ class Services:
         for service in kept.services if kept else services:
             self._enter(service)
         for name in self._services:
-            self._place(name)
+            self._place(name, generations)
         self._keep()
 
     def listen(self, listener: Callable[[], None]) -> None:
@@ -150,12 +150,17 @@ class Services:
 
     def listed(self) -> list[dict[str, Any]]:
         """Every service at every node, as JSON."""
-        order = list(self._services)
-        index = {node: state.index for node, state in self._book.by_name.items()}
+        order = {name: at for at, name in enumerate(self._services)}
+        nodes = self._book.by_name
         entries = sorted(
-            self._entries.values(), key=lambda e: (order.index(e.service.name), index[e.member.node])
+            self._entries.values(), key=lambda e: (order[e.service.name], nodes[e.member.node].index)
         )
         return [entry.shown() for entry in entries]
+
+    @property
+    def count(self) -> int:
+        """How many there are, each counted at every node."""
+        return len(self._entries)
 
     def unready(self) -> list[Entry]:
         """Those that are not ready or finished, in the order of `listed`."""
@@ -179,7 +184,7 @@ class Services:
         self._require_usable(service)
         self._enter(service)
         try:
-            self._place(service.name)
+            self._place(service.name, {})
         except OSError as error:
             self.remove(service.name)
             raise ServiceProblem(f"{service.name}: {error.strerror or error}") from error
@@ -200,7 +205,6 @@ class Services:
             if not self._book.by_name[node].alive:
                 self._forget_ended(node, ())
         del self._services[name], self._members[name]
-        self._kept = {}
         self._keep()
         self._events.add("service_removed", service=name, nodes=nodes)
         self._changed()
@@ -238,15 +242,15 @@ class Services:
         self._services[service.name] = service
         self._members[service.name] = members(service, hosts)
 
-    def _place(self, name: str) -> None:
-        """Make room at each node of a service. Raises OSError."""
+    def _place(self, name: str, generations: Mapping[tuple[str, str], int]) -> None:
+        """Make room at each node of a service; `generations` are those in force already. Raises OSError."""
         service = self._services[name]
         self._generation += 1
         for member in self._members[name]:
-            room, group, notes = self._preparing.prepare(member.node, service)
-            generation = self._kept.get((member.node, name), self._generation)
+            room, group = self._preparing.prepare(member.node, service)
+            generation = generations.get((member.node, name), self._generation)
             filled = spec(service, member, self._members, room, run=self._run, generation=generation)
-            self._entries[member.node, name] = Entry(service, member, filled, group, notes)
+            self._entries[member.node, name] = Entry(service, member, filled, group)
             self._versions[member.node] += 1
 
     def _keep(self) -> None:
