@@ -42,9 +42,8 @@ class ControlLink:
         self.on_change: Callable[[], None] = lambda: None
         self.joins = 0
         self.services: service_pb2.ServiceList | None = None
-        self.services_news = (
-            asyncio.Event()
-        )  # set with each list and each join; for whoever runs the services
+        # Set with each list and each join; for whoever runs the services.
+        self.services_news = asyncio.Event()
         self.stub: control_pb2_grpc.ControlServiceAsyncStub | None = None  # while `run` runs
 
     async def run(self) -> None:

@@ -68,8 +68,8 @@ class NodeCollector:
         yield from self._device()
         yield from self._process()
         yield from self._messages()
-        if self._services.supervisor is not None:
-            yield from self._services.supervisor.metrics()
+        if supervisor is not None:
+            yield from supervisor.metrics()
 
     def _device(self) -> Iterator[Metric]:
         counters = read_device_counters(Path("/proc/net/dev").read_text())

@@ -32,13 +32,13 @@ class ServiceHost:
         methods: Methods,
         desk: GuestDesk,
     ) -> None:
-        self._config = config
-        self._clock = clock
+        def make() -> Supervisor:
+            from skyrack.node.services.supervisor import Supervisor
+
+            return Supervisor(config, clock, control, reaper, lines, methods, desk)
+
         self._control = control
-        self._reaper = reaper
-        self._lines = lines
-        self._methods = methods
-        self._desk = desk
+        self._make = make
         self.supervisor: Supervisor | None = None
 
     async def run(self) -> None:
@@ -46,11 +46,7 @@ class ServiceHost:
         while self._control.services is None or not self._control.services.services:
             await self._control.services_news.wait()
             self._control.services_news.clear()
-        from skyrack.node.services.supervisor import Supervisor
-
-        self.supervisor = Supervisor(
-            self._config, self._clock, self._control, self._reaper, self._lines, self._methods, self._desk
-        )
+        self.supervisor = self._make()
         await self.supervisor.run()
 
     async def end(self) -> None:
