@@ -1,0 +1,1 @@
+"""Checkers of histories: what a service promised, and whether it kept it. Values in, values out."""

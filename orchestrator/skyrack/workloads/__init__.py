@@ -1,0 +1,1 @@
+"""Workloads: schema, generator, client and checker of each in one file."""
