@@ -1,0 +1,79 @@
+"""Which states a schedule's faults meet, as words: a hunt keeps the schedules that met new ones.
+
+A fault's word has its kind, the role of its target, how long it lasts, how far it is from the nearest change of a way, how many
+links of its target are lit, how far clients are from members, and how many other faults act meanwhile. Pairs of faults that act
+together have a word, too, and so has what became of the operations.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+from skyrack.orchestrator.hunt.outcome import Outcome
+from skyrack.orchestrator.hunt.schedule import PER_S, Fault, Schedule
+from skyrack.orchestrator.hunt.world import World
+
+BESIDE_S = 1.5
+"""A fault this near to a change of a way is beside it: longer than the time until everybody has heard of a lost link."""
+_HELD_DS = 30  # how long what has no end of its own counts as acting
+
+
+def signature(schedule: Schedule, world: World) -> frozenset[str]:
+    """The words of a schedule's faults."""
+    words = {_word(fault, schedule, world) for fault in schedule.faults}
+    for one, other in combinations(schedule.faults, 2):
+        if _together(one, other):
+            same = "same" if one.target == other.target else "other"
+            words.add(f"{one.kind} then {other.kind} {same}")
+    return frozenset(words)
+
+
+def effect(outcome: Outcome) -> frozenset[str]:
+    """The words of what a trial came to: how many operations failed or are unknown, and the longest recovery, by octaves."""
+    words = {f"fail {outcome.fail.bit_length()}", f"unknown {outcome.unknown.bit_length()}"}
+    if outcome.recovery_s is not None:
+        words.add(f"recovery {int(outcome.recovery_s).bit_length()}")
+    return frozenset(words)
+
+
+def _word(fault: Fault, schedule: Schedule, world: World) -> str:
+    t_s = schedule.start_s + fault.at_ds / PER_S
+    role = world.role(fault.target)
+    lit = str(min(world.lit(fault.target, t_s), 4)) if role not in ("link", "split") else "-"
+    others = sum(_together(fault, other) for other in schedule.faults if other is not fault)
+    return " ".join(
+        [
+            fault.kind,
+            role,
+            _length(fault.for_ds),
+            _beside(t_s, world),
+            f"lit={lit}",
+            f"hops={_hops(world.hops(t_s))}",
+            f"with={min(others, 2)}",
+        ]
+    )
+
+
+def _together(one: Fault, other: Fault) -> bool:
+    ends = [(fault.at_ds, fault.at_ds + (fault.for_ds or _HELD_DS)) for fault in (one, other)]
+    return max(begin for begin, _ in ends) < min(end for _, end in ends)
+
+
+def _length(for_ds: int) -> str:
+    if not for_ds:
+        return "held"
+    return "short" if for_ds < 2 * PER_S else "medium" if for_ds < 5 * PER_S else "long"
+
+
+def _beside(t_s: float, world: World) -> str:
+    changes = world.changes_s(t_s - BESIDE_S, t_s + BESIDE_S)
+    if not changes:
+        return "apart"
+    nearest = min(changes, key=lambda at_s: abs(at_s - t_s))
+    return "before" if nearest >= t_s else "after"
+
+
+def _hops(hops: int | None) -> str:
+    if hops is None:
+        return "none"
+    return "0-2" if hops <= 2 else "3-5" if hops <= 5 else "6-"

@@ -1,0 +1,143 @@
+"""Schedules from a seed: new ones, and mutations of those that met something new. Same seed, same schedules.
+
+Times are drawn against the orbit: half of the loads begin so that a way between clients and members changes in them, and faults
+prefer the instants of such changes and of the faults before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from random import Random
+
+from skyrack.orchestrator.hunt.kinds import KINDS, Kind
+from skyrack.orchestrator.hunt.schedule import PER_S, Fault, Schedule
+from skyrack.orchestrator.hunt.world import World
+
+MOST_FAULTS = 6
+MARGIN_DS = 10
+"""No fault begins earlier: the first operations have gone through."""
+_LOOK_AHEAD_S = 600
+_JITTER_DS = 10
+
+
+@dataclass(frozen=True)
+class Drawer:
+    """Draws schedules of `span_s` of load that begin within `orbit_s` of orbit, with faults of these `kinds`."""
+
+    world: World
+    kinds: tuple[str, ...]
+    span_s: int
+    orbit_s: int
+
+    def fresh(self, random: Random) -> Schedule:
+        """A new schedule."""
+        schedule = Schedule(self._start_s(random), self.span_s, random.randrange(1, 1_000_000))
+        count = 1
+        while count < MOST_FAULTS and random.random() < 0.6:
+            count += 1
+        for _ in range(count):
+            schedule = self._with_another(random, schedule)
+        return schedule
+
+    def mutated(self, random: Random, parent: Schedule, other: Schedule) -> Schedule:
+        """A schedule beside `parent`, that `other` may give faults to; never `parent` itself."""
+        schedule = parent
+        while schedule == parent or not schedule.faults or random.random() < 0.4:
+            schedule = self._step(random, schedule, other)
+        return schedule
+
+    def _step(self, random: Random, schedule: Schedule, other: Schedule) -> Schedule:
+        faults = schedule.faults
+        room = len(faults) < MOST_FAULTS
+        steps = ["moment", "seed"]
+        steps += ["add"] * 2 * room + ["splice"] * (room and bool(other.faults))
+        if faults:
+            steps += ["time", "time", "length", "target", "value"] + ["remove"] * (len(faults) > 1)
+        step = random.choice(steps)
+        if step == "moment":
+            return replace(schedule, start_s=self._start_s(random))
+        if step == "seed":
+            return replace(schedule, seed=random.randrange(1, 1_000_000))
+        if step == "add":
+            return self._with_another(random, schedule)
+        if step == "splice":
+            return schedule.with_faults([*faults, random.choice(other.faults)])
+        chosen = random.choice(faults)
+        rest = [fault for fault in faults if fault is not chosen]
+        if step == "remove":
+            return schedule.with_faults(rest)
+        kind = KINDS[chosen.kind]
+        if step == "time":
+            chosen = replace(chosen, at_ds=self._at_ds(random, schedule.with_faults(rest)))
+        elif step == "length":
+            chosen = replace(chosen, for_ds=self._for_ds(random, kind))
+        elif step == "target":
+            target = self._target(random, schedule, chosen.kind, chosen.at_ds)
+            chosen = replace(chosen, target=target or chosen.target)
+        elif kind.values:
+            chosen = replace(chosen, value=random.choice(kind.values))
+        return schedule.with_faults([*rest, self._within(chosen)])
+
+    def _with_another(self, random: Random, schedule: Schedule) -> Schedule:
+        name = random.choice(self.kinds)
+        kind = KINDS[name]
+        at_ds = self._at_ds(random, schedule)
+        value = random.choice(kind.values) if kind.values else ""
+        target = self._target(random, schedule, name, at_ds)
+        if target is None:
+            return schedule
+        fault = Fault(at_ds, name, target, value, self._for_ds(random, kind))
+        return schedule.with_faults([*schedule.faults, self._within(fault)])
+
+    def _start_s(self, random: Random) -> int:
+        """Any second of the orbit, or one that has a change of a way in the middle of the load."""
+        start_s = random.randrange(self.orbit_s)
+        if random.random() < 0.5:
+            return start_s
+        changes = self.world.changes_s(start_s, start_s + _LOOK_AHEAD_S)
+        ahead_s = random.uniform(0.2, 0.7) * self.span_s
+        return max(0, round(changes[0] - ahead_s)) if changes else start_s
+
+    def _at_ds(self, random: Random, schedule: Schedule) -> int:
+        """Anywhere, beside a change of a way, or soon after the begin or the end of another fault."""
+        last_ds = self.span_s * PER_S * 4 // 5
+        at_ds = random.randrange(MARGIN_DS, last_ds)
+        liking = random.random()
+        if liking < 0.3:
+            t0_s = schedule.start_s
+            changes = self.world.changes_s(t0_s, t0_s + self.span_s)
+            if changes:
+                at_ds = round((random.choice(changes) - t0_s) * PER_S) + random.randint(
+                    -_JITTER_DS, _JITTER_DS
+                )
+        elif liking < 0.7 and schedule.faults:
+            other = random.choice(schedule.faults)
+            at_ds = random.choice([other.at_ds, other.end_ds]) + random.randint(0, 3 * _JITTER_DS)
+        return min(max(at_ds, MARGIN_DS), last_ds)
+
+    def _for_ds(self, random: Random, kind: Kind) -> int:
+        return random.randint(kind.shortest_ds, kind.longest_ds) if kind.longest_ds else 0
+
+    def _target(self, random: Random, schedule: Schedule, name: str, at_ds: int) -> str | None:
+        """Members most of all; who is broken already is likely to be broken again. None: nothing is there for the kind."""
+        world, on = self.world, KINDS[name].on
+        links = world.links(schedule.start_s + at_ds / PER_S)
+        if on == "link":
+            return "-".join(random.choice(links)) if links else None
+        broken = [fault.target for fault in schedule.faults if fault.target in world.members]
+        if broken and random.random() < 0.4:
+            return random.choice(broken)
+        if on == "split" or random.random() < 0.8:
+            return random.choice(world.members)
+        others: Sequence[str] = world.inhabited
+        if on == "node" and random.random() < 0.5:
+            others = sorted({end for link in links for end in link}) or others
+        return random.choice(others)
+
+    def _within(self, fault: Fault) -> Fault:
+        """The fault, cut so that it ends with the load."""
+        if not fault.for_ds:
+            return fault
+        room_ds = self.span_s * PER_S - fault.at_ds
+        return replace(fault, for_ds=min(fault.for_ds, room_ds))
