@@ -23,8 +23,8 @@ def signature(schedule: Schedule, world: World) -> frozenset[str]:
     words = {_word(fault, schedule, world) for fault in schedule.faults}
     for one, other in combinations(schedule.faults, 2):
         if _together(one, other):
-            same = "same" if one.target == other.target else "other"
-            words.add(f"{one.kind} then {other.kind} {same}")
+            same = "same" if _node(one) == _node(other) else "other"
+            words.add(f"{_what(one, world)} then {_what(other, world)} {same}")
     return frozenset(words)
 
 
@@ -38,13 +38,11 @@ def effect(outcome: Outcome) -> frozenset[str]:
 
 def _word(fault: Fault, schedule: Schedule, world: World) -> str:
     t_s = schedule.start_s + fault.at_ds / PER_S
-    role = world.role(fault.target)
-    lit = str(min(world.lit(fault.target, t_s), 4)) if role not in ("link", "split") else "-"
+    lit = "-" if world.role(fault.target) == "link" else str(min(world.lit(_node(fault), t_s), 4))
     others = sum(_together(fault, other) for other in schedule.faults if other is not fault)
     return " ".join(
         [
-            fault.kind,
-            role,
+            _what(fault, world),
             _length(fault.for_ds),
             _beside(t_s, world),
             f"lit={lit}",
@@ -52,6 +50,15 @@ def _word(fault: Fault, schedule: Schedule, world: World) -> str:
             f"with={min(others, 2)}",
         ]
     )
+
+
+def _what(fault: Fault, world: World) -> str:
+    back = " back" if fault.value.startswith("-") else ""
+    return f"{fault.kind}{back} {world.role(fault.target)}"
+
+
+def _node(fault: Fault) -> str:
+    return fault.target.split("/")[0]
 
 
 def _together(one: Fault, other: Fault) -> bool:

@@ -6,18 +6,19 @@ prefer the instants of such changes and of the faults before.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from skyrack.orchestrator.hunt.kinds import KINDS, Kind
+from skyrack.orchestrator.hunt.kinds import KINDS, Kind, acts_on
 from skyrack.orchestrator.hunt.schedule import PER_S, Fault, Schedule
 from skyrack.orchestrator.hunt.world import World
 
-MOST_FAULTS = 6
+MOST_FAULTS = 8
+ANOTHER_RATIO = 0.85
+"""How often a schedule that is drawn has one more fault."""
 MARGIN_DS = 10
 """No fault begins earlier: the first operations have gone through."""
-_LOOK_AHEAD_S = 600
+_LOOK_AHEAD_S = 200
 _JITTER_DS = 10
 
 
@@ -34,7 +35,7 @@ class Drawer:
         """A new schedule."""
         schedule = Schedule(self._start_s(random), self.span_s, random.randrange(1, 1_000_000))
         count = 1
-        while count < MOST_FAULTS and random.random() < 0.6:
+        while count < MOST_FAULTS and random.random() < ANOTHER_RATIO:
             count += 1
         for _ in range(count):
             schedule = self._with_another(random, schedule)
@@ -121,19 +122,21 @@ class Drawer:
 
     def _target(self, random: Random, schedule: Schedule, name: str, at_ds: int) -> str | None:
         """Members most of all; who is broken already is likely to be broken again. None: nothing is there for the kind."""
-        world, on = self.world, KINDS[name].on
+        world, on = self.world, acts_on(name)
         links = world.links(schedule.start_s + at_ds / PER_S)
-        if on == "link":
+        if on == "links":
             return "-".join(random.choice(links)) if links else None
-        broken = [fault.target for fault in schedule.faults if fault.target in world.members]
+        broken = [node for fault in schedule.faults if (node := fault.target.split("/")[0]) in world.members]
         if broken and random.random() < 0.4:
-            return random.choice(broken)
-        if on == "split" or random.random() < 0.8:
-            return random.choice(world.members)
-        others: Sequence[str] = world.inhabited
-        if on == "node" and random.random() < 0.5:
-            others = sorted({end for link in links for end in link}) or others
-        return random.choice(others)
+            node = random.choice(broken)
+        elif on == "sides" or random.random() < 0.8:
+            node = random.choice(world.members)
+        elif on == "nodes" and links and random.random() < 0.5:
+            node = random.choice(sorted({end for link in links for end in link}))
+        else:
+            node = random.choice(world.inhabited)
+        alone = KINDS[name].of_service and node in world.members and random.random() < 0.5
+        return f"{node}/{world.service}" if alone else node
 
     def _within(self, fault: Fault) -> Fault:
         """The fault, cut so that it ends with the load."""

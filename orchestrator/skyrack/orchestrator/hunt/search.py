@@ -23,8 +23,12 @@ from skyrack.orchestrator.hunt.shrink import shrink
 Purpose = Literal["baseline", "search", "again", "shrink", "replay"]
 GoalName = Literal["violation", "recovery"]
 
-FRESH_RATIO = 0.3
-"""Share of schedules that are no mutation, once there are parents."""
+CANDIDATES = 20
+"""How many schedules are drawn for one that is tried."""
+FRESH_RATIO = 0.7
+"""Share of candidates that are no mutation, once there are parents."""
+CLIMB_RATIO = 0.5
+"""Share of trials beside the worst recovery so far, where that is what is looked for."""
 AGAIN = 2
 """How often what broke once is tried again before it is shrunk; once of these is enough."""
 SAME_RECOVERY_RATIO = 0.8
@@ -161,13 +165,19 @@ class Hunt:
     # Search
 
     def _next(self) -> Schedule:
+        """Of several candidates the one that meets most states not met yet: a trial is worth much more than a draw."""
         self._drawn += 1
         random = Random(f"{self.rules.seed} {self._drawn}")
+        if self.worst is not None and random.random() < CLIMB_RATIO:
+            return self._drawer.mutated(random, self.worst[1], self.worst[1])
+        candidates = [self._candidate(random) for _ in range(CANDIDATES)]
+        return max(candidates, key=lambda one: len(signature(one, self._drawer.world) - self.seen))
+
+    def _candidate(self, random: Random) -> Schedule:
         if not self._parents or random.random() < FRESH_RATIO:
             return self._drawer.fresh(random)
         weights = [parent.weight for parent in self._parents]
         parent, other = random.choices(self._parents, weights, k=2)
-        parent.weight *= 0.9  # others have their turn
         return self._drawer.mutated(random, parent.schedule, other.schedule)
 
     def _learn(self, schedule: Schedule, outcome: Outcome) -> None:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TypeVar
 
-from skyrack.orchestrator.hunt.kinds import KINDS
+from skyrack.orchestrator.hunt.kinds import KINDS, acts_on
 from skyrack.orchestrator.hunt.schedule import PER_S, Fault, Schedule
 
 Item = TypeVar("Item")
@@ -51,7 +51,7 @@ def ddmin(items: Sequence[Item]) -> Generator[tuple[Item, ...], bool, tuple[Item
 
 def shrink(schedule: Schedule) -> Shrinking:
     """The smallest schedule found; no one of its faults can go."""
-    passes = (_faults, _start, _span, _targets, _lengths, _times, _span, _values, _seed)
+    passes = (_faults, _start, _span, _targets, _times, _lengths, _times, _span, _values, _seed)
     while True:
         for one in passes:
             schedule = yield from one(schedule)
@@ -86,7 +86,7 @@ def _targets(schedule: Schedule) -> Shrinking:
     for place in range(len(schedule.faults)):
         fault = schedule.faults[place]
         simpler = fault.target.split(",") if "," in fault.target else []
-        used = {other.target for other in schedule.faults if KINDS[other.kind].on == KINDS[fault.kind].on}
+        used = {other.target for other in schedule.faults if acts_on(other.kind) == acts_on(fault.kind)}
         simpler += sorted(target for target in used if target < fault.target)
         schedule = yield from _first(
             schedule, _instead(schedule, fault, [replace(fault, target=target) for target in simpler])

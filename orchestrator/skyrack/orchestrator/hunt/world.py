@@ -11,11 +11,16 @@ from skyrack.orchestrator.routing.paths import path_of
 from skyrack.orchestrator.topology.epoch import Epoch
 from skyrack.orchestrator.topology.geometry import Geometry
 
-Role = Literal["member", "gateway", "satellite", "link", "split"]
+Role = Literal["service", "member", "gateway", "satellite", "link"]
 
 
 class World(Protocol):
     """Instants are seconds of orbit from the scenario's start."""
+
+    @property
+    def service(self) -> str:
+        """The name of the service under test."""
+        ...
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -58,6 +63,7 @@ class OrbitWorld:
     """The world of a scenario, from its geometry. Remembers the ways of the epochs it was asked about."""
 
     geometry: Geometry
+    service: str
     members: tuple[str, ...]
     clients: tuple[str, ...]
     _ways: dict[tuple[float, float], tuple[tuple[int, ...] | None, ...]] = field(default_factory=dict)
@@ -68,12 +74,15 @@ class OrbitWorld:
         return tuple(self.geometry.names[node] for node in self.geometry.inhabited.tolist())
 
     def role(self, target: str) -> Role:
-        """A node's part in the scenario; `link`, or `split` for one against others, where it is none."""
-        if target in self.members:
+        """A node's part in the scenario, `service` for the one under test alone; `link` where it is no node."""
+        node, _, service = target.partition("/")
+        if service:
+            return "service"
+        if node in self.members:
             return "member"
-        if target in self.geometry.names:
-            return "gateway" if self.geometry.index_of(target) >= self.geometry.n_sat else "satellite"
-        return "split" if "|" in target or "," in target else "link"
+        if node not in self.geometry.names:
+            return "link"
+        return "satellite" if self.geometry.index_of(node) < self.geometry.n_sat else "gateway"
 
     def changes_s(self, t0_s: float, t1_s: float) -> tuple[float, ...]:
         """Beginnings of epochs whose ways are not those of the epoch before."""

@@ -1,0 +1,92 @@
+"""A world without an orbit and a register that is simulated, with a planted bug, for tests of the hunt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from skyrack.orchestrator.hunt.outcome import Outcome
+from skyrack.orchestrator.hunt.schedule import PER_S, Fault, Schedule
+from skyrack.orchestrator.hunt.search import Hunt, Request
+from skyrack.orchestrator.hunt.world import Role
+
+MEMBERS = ("m0", "m1", "m2")
+CLIENTS = ("london", "tokyo")
+LEASE_DS = 20
+TRIAL_S = 20.0
+
+
+@dataclass(frozen=True)
+class FlatWorld:
+    """Ways change every 37 s and are one hop longer in every other such stretch."""
+
+    service: str = "register"
+    members: tuple[str, ...] = MEMBERS
+    clients: tuple[str, ...] = CLIENTS
+    inhabited: tuple[str, ...] = (*MEMBERS, "s3", *CLIENTS)
+
+    def role(self, target: str) -> Role:
+        if "/" in target:
+            return "service"
+        if target in self.members:
+            return "member"
+        return "link" if "-" in target else "gateway" if target in self.clients else "satellite"
+
+    def changes_s(self, t0_s: float, t1_s: float) -> tuple[float, ...]:
+        return tuple(37.0 * n for n in range(int(t1_s // 37) + 1) if t0_s <= 37.0 * n < t1_s)
+
+    def links(self, t_s: float) -> tuple[tuple[str, str], ...]:
+        via = "s3" if t_s // 37 % 2 else "s4"
+        return (("london", "m0"), ("m0", "m1"), ("m1", via), ("m2", via), ("m2", "tokyo"))
+
+    def lit(self, node: str, t_s: float) -> int:
+        return sum(node in link for link in self.links(t_s))
+
+    def hops(self, t_s: float) -> int | None:
+        return 2 + int(t_s // 37 % 2)
+
+
+def breaks(schedule: Schedule) -> bool:
+    """The planted bug: m0 serves reads by a lease of 2 s that it times by its wall clock.
+
+    Its clock is set back by 1 s or more, and within that time it is cut off for longer than the lease is: it serves what
+    others have overwritten.
+    """
+    slow = [
+        f for f in schedule.faults if f.kind == "clock" and on_leader(f) and f.value in ("-1s", "-5s", "-30s")
+    ]
+    cut = [f for f in schedule.faults if f.kind in ("partition", "dark") and on_leader(f)]
+    return any(
+        min(a.end_ds, b.end_ds) - max(a.at_ds, b.at_ds) > LEASE_DS and a.at_ds <= b.at_ds
+        for a in slow
+        for b in cut
+    )
+
+
+def on_leader(fault: Fault) -> bool:
+    return fault.target.split("/")[0] == "m0"
+
+
+def trial(schedule: Schedule) -> Outcome:
+    """What a trial of the simulated register comes to. Deterministic."""
+    lost = sum(fault.for_ds for fault in schedule.faults if fault.kind in ("partition", "dark", "pause"))
+    recovery_s = max((fault.for_ds / PER_S + 0.5 for fault in schedule.faults), default=None)
+    counts = {"ok": 50 * schedule.span_s - lost, "unknown": lost, "recovery_s": recovery_s}
+    if breaks(schedule):
+        return Outcome("bad", TRIAL_S, ("linearizable",), "operations 17 and 21 conflict", **counts)  # type: ignore[arg-type]
+    return Outcome("ok", TRIAL_S, **counts)  # type: ignore[arg-type]
+
+
+def carried_out(
+    hunt: Hunt, carry_out: Callable[[Request], Outcome] = lambda request: trial(request.schedule)
+) -> list[Request]:
+    """Run a hunt to its end; what it asked for."""
+    asked: list[Request] = []
+    running = hunt.run()
+    try:
+        request = next(running)
+        while True:
+            asked.append(request)
+            request = running.send(carry_out(request))
+    except StopIteration:
+        return asked
