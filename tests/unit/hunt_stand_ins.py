@@ -25,12 +25,10 @@ class FlatWorld:
     clients: tuple[str, ...] = CLIENTS
     inhabited: tuple[str, ...] = (*MEMBERS, "s3", *CLIENTS)
 
-    def role(self, target: str) -> Role:
-        if "/" in target:
-            return "service"
-        if target in self.members:
+    def role(self, name: str) -> Role:
+        if name in self.members:
             return "member"
-        return "link" if "-" in target else "gateway" if target in self.clients else "satellite"
+        return "link" if "-" in name else "gateway" if name in self.clients else "satellite"
 
     def changes_s(self, t0_s: float, t1_s: float) -> tuple[float, ...]:
         return tuple(37.0 * n for n in range(int(t1_s // 37) + 1) if t0_s <= 37.0 * n < t1_s)
@@ -64,7 +62,7 @@ def breaks(schedule: Schedule) -> bool:
 
 
 def on_leader(fault: Fault) -> bool:
-    return fault.target.split("/")[0] == "m0"
+    return fault.node == "m0"
 
 
 def trial(schedule: Schedule) -> Outcome:

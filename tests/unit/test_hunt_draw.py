@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from random import Random
@@ -59,15 +60,17 @@ def require_possible(schedule: Schedule, world: FlatWorld) -> None:
         kind = KINDS[fault.kind]
         assert bool(kind.longest_ds) == bool(fault.for_ds)
         assert (fault.value in kind.values) if kind.values else not fault.value
-        node, _, service = fault.target.partition("/")
-        if service:
+        if "/" in fault.target:
             assert kind.of_service
-            assert (service, node in world.members) == (world.service, True)
+            assert fault.target in [f"{node}/{world.service}" for node in world.members]
+        elif engine.KINDS[fault.kind].acts_on == "sides":
+            sides = [side.split(",") for side in re.split("[|>]", fault.target)]
+            assert sorted(name for side in sides for name in side) in (list(world.members), [fault.node])
         elif engine.KINDS[fault.kind].acts_on == "links":
             a, b = fault.target.split("-")
             assert any((a, b) in world.links(t_s) for t_s in (0.0, 37.0)), "no such link"
         else:
-            assert node in (*world.inhabited, "s4"), "no such node"
+            assert fault.target in (*world.inhabited, "s4"), "no such node"
 
 
 @given(st.integers(), st.integers(0, 40))
@@ -135,13 +138,10 @@ def test_the_world_of_a_scenario_is_that_of_its_plan() -> None:
     )
     for a, b in world.links(0.0):
         assert geometry.epoch(0.0).link_of(geometry.index_of(a), geometry.index_of(b)) is not None
-    assert [
-        world.role(name) for name in (members[0], "tokyo", "p5s05", f"{members[0]}/register", "p0s00-p0s01")
-    ] == [
+    assert [world.role(name) for name in (members[0], "tokyo", "p5s05", "p0s00-p0s01")] == [
         "member",
         "gateway",
         "satellite",
-        "service",
         "link",
     ]
     assert world.lit("london", 0.0) >= 1

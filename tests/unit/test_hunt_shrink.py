@@ -121,3 +121,12 @@ def test_a_fault_of_several_nodes_is_made_one_of_one() -> None:
         shrink(schedule), lambda candidate: "m1" in candidate.faults[0].target if candidate.faults else False
     )
     assert smallest == replace(schedule, span_s=5, faults=(Fault(20, "pause", "m1", "", 5),))
+
+
+def test_a_partition_has_fewer_nodes_on_its_other_side() -> None:
+    schedule = Schedule(0, 5, 1, (Fault(20, "partition", "m0|m1,m2", "", 10),))
+    smallest = driven(
+        shrink(schedule),
+        lambda candidate: any("m0|" in f.target and "m2" in f.target for f in candidate.faults),
+    )
+    assert smallest.words == ("partition:m0|m2@2s+1s",)

@@ -15,6 +15,7 @@ from skyrack.orchestrator.hunt.world import World
 
 BESIDE_S = 1.5
 """A fault this near to a change of a way is beside it: longer than the time until everybody has heard of a lost link."""
+_ALONE = {"/": "'s service", "|": " from members", ">": " one way"}
 _HELD_DS = 30  # how long what has no end of its own counts as acting
 
 
@@ -23,7 +24,7 @@ def signature(schedule: Schedule, world: World) -> frozenset[str]:
     words = {_word(fault, schedule, world) for fault in schedule.faults}
     for one, other in combinations(schedule.faults, 2):
         if _together(one, other):
-            same = "same" if _node(one) == _node(other) else "other"
+            same = "same" if one.node == other.node else "other"
             words.add(f"{_what(one, world)} then {_what(other, world)} {same}")
     return frozenset(words)
 
@@ -38,7 +39,7 @@ def effect(outcome: Outcome) -> frozenset[str]:
 
 def _word(fault: Fault, schedule: Schedule, world: World) -> str:
     t_s = schedule.start_s + fault.at_ds / PER_S
-    lit = "-" if world.role(fault.target) == "link" else str(min(world.lit(_node(fault), t_s), 4))
+    lit = "-" if world.role(fault.node) == "link" else str(min(world.lit(fault.node, t_s), 4))
     others = sum(_together(fault, other) for other in schedule.faults if other is not fault)
     return " ".join(
         [
@@ -54,11 +55,8 @@ def _word(fault: Fault, schedule: Schedule, world: World) -> str:
 
 def _what(fault: Fault, world: World) -> str:
     back = " back" if fault.value.startswith("-") else ""
-    return f"{fault.kind}{back} {world.role(fault.target)}"
-
-
-def _node(fault: Fault) -> str:
-    return fault.target.split("/")[0]
+    alone = next((text for mark, text in _ALONE.items() if mark in fault.target), "")
+    return f"{fault.kind}{back} {world.role(fault.node)}{alone}"
 
 
 def _together(one: Fault, other: Fault) -> bool:

@@ -126,7 +126,7 @@ class Drawer:
         links = world.links(schedule.start_s + at_ds / PER_S)
         if on == "links":
             return "-".join(random.choice(links)) if links else None
-        broken = [node for fault in schedule.faults if (node := fault.target.split("/")[0]) in world.members]
+        broken = [fault.node for fault in schedule.faults if fault.node in world.members]
         if broken and random.random() < 0.4:
             node = random.choice(broken)
         elif on == "sides" or random.random() < 0.8:
@@ -135,6 +135,11 @@ class Drawer:
             node = random.choice(sorted({end for link in links for end in link}))
         else:
             node = random.choice(world.inhabited)
+        if on == "sides":
+            others = ",".join(other for other in world.members if other != node)
+            # Cut off from the members alone it still answers clients, which is how stale answers are seen.
+            sides = [f"{node}|{others}"] * 2 + [f"{node}>{others}", node] if others else [node]
+            return random.choice(sides)
         alone = KINDS[name].of_service and node in world.members and random.random() < 0.5
         return f"{node}/{world.service}" if alone else node
 

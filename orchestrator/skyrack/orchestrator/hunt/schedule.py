@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 PER_S = 10  # tenths
+_FIRST = re.compile(r"[/,|>]")
 _WORD = re.compile(r"([^:@]+):([^:@]+)(?::([^@]+))?@([0-9.]+)s(?:\+([0-9.]+)s)?")
 
 
@@ -28,6 +29,11 @@ class Fault:
     def end_ds(self) -> int:
         """When it ends."""
         return self.at_ds + self.for_ds
+
+    @property
+    def node(self) -> str:
+        """The node it acts on, the first of several; a link where it acts on one."""
+        return _FIRST.split(self.target, maxsplit=1)[0]
 
     @property
     def word(self) -> str:

@@ -8,6 +8,7 @@ Source of `ddmin`: A. Zeller, R. Hildebrandt, Simplifying and Isolating Failure-
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -19,6 +20,7 @@ from skyrack.orchestrator.hunt.schedule import PER_S, Fault, Schedule
 Item = TypeVar("Item")
 Shrinking = Generator[Schedule, bool, Schedule]
 
+_SIDES = re.compile(r"([|>])")
 LEAD_DS = 2 * PER_S
 """Where the first fault of a small schedule begins: the load is under way."""
 _TAILS_S = (2, 5, 10)  # of load after the last fault, shortest first
@@ -85,13 +87,22 @@ def _targets(schedule: Schedule) -> Shrinking:
     """Fewer nodes: one of several, or one that another fault has broken already."""
     for place in range(len(schedule.faults)):
         fault = schedule.faults[place]
-        simpler = fault.target.split(",") if "," in fault.target else []
         used = {other.target for other in schedule.faults if acts_on(other.kind) == acts_on(fault.kind)}
-        simpler += sorted(target for target in used if target < fault.target)
-        schedule = yield from _first(
-            schedule, _instead(schedule, fault, [replace(fault, target=target) for target in simpler])
-        )
+        simpler = _of_several(fault.target) + sorted(target for target in used if target < fault.target)
+        others = [replace(fault, target=target) for target in simpler]
+        schedule = yield from _first(schedule, _instead(schedule, fault, others))
     return schedule
+
+
+def _of_several(target: str) -> list[str]:
+    """The targets that have one name where this has several; of a partition, on one of its sides."""
+    parts = _SIDES.split(target)
+    return [
+        "".join([*parts[:place], name, *parts[place + 1 :]])
+        for place, part in enumerate(parts)
+        if "," in part
+        for name in part.split(",")
+    ]
 
 
 def _lengths(schedule: Schedule) -> Shrinking:

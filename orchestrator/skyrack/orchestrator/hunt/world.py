@@ -11,7 +11,7 @@ from skyrack.orchestrator.routing.paths import path_of
 from skyrack.orchestrator.topology.epoch import Epoch
 from skyrack.orchestrator.topology.geometry import Geometry
 
-Role = Literal["service", "member", "gateway", "satellite", "link"]
+Role = Literal["member", "gateway", "satellite", "link"]
 
 
 class World(Protocol):
@@ -37,8 +37,8 @@ class World(Protocol):
         """The nodes that have a process."""
         ...
 
-    def role(self, target: str) -> Role:
-        """What a target of a fault is."""
+    def role(self, name: str) -> Role:
+        """What a node is; `link` where it is none."""
         ...
 
     def changes_s(self, t0_s: float, t1_s: float) -> tuple[float, ...]:
@@ -73,16 +73,13 @@ class OrbitWorld:
         """In order of their numbers: satellites, then the ground."""
         return tuple(self.geometry.names[node] for node in self.geometry.inhabited.tolist())
 
-    def role(self, target: str) -> Role:
-        """A node's part in the scenario, `service` for the one under test alone; `link` where it is no node."""
-        node, _, service = target.partition("/")
-        if service:
-            return "service"
-        if node in self.members:
+    def role(self, name: str) -> Role:
+        """Its part in the scenario."""
+        if name in self.members:
             return "member"
-        if node not in self.geometry.names:
+        if name not in self.geometry.names:
             return "link"
-        return "satellite" if self.geometry.index_of(node) < self.geometry.n_sat else "gateway"
+        return "satellite" if self.geometry.index_of(name) < self.geometry.n_sat else "gateway"
 
     def changes_s(self, t0_s: float, t1_s: float) -> tuple[float, ...]:
         """Beginnings of epochs whose ways are not those of the epoch before."""
