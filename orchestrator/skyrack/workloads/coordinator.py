@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from skyrack.workloads.base import Request, Result, Task
 
@@ -28,6 +28,32 @@ NODE_DIED = "the client's node died"
 NEVER_FREE = "no client was free until the load ended"
 NO_ANSWER = "no answer until the load ended"
 STOPPED = "the load was stopped"
+
+
+class Record(Protocol):
+    """Where operations are written down, as `skyrack.history.HistoryWriter` does."""
+
+    def invoke(
+        self,
+        process: int,
+        node: str,
+        f: str,
+        key: str = "",
+        value: Any = None,
+        *,
+        time_s: float,
+        intended_s: float | None = None,
+    ) -> int:
+        """An operation is about to be sent; its number."""
+
+    def ok(self, op: int, result: Any = None, *, time_s: float) -> None:
+        """It happened."""
+
+    def fail(self, op: int, error: str = "", *, time_s: float) -> None:
+        """It definitely did not happen; no `error` where that is the service's own answer."""
+
+    def unknown(self, op: int, error: str, *, time_s: float) -> None:
+        """It may have happened and may still happen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +90,7 @@ class _Out:
 
     op: int
     lane: _Lane
-    request: Request
+    at_s: float
     task: Task | None
 
 
@@ -76,7 +102,7 @@ class Coordinator:
         processes: how many each node has at once; None: as many as it takes.
         duration_s: when the load is over; what was asked then has `patience_s` more to be answered.
         final: the final tasks for keys that were asked for; they are given up `final_s` after their start.
-        emit: gets every event of the history, an invocation before its dispatch is returned.
+        record: gets every operation, an invocation before its dispatch is returned. What it raises is passed on.
     """
 
     def __init__(
@@ -88,10 +114,8 @@ class Coordinator:
         patience_s: float,
         final: Callable[[Sequence[str]], Iterable[Task]] = lambda keys: (),
         final_s: float = 30.0,
-        emit: Callable[[Mapping[str, Any]], None],
+        record: Record,
     ) -> None:
-        self.operations = 0
-        """How many were invoked so far."""
         self.unfinished = 0
         """How many final tasks were given up."""
         self._plan: Iterator[Planned] = iter(plan)
@@ -100,13 +124,12 @@ class Coordinator:
         self._patience_s = patience_s
         self._final = final
         self._final_s = final_s
-        self._emit = emit
+        self._record = record
         self._start_s: float | None = None
-        self._op = 0
         self._processes = 0
         self._up: set[str] = set()
         self._elastic = {node for node, count in processes.items() if count is None}
-        self._waiting: dict[str, deque[tuple[int, float, Request]]] = {node: deque() for node in processes}
+        self._waiting: dict[str, deque[tuple[float, Request]]] = {node: deque() for node in processes}
         self._lanes: dict[str, list[_Lane]] = {node: [] for node in processes}
         self._free: dict[str, deque[_Lane]] = {node: deque() for node in processes}
         self._out: dict[int, _Out] = {}
@@ -150,8 +173,14 @@ class Coordinator:
         out = self._out.pop(op, None)
         if out is None:
             return
-        value = result.value if result.outcome == "ok" else out.request.value
-        self._event(result.outcome, op, out.lane, out.request, value, time_s, result.error)
+        time_s = max(time_s, out.at_s)
+        match result.outcome:
+            case "ok":
+                self._record.ok(op, result.value, time_s=time_s)
+            case "fail":
+                self._record.fail(op, result.error, time_s=time_s)
+            case "unknown":
+                self._record.unknown(op, result.error, time_s=time_s)
         if result.outcome == "unknown":
             out.lane.process = self._new_process()
         self._free[out.lane.node].append(out.lane)
@@ -195,22 +224,22 @@ class Coordinator:
     def _fall_due(self, start_s: float, now_s: float) -> None:
         while self._next is not None and start_s + self._next.at_s <= now_s + LEAD_S:
             planned, self._next = self._next, next(self._plan, None)
-            self._waiting[planned.node].append((self._new_op(), start_s + planned.at_s, planned.request))
+            self._waiting[planned.node].append((start_s + planned.at_s, planned.request))
             self._keys[planned.request.key] = None
 
     def _serve(self, node: str, now_s: float) -> Iterator[Dispatch]:
         waiting = self._waiting[node]
         while waiting:
-            op, intended_s, request = waiting[0]
+            intended_s, request = waiting[0]
             if node in self._up:
                 lane = self._take(node)
                 if lane is None:
                     return
                 waiting.popleft()
-                yield self._invoke(op, lane, request, intended_s, now_s)
+                yield self._invoke(lane, request, intended_s, now_s)
             elif intended_s <= now_s:
                 waiting.popleft()
-                self._refuse(op, node, request, intended_s, now_s, NODE_DOWN)
+                self._refuse(node, request, intended_s, now_s, NODE_DOWN)
             else:
                 return
 
@@ -235,7 +264,7 @@ class Coordinator:
             if lane is None:
                 self._tasks.append((not_before_s, task, request))
             else:
-                yield self._invoke(self._new_op(), lane, request, now_s, now_s, task)
+                yield self._invoke(lane, request, now_s, now_s, task)
         self._over = not self._tasks and not self._out
 
     def _resume(self, task: Task, result: Result, now_s: float) -> None:
@@ -252,60 +281,34 @@ class Coordinator:
             self.completed(op, Result("unknown", error=out_error), now_s)
         for node, waiting in self._waiting.items():
             while waiting:
-                op, intended_s, request = waiting.popleft()
+                intended_s, request = waiting.popleft()
                 if intended_s <= now_s:
-                    self._refuse(op, node, request, intended_s, now_s, waiting_error)
+                    self._refuse(node, request, intended_s, now_s, waiting_error)
 
     def _invoke(
-        self,
-        op: int,
-        lane: _Lane,
-        request: Request,
-        intended_s: float,
-        now_s: float,
-        task: Task | None = None,
+        self, lane: _Lane, request: Request, intended_s: float, now_s: float, task: Task | None = None
     ) -> Dispatch:
         at_s = max(now_s, intended_s)
-        self._out[op] = _Out(op, lane, request, task)
-        self._event("invoke", op, lane, request, request.value, at_s, intended_s=intended_s)
+        op = self._write_down(lane, request, intended_s, at_s)
+        self._out[op] = _Out(op, lane, at_s, task)
         return Dispatch(op, lane.process, lane.node, request, at_s)
 
-    def _refuse(
-        self, op: int, node: str, request: Request, intended_s: float, now_s: float, error: str
-    ) -> None:
+    def _refuse(self, node: str, request: Request, intended_s: float, now_s: float, error: str) -> None:
         """On file as an operation that nobody began."""
         lane = self._take(node) or self._new_lane(node)
-        self._event("invoke", op, lane, request, request.value, now_s, intended_s=intended_s)
-        self._event("fail", op, lane, request, request.value, now_s, error)
+        self._record.fail(self._write_down(lane, request, intended_s, now_s), error, time_s=now_s)
         self._free[node].append(lane)
 
-    def _event(
-        self,
-        kind: str,
-        op: int,
-        lane: _Lane,
-        request: Request,
-        value: Any,
-        time_s: float,
-        error: str = "",
-        intended_s: float | None = None,
-    ) -> None:
-        event = {
-            "type": kind,
-            "op": op,
-            "process": lane.process,
-            "node": lane.node,
-            "f": request.f,
-            "key": request.key,
-            "value": value,
-            "time_s": round(time_s, 6),
-        }
-        if intended_s is not None:
-            event["intended_s"] = round(intended_s, 6)
-            self.operations += 1
-        if error:
-            event["error"] = error
-        self._emit(event)
+    def _write_down(self, lane: _Lane, request: Request, intended_s: float, at_s: float) -> int:
+        return self._record.invoke(
+            lane.process,
+            lane.node,
+            request.f,
+            request.key,
+            request.value,
+            time_s=at_s,
+            intended_s=intended_s,
+        )
 
     def _take(self, node: str) -> _Lane | None:
         if self._free[node]:
@@ -325,7 +328,3 @@ class Coordinator:
     def _new_process(self) -> int:
         self._processes += 1
         return self._processes - 1
-
-    def _new_op(self) -> int:
-        self._op += 1
-        return self._op - 1

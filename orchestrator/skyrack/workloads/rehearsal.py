@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from skyrack.history import Header, History, Operation
 from skyrack.workloads.base import Result, Workload
 from skyrack.workloads.coordinator import Coordinator, Dispatch
 from skyrack.workloads.schedule import planned
@@ -29,30 +32,20 @@ async def rehearse(
     rate_hz: float = 100.0,
     clients_per_node: int = 4,
     seed: int = 1,
-) -> list[Mapping[str, Any]]:
-    """The history of `operations` and the final tasks: its header, its events, its end.
+) -> History:
+    """The history of `operations` and of the final tasks.
 
     `connect` gives each client its store, and gives it another after an `unknown`.
     """
     duration_s = operations / rate_hz
-    lines: list[Mapping[str, Any]] = [
-        {
-            "history": 1,
-            "workload": workload.name,
-            "model": workload.model,
-            "run": "rehearsal",
-            "seed": seed,
-            "start": "1970-01-01T00:00:00Z",
-            "options": workload.facts(),
-        }
-    ]
+    record = _Record()
     coordinator = Coordinator(
         planned(workload, NODES, rate_hz=rate_hz, duration_s=duration_s, seed=seed),
         dict.fromkeys(NODES, clients_per_node),
         duration_s=duration_s,
         patience_s=1.0,
         final=lambda keys: workload.final(keys, clients_per_node * len(NODES)),
-        emit=lines.append,
+        record=record,
     )
     for node in NODES:
         coordinator.node_up(node)
@@ -74,21 +67,55 @@ async def rehearse(
             continue
         now_s, _, what = heapq.heappop(coming)
         if isinstance(what, Dispatch):
-            store = stores.get(what.process)
-            if store is None:
-                store = stores[what.process] = connect()
+            store = stores.get(what.process) or stores.setdefault(what.process, connect())
             result = await _result(workload, store, what)
             heapq.heappush(coming, (now_s + draw.expovariate(1 / _WAY_S), next(order), (what.op, result)))
         else:
             coordinator.completed(*what, now_s)
-    lines.append({"end": True, "operations": coordinator.operations})
-    return lines
+    header = Header(workload.name, workload.model, "rehearsal", seed, options=workload.facts())
+    return History(header, record.operations)
 
 
 async def _result(workload: Workload, store: Store, dispatch: Dispatch) -> Result:
     try:
         return Result("ok", await workload.invoke(store, dispatch.request))
     except Failed as error:
-        return Result("fail", error=str(error))
+        return Result.failed(error)
     except Exception as error:
         return Result("unknown", error=f"{type(error).__name__}: {error}")
+
+
+class _Record:
+    """What a history's file would say, joined."""
+
+    def __init__(self) -> None:
+        self.operations: list[Operation] = []
+
+    def invoke(
+        self,
+        process: int,
+        node: str,
+        f: str,
+        key: str = "",
+        value: Any = None,
+        *,
+        time_s: float,
+        intended_s: float | None = None,
+    ) -> int:
+        op = len(self.operations)
+        intended_s = time_s if intended_s is None else intended_s
+        begun = Operation(op, process, node, f, key, value, None, "unknown", time_s, math.inf, intended_s)
+        self.operations.append(begun)
+        return op
+
+    def ok(self, op: int, result: Any = None, *, time_s: float) -> None:
+        self._end(op, result=result, outcome="ok", completed_s=time_s)
+
+    def fail(self, op: int, error: str = "", *, time_s: float) -> None:
+        self._end(op, outcome="fail", completed_s=time_s, error=error)
+
+    def unknown(self, op: int, error: str, *, time_s: float) -> None:
+        self._end(op, error=error)
+
+    def _end(self, op: int, **what: Any) -> None:
+        self.operations[op] = replace(self.operations[op], **what)
