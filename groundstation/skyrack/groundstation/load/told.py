@@ -30,7 +30,7 @@ class Told:
     ) -> int:
         op = self._record.invoke(process, node, f, key, value, time_s=time_s, intended_s=intended_s)
         begun_s = time_s if intended_s is None else intended_s
-        self._out[op] = {"op": op, "node": node, "f": f, "key": key, "intended_s": begun_s}
+        self._out[op] = {"op": op, "node": node, "f": f, "key": key, "intended_s": round(begun_s, 6)}
         return op
 
     def ok(self, op: int, result: Any = None, *, time_s: float) -> None:
@@ -46,4 +46,4 @@ class Told:
         self._ended(op, "unknown", error, time_s)
 
     def _ended(self, op: int, outcome: Outcome, error: str, time_s: float) -> None:
-        self._tell({**self._out.pop(op), "type": outcome, "error": error, "complete_s": time_s})
+        self._tell({**self._out.pop(op), "type": outcome, "error": error, "complete_s": round(time_s, 6)})
