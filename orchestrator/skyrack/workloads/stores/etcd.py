@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import time
 import uuid
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
@@ -27,7 +28,7 @@ from skyrack.workloads.stores.turns import Turns
 
 T = TypeVar("T")
 
-# Said before anything is proposed. "no leader" is said only to who asks for a leader (HEADERS), by a check before the
+# Said before anything is proposed. "no leader" is said only to who asks for a leader (LEADER_REQUIRED), by a check before the
 # request is looked at; "proposal dropped" by raft, which then has not appended it.
 REFUSED = (
     "etcdserver: no leader",
@@ -43,7 +44,7 @@ REFUSED = (
     "raft proposal dropped",
 )
 # What Go's client calls WithRequireLeader: a member that has none says so at once.
-HEADERS = {"Grpc-Metadata-hasleader": "true"}
+LEADER_REQUIRED = {"Grpc-Metadata-hasleader": "true"}
 
 
 class EtcdError(Exception):
@@ -131,7 +132,7 @@ class EtcdStore:
             if await self._txn(deadline_s, [_unchanged(giving), _unchanged(getting)], moved):
                 return True
 
-    async def open_accounts(self, balances: dict[str, int]) -> None:
+    async def open_accounts(self, balances: Mapping[str, int]) -> None:
         """In one transaction, unless one of them exists."""
         names = [_account(name) for name in balances]
         await self._txn(
@@ -206,18 +207,16 @@ class EtcdStore:
 
     async def _ask(self, url: str, message: dict[str, Any], request: SimpleNamespace) -> dict[str, Any]:
         if self._session is None:
-            self._session = _session()
+            self._session = _session({} if self._serializable else LEADER_REQUIRED)
         async with self._session.post(url, json=message, trace_request_ctx=request) as response:
             if response.status == 200:
                 answer: dict[str, Any] = await response.json()
                 return answer
-            said = await response.text()
-        if any(words in said for words in REFUSED):
-            raise Failed(said.strip())
-        raise EtcdError(said.strip())
+            said = _said(await response.text())
+        raise Failed(said) if any(words in said for words in REFUSED) else EtcdError(said)
 
 
-def _session() -> aiohttp.ClientSession:
+def _session(headers: Mapping[str, str]) -> aiohttp.ClientSession:
     """Connections that note, for each request, whether any of it was sent."""
     traces = aiohttp.TraceConfig()
 
@@ -228,9 +227,17 @@ def _session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, limit_per_host=0),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
-        headers=HEADERS,
+        headers=headers,
         trace_configs=[traces],
     )
+
+
+def _said(body: str) -> str:
+    """The message in an answer that is an error."""
+    try:
+        return str(json.loads(body)["error"])
+    except (ValueError, LookupError, TypeError):
+        return body.strip()
 
 
 def _words(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import grpc
@@ -107,7 +107,7 @@ class GrpcStore:
         request = store_pb2.StoreServiceTransferRequest(from_account=source, to_account=target, amount=amount)
         return (await self._call(lambda stub: stub.Transfer, request)).moved
 
-    async def open_accounts(self, balances: dict[str, int]) -> None:
+    async def open_accounts(self, balances: Mapping[str, int]) -> None:
         """OpenAccounts."""
         request = store_pb2.OpenAccountsRequest(balances=balances)
         await self._call(lambda stub: stub.OpenAccounts, request)

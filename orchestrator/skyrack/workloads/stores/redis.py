@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from redis.asyncio import Connection
@@ -111,7 +111,7 @@ class RedisStore:
         """By a script. False: the balance is less. Raises Failed when an account is not there."""
         return bool(await self._change("EVAL", TRANSFER, 2, _account(source), _account(target), amount))
 
-    async def open_accounts(self, balances: dict[str, int]) -> None:
+    async def open_accounts(self, balances: Mapping[str, int]) -> None:
         """MSETNX: nothing when one of them exists."""
         words = [word for name, value in balances.items() for word in (_account(name), value)]
         await self._change("MSETNX", *words)
