@@ -3,7 +3,8 @@
 Which statuses say that it definitely did not happen stands there, and in `REFUSED`. gRPC itself makes some of these too,
 all before a handler runs: UNIMPLEMENTED, UNAUTHENTICATED, PERMISSION_DENIED, RESOURCE_EXHAUSTED for a request that is too
 large (https://grpc.io/docs/guides/status-codes/). UNAVAILABLE says both that no connection could be made and that one broke
-under a call, so no call begins before there is a connection; what is UNAVAILABLE then is unknown.
+under a call, so no call begins before there is a connection; what is UNAVAILABLE then is unknown, unless gRPC's own words
+say that it had lost the connection before it sent anything.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ REFUSED = frozenset(
         grpc.StatusCode.UNIMPLEMENTED,
     }
 )
+# What gRPC says of a call for which there was no connection.
+NEVER_SENT = ("failed to connect to all addresses", "Failed to pick subchannel", "no available subchannel")
 # Its own retries would do things twice; after a member was away it is tried again within a second.
 CHANNEL = (
     ("grpc.enable_retries", 0),
@@ -148,6 +151,8 @@ class GrpcStore:
                 raise Failed(f"{endpoint} does not implement it ({type(request).__name__})") from error
             if code in REFUSED:
                 raise Failed(f"{endpoint}: {code.name}: {details}") from error
+            if code is grpc.StatusCode.UNAVAILABLE and any(words in (details or "") for words in NEVER_SENT):
+                raise Failed(f"{endpoint}: never sent: {details}") from error
             if code is grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise TimeoutError(f"{endpoint}: no answer within {self._timeout_s:g} s") from error
             raise
