@@ -1,17 +1,22 @@
-"""Workloads and adapters by name: those that come along, or anybody's as FILE.py:CLASS or MODULE:CLASS."""
+"""Workloads and adapters by name: those that come along, or anybody's as FILE.py:CLASS or MODULE:CLASS.
+
+An adapter may be given options, which are the keyword-only parameters of its class: `redis,sentinel=orbit,wait=1`.
+"""
 
 from __future__ import annotations
 
 import difflib
 import importlib
 import importlib.util
+import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
-from skyrack.workloads.stores import ADAPTERS
+from skyrack.workloads.stores import ADAPTERS, PORTS
 
 if TYPE_CHECKING:
     from skyrack.workloads.base import Workload
@@ -43,15 +48,42 @@ def find_workload(name: str) -> type[Workload]:
 
 
 def find_adapter(name: str) -> Callable[[Sequence[str], float], Store]:
-    """The class of an adapter, to be called with endpoints and timeout_s. Raises UnknownName."""
-    found: Callable[[Sequence[str], float], Store] = _find(name, ADAPTERS, "adapter")
-    return found
+    """The class of an adapter with its options, to be called with endpoints and timeout_s. Raises UnknownName."""
+    plain, *given = name.split(",")
+    found: Callable[..., Store] = _find(plain, ADAPTERS, "adapter")
+    return partial(found, **_options(plain, found, given)) if given else found
+
+
+def default_port(adapter: str) -> int | None:
+    """The port that services of this adapter listen on by default; None where nothing is known."""
+    return PORTS.get(adapter.partition(",")[0])
 
 
 def absolute(name: str) -> str:
     """The name as it is found from any working directory."""
-    place, colon, cls = name.rpartition(":")
-    return f"{Path(place).resolve()}:{cls}" if colon and place.endswith(".py") else name
+    plain, comma, options = name.partition(",")
+    place, colon, cls = plain.rpartition(":")
+    return f"{Path(place).resolve()}:{cls}{comma}{options}" if colon and place.endswith(".py") else name
+
+
+def _options(name: str, adapter: Callable[..., Store], given: Sequence[str]) -> dict[str, bool | int | str]:
+    """KEY=VALUE words as the adapter's own types. Raises UnknownName."""
+    known = {
+        parameter.name: type(parameter.default)
+        for parameter in inspect.signature(adapter).parameters.values()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    found: dict[str, bool | int | str] = {}
+    for word in given:
+        key, _, value = word.partition("=")
+        if key not in known:
+            raise UnknownName(f"adapter {name} has no option {key!r}: {', '.join(known) or 'it has none'}")
+        try:
+            found[key] = {"true": True, "false": False}[value] if known[key] is bool else known[key](value)
+        except (KeyError, ValueError):
+            expected = "true or false" if known[key] is bool else f"of type {known[key].__name__}"
+            raise UnknownName(f"adapter {name}: {key} is {value!r}, expected {expected}") from None
+    return found
 
 
 def _find(name: str, known: Mapping[str, str], what: str) -> Any:
