@@ -2,12 +2,13 @@
 
 from skyrack.workloads.base import Option, OptionError, Request, Result, Task, Workload, option, until_ok
 from skyrack.workloads.registry import UnknownName, find_adapter, find_workload
-from skyrack.workloads.stores import Failed, Store
+from skyrack.workloads.stores import Failed, Refused, Store
 
 __all__ = [
     "Failed",
     "Option",
     "OptionError",
+    "Refused",
     "Request",
     "Result",
     "Store",

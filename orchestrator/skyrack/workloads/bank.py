@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from skyrack.workloads.base import Request, Task, Workload, option, until_ok
-from skyrack.workloads.stores import Failed, Store
+from skyrack.workloads.stores import Refused, Store
 
 _KEY = "bank"
 
@@ -53,7 +53,7 @@ class Bank(Workload):
             return await store.balances(self._names)
         move = request.value
         if not await store.transfer(move["from"], move["to"], move["amount"]):
-            raise Failed("not enough")
+            raise Refused
         return move
 
     def final(self, keys: Sequence[str], clients: int) -> Iterable[Task]:

@@ -1,7 +1,7 @@
 """What a workload is: its options, what it asks for, how a store is asked, and how the history is judged.
 
-    generator(seed) --Request--> coordinator --> a client in a node: invoke(store, request) --> ok with a value
-                                      |                                   raises Failed      --> fail
+    generator(seed) --Request--> coordinator --> client in a node: invoke(store, request) --> ok with a value
+                                      |                                   raises Failed      --> fail (Refused: with no error)
                                       v                                   anything else      --> unknown
                                    history ----------------------------------------------------> checks
 
@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self, get_type_hints
 
 from skyrack.history import Outcome
+from skyrack.workloads.stores.failed import Failed, Refused
 
 if TYPE_CHECKING:
     from skyrack.check import Report
@@ -52,6 +53,11 @@ class Result:
     outcome: Outcome
     value: Any = None
     error: str = ""
+
+    @classmethod
+    def failed(cls, error: Failed) -> Result:
+        """Of an operation that definitely did not happen."""
+        return cls("fail", error="" if isinstance(error, Refused) else str(error) or type(error).__name__)
 
 
 Task = Generator[Request, Result, None]

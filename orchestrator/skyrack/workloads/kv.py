@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from skyrack.workloads.base import Request, Task, Workload, option, until_ok
-from skyrack.workloads.stores import Failed, Store
+from skyrack.workloads.stores import Refused, Store
 
 # A compare-and-set expects one of the last so many values that were asked to be written: it is to succeed often, and to
 # fail sometimes.
@@ -61,7 +61,7 @@ class Kv(Workload):
                 await store.delete(key)
             case "cas":
                 if not await store.cas(key, *value):
-                    raise Failed("another value")
+                    raise Refused
         return value
 
     def final(self, keys: Sequence[str], clients: int) -> Iterable[Task]:

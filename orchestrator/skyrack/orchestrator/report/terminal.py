@@ -14,7 +14,7 @@ _VERDICTS: dict[str, bool | None] = {"ok": True, "bad": False, "inconclusive": N
 
 def render(result: Mapping[str, Any], *, colour: bool = False) -> str:
     """Lines ` ok  name   value` for a result of `result.build`."""
-    lines = []
+    lines: list[tuple[bool | None, str, str]] = _history_lines(result.get("history"))
     trusted = result["verdict"] != "inconclusive"
     for check in result["checks"]:
         value = figure(check["value"], check["unit"])
@@ -30,11 +30,30 @@ def render(result: Mapping[str, Any], *, colour: bool = False) -> str:
     if result["convergence"]:
         lines.append((True, "convergence", _convergence(result["convergence"])))
     width = max(len(name) for _, name, _ in lines)
-    text = [f"{_mark(ok, colour)} {name:<{width}}   {value}" for ok, name, value in lines]
+    text = []
+    for ok, name, value in lines:
+        first, *others = value.splitlines() or [""]
+        text.append(f"{_mark(ok, colour)} {name:<{width}}   {first}".rstrip())
+        text += [f"     {' ' * width}   {other}" for other in others]
     verdict = result["verdict"]
     text.append(f"{_mark(_VERDICTS[verdict], colour)} {'verdict':<{width}}   {verdict}")
     text += [f"     {reason}" for reason in result["reasons"]]
     return "\n".join(text)
+
+
+def _history_lines(history: Mapping[str, Any] | None) -> list[tuple[bool | None, str, str]]:
+    """What the history proves, each check with the operations that prove it, and how long each fault was felt."""
+    if history is None:
+        return []
+    lines = [(_VERDICTS[check["verdict"]], check["name"], check["text"]) for check in history["checks"]]
+    if history["recovery"]:
+        lines.append((True, "recovery", "\n".join(recovery_line(row) for row in history["recovery"])))
+    return lines
+
+
+def recovery_line(row: Mapping[str, Any]) -> str:
+    """One row of a report's `recovery`."""
+    return str(row)
 
 
 def _fidelity_line(result: Mapping[str, Any]) -> tuple[bool | None, str, str]:

@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from skyrack.workloads.stores.failed import Failed
+from skyrack.workloads.stores.failed import Failed, Refused
 
-__all__ = ["ADAPTERS", "PORTS", "Failed", "Store"]
+__all__ = ["ADAPTERS", "PORTS", "Failed", "Refused", "Store"]
 
 ADAPTERS: Final[Mapping[str, str]] = {
     "etcd": "skyrack.workloads.stores.etcd:EtcdStore",

@@ -1,0 +1,73 @@
+"""Operations as the search needs them: hashable values, and what is known of each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+from skyrack.history import Operation
+
+# What answers with what there is; one that leaves the state as it is does so wherever it is placed.
+OBSERVING = {"read", "dequeue"}
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One operation that happened (`required`) or may have.
+
+    `value`: what it was asked with. `result`: what an observation answered, None for what only changes something and
+    for answers that are not known. `alike`: equal for calls that do the same and saw the same.
+    """
+
+    operation: Operation
+    f: str
+    value: Any
+    result: Any
+    required: bool
+    begin_s: float
+    end_s: float
+    alike: Hashable = None
+
+    def __post_init__(self) -> None:
+        self.alike = (self.f, self.value, self.result, self.required or self.f not in OBSERVING)
+
+    def unanswered(self) -> Call:
+        """The same before its answer came: it may have happened."""
+        return Call(self.operation, self.f, self.value, None, False, self.begin_s, math.inf)
+
+
+def frozen(value: Any) -> Any:
+    """`value` of JSON as something that can be compared, hashed and kept."""
+    if isinstance(value, list | tuple):
+        return tuple(frozen(item) for item in value)
+    if isinstance(value, dict):
+        return tuple(sorted((str(key), frozen(item)) for key, item in value.items()))
+    return value
+
+
+def call_of(operation: Operation) -> Call:
+    """What the search needs of an operation that did not fail."""
+    required = operation.outcome == "ok"
+    observed = required and operation.f in OBSERVING
+    return Call(
+        operation,
+        operation.f,
+        frozen(operation.value),
+        frozen(operation.result) if observed else None,
+        required,
+        operation.invoked_s,
+        operation.completed_s if required else math.inf,
+    )
+
+
+def calls_of(operations: list[Operation]) -> list[Call]:
+    """Calls in the order of their invocations; what failed never happened, and what an unknown read saw nobody knows."""
+    calls = [
+        call_of(operation)
+        for operation in operations
+        if operation.outcome == "ok" or (operation.outcome == "unknown" and operation.f != "read")
+    ]
+    calls.sort(key=lambda call: (call.begin_s, call.operation.index))
+    return calls
