@@ -285,7 +285,7 @@ def _dumps(message: Answer) -> bytes:
     return json.dumps(message).encode()
 
 
-def main() -> None:
+async def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -298,8 +298,8 @@ def main() -> None:
     members = dict(word.split("=", 1) for word in given.members.split(","))
     safe, fsync = given.lease == "safe", given.fsync == "always"
     member = Member(given.name, members, given.data, safe, fsync)  # type: ignore[abstract]  # it is no list, for instance
-    asyncio.run(member.serve(members[given.name]))
+    await member.serve(members[given.name])
 
 
 if __name__ == "__main__":
-    main()
+    asyncio.run(main())
