@@ -1,0 +1,234 @@
+"""docs/recipes/register.py: right when it is safe, and wrong only when a clock is set back at the wrong moment."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from skyrack.workloads import Failed
+from skyrack.workloads.stores.grpc import GrpcStore
+
+from .store_servers import free_port
+
+PROGRAM = Path(__file__).parents[2] / "docs" / "recipes" / "register.py"
+NAMES = ("a", "b", "c")
+
+
+def _program() -> Any:
+    spec = importlib.util.spec_from_file_location("register_recipe", PROGRAM)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+register = _program()
+
+
+@dataclass
+class Way:
+    """From one member to another, by a proxy that can be cut."""
+
+    port: int
+    cut: bool = False
+    open: set[asyncio.StreamWriter] = field(default_factory=set)
+
+    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        if self.cut:
+            writer.close()
+            return
+        there, back = await asyncio.open_connection("127.0.0.1", self.port)
+        self.open |= {writer, back}
+        with contextlib.suppress(OSError):
+            await asyncio.gather(_pump(reader, back), _pump(there, writer))
+        self.open -= {writer, back}
+
+    def set(self, cut: bool) -> None:
+        """Cut or mend; connections that are open end."""
+        self.cut = cut
+        for writer in list(self.open):
+            writer.close()
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+    finally:
+        writer.close()
+
+
+class Cluster:
+    """Three members in this process, with clocks of their own, and a client of each."""
+
+    def __init__(self, directory: Path, safe: bool) -> None:
+        self.skew_s = dict.fromkeys(NAMES, 0.0)
+        self.ways: dict[tuple[str, str], Way] = {}
+        self.members: dict[str, Any] = {}
+        self.clients: dict[str, GrpcStore] = {}
+        self._directory, self._safe = directory, safe
+        self._ports = {name: free_port() for name in NAMES}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._servers: list[asyncio.Server] = []
+
+    async def start(self) -> None:
+        for name in NAMES:
+            members = {name: f"127.0.0.1:{self._ports[name]}"}
+            for other in NAMES:
+                if other != name:
+                    way = self.ways[name, other] = Way(self._ports[other])
+                    server = await asyncio.start_server(way.carry, "127.0.0.1", 0)
+                    self._servers.append(server)
+                    members[other] = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            member = register.Member(
+                name,
+                members,
+                self._directory / name,
+                self._safe,
+                wall_s=lambda name=name: time.time() + self.skew_s[name],
+            )
+            self.members[name] = member
+            self._tasks.append(asyncio.create_task(member.serve(members[name])))
+            self.clients[name] = GrpcStore([members[name]], 2.0)
+
+    async def stop(self) -> None:
+        for client in self.clients.values():
+            await client.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for server in self._servers:
+            server.close()
+        for way in self.ways.values():
+            way.set(cut=True)
+
+    def cut_off(self, name: str, cut: bool = True) -> None:
+        """From both others, in both directions."""
+        for pair, way in self.ways.items():
+            if name in pair:
+                way.set(cut)
+
+    async def leader(self, *without: str) -> str:
+        """Who leads, once somebody does."""
+
+        async def leads() -> str:
+            return next((n for n, m in self.members.items() if m._leading and n not in without), "")
+
+        found: str = await eventually(leads)
+        return found
+
+
+async def eventually(condition: Callable[[], Awaitable[Any]], seconds: float = 15.0) -> Any:
+    """Until it is true; what failed or timed out meanwhile is not."""
+    deadline_s = time.monotonic() + seconds
+    while time.monotonic() < deadline_s:
+        with contextlib.suppress(Exception):
+            if found := await condition():
+                return found
+        await asyncio.sleep(0.02)
+    raise AssertionError("never")
+
+
+@contextlib.asynccontextmanager
+async def cluster(directory: Path, *, safe: bool) -> AsyncIterator[Cluster]:
+    found = Cluster(directory, safe)
+    await found.start()
+    try:
+        yield found
+    finally:
+        await found.stop()
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time-outs in the same proportions, for members without distance."""
+    for name in ("HEARTBEAT_S", "LEASE_S", "ELECTION_S", "PATIENCE_S"):
+        monkeypatch.setattr(register, name, getattr(register, name) / 5)
+
+
+async def cut_off_with_old_value(members: Cluster) -> tuple[str, str]:
+    """The leader is cut off from the others, which have another leader and a newer value; both leaders."""
+    old = await members.leader()
+    await members.clients[old].write("x", 1)
+    assert await members.clients[old].read("x") == 1
+    members.cut_off(old)
+    new = await members.leader(old)
+    await members.clients[new].write("x", 2)
+    return old, new
+
+
+async def test_any_member_answers_and_what_is_acknowledged_stays(tmp_path: Path) -> None:
+    async with cluster(tmp_path, safe=True) as members:
+        await members.leader()
+
+        async def knows(name: str) -> bool:
+            return await members.clients[name].cas("first", None, 1) or True
+
+        for name in NAMES:
+            await eventually(lambda name=name: knows(name))  # type: ignore[misc]
+        a, b, c = members.clients.values()
+        assert await a.read("x") is None
+        await b.write("x", 1)
+        assert await c.read("x") == 1
+        assert not await a.cas("x", 2, 3)
+        assert await b.cas("x", 1, 3)
+        assert await c.read("x") == 3
+        with pytest.raises(Failed, match="does not implement"):
+            await a.append("x", 1)
+    async with cluster(tmp_path, safe=True) as members:
+        leader = await members.leader()
+        assert await members.clients[leader].read("x") == 3, "what is on disk is there again"
+
+
+async def test_safe_leader_that_is_cut_off_answers_nothing_whatever_its_clock_says(tmp_path: Path) -> None:
+    async with cluster(tmp_path, safe=True) as members:
+        old, new = await cut_off_with_old_value(members)
+        members.skew_s[old] = -60.0
+        with pytest.raises(Failed, match="may not lead any more"):
+            await members.clients[old].read("x")
+        assert await members.clients[new].read("x") == 2
+
+
+async def test_lease_by_wall_clock_is_right_while_clocks_go_on(tmp_path: Path) -> None:
+    async with cluster(tmp_path, safe=False) as members:
+        old, new = await cut_off_with_old_value(members)
+        with pytest.raises(Failed, match="may not lead any more"):
+            await members.clients[old].read("x")
+        assert await members.clients[new].read("x") == 2
+
+
+async def test_lease_by_wall_clock_is_the_planted_bug_when_the_leader_s_is_set_back(tmp_path: Path) -> None:
+    async with cluster(tmp_path, safe=False) as members:
+        old, new = await cut_off_with_old_value(members)
+        members.skew_s[old] = -60.0
+        assert await members.clients[old].read("x") == 1, "the lease looks valid again"
+        assert await members.clients[new].read("x") == 2
+        members.cut_off(old, cut=False)
+
+        async def learned() -> bool:
+            return await members.clients[old].read("x") == 2
+
+        await eventually(learned)
+
+
+def test_torn_end_of_a_journal_is_dropped_and_goes_on(tmp_path: Path) -> None:
+    disk = register.Disk(tmp_path, True)
+    disk.keep(3, {"x": [[3, 1], 5]})
+    with (tmp_path / "journal").open("ab") as journal:
+        journal.write(b'[4, {"x": [[4, 1')
+    again = register.Disk(tmp_path, True)
+    assert (again.term, again.registers) == (3, {"x": [[3, 1], 5]})
+    again.keep(4, {"x": [[4, 1], 6], "y": [[4, 2], None]})
+    again.keep(2, {"x": [[2, 9], 7]})
+    assert register.Disk(tmp_path, True).registers == {"x": [[4, 1], 6], "y": [[4, 2], None]}
