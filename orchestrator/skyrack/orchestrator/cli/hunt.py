@@ -121,6 +121,8 @@ def hunt(
     scenario = load_scenario(source)
     under_test = service_of(scenario, service).name
     words = [workload, "--adapter", adapter, "--service", under_test, "--rate", f"{rate:g}"]
+    if goal is Goal.VIOLATION:
+        words += ["--probe-rate", "1"]  # a promise is broken or not, however noisy the host is
     options = Options(
         command=shlex.join(["skyrack", *sys.argv[1:]]),
         scenario=absolute(source),
