@@ -13,7 +13,7 @@ from typing import Any
 
 from skyrack.orchestrator.hunt.outcome import Outcome, Verdict
 from skyrack.orchestrator.hunt.schedule import Schedule
-from skyrack.orchestrator.testing import Constellation, Skyrack, SkyrackError
+from skyrack.orchestrator.testing import Constellation, Skyrack, SkyrackError, slowest_recovery_s
 
 UP_TIMEOUT_S = 60.0
 AFTER_S = 120.0
@@ -92,15 +92,13 @@ def outcome_of(result: Mapping[str, Any], spent_s: float, *, timed: bool) -> Out
     else:
         verdict = history["verdict"]
     text = "\n".join(f"{check['name']}: {check['text']}" for check in bad) or "; ".join(names)
-    recoveries = [] if history is None else [row["recovery_s"] for row in history["recovery"]]
-    known_s = [recovery_s for recovery_s in recoveries if recovery_s is not None]
     ops = result["ops"]
     return Outcome(
         verdict,
         spent_s,
         tuple(names),
         "\n".join(text.splitlines()[:_TEXT_LINES]),
-        max(known_s, default=None),
+        None if history is None else slowest_recovery_s(result),
         ops["ok"],
         ops["fail"],
         ops["unknown"],

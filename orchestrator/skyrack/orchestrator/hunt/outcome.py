@@ -13,8 +13,9 @@ Verdict = Literal["ok", "bad", "inconclusive", "failed"]
 class Outcome:
     """One trial. `failed` is a trial that did not run to its end: `text` says why.
 
-    `checks`: names of those that say bad, with what they say in `text`. `recovery_s`: the longest recovery, None where
-    nothing had to. Counts of operations by their end; `spent_s`: of the hunt's time.
+    `checks`: names of those that say bad, with what they say in `text`. `recovery_s`: the longest that anybody waited for
+    an answer after a fault was over, None where nobody knows. Counts of operations by their end; `spent_s`: of the hunt's
+    time.
     """
 
     verdict: Verdict

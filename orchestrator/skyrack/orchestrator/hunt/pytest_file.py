@@ -45,6 +45,7 @@ def text_of(
     words = [*load, "--for", f"{schedule.span_s}s", "--seed", str(schedule.seed)]
     changes = {key: value for key, value in scenario.items() if key != "extends"}
     extends = "str(SCENARIO)" if relative is not None else json.dumps(scenario["extends"])
+    also = ", slowest_recovery_s" if isinstance(find.goal, SlowRecovery) else ""
     lines = [
         f'"""{_story(find)}',
         "",
@@ -54,7 +55,7 @@ def text_of(
         '"""',
         "",
         *(["from pathlib import Path", ""] if relative is not None else []),
-        "from skyrack.orchestrator.testing import Skyrack",
+        f"from skyrack.orchestrator.testing import Skyrack{also}",
         "",
     ]
     if relative is not None:
@@ -81,10 +82,7 @@ def text_of(
 
 def _asserts(find: Find) -> list[str]:
     if isinstance(find.goal, SlowRecovery):
-        return [
-            'took_s = [row["recovery_s"] or 0.0 for row in result["history"]["recovery"]]',
-            f"assert max(took_s, default=0.0) < {find.goal.limit_s:.1f}",
-        ]
+        return [f"assert slowest_recovery_s(result) < {find.goal.limit_s:.1f}"]
     return [
         'promises = {check["name"]: check["text"] for check in result["history"]["checks"]}',
         'assert result["history"]["verdict"] == "ok", promises',
