@@ -13,8 +13,8 @@ from skyrack.orchestrator.hunt.kinds import KINDS, Kind, acts_on
 from skyrack.orchestrator.hunt.schedule import PER_S, Fault, Schedule
 from skyrack.orchestrator.hunt.world import World
 
-MOST_FAULTS = 8
-ANOTHER_RATIO = 0.85
+MOST_FAULTS = 6
+ANOTHER_RATIO = 0.8
 """How often a schedule that is drawn has one more fault."""
 MARGIN_DS = 10
 """No fault begins earlier: the first operations have gone through."""

@@ -32,6 +32,11 @@ class Outcome:
         """Whether it says anything."""
         return self.verdict in ("ok", "bad")
 
+    @property
+    def answered_ratio(self) -> float:
+        """Share of operations that were answered: a service that is down breaks no promise. Never quite 0."""
+        return (1 + self.ok) / (1 + self.ok + self.fail + self.unknown)
+
     def as_json(self) -> dict[str, Any]:
         """As JSON values; `of_json` reads them."""
         return asdict(self) | {"checks": list(self.checks)}

@@ -190,7 +190,7 @@ class Hunt:
             assert outcome.recovery_s is not None
             self.worst = (outcome.recovery_s, schedule, outcome, self.trials)
         if new or slower:
-            self._parents.append(Parent(schedule, 1.0 + len(new) + 10.0 * slower))
+            self._parents.append(Parent(schedule, (1.0 + len(new)) * outcome.answered_ratio))
 
     def _is_find(self, outcome: Outcome) -> bool:
         return self.rules.goal == "violation" and Violation(self.rules.checks).breaks(outcome)
