@@ -13,6 +13,9 @@ from skyrack.orchestrator.hunt.world import Role
 MEMBERS = ("m0", "m1", "m2")
 CLIENTS = ("london", "tokyo")
 LEASE_DS = 20
+HELD_DS = 20
+BACK = ("-1s", "-5s", "-30s")
+HARD = ("kill", "pause", "dark", "partition")
 TRIAL_S = 20.0
 
 
@@ -47,18 +50,19 @@ class FlatWorld:
 def breaks(schedule: Schedule) -> bool:
     """The planted bug: m0 serves reads by a lease of 2 s that it times by its wall clock.
 
-    Its clock is set back by 1 s or more, and within that time it is cut off for longer than the lease is: it serves what
-    others have overwritten.
+    Its clock is set back by 1 s or more, and within that time it is cut off from the members, and not from the clients, for
+    longer than the lease is: it serves what the others overwrite, if nothing else happens to any of them meanwhile.
     """
-    slow = [
-        f for f in schedule.faults if f.kind == "clock" and on_leader(f) and f.value in ("-1s", "-5s", "-30s")
-    ]
-    cut = [f for f in schedule.faults if f.kind in ("partition", "dark") and on_leader(f)]
-    return any(
-        min(a.end_ds, b.end_ds) - max(a.at_ds, b.at_ds) > LEASE_DS and a.at_ds <= b.at_ds
-        for a in slow
-        for b in cut
-    )
+    slow = [f for f in schedule.faults if f.kind == "clock" and on_leader(f) and f.value in BACK]
+    cut = [f for f in schedule.faults if f.kind == "partition" and on_leader(f) and f.target != "m0"]
+    for a in slow:
+        for b in cut:
+            begin_ds, end_ds = max(a.at_ds, b.at_ds), min(a.end_ds, b.end_ds)
+            others = [f for f in schedule.faults if f not in (a, b) and f.kind in HARD and f.node in MEMBERS]
+            apart = all(f.at_ds >= end_ds or f.end_ds + HELD_DS * (f.kind == "kill") <= begin_ds for f in others)
+            if a.at_ds <= b.at_ds and end_ds - begin_ds > LEASE_DS and apart:
+                return True
+    return False
 
 
 def on_leader(fault: Fault) -> bool:

@@ -13,9 +13,11 @@ from skyrack.orchestrator.hunt.kinds import KINDS, Kind, acts_on
 from skyrack.orchestrator.hunt.schedule import PER_S, Fault, Schedule
 from skyrack.orchestrator.hunt.world import World
 
-MOST_FAULTS = 6
-ANOTHER_RATIO = 0.8
+MOST_FAULTS = 4
+ANOTHER_RATIO = 0.65
 """How often a schedule that is drawn has one more fault."""
+SAME_RATIO = 0.8
+"""How often a fault of a node meets one that is broken already: promises are broken where troubles meet."""
 MARGIN_DS = 10
 """No fault begins earlier: the first operations have gone through."""
 _LOOK_AHEAD_S = 200
@@ -115,7 +117,7 @@ class Drawer:
         elif liking < 0.7 and schedule.faults:
             other = random.choice(schedule.faults)
             at_ds = random.choice([other.at_ds, other.end_ds]) + random.randint(0, 3 * _JITTER_DS)
-        return min(max(at_ds, MARGIN_DS), last_ds)
+        return at_ds if MARGIN_DS <= at_ds < last_ds else random.randrange(MARGIN_DS, last_ds)
 
     def _for_ds(self, random: Random, kind: Kind) -> int:
         return random.randint(kind.shortest_ds, kind.longest_ds) if kind.longest_ds else 0
@@ -127,7 +129,7 @@ class Drawer:
         if on == "links":
             return "-".join(random.choice(links)) if links else None
         broken = [fault.node for fault in schedule.faults if fault.node in world.members]
-        if broken and random.random() < 0.4:
+        if broken and random.random() < SAME_RATIO:
             node = random.choice(broken)
         elif on == "sides" or random.random() < 0.8:
             node = random.choice(world.members)

@@ -29,7 +29,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "reboot": Kind(10, 80),
     "power": Kind(10, 80),
     "lost": Kind(10, 80),
-    "clock": Kind(10, 100, ("200ms", "-200ms", "1s", "-1s", "5s", "-5s", "30s", "-30s"), of_service=True),
+    "clock": Kind(10, 100, ("1s", "-1s", "5s", "-5s", "30s", "-30s"), of_service=True),
     "fsync-slow": Kind(10, 100, ("10ms", "100ms", "1s"), of_service=True),
     "fsync-fail": Kind(5, 50, of_service=True),
     "disk-full": Kind(5, 50, of_service=True),

@@ -9,6 +9,7 @@ Given the outcomes of before it asks for the same trials again, so a hunt that w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from random import Random
@@ -165,13 +166,20 @@ class Hunt:
     # Search
 
     def _next(self) -> Schedule:
-        """Of several candidates the one that meets most states not met yet: a trial is worth much more than a draw."""
+        """Of several candidates the one that meets most states not met yet: a trial is worth much more than a draw.
+
+        More faults meet more states and hide each other: what many meet counts less.
+        """
         self._drawn += 1
         random = Random(f"{self.rules.seed} {self._drawn}")
         if self.worst is not None and random.random() < CLIMB_RATIO:
             return self._drawer.mutated(random, self.worst[1], self.worst[1])
         candidates = [self._candidate(random) for _ in range(CANDIDATES)]
-        return max(candidates, key=lambda one: len(signature(one, self._drawer.world) - self.seen))
+        return max(candidates, key=self._news)
+
+    def _news(self, schedule: Schedule) -> float:
+        new = signature(schedule, self._drawer.world) - self.seen
+        return len(new) / math.sqrt(max(1, len(schedule.faults)))
 
     def _candidate(self, random: Random) -> Schedule:
         if not self._parents or random.random() < FRESH_RATIO:
