@@ -59,7 +59,9 @@ def breaks(schedule: Schedule) -> bool:
         for b in cut:
             begin_ds, end_ds = max(a.at_ds, b.at_ds), min(a.end_ds, b.end_ds)
             others = [f for f in schedule.faults if f not in (a, b) and f.kind in HARD and f.node in MEMBERS]
-            apart = all(f.at_ds >= end_ds or f.end_ds + HELD_DS * (f.kind == "kill") <= begin_ds for f in others)
+            apart = all(
+                f.at_ds >= end_ds or f.end_ds + HELD_DS * (f.kind == "kill") <= begin_ds for f in others
+            )
             if a.at_ds <= b.at_ds and end_ds - begin_ds > LEASE_DS and apart:
                 return True
     return False

@@ -1,8 +1,8 @@
 """Which states a schedule's faults meet, as words: a hunt keeps the schedules that met new ones.
 
-A fault's word has its kind, the role of its target, how long it lasts, how far it is from the nearest change of a way, how many
-links of its target are lit, how far clients are from members, and how many other faults act meanwhile. Pairs of faults that act
-together have a word, too, and so has what became of the operations.
+A fault's word has its kind, the role of its target, whether a way changes beside it, how many links of its target are lit, and
+how far clients are from members. Two faults that act together have a word, too, and so has what became of the operations. How
+long faults last and how many they are is left out: to look for what is new there would be to look for short faults, and many.
 """
 
 from __future__ import annotations
@@ -40,15 +40,12 @@ def effect(outcome: Outcome) -> frozenset[str]:
 def _word(fault: Fault, schedule: Schedule, world: World) -> str:
     t_s = schedule.start_s + fault.at_ds / PER_S
     lit = "-" if world.role(fault.node) == "link" else str(min(world.lit(fault.node, t_s), 4))
-    others = sum(_together(fault, other) for other in schedule.faults if other is not fault)
     return " ".join(
         [
             _what(fault, world),
-            _length(fault.for_ds),
             _beside(t_s, world),
             f"lit={lit}",
             f"hops={_hops(world.hops(t_s))}",
-            f"with={min(others, 2)}",
         ]
     )
 
@@ -62,12 +59,6 @@ def _what(fault: Fault, world: World) -> str:
 def _together(one: Fault, other: Fault) -> bool:
     ends = [(fault.at_ds, fault.at_ds + (fault.for_ds or _HELD_DS)) for fault in (one, other)]
     return max(begin for begin, _ in ends) < min(end for _, end in ends)
-
-
-def _length(for_ds: int) -> str:
-    if not for_ds:
-        return "held"
-    return "short" if for_ds < 2 * PER_S else "medium" if for_ds < 5 * PER_S else "long"
 
 
 def _beside(t_s: float, world: World) -> str:

@@ -6,6 +6,7 @@ prefer the instants of such changes and of the faults before.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -14,7 +15,7 @@ from skyrack.orchestrator.hunt.schedule import PER_S, Fault, Schedule
 from skyrack.orchestrator.hunt.world import World
 
 MOST_FAULTS = 4
-ANOTHER_RATIO = 0.65
+ANOTHER_RATIO = 0.4
 """How often a schedule that is drawn has one more fault."""
 SAME_RATIO = 0.8
 """How often a fault of a node meets one that is broken already: promises are broken where troubles meet."""
@@ -22,6 +23,7 @@ MARGIN_DS = 10
 """No fault begins earlier: the first operations have gone through."""
 _LOOK_AHEAD_S = 200
 _JITTER_DS = 10
+_SEVERE = 2
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,9 @@ class Drawer:
     orbit_s: int
 
     def fresh(self, random: Random) -> Schedule:
-        """A new schedule."""
+        """A new schedule: of two faults at least, since what one breaks alone two break, too."""
         schedule = Schedule(self._start_s(random), self.span_s, random.randrange(1, 1_000_000))
-        count = 1
+        count = 2
         while count < MOST_FAULTS and random.random() < ANOTHER_RATIO:
             count += 1
         for _ in range(count):
@@ -78,15 +80,17 @@ class Drawer:
         elif step == "target":
             target = self._target(random, schedule, chosen.kind, chosen.at_ds)
             chosen = replace(chosen, target=target or chosen.target)
-        elif kind.values:
-            chosen = replace(chosen, value=random.choice(kind.values))
+        else:
+            chosen = replace(chosen, value=self._value(random, kind))
         return schedule.with_faults([*rest, self._within(chosen)])
 
     def _with_another(self, random: Random, schedule: Schedule) -> Schedule:
-        name = random.choice(self.kinds)
+        used = Counter(fault.kind for fault in schedule.faults)
+        fewest = min(used[kind] for kind in self.kinds)
+        name = random.choice([kind for kind in self.kinds if used[kind] == fewest])
         kind = KINDS[name]
         at_ds = self._at_ds(random, schedule)
-        value = random.choice(kind.values) if kind.values else ""
+        value = self._value(random, kind)
         target = self._target(random, schedule, name, at_ds)
         if target is None:
             return schedule
@@ -104,7 +108,7 @@ class Drawer:
 
     def _at_ds(self, random: Random, schedule: Schedule) -> int:
         """Anywhere, beside a change of a way, or soon after the begin or the end of another fault."""
-        last_ds = self.span_s * PER_S * 4 // 5
+        last_ds = self.span_s * PER_S * 3 // 5
         at_ds = random.randrange(MARGIN_DS, last_ds)
         liking = random.random()
         if liking < 0.3:
@@ -114,13 +118,21 @@ class Drawer:
                 at_ds = round((random.choice(changes) - t0_s) * PER_S) + random.randint(
                     -_JITTER_DS, _JITTER_DS
                 )
-        elif liking < 0.7 and schedule.faults:
+        elif liking < 0.8 and schedule.faults:
             other = random.choice(schedule.faults)
-            at_ds = random.choice([other.at_ds, other.end_ds]) + random.randint(0, 3 * _JITTER_DS)
+            edge_ds = other.at_ds if random.random() < 0.7 else other.end_ds
+            at_ds = edge_ds + random.randint(0, 3 * _JITTER_DS)
         return at_ds if MARGIN_DS <= at_ds < last_ds else random.randrange(MARGIN_DS, last_ds)
 
     def _for_ds(self, random: Random, kind: Kind) -> int:
-        return random.randint(kind.shortest_ds, kind.longest_ds) if kind.longest_ds else 0
+        """As long as can be as often as anything else: that meets more, and shrinking makes it short again."""
+        longest = random.random() < 0.5
+        return kind.longest_ds if longest else random.randint(kind.shortest_ds, kind.longest_ds)
+
+    def _value(self, random: Random, kind: Kind) -> str:
+        """Severe as often as anything else, for the same reason."""
+        severe = random.random() < 0.5
+        return random.choice(kind.values[-_SEVERE if severe else 0 :]) if kind.values else ""
 
     def _target(self, random: Random, schedule: Schedule, name: str, at_ds: int) -> str | None:
         """Members most of all; who is broken already is likely to be broken again. None: nothing is there for the kind."""

@@ -24,9 +24,9 @@ from skyrack.orchestrator.hunt.shrink import shrink
 Purpose = Literal["baseline", "search", "again", "shrink", "replay"]
 GoalName = Literal["violation", "recovery"]
 
-CANDIDATES = 20
+CANDIDATES = 4
 """How many schedules are drawn for one that is tried."""
-FRESH_RATIO = 0.7
+FRESH_RATIO = 0.85
 """Share of candidates that are no mutation, once there are parents."""
 CLIMB_RATIO = 0.5
 """Share of trials beside the worst recovery so far, where that is what is looked for."""
