@@ -69,6 +69,8 @@ def require_possible(schedule: Schedule, world: FlatWorld) -> None:
         elif engine.KINDS[fault.kind].acts_on == "links":
             a, b = fault.target.split("-")
             assert any((a, b) in world.links(t_s) for t_s in (0.0, 37.0)), "no such link"
+        elif kind.asked_for:
+            assert fault.target in world.members, "the engine refuses it where nobody has asked for it"
         else:
             assert fault.target in (*world.inhabited, "s4"), "no such node"
 

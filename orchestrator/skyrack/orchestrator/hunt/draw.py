@@ -143,7 +143,7 @@ class Drawer:
         broken = [fault.node for fault in schedule.faults if fault.node in world.members]
         if broken and random.random() < SAME_RATIO:
             node = random.choice(broken)
-        elif on == "sides" or random.random() < 0.8:
+        elif on == "sides" or KINDS[name].asked_for or random.random() < 0.8:
             node = random.choice(world.members)
         elif on == "nodes" and links and random.random() < 0.5:
             node = random.choice(sorted({end for link in links for end in link}))

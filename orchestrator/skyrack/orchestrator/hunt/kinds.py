@@ -13,13 +13,15 @@ from skyrack.orchestrator.faults import kinds
 class Kind:
     """Durations in tenths of a second; 0 where the kind does not last. `values` as words.
 
-    `of_service`: it may act on the service under test alone, as NODE/SERVICE.
+    `of_service`: it may act on the service under test alone, as NODE/SERVICE. `asked_for`: it acts only where a service has
+    asked for it by `faults:`, so on members alone.
     """
 
     shortest_ds: int = 0
     longest_ds: int = 0
     values: tuple[str, ...] = ()
     of_service: bool = False
+    asked_for: bool = False
 
 
 KINDS: Final[Mapping[str, Kind]] = {
@@ -27,12 +29,12 @@ KINDS: Final[Mapping[str, Kind]] = {
     "pause": Kind(5, 80, of_service=True),
     "cpu": Kind(20, 100, ("50%", "10%", "2%"), of_service=True),
     "reboot": Kind(10, 80),
-    "power": Kind(10, 80),
+    "power": Kind(10, 80, asked_for=True),
     "lost": Kind(10, 80),
-    "clock": Kind(10, 100, ("1s", "-1s", "5s", "-5s", "30s", "-30s"), of_service=True),
-    "fsync-slow": Kind(10, 100, ("10ms", "100ms", "1s"), of_service=True),
-    "fsync-fail": Kind(5, 50, of_service=True),
-    "disk-full": Kind(5, 50, of_service=True),
+    "clock": Kind(10, 100, ("1s", "-1s", "5s", "-5s", "30s", "-30s"), of_service=True, asked_for=True),
+    "fsync-slow": Kind(10, 100, ("10ms", "100ms", "1s"), of_service=True, asked_for=True),
+    "fsync-fail": Kind(5, 50, of_service=True, asked_for=True),
+    "disk-full": Kind(5, 50, of_service=True, asked_for=True),
     "dark": Kind(5, 80),
     "down": Kind(5, 80),
     "latency": Kind(10, 100, ("50ms", "200ms", "1s")),
