@@ -214,7 +214,7 @@ class Hunt:
 
     def _follow(self, find: Find) -> Generator[Request, Outcome, None]:
         """Try it again, shrink it, replay it."""
-        for _ in range(AGAIN):
+        for tries in range(1, AGAIN + 1):
             outcome = yield from self._trial(Request("again", find.smallest))
             if find.goal.breaks(outcome):
                 break
@@ -223,10 +223,11 @@ class Hunt:
         else:
             return
         find.replays = Replays()
-        yield from self._shrink(find)
+        yield from self._shrink(find, tries)
         yield from self._replay(find)
 
-    def _shrink(self, find: Find) -> Generator[Request, Outcome, None]:
+    def _shrink(self, find: Find, tries: int) -> Generator[Request, Outcome, None]:
+        """What needed `tries` trials to break again is given as many when it is smaller: the first may have been luck."""
         until_s = self.spent_s + self.rules.shrink_s
         known: dict[Schedule, bool] = {find.smallest: True}
         shrinking = shrink(find.smallest)
@@ -237,12 +238,13 @@ class Hunt:
             except StopIteration:
                 find.shrinking_ended = True
                 return
-            if candidate not in known:
+            for _ in range(tries if candidate not in known else 0):
                 outcome = yield from self._trial(Request("shrink", candidate))
                 known[candidate] = find.goal.breaks(outcome)
                 if known[candidate]:
                     find.trail.append(candidate)
                     find.outcome, find.shown_by = outcome, self.trials
+                    break
             breaks = known[candidate]
 
     def _replay(self, find: Find) -> Generator[Request, Outcome, None]:
