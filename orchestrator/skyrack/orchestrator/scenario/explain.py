@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from .model import services
 from .model.scenario import Scenario
 from .model.workloads import PAIR_PATTERN
-from .names import closest
+from ..spelling import closest
 from .problem import Problem
 from .reading import tree as trees
 from .reading.scalars import FLOAT

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from .checks import Draft, Finding, check
 from .explain import Rejected, explain, place_of
 from .model.scenario import Scenario
-from .names import closest
+from ..spelling import closest
 from .presets import preset_names
 from .problem import Problem, ScenarioError
 from .reading.extends import Resolver

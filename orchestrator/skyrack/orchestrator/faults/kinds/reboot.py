@@ -11,4 +11,5 @@ KIND = Kind(
     one_way=False,
     parameters=(),
     effect=lambda values, target: Effect(holds=dict.fromkeys(target.places, Hold(off=Off.REBOOT))),
+    for_s=30.0,
 )

@@ -7,7 +7,7 @@ from ..model.fibre import PREFIX as POP
 from ..model.places import name_at
 from ..model.scenario import Scenario
 from ..model.users import PREFIX as USER
-from ..names import closest
+from ...spelling import closest
 from ..problem import Problem
 from ..satellites import satellite_names
 
