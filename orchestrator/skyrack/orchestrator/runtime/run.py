@@ -152,7 +152,9 @@ class Run:
         self.feed = Feed(
             self.scenario, self.geometry, self.roster, processes, self.events, self.clock, self._worker
         )
-        self.faults = Faults(self.geometry, self.feed, processes.hands, self.events, self.clock)
+        self.faults = Faults(
+            self.geometry, self.feed, processes.hands(self.services), self.events, self.clock
+        )
         self._ways = Ways(self.geometry, self.feed, self.faults, self.clock, self._worker)
         self.transfers = Transfers(
             self.roster,
