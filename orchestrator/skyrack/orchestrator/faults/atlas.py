@@ -31,6 +31,7 @@ class Atlas:
     `lasers`: the pairs that the pattern ever joins; None where it chooses anew all the time, so that any two may meet.
     `fibres`: pairs of nodes on the ground. A satellite and an antenna may always meet. `ground`: those on the ground, in
     order. `batches`: launches, the satellites of each. `services`: those there are now; without it none is checked.
+    `inhabited`: nodes with a process; None for all.
     """
 
     def __init__(
@@ -44,12 +45,14 @@ class Atlas:
         ground: Sequence[Ground] = (),
         batches: Sequence[Sequence[int]] = (),
         services: Callable[[], Services] | None = None,
+        inhabited: Collection[int] | None = None,
     ) -> None:
         self.names = names
         self.n_sat = n_sat
         self.ground = ground
         self.batches = batches
         self._services = services
+        self._inhabited = None if inhabited is None else frozenset(inhabited)
         self._n_meeting = n_sat + n_radio
         self._index = {name: i for i, name in enumerate(names)}
         self._any_two_satellites = lasers is None
@@ -103,6 +106,10 @@ class Atlas:
         if node not in nodes:
             where = ", ".join(self.names[other] for other in nodes[:8]) + (", ..." if len(nodes) > 8 else "")
             raise Unknown(f"{name} is not at {self.names[node]}: it is at {where or 'no node'}")
+
+    def has_process(self, node: int) -> bool:
+        """Whether anything runs there."""
+        return self._inhabited is None or node in self._inhabited
 
     def may_link(self, a: int, b: int) -> bool:
         """Whether a link between the two could ever be."""

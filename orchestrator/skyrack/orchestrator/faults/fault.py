@@ -42,3 +42,11 @@ class Fault:
     draft: Draft
     since_s: float
     until_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A draft that is to begin at a run second, decided before the run."""
+
+    at_s: float
+    draft: Draft

@@ -136,7 +136,7 @@ def _target(kind: Kind, chosen: Selection, atlas: Atlas, one_way: bool) -> Targe
         case "nodes":
             return nodes_of(chosen, atlas)
         case "places":
-            return places_of(chosen, atlas)
+            return places_of(chosen, atlas, bare=kind.bare)
         case "sides":
             return sides_of(chosen, atlas, one_way=one_way)
         case "parts":

@@ -93,15 +93,27 @@ def nodes_of(selection: Selection, atlas: Atlas) -> Target:
     return Target(selection.words, nodes=tuple(dict.fromkeys(_nodes(selection, atlas))))
 
 
-def places_of(selection: Selection, atlas: Atlas) -> Target:
-    """What runs at nodes: all of it, or one service as NODE/SERVICE. Raises FaultProblem, Unknown."""
+def places_of(selection: Selection, atlas: Atlas, *, bare: bool) -> Target:
+    """What runs at nodes: all of it, or one service as NODE/SERVICE; `nodes` are those that are meant as a whole.
+
+    Nodes without a process have no place; only where the kind acts on `bare` ones may nothing but them be meant. Raises
+    FaultProblem, Unknown.
+    """
     _require_no_links(selection)
     places: dict[Place, None] = {}
     for word in selection.nodes:
         places |= dict.fromkeys(selectors.select(word, atlas))
     for name in selection.planes:
         places |= dict.fromkeys((node, "") for node in atlas.plane(name))
-    return Target(selection.words, places=tuple(places))
+    nodes = tuple(node for node, service in places if not service)
+    if not bare:
+        for word in selection.nodes:
+            if atlas.knows(word) and not atlas.has_process(atlas.node(word)):
+                raise FaultProblem(f"{word} is a bare satellite: it has no process")
+    there = tuple(place for place in places if atlas.has_process(place[0]))
+    if not there and not bare:
+        raise FaultProblem(f"{', '.join(selection.words)}: nothing but bare satellites, which have no process")
+    return Target(selection.words, nodes=nodes, places=there)
 
 
 def sides_of(selection: Selection, atlas: Atlas, *, one_way: bool) -> Target:

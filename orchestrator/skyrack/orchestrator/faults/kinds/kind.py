@@ -55,7 +55,8 @@ class Kind:
     `acts_on` says what a selected node means: its links, itself, all that runs there (or one service, as NODE/SERVICE), or
     a side of a partition; or it acts on parts of the run itself. `effect` gets the parameters' values and the target.
     `at_once`: it is done when it begins and does not last. `pulse`: it comes and goes. `for_s`: how long it lasts where
-    nobody says; None is until somebody ends it.
+    nobody says; None is until somebody ends it, infinite for good. `bare`: of what acts on places, it may be had of satellites without a
+    process too.
     """
 
     name: str
@@ -67,3 +68,4 @@ class Kind:
     at_once: bool = False
     pulse: Callable[[Mapping[str, float]], Pulse] | None = None
     for_s: float | None = None
+    bare: bool = False
