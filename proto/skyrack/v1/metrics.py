@@ -50,6 +50,7 @@ _ORCHESTRATOR: _Table = (
     ("ground_attenuation_db", "gauge", "dB",
      "What the weather in force takes, `up` and `down`, towards 40 degrees of elevation; +Inf: a cloud.", _WAY),
     ("fault_active", "gauge", "faults", "Faults that act now.", ("kind",)),
+    ("fault_failures_total", "counter", "failures", "What of faults could not be done, or undone, by place.", ("kind",)),
     ("link_extra_delay_seconds", "gauge", "seconds", "What faults add to the delay; only where they do.", _LINK),
     ("handovers_total", "counter", "handovers", "Times a ground station began to send through another satellite.", _N),
     ("routing_convergence_seconds", "histogram", "seconds",

@@ -84,7 +84,8 @@ def _values(word: str, kind: Kind, rest: str) -> tuple[str, dict[str, float]]:
     if len(given) < len(needed) or len(given) > len(kind.parameters):
         example = ",".join(parameter.shown for parameter in needed)
         raise Problem(
-            f"--fault {word!r}: {kind.name} needs a value, as in {kind.name}:TARGET:{example}@20s", status=USAGE
+            f"--fault {word!r}: {kind.name} needs a value, as in {kind.name}:TARGET:{example}@20s",
+            status=USAGE,
         )
     pairs = zip(kind.parameters, given, strict=False)
     return target, {parameter.key: parse_value(parameter, one) for parameter, one in pairs}

@@ -103,6 +103,10 @@ class FabricClient:
                 future.set_exception(ConnectionError("the fabric has ended"))
                 future.exception()
 
+    def end_process(self) -> None:
+        """Tell the fabric to end at once."""
+        self._send({"op": "end"})
+
     def set_links(self, at_s: float, ids: Sequence[int]) -> None:
         """From `at_s` on, the links `ids` are as `arrays` has them, with empty queues and zero counters."""
         for first in range(0, len(ids), IDS_PER_MESSAGE):

@@ -39,7 +39,13 @@ from skyrack.orchestrator.fabric.timer import Timer
 from skyrack.orchestrator.fabric.train import VNET_BYTES, with_ttl
 from skyrack.orchestrator.fabric.transfers import Transfer
 from skyrack.orchestrator.fabric.tun import is_mesh_device
-from skyrack.orchestrator.fabric.wire import MAX_MESSAGE_BYTES, PARAMETERS, FabricConfig, SharedArrays
+from skyrack.orchestrator.fabric.wire import (
+    ENDED_ON_REQUEST,
+    MAX_MESSAGE_BYTES,
+    PARAMETERS,
+    FabricConfig,
+    SharedArrays,
+)
 from skyrack.v1 import attach, hand_out
 
 READ_BYTES = 65546  # virtio header and the largest IPv4 packet
@@ -426,6 +432,8 @@ class Loop:
                     self.engine.at(
                         message["at"], partial(self._read_back, message["read"], numbers, message["nodes"])
                     )
+                case "end":
+                    os._exit(ENDED_ON_REQUEST)
                 case "stats":
                     with_links = bool(message["links"])
                     self._dump = self._tally.write(

@@ -20,6 +20,7 @@
                              {"op": "flows", "at", "n", "quantum_bytes"}    from `at` on the first n flows of the memory
                              {"op": "read", "read", "at", "n", "nodes"} NUL u4[n]    what links and nodes are like at `at`
                              {"op": "stats", "links": bool}
+                             {"op": "end"}                        end at once, as by SIGKILL, with status ENDED_ON_REQUEST
     fabric -> orchestrator   {"op": "up"} {"op": "lit"|"dark", "node", "at"} {"op": "stats"}
                              {"op": "read", "read", "lit"} NUL f8[n][4]   the answer; NaN: there is no such link
                              {"op": "transfer", "id", "at", "bytes", "lost", "state"}
@@ -37,6 +38,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+ENDED_ON_REQUEST = 70  # no success, so that whoever keeps the process starts it again
 SEGMENT_SLOTS = 16
 ROUTE_SLOTS = 32  # epochs announced ahead, and views that are being adopted
 MAX_MESSAGE_BYTES = 65536

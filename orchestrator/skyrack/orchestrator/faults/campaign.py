@@ -45,7 +45,9 @@ class Campaign:
 def draw(campaign: Campaign, atlas: Atlas, seed: int) -> list[Planned]:
     """Every fault of a campaign, in order of time. Raises FaultProblem, Unknown, whatever is drawn."""
     if (campaign.until_s - campaign.from_s) / campaign.every_s > MOST_FAULTS:
-        raise FaultProblem(f"{campaign.name}: more than {MOST_FAULTS:,} faults: every_s is too little for so long")
+        raise FaultProblem(
+            f"{campaign.name}: more than {MOST_FAULTS:,} faults: every_s is too little for so long"
+        )
     kinds = [kind_called(entry["kind"]) for entry in campaign.kinds]
     sources = [_source(kind, campaign.on, atlas) for kind in kinds]
     lot = Lot(seed, "campaign", campaign.name)

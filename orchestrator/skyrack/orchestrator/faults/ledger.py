@@ -73,6 +73,17 @@ class Ledger:
         self._expect(fault.since_s, fault.id)
         return fault
 
+    def restore(self, fault: Fault) -> None:
+        """Enter a fault that has an id already; those that are given later go on after it."""
+        self._given = max(self._given, int(fault.id[1:]))
+        self._faults[fault.id] = fault
+        self._expect(fault.since_s, fault.id)
+
+    @property
+    def given(self) -> int:
+        """How many ids have been given."""
+        return self._given
+
     def end(self, fault_id: str, at_s: float) -> Fault:
         """Let a fault end at `at_s`; one that would begin later never does. Raises Unknown."""
         if fault_id not in self._faults:

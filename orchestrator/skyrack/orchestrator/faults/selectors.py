@@ -146,7 +146,9 @@ def _country(name: str, atlas: Atlas) -> list[int]:
 def _circle(word: str, rest: str, atlas: Atlas) -> list[int]:
     match = _CIRCLE.fullmatch(rest)
     if match is None:
-        raise FaultProblem(f"{word[:80]}: expected circle:LATITUDE,LONGITUDE,RADIUS, as in circle:51.5,-0.1,800km")
+        raise FaultProblem(
+            f"{word[:80]}: expected circle:LATITUDE,LONGITUDE,RADIUS, as in circle:51.5,-0.1,800km"
+        )
     try:
         lat_deg, lon_deg, radius_km = (float(text) for text in match.groups())
     except ValueError:

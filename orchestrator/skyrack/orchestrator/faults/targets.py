@@ -112,7 +112,9 @@ def places_of(selection: Selection, atlas: Atlas, *, bare: bool) -> Target:
                 raise FaultProblem(f"{word} is a bare satellite: it has no process")
     there = tuple(place for place in places if atlas.has_process(place[0]))
     if not there and not bare:
-        raise FaultProblem(f"{', '.join(selection.words)}: nothing but bare satellites, which have no process")
+        raise FaultProblem(
+            f"{', '.join(selection.words)}: nothing but bare satellites, which have no process"
+        )
     return Target(selection.words, nodes=nodes, places=there)
 
 

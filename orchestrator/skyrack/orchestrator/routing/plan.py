@@ -11,8 +11,8 @@ One record per fact, as JSON-able dictionaries in order of time; one scenario gi
     handover  from t_s on a station sends what is for `destinations` to satellite `to` instead of `from`; where it had
               neither for links.handover_gap_s, from the end of the gap on
     route     from t_s on packets between a station and an inhabited node take `path` (null: none), `delay_ms` one way
-    fault     the scenario breaks something at t_s, which is `run_s` of a run: the entry that it has in a request for faults, with
-              what was drawn for it
+    fault     the scenario breaks something at t_s, which is `run_s` of a run: as a request for faults has it, with what was
+              drawn for it
 
 A contact is counted while the link is in force, in whole epochs, which is what a run uses: a satellite that rises
 within an epoch is in contact from the next. It lasts while there is light: that of a station's old link to the end of the

@@ -5,34 +5,54 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from skyrack.orchestrator.clock import Clock
-from skyrack.orchestrator.faults.atlas import Atlas
+from skyrack.orchestrator.faults.atlas import Services
+from skyrack.orchestrator.faults.campaign import draw
 from skyrack.orchestrator.faults.effect import Way
-from skyrack.orchestrator.faults.fault import Fault
+from skyrack.orchestrator.faults.fault import Draft, Fault
 from skyrack.orchestrator.faults.kinds import KINDS
 from skyrack.orchestrator.faults.ledger import Ledger
-from skyrack.orchestrator.faults.problem import FaultProblem
-from skyrack.orchestrator.faults.request import read_requests
+from skyrack.orchestrator.faults.lot import Lot
+from skyrack.orchestrator.faults.plan import planned
+from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
+from skyrack.orchestrator.faults.request import read_draft, read_requests
 from skyrack.orchestrator.routing.condition import Condition
 from skyrack.orchestrator.runtime.events import EventLog
+from skyrack.orchestrator.runtime.fault_journal import FaultJournal
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.hands.enactor import Enactor
 from skyrack.orchestrator.runtime.hands.hands import Hands
+from skyrack.orchestrator.scenario.campaigns import read_campaign
+from skyrack.orchestrator.topology.atlas import atlas_of
 from skyrack.orchestrator.topology.geometry import Geometry
 
 LEAD_S = 0.01  # the fabric hears of a change this long before it takes effect
+UNDO_S = 0.05  # what ended while there was no orchestrator acts this long once more: what it left is found and undone
 
 
 class Faults:
     """Every fault of a run. `run` has to be running for those that begin or end by the clock."""
 
-    def __init__(self, geometry: Geometry, feed: Feed, hands: Hands, events: EventLog, clock: Clock) -> None:
+    def __init__(
+        self,
+        geometry: Geometry,
+        feed: Feed,
+        hands: Hands,
+        events: EventLog,
+        clock: Clock,
+        services: Callable[[], Services],
+        journal: FaultJournal,
+    ) -> None:
         self._names = geometry.names
+        self._scenario = geometry.scenario
         self._byte_scale = geometry.scenario.links.byte_scale
-        self._atlas = _atlas(geometry)
+        self._atlas = atlas_of(geometry, services)
+        self._journal = journal
+        self._campaigns = {campaign.name for campaign in geometry.scenario.faults.campaigns}
+        self._resumed: set[str] = set()
         self._feed = feed
         self._events = events
         self._clock = clock
@@ -41,6 +61,35 @@ class Faults:
         self._ledger = Ledger()
         self._entered = asyncio.Event()
         self._carried_out_s = 0.0  # the latest instant that has been told of
+
+    def enter_plan(self) -> None:
+        """Everything that the scenario has decided beforehand. Raises FaultProblem; nothing is entered then."""
+        faults = planned(self._scenario.faults.timetable(), self._atlas, self._scenario.seed)
+        for fault in faults:
+            self._require_possible(fault.draft)
+        self._journal.entered([self._ledger.add(fault.draft, fault.at_s) for fault in faults])
+
+    def go_on(self) -> None:
+        """Take up the faults of an orchestrator that was there before: nothing is done twice that it has begun."""
+        kept = self._journal.read()
+        if kept is None:
+            self.enter_plan()
+            return
+        now_s = self._soon_s()
+        for fault in kept:
+            at_once = fault.until_s == fault.since_s
+            if fault.begun and at_once:
+                continue
+            try:
+                draft = read_draft(fault.entry, self._atlas, Lot(self._scenario.seed, fault.id))
+            except (FaultProblem, Unknown) as problem:
+                self._events.add("fault_failed", fault=fault.id, reason=str(problem))
+                continue
+            since_s = max(fault.since_s, now_s)
+            lasts_s = 0.0 if at_once else max(fault.until_s - since_s, UNDO_S)
+            self._ledger.restore(Fault(fault.id, draft, since_s, since_s + lasts_s))
+            if fault.begun:
+                self._resumed.add(fault.id)
 
     async def run(self) -> None:
         """Step from instant to instant until cancelled."""
@@ -78,6 +127,11 @@ class Faults:
         return counts
 
     @property
+    def failures(self) -> Mapping[str, int]:
+        """What could not be done or undone, by kind."""
+        return self._enactor.failures
+
+    @property
     def conditions(self) -> Mapping[Way, Condition]:
         """What faults make of directions of links."""
         return self._ledger.conditions
@@ -96,16 +150,50 @@ class Faults:
 
     async def add(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Enter all faults of a request; those that begin now begin at one instant, `at_s`. Raises FaultProblem, Unknown."""
-        requests = read_requests(body, self._atlas)
+        given, seed = self._ledger.given, self._scenario.seed
+        requests = read_requests(body, self._atlas, lambda index: Lot(seed, "request", given + index))
         for request in requests:
-            why_not = self._hands.refusal(request.draft.kind, request.draft.target)
-            if why_not is not None:
-                raise FaultProblem(f"{request.draft.kind}: {why_not}")
+            self._require_possible(request.draft)
         at_s = self._soon_s()
-        added = [self._ledger.add(request.draft, at_s + request.in_s) for request in requests]
+        return await self._add([(request.draft, at_s + request.in_s) for request in requests], at_s)
+
+    async def add_campaign(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Draw a campaign whose times count from now, and enter its faults. Raises FaultProblem, Unknown."""
+        campaign = read_campaign(body)
+        if campaign.name in self._campaigns:
+            raise FaultProblem(
+                f"there is a campaign called {campaign.name!r} already, and it would draw the same"
+            )
+        at_s = self._soon_s()
+        faults = draw(campaign, self._atlas, self._scenario.seed)
+        for fault in faults:
+            self._require_possible(fault.draft)
+        self._campaigns.add(campaign.name)
+        return await self._add([(fault.draft, at_s + fault.at_s) for fault in faults], at_s)
+
+    def _require_possible(self, draft: Draft) -> None:
+        """Raises FaultProblem with why this runtime cannot do it."""
+        why_not = self._hands.refusal(draft.kind, draft.target)
+        if why_not is not None:
+            raise FaultProblem(f"{draft.kind}: {why_not}")
+
+    async def _add(self, drafts: Sequence[tuple[Draft, float]], at_s: float) -> dict[str, Any]:
+        added = [self._ledger.add(draft, since_s) for draft, since_s in drafts]
+        self._journal.entered(added)
         self._carry_out(at_s)
         await self._enactor.settled(fault.id for fault in added)
         return {"at_s": at_s, "faults": await self._shown(added)}
+
+    def acting(self) -> dict[str, Any]:
+        """For the run's status: those that act, in short, and how many are to come."""
+        acting = [fault for fault in self._ledger.faults if self._ledger.acts(fault.id)]
+        return {
+            "acting": [
+                {"id": f.id, "kind": f.draft.kind, "on": list(f.draft.target.words), "cause": f.draft.cause}
+                for f in acting
+            ],
+            "coming": len(self._ledger.faults) - len(acting),
+        }
 
     async def listed(self) -> dict[str, Any]:
         """Every fault that acts or is to act, with what the fabric says of the links."""
@@ -117,6 +205,7 @@ class Faults:
         ids = [fault.id for fault in self._ledger.faults] if fault_id is None else [fault_id]
         for one in ids:
             self._ledger.end(one, at_s)
+            self._journal.ended(one, at_s)
         self._carry_out(at_s)
         return {"at_s": at_s, "removed": ids}
 
@@ -131,14 +220,16 @@ class Faults:
 
     def _step(self) -> None:
         change = self._ledger.step()
+        self._journal.begun(fault.id for fault in change.began)
         self._carried_out_s = max(self._carried_out_s, change.at_s)
         self._feed.apply(change.at_s, change.conditions, change.dark, change.lit)
         self._enactor.follow(change)
+        self._journal.over(fault.id for fault in change.ended)
         for name, faults in (("fault_began", change.began), ("fault_ended", change.ended)):
             for fault in faults:
                 draft = fault.draft
                 self._events.add(
-                    name,
+                    "fault_resumed" if name == "fault_began" and fault.id in self._resumed else name,
                     run_s=change.at_s,
                     fault=fault.id,
                     kind=draft.kind,
@@ -202,14 +293,3 @@ class Faults:
                     "loss_ratio": loss_ratio,
                 }
         return says
-
-
-def _atlas(geometry: Geometry) -> Atlas:
-    links, constellation = geometry.scenario.links, geometry.constellation
-    fixed = (
-        links.pattern == "plus-grid" and links.geo_relay is None and bool((constellation.plane >= 0).all())
-    )
-    lasers = [(int(a), int(b)) for a, b in constellation.grid_pairs.tolist()] if fixed else None
-    n_sat, fibres = geometry.n_sat, geometry.fibres
-    joined = [(n_sat + a, n_sat + b) for a, b in zip(fibres.a.tolist(), fibres.b.tolist(), strict=True)]
-    return Atlas(geometry.names, n_sat, geometry.stations.n_radio, lasers, joined)

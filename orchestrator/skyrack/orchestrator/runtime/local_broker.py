@@ -79,6 +79,10 @@ class LocalBroker:
         """By its Unix socket."""
         return Address(socket=str(self._socket), username=role, password=self._passwords[role])
 
+    def kept(self) -> BrokerProcess | None:
+        """The process, from its first start on."""
+        return self._process
+
     def status(self) -> dict[str, Any]:
         """What it is, where, and how to get in."""
         process = self._process

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, Tag
 from pydantic_core import ErrorDetails
 
+from ..spelling import closest
 from .model import ground, services
 from .model.scenario import Scenario
 from .model.workloads import PAIR_PATTERN
-from ..spelling import closest
 from .problem import Problem
 from .reading import tree as trees
 from .reading.scalars import FLOAT

@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ..spelling import closest
 from .checks import Draft, Finding, check
 from .explain import Rejected, explain, place_of
 from .model.scenario import Scenario
-from ..spelling import closest
 from .presets import preset_names
 from .problem import Problem, ScenarioError
 from .reading.extends import Resolver

@@ -10,7 +10,6 @@ from skyrack.orchestrator.faults.effect import Effect
 from skyrack.orchestrator.faults.fault import Pulse
 from skyrack.orchestrator.faults.targets import Target
 
-
 # How people write a number, by the end of its key.
 _SORTS: Final = {"s": "span", "bps": "rate", "ratio": "ratio"}
 _EXAMPLES: Final = {"span": "200ms", "rate": "10Mbit", "ratio": "5%"}
@@ -55,8 +54,8 @@ class Kind:
     `acts_on` says what a selected node means: its links, itself, all that runs there (or one service, as NODE/SERVICE), or
     a side of a partition; or it acts on parts of the run itself. `effect` gets the parameters' values and the target.
     `at_once`: it is done when it begins and does not last. `pulse`: it comes and goes. `for_s`: how long it lasts where
-    nobody says; None is until somebody ends it, infinite for good. `bare`: of what acts on places, it may be had of satellites without a
-    process too.
+    nobody says; None is until somebody ends it, infinite for good. `bare`: of what acts on places, it may be had of satellites
+    without a process too.
     """
 
     name: str

@@ -6,10 +6,11 @@ from skyrack.orchestrator.runtime.awaited_nodes import AwaitedNodes
 from skyrack.orchestrator.runtime.hands.composed import ComposedHands
 from skyrack.orchestrator.runtime.hands.contained_processes import ContainedProcesses
 from skyrack.orchestrator.runtime.hands.hands import Hands
-from skyrack.orchestrator.runtime.hands.nothing import NothingOnData, NothingOnParts
+from skyrack.orchestrator.runtime.hands.nothing import NothingOnData
+from skyrack.orchestrator.runtime.hands.parts import OnParts
 from skyrack.orchestrator.runtime.services.services import Services
 
 
-def contained_hands(nodes: AwaitedNodes, services: Services) -> Hands:
+def contained_hands(nodes: AwaitedNodes, services: Services, parts: OnParts) -> Hands:
     """`services`: what runs at the nodes."""
-    return ComposedHands(ContainedProcesses(nodes, services), NothingOnData(), NothingOnParts())
+    return ComposedHands(ContainedProcesses(nodes, services), NothingOnData(), parts)

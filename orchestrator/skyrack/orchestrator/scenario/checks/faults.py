@@ -67,14 +67,16 @@ def _tried(path: Path, attempt: Any) -> Iterator[Finding]:
 
 def _atlas(scenario: Scenario, satellites: list[str]) -> Atlas:
     ground = on_ground(scenario)
-    on_ground_names = [place.name for place in (*scenario.ground, *scenario.users, *scenario.pops)]
-    names = [*satellites, *on_ground_names]
+    names = [*satellites, *(station.name for station in scenario.ground)]
+    names += [*(user.name for user in scenario.users), *(pop.name for pop in scenario.pops)]
     shells, first = [], 0
     for shell in scenario.shells:
         shells.append((shell, range(first, first + shell.size)))
         first += shell.size
     index = {name: i for i, name in enumerate(names)}
-    fibres = [(index[fibre.a], index[fibre.b]) for fibre in scenario.fibre if {fibre.a, fibre.b} <= index.keys()]
+    fibres = [
+        (index[fibre.a], index[fibre.b]) for fibre in scenario.fibre if {fibre.a, fibre.b} <= index.keys()
+    ]
     return Atlas(
         names,
         len(satellites),

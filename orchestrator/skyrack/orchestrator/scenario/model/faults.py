@@ -3,7 +3,14 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema, create_model, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    ValidationInfo,
+    WithJsonSchema,
+    create_model,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from skyrack.orchestrator.faults.campaign import Campaign as CampaignDraw
@@ -75,9 +82,7 @@ class _Scheduled(_Broken):
         default=(),
     )
     planes: Words = key("Orbital planes such as p3.", source="D: none", default=())
-    to: Words = key(
-        "Of partition: the other side, as nodes.", source="D: everybody else", default=()
-    )
+    to: Words = key("Of partition: the other side, as nodes.", source="D: everybody else", default=())
     parts: Words = key("Parts of the run: broker, fabric, orchestrator.", source="D: none", default=())
     cause: str = key("Who wants it, for events and reports.", source="D", default="scenario", max_length=200)
 
@@ -122,11 +127,20 @@ class Campaign(Section):
         "Least and most that each lasts, uniform between.", unit="s", source="D", default=(5.0, 15.0)
     )
     from_s: Number = key(
-        "When it begins, in seconds from the start of the run.", unit="s", source="D", default=0.0, ge=0, le=LONGEST_S
+        "When it begins, in seconds from the start of the run.",
+        unit="s",
+        source="D",
+        default=0.0,
+        ge=0,
+        le=LONGEST_S,
     )
     until_s: Number = key("When the last of its faults may begin.", unit="s", gt=0, le=LONGEST_S)
     most_at_once: Whole | None = key(
-        "Most that act at the same time; more are left out.", unit="count", source="D: any number", default=None, ge=1
+        "Most that act at the same time; more are left out.",
+        unit="count",
+        source="D: any number",
+        default=None,
+        ge=1,
     )
 
     @field_validator("for_s", mode="after")
