@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from skyrack.orchestrator.cli.exits import Problem
-from skyrack.orchestrator.cli.fault import parse_rate_bps, parse_ratio
+from skyrack.orchestrator.cli.fault_values import parse_rate_bps, parse_ratio, parse_shift_s
 from skyrack.orchestrator.faults.atlas import Atlas
+from skyrack.orchestrator.faults.lot import Lot
 from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
 from skyrack.orchestrator.faults.request import read_requests
 from skyrack.orchestrator.routing.condition import Condition
@@ -17,7 +18,7 @@ ATLAS = Atlas(NAMES, 3, len(NAMES) - 3, [(0, 1), (0, 2)])
 
 
 def read(**fault: Any) -> Any:
-    return read_requests({"faults": [fault]}, ATLAS)[0]
+    return read_requests({"faults": [fault]}, ATLAS, Lot)[0]
 
 
 def test_a_link_means_both_directions_and_an_arrow_means_one() -> None:
@@ -61,7 +62,7 @@ def test_a_request_that_cannot_be_carried_out_is_refused_with_the_reason(
     fault: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(FaultProblem) as caught:
-        read_requests({"faults": [fault]}, ATLAS)
+        read_requests({"faults": [fault]}, ATLAS, Lot)
     assert words in str(caught.value)
 
 
@@ -75,14 +76,14 @@ def test_a_request_that_cannot_be_carried_out_is_refused_with_the_reason(
 )
 def test_names_that_nothing_has_are_said(fault: dict[str, Any], words: str) -> None:
     with pytest.raises(Unknown) as caught:
-        read_requests({"faults": [fault]}, ATLAS)
+        read_requests({"faults": [fault]}, ATLAS, Lot)
     assert words in str(caught.value)
 
 
 @pytest.mark.parametrize("body", [{}, {"faults": []}, {"faults": {}}, {"faults": ["down"]}])
 def test_a_body_without_faults_is_refused(body: dict[str, Any]) -> None:
     with pytest.raises(FaultProblem):
-        read_requests(body, ATLAS)
+        read_requests(body, ATLAS, Lot)
 
 
 def test_rates_and_shares_are_read_as_people_write_them() -> None:
@@ -93,6 +94,7 @@ def test_rates_and_shares_are_read_as_people_write_them() -> None:
         1e9,
     ]
     assert [parse_ratio(text) for text in ("5%", "0.05")] == [0.05, 0.05]
+    assert [parse_shift_s(text) for text in ("-5s", "200ms")] == [-5.0, 0.2]
     for parse, text in ((parse_rate_bps, "10 MB"), (parse_rate_bps, "fast"), (parse_ratio, "5 percent")):
         with pytest.raises(Problem):
             parse(text)

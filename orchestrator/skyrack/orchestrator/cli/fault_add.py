@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from skyrack.orchestrator.cli.console import Format, Output, print_json
+from skyrack.orchestrator.cli.console import Format, Output, complain, print_json
 from skyrack.orchestrator.cli.exits import USAGE, Problem
 from skyrack.orchestrator.cli.fault_show import print_faults
 from skyrack.orchestrator.cli.fault_values import parse_value
@@ -34,8 +34,9 @@ class _Kinds(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and args[0] not in self.commands:
-            near = closest(args[0], self.commands) or f"there are {', '.join(self.commands)}"
-            raise Problem(f"no kind of fault is called {args[0]!r}: {near}", status=USAGE)
+            near = closest(args[0], KINDS) or f"there are {', '.join(KINDS)}"
+            complain(f"no kind of fault is called {args[0]!r}: {near}", "skyrack fault kinds shows them")
+            raise typer.Exit(USAGE)
         return super().resolve_command(ctx, args)
 
 

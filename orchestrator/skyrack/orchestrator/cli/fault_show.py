@@ -26,7 +26,7 @@ def print_faults(faults: list[dict[str, Any]]) -> None:
         if fault["until_s"] == fault["since_s"]:
             until = "at once"
             since = f"{fault['since_s']:.3f}"
-        says = [*fault["effects"], *(_says(way) for way in fault["fabric"])]
+        says = [*fault["effects"], *(_says(way) for way in fault["fabric"] if fault["acts"])]
         more = f"; and {len(says) - _MOST_SAID} more" if len(says) > _MOST_SAID else ""
         seen = "; ".join(says[:_MOST_SAID]) + more or "-"
         rows.append([fault["id"], fault["kind"], _on(fault["on"]), since, until, fault["cause"], seen])

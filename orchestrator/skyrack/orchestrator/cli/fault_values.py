@@ -17,6 +17,8 @@ _RATIO = re.compile(r"([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)\s*(%?)")
 
 def parse_value(parameter: Parameter, text: str) -> float:
     """What a parameter is to be, in SI units. Raises Problem."""
+    if parameter.sort == "span":
+        return (parse_span_s if parameter.above >= 0.0 else parse_shift_s)(text)
     return _PARSERS[parameter.sort](text)
 
 
@@ -43,7 +45,6 @@ def parse_shift_s(text: str) -> float:
 
 
 _PARSERS: Final[dict[str, Callable[[str], float]]] = {
-    "span": parse_shift_s,
     "rate": parse_rate_bps,
     "ratio": parse_ratio,
 }

@@ -20,8 +20,9 @@ def fault_families(
     links: Links,
     names: Sequence[str],
 ) -> Iterator[Metric]:
-    """`active`: faults by kind. `failures`: what could not be done or undone, by kind. `extra_s`: by direction of a link; shown of
-    `links` in force, MOST_LINKS of them at most.
+    """`active`: faults by kind. `failures`: what could not be done or undone, by kind.
+
+    `extra_s`: by direction of a link; shown of `links` in force, MOST_LINKS of them at most.
     """
     acting = families.gauge("skyrack_fault_active")
     for fault, count in active.items():

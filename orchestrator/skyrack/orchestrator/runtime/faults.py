@@ -21,7 +21,7 @@ from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
 from skyrack.orchestrator.faults.request import read_draft, read_requests
 from skyrack.orchestrator.routing.condition import Condition
 from skyrack.orchestrator.runtime.events import EventLog
-from skyrack.orchestrator.runtime.fault_journal import FaultJournal
+from skyrack.orchestrator.runtime.fault_journal import FaultJournal, Kept
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.hands.enactor import Enactor
 from skyrack.orchestrator.runtime.hands.hands import Hands
@@ -80,16 +80,23 @@ class Faults:
             at_once = fault.until_s == fault.since_s
             if fault.begun and at_once:
                 continue
+            if not fault.begun and fault.until_s < now_s:
+                self._lost(fault, "its time has passed while there was no orchestrator")
+                continue
             try:
                 draft = read_draft(fault.entry, self._atlas, Lot(self._scenario.seed, fault.id))
             except (FaultProblem, Unknown) as problem:
-                self._events.add("fault_failed", fault=fault.id, reason=str(problem))
+                self._lost(fault, str(problem))
                 continue
             since_s = max(fault.since_s, now_s)
             lasts_s = 0.0 if at_once else max(fault.until_s - since_s, UNDO_S)
             self._ledger.restore(Fault(fault.id, draft, since_s, since_s + lasts_s))
             if fault.begun:
                 self._resumed.add(fault.id)
+
+    def _lost(self, fault: Kept, reason: str) -> None:
+        self._journal.over([fault.id])
+        self._events.add("fault_failed", fault=fault.id, kind=fault.entry.get("kind"), reason=reason)
 
     async def run(self) -> None:
         """Step from instant to instant until cancelled."""
@@ -204,8 +211,11 @@ class Faults:
         at_s = self._soon_s()
         ids = [fault.id for fault in self._ledger.faults] if fault_id is None else [fault_id]
         for one in ids:
-            self._ledger.end(one, at_s)
-            self._journal.ended(one, at_s)
+            fault = self._ledger.end(one, at_s)
+            if fault.since_s > at_s:
+                self._journal.over([one])
+            else:
+                self._journal.ended(one, at_s)
         self._carry_out(at_s)
         return {"at_s": at_s, "removed": ids}
 

@@ -62,7 +62,7 @@ def _tried(path: Path, attempt: Any) -> Iterator[Finding]:
         attempt()
     except (FaultProblem, Unknown) as problem:
         message, meant, near = str(problem).partition("did you mean ")
-        yield Finding(path, message.rstrip(": "), meant + near or None)
+        yield Finding(path, message.removesuffix(": "), meant + near or None)
 
 
 def _atlas(scenario: Scenario, satellites: list[str]) -> Atlas:
