@@ -39,9 +39,10 @@ class Enactor:
                 tasks.create_task(self._do(work, concerned), name=f"enact {' '.join(concerned)}")
 
     async def let_go(self) -> None:
-        """Bring everything back that is still held, as far as that can be done: the run ends."""
-        for place in list(self._held):
-            await self._hold(place, AS_EVER, [], [])
+        """Bring everything back that is still held, but for nodes that are off, as far as that can be done: the run ends."""
+        for place, held in list(self._held.items()):
+            await self._hold(place, Hold(off=held.off), [], [])
+        await self._hands.close()
 
     def effects(self, fault_id: str) -> list[str]:
         """What took effect of a fault, or why it did not, a sentence per place; of the latest faults."""
