@@ -1,8 +1,8 @@
 """power: as reboot, and what had been written and not fsynced is gone."""
 
-from skyrack.orchestrator.faults.hold import Off
+from skyrack.orchestrator.faults.effect import Effect
+from skyrack.orchestrator.faults.hold import Hold, Off
 from skyrack.orchestrator.faults.kinds.kind import Kind
-from skyrack.orchestrator.faults.kinds.off import switched_off
 
 KIND = Kind(
     name="power",
@@ -10,5 +10,5 @@ KIND = Kind(
     acts_on="places",
     one_way=False,
     parameters=(),
-    effect=lambda values, target: switched_off(target, Off.POWER),
+    effect=lambda values, target: Effect(holds=dict.fromkeys(target.places, Hold(off=Off.POWER))),
 )

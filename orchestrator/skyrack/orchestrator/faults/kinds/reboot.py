@@ -1,8 +1,8 @@
 """reboot: everything at a node ends at once and is started again at the end; what had been written stays."""
 
-from skyrack.orchestrator.faults.hold import Off
+from skyrack.orchestrator.faults.effect import Effect
+from skyrack.orchestrator.faults.hold import Hold, Off
 from skyrack.orchestrator.faults.kinds.kind import Kind
-from skyrack.orchestrator.faults.kinds.off import switched_off
 
 KIND = Kind(
     name="reboot",
@@ -10,5 +10,5 @@ KIND = Kind(
     acts_on="places",
     one_way=False,
     parameters=(),
-    effect=lambda values, target: switched_off(target, Off.REBOOT),
+    effect=lambda values, target: Effect(holds=dict.fromkeys(target.places, Hold(off=Off.REBOOT))),
 )
