@@ -37,7 +37,7 @@ class Faults:
         self._events = events
         self._clock = clock
         self._hands = hands
-        self._enactor = Enactor(hands, self._names, events.add)
+        self._enactor = Enactor(hands, self._names, events.add, clock)
         self._ledger = Ledger()
         self._entered = asyncio.Event()
         self._carried_out_s = 0.0  # the latest instant that has been told of

@@ -79,13 +79,8 @@ class Processes:
 
     def refusal(self, kind: str, target: Target) -> str | None:
         """The first place where it cannot be."""
-        if kind in ("kill", "pause", "cpu") and not any(i in self._book.by_index for i, _ in target.places):
-            return f"{', '.join(target.words)}: nothing runs on bare satellites (`dark` is for them)"
-        for index, service in target.places:
-            node = self._book.by_index.get(index)
-            if node is not None and (why_not := self._why_not(kind, node, service)) is not None:
-                return why_not
-        return None
+        reasons = (self._why_not(kind, self._book.by_index[node], service) for node, service in target.places)
+        return next((reason for reason in reasons if reason is not None), None)
 
     def _why_not(self, kind: str, node: NodeState, service: str) -> str | None:
         services = self._services.at(node.name)
@@ -101,36 +96,26 @@ class Processes:
 
     def expect(self, target: Target) -> None:
         """Have their holders there in time."""
-        for holder in {self._site.holder(node) for node, _ in self._inhabited(target)}:
+        for holder in {self._site.holder(self._book.by_index[node]) for node, _ in target.places}:
             self._start(holder.ready())
-
-    def _inhabited(self, target: Target) -> list[tuple[NodeState, str]]:
-        nodes = self._book.by_index
-        return [(nodes[index], service) for index, service in target.places if index in nodes]
 
     async def off(self, node: int) -> list[str]:
         """Raises CannotError."""
-        state = self._book.by_index.get(node)
-        if state is None:
-            return ["a bare satellite: its lasers and radios are off"]
+        state = self._book.by_index[node]
         seen = await self._look(state)
         await self._site.off(state)
         return [_words("killed", seen) if seen else "off"]
 
     async def erase(self, node: int) -> list[str]:
         """Raises CannotError."""
-        state = self._book.by_index.get(node)
-        if state is None:
-            return []
+        state = self._book.by_index[node]
         erased = await self._site.erase(state)
         self._book.update(state, lost=True)
         return erased
 
     async def on(self, node: int) -> list[str]:
         """Raises CannotError."""
-        state = self._book.by_index.get(node)
-        if state is None:
-            return ["its lasers and radios are on"]
+        state = self._book.by_index[node]
         self._book.update(state, lost=False)
         await self._site.on(state)
         return ["started again"]
@@ -138,8 +123,8 @@ class Processes:
     async def kill(self, place: Place) -> list[str]:
         """Raises CannotError."""
         index, service = place
-        node = self._book.by_index.get(index)
-        if node is None or not node.alive:
+        node = self._book.by_index[index]
+        if not node.alive:
             raise CannotError(NOTHING_RUNS)
         if service:
             seen = await self._site.holder(node).ask(holding.Kill(0, self._spot(node, service)))
@@ -153,8 +138,8 @@ class Processes:
 
     async def hold(self, place: Place, before: Hold, hold: Hold) -> list[str]:
         """Raises CannotError."""
-        node = self._book.by_index.get(place[0])
-        if node is None or (before.paused, before.cpu_ratio) == (hold.paused, hold.cpu_ratio):
+        node = self._book.by_index[place[0]]
+        if (before.paused, before.cpu_ratio) == (hold.paused, hold.cpu_ratio):
             return []
         self._held[place] = hold
         try:
