@@ -125,16 +125,19 @@ class Holder:
             held.marks.clear()
         self._find(held)
         self._see_to_share(held, before)
-        left: dict[int, Member] = {}
-        if order.paused:
-            deadline_s = self._now_s() + SETTLE_LIMIT_S
-            while left := {pid: one for pid, one in held.members.items() if not one.stopped}:
-                if self._now_s() > deadline_s:
-                    break
-                self._wait(SETTLE_S)
-                self._find(held)
+        left = self._settled(held) if order.paused else {}
         by = "" if order.cpu_ratio is None else "quota" if held.quota is not None else "signals"
         return _seen(order, self._named(order.spot, held.members), self._named(order.spot, left), by)
+
+    def _settled(self, held: _Held) -> dict[int, Member]:
+        """Wait until nobody runs: whoever has forked before he stopped has left somebody. Returns those that cannot be had."""
+        deadline_s = self._now_s() + SETTLE_LIMIT_S
+        while True:
+            running = {pid: one for pid, one in held.members.items() if not one.stopped}
+            if (not running and self._finder.whole) or self._now_s() > deadline_s:
+                return running
+            self._wait(SETTLE_S)
+            self._find(held)
 
     def _see_to_share(self, held: _Held, before: holding.Hold) -> None:
         """A share that is the same goes on."""
@@ -162,9 +165,9 @@ class Holder:
         killed: dict[int, tuple[int, str]] = {}
         marks: set[int] = set()
         deadline_s = self._now_s() + SETTLE_LIMIT_S
-        while found := self._finder.members(request.spot, marks):
-            if self._now_s() > deadline_s:
-                break
+        while ((found := self._finder.members(request.spot, marks)) or not self._finder.whole) and (
+            self._now_s() < deadline_s
+        ):
             killed = self._named(request.spot, found) | killed
             for pid in found:
                 _signal(pid, signal.SIGKILL)

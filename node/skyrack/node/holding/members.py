@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from skyrack.node.services.processes import read_mark
@@ -57,9 +56,12 @@ def read_member(text: str) -> Member:
 
 
 class Finder:
-    """Finds members of spots. Raises OSError where /proc shows another PID namespace's processes."""
+    """Finds members of spots. `whole`: nobody has ended since the search before, whose children this one may have missed."""
 
     def __init__(self) -> None:
+        """Raises OSError where /proc shows another PID namespace's processes."""
+        self.whole = False
+        self._ended: set[int] = set()
         self._own = os.getpid()
         if os.readlink("/proc/self") != str(self._own):
             raise OSError(
@@ -88,9 +90,10 @@ class Finder:
         return numbers[depth - 1] if depth and len(numbers) >= depth else 0
 
     def _at_node(self, node: int | None) -> dict[int, Member]:
+        self.whole = True
         if node == 0:
             return {}
-        every = {one.pid: one for one in _every()}
+        every = self._every()
         if node is None:
             # Another holder may be about to let go.
             return {
@@ -116,6 +119,14 @@ class Finder:
                     left.append(pid)
         return {pid: every[pid] for pid in inside}
 
+    def _every(self) -> dict[int, Member]:
+        texts = [_read(f"/proc/{entry}/stat") for entry in os.listdir("/proc") if entry.isdecimal()]
+        every = {one.pid: one for one in map(read_member, filter(None, texts))}
+        ended = {pid for pid, one in every.items() if one.ended}
+        self.whole = all(texts) and ended <= self._ended
+        self._ended = ended
+        return every
+
 
 def cpu_s(pid: int) -> float | None:
     """CPU time of a process, all its threads together, to the nanosecond; None: it has ended."""
@@ -123,12 +134,6 @@ def cpu_s(pid: int) -> float | None:
         return time.clock_gettime((~pid << 3) | _CPUCLOCK_SCHED)
     except OSError:
         return None
-
-
-def _every() -> Iterator[Member]:
-    for entry in os.listdir("/proc"):
-        if entry.isdecimal() and (text := _read(f"/proc/{entry}/stat")):
-            yield read_member(text)
 
 
 def _numbers(pid: int) -> list[int]:
