@@ -21,6 +21,8 @@ LOOK_S = 0.02
 LOOK_RATIO = 0.03
 SETTLE_LIMIT_S = 2.0
 SETTLE_S = 0.001
+# Who is in the midst of a fork when he is stopped or killed has a child a moment later that the next search finds.
+QUIET_SEARCHES = 2
 
 
 @dataclass
@@ -130,11 +132,13 @@ class Holder:
         return _seen(order, self._named(order.spot, held.members), self._named(order.spot, left), by)
 
     def _settled(self, held: _Held) -> dict[int, Member]:
-        """Wait until nobody runs: whoever has forked before he stopped has left somebody. Returns those that cannot be had."""
+        """Wait until nobody runs. Returns those that cannot be had."""
         deadline_s = self._now_s() + SETTLE_LIMIT_S
+        quiet = 0
         while True:
             running = {pid: one for pid, one in held.members.items() if not one.stopped}
-            if (not running and self._finder.whole) or self._now_s() > deadline_s:
+            quiet = 0 if running or not self._finder.whole else quiet + 1
+            if quiet == QUIET_SEARCHES or self._now_s() > deadline_s:
                 return running
             self._wait(SETTLE_S)
             self._find(held)
@@ -165,14 +169,16 @@ class Holder:
         killed: dict[int, tuple[int, str]] = {}
         marks: set[int] = set()
         deadline_s = self._now_s() + SETTLE_LIMIT_S
-        while ((found := self._finder.members(request.spot, marks)) or not self._finder.whole) and (
-            self._now_s() < deadline_s
-        ):
+        quiet = 0
+        while quiet < QUIET_SEARCHES and self._now_s() < deadline_s:
+            found = self._finder.members(request.spot, marks)
             killed = self._named(request.spot, found) | killed
             for pid in found:
                 _signal(pid, signal.SIGKILL)
+            quiet = 0 if found or not self._finder.whole else quiet + 1
             self._wait(SETTLE_S)
-        return _seen(request, killed, {pid: killed[pid] for pid in found if pid in killed})
+        left = self._finder.members(request.spot, marks)
+        return _seen(request, killed, self._named(request.spot, left))
 
     def _wait(self, delay_s: float) -> None:
         select.select([], [], [], delay_s)

@@ -79,7 +79,9 @@ class Finder:
             mark = read_mark(_read(f"/proc/{first}/limits")) if first is not None else None
             if mark is not None:
                 marks.add(mark)
-        return {pid: one for pid, one in found.items() if read_mark(_read(f"/proc/{pid}/limits")) in marks}
+        limits = {pid: _read(f"/proc/{pid}/limits") for pid in found}
+        self.whole = self.whole and all(limits.values())
+        return {pid: one for pid, one in found.items() if read_mark(limits[pid]) in marks}
 
     def counted_by_node(self, pid: int, node: int | None) -> int:
         """The pid that a process has in the node's own PID namespace; 0 where it has ended."""
