@@ -32,5 +32,5 @@ def awaited_processes(launch: Launch, fabric_socket: Path) -> Processes:
     room = ContainedRoom()
     parts = ContainedParts(fabrics, launch.clock)
     return Processes(
-        fabrics, nodes, room, lambda services: contained_hands(nodes, services, parts), awaited=True
+        fabrics, nodes, room, lambda services: contained_hands(launch, nodes, services, parts), awaited=True
     )

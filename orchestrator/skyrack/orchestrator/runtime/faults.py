@@ -57,7 +57,7 @@ class Faults:
         self._events = events
         self._clock = clock
         self._hands = hands
-        self._enactor = Enactor(hands, self._names, events.add)
+        self._enactor = Enactor(hands, self._names, events.add, clock)
         self._ledger = Ledger()
         self._entered = asyncio.Event()
         self._carried_out_s = 0.0  # the latest instant that has been told of
@@ -100,6 +100,8 @@ class Faults:
 
     async def run(self) -> None:
         """Step from instant to instant until cancelled."""
+        for fault in self._ledger.faults:
+            self._hands.expect(fault.draft.kind, fault.draft.target)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._enactor.run(), name="enactor")
             await self._follow_clock()
@@ -152,7 +154,7 @@ class Faults:
         return [
             (fault.id, fault.since_s, fault.draft.target.words)
             for fault in self._ledger.faults
-            if self._ledger.acts(fault.id) and fault.draft.kind in ("dark", "down")
+            if self._ledger.acts(fault.id) and (fault.draft.effect.dark or fault.draft.kind == "down")
         ]
 
     async def add(self, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -185,6 +187,8 @@ class Faults:
             raise FaultProblem(f"{draft.kind}: {why_not}")
 
     async def _add(self, drafts: Sequence[tuple[Draft, float]], at_s: float) -> dict[str, Any]:
+        for draft, _ in drafts:
+            self._hands.expect(draft.kind, draft.target)
         added = [self._ledger.add(draft, since_s) for draft, since_s in drafts]
         self._journal.entered(added)
         self._carry_out(at_s)

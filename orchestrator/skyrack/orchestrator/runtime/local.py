@@ -35,5 +35,9 @@ def local_processes(launch: Launch) -> Processes:
     room = LocalRoom(launch.run, places)
     parts = LocalParts(fabrics, launch.broker, launch.clock)
     return Processes(
-        fabrics, nodes, room, lambda services: local_hands(nodes, services, parts), awaited=False
+        fabrics,
+        nodes,
+        room,
+        lambda services: local_hands(launch, nodes, room, services, parts),
+        awaited=False,
     )
