@@ -439,6 +439,7 @@ class MeshDriver:
             loss_ratio, extra_s = either(loss_ratio, disturbance.loss_ratio), extra_s + disturbance.extra_s
         arrays["loss_ratio"][number] = loss_ratio
         arrays["extra_s"][number] = -math.inf if condition.down else extra_s
+        arrays["corrupt_ratio"][number] = condition.corrupt_ratio or 0.0
 
     def _still_needed(self, i: int, now_s: float) -> bool:
         """Whether the i-th sent epoch is in force or to come."""
