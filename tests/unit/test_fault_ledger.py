@@ -5,12 +5,13 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skyrack.orchestrator.faults.effect import Cut, Effect, compose
+from skyrack.orchestrator.faults.effect import Effect, compose
 from skyrack.orchestrator.faults.fault import Draft, Fault, Pulse
 from skyrack.orchestrator.faults.hold import AS_EVER, Hold, Off, Place, compose_holds
 from skyrack.orchestrator.faults.ledger import Ledger
 from skyrack.orchestrator.faults.targets import Target
 from skyrack.orchestrator.routing.condition import AS_ALWAYS, Condition
+from skyrack.orchestrator.routing.cut import Cut
 
 WAYS = [(0, 1), (1, 0), (1, 2)]
 PLACES: list[Place] = [(0, ""), (0, "etcd"), (1, "")]

@@ -90,6 +90,7 @@ _FABRIC: _Table = (
     ("fabric_delivered_bytes_total", "counter", "bytes", "Bytes on the wire of what was written to nodes.", ()),
     ("fabric_dropped_packets_total", "counter", "packets", "Packets not delivered, by reason.", ("reason",)),
     ("fabric_looped_packets_total", "counter", "packets", "Times a packet was sent back to the node it came from.", ()),
+    ("fabric_corrupted_packets_total", "counter", "packets", "Packets that links damaged, by faults.", ()),
     ("fabric_busy_seconds_total", "counter", "seconds", "Time the event loop did not wait.", ()),
     ("fabric_wakeups_total", "counter", "wake-ups", "Times the event loop waited and woke.", ()),
     ("fabric_late_segments_total", "counter", "updates", "Link updates that came after they were due.", ()),

@@ -8,6 +8,7 @@ from skyrack.orchestrator.cli.console import print_table
 from skyrack.orchestrator.faults.kinds import KINDS, Kind
 
 _MOST_SAID = 2
+_MOST_NAMED = 3
 _ACTS_ON = {
     "links": "links",
     "nodes": "nodes",
@@ -77,10 +78,17 @@ def _on(words: list[str]) -> str:
 def _says(way: dict[str, Any]) -> str:
     if "node" in way:
         return f"{way['node']} {'lit' if way['lit'] else 'dark'}"
+    if "cut" in way:
+        return f"{_few(way['from'])} > {_few(way['to'])}: {way['cut']} of {way['ways']} pairs cut"
     words = f"{way['from']}>{way['to']} "
     if way["down"]:
         return words + "down"
+    damaged = f", {way['corrupt_ratio'] * 100:g} % damaged" if way["corrupt_ratio"] else ""
     return (
         words
-        + f"+{way['extra_s'] * 1e3:g} ms, {way['rate_bps'] / 1e6:,.6g} Mbit/s, {way['loss_ratio'] * 100:g} % lost"
+        + f"+{way['extra_s'] * 1e3:g} ms, {way['rate_bps'] / 1e6:,.6g} Mbit/s, {way['loss_ratio'] * 100:g} % lost{damaged}"
     )
+
+
+def _few(names: list[str]) -> str:
+    return ",".join(names) if len(names) <= _MOST_NAMED else f"{len(names)} nodes"

@@ -20,6 +20,7 @@ from skyrack.orchestrator.faults.plan import planned
 from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
 from skyrack.orchestrator.faults.request import read_draft, read_requests
 from skyrack.orchestrator.routing.condition import Condition
+from skyrack.orchestrator.routing.cut import Cut
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.fault_journal import FaultJournal, Kept
 from skyrack.orchestrator.runtime.feed import Feed
@@ -154,7 +155,8 @@ class Faults:
         return [
             (fault.id, fault.since_s, fault.draft.target.words)
             for fault in self._ledger.faults
-            if self._ledger.acts(fault.id) and (fault.draft.effect.dark or fault.draft.kind == "down")
+            if self._ledger.acts(fault.id)
+            and (fault.draft.effect.dark or fault.draft.kind in ("down", "flap"))
         ]
 
     async def add(self, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -236,7 +238,7 @@ class Faults:
         change = self._ledger.step()
         self._journal.begun(fault.id for fault in change.began)
         self._carried_out_s = max(self._carried_out_s, change.at_s)
-        self._feed.apply(change.at_s, change.conditions, change.dark, change.lit)
+        self._feed.apply(change.at_s, change.conditions, change.dark, change.lit, change.cuts)
         self._enactor.follow(change)
         self._journal.over(fault.id for fault in change.ended)
         for name, faults in (("fault_began", change.began), ("fault_ended", change.ended)):
@@ -257,7 +259,8 @@ class Faults:
         ways = {way: None for fault in faults for way in fault.draft.target.ways}
         numbers = {way: number for way in ways if (number := self._number(way)) is not None}
         nodes = sorted({node for fault in faults for node in fault.draft.effect.dark})
-        says = await self._fabric_says(list(numbers), list(numbers.values()), nodes)
+        cuts = list(dict.fromkeys(cut for fault in faults for cut in fault.draft.effect.cuts))
+        says = await self._fabric_says(numbers, nodes, cuts)
         return [
             {
                 "id": fault.id,
@@ -269,11 +272,7 @@ class Faults:
                 "acts": self._ledger.acts(fault.id),
                 "cause": fault.draft.cause,
                 "effects": self._enactor.effects(fault.id),
-                "fabric": [
-                    says[place]
-                    for place in (*fault.draft.target.ways, *sorted(fault.draft.effect.dark))
-                    if place in says
-                ],
+                "fabric": [says[place] for place in _places(fault) if place in says],
             }
             for fault in faults
         ]
@@ -283,20 +282,33 @@ class Faults:
         return None if pair is None else 2 * pair + (way[0] > way[1])
 
     async def _fabric_says(
-        self, ways: list[Way], numbers: list[int], nodes: list[int]
-    ) -> dict[Way | int, dict[str, Any]]:
-        """By direction of a link or node; nothing of links that are not in use, and of none while there is no fabric."""
+        self, numbers: Mapping[Way, int], nodes: list[int], cuts: list[Cut]
+    ) -> dict[Way | int | Cut, dict[str, Any]]:
+        """By direction of a link, node or cut; nothing of links that are not in use, and of none while there is no fabric."""
         fabric = self._feed.fabric
         if fabric is None:
             return {}
         try:
-            values, lit = await fabric.read(max(self._carried_out_s, self._clock.run_s()), numbers, nodes)
+            values, lit, cut_ways = await fabric.read(
+                max(self._carried_out_s, self._clock.run_s()),
+                list(numbers.values()),
+                nodes,
+                [(cut.sources, cut.targets) for cut in cuts],
+            )
         except (TimeoutError, ConnectionError):
             return {}
-        says: dict[Way | int, dict[str, Any]] = {
+        says: dict[Way | int | Cut, dict[str, Any]] = {
             node: {"node": self._names[node], "lit": light} for node, light in zip(nodes, lit, strict=True)
         }
-        for (src, dst), (s_per_byte, _, loss_ratio, extra_s) in zip(ways, values.tolist(), strict=True):
+        for cut, count in zip(cuts, cut_ways, strict=True):
+            says[cut] = {
+                "from": [self._names[node] for node in sorted(cut.sources)],
+                "to": [self._names[node] for node in sorted(cut.targets)],
+                "ways": len(cut.sources) * len(cut.targets),
+                "cut": count,
+            }
+        for (src, dst), row in zip(numbers, values.tolist(), strict=True):
+            s_per_byte, _, loss_ratio, extra_s, corrupt_ratio = row
             if not math.isnan(s_per_byte):
                 says[src, dst] = {
                     "from": self._names[src],
@@ -305,5 +317,12 @@ class Faults:
                     "extra_s": extra_s if extra_s > -math.inf else 0.0,
                     "rate_bps": 8.0 * self._byte_scale / s_per_byte,
                     "loss_ratio": loss_ratio,
+                    "corrupt_ratio": corrupt_ratio,
                 }
         return says
+
+
+def _places(fault: Fault) -> list[Way | int | Cut]:
+    """What the fabric is asked about."""
+    effect = fault.draft.effect
+    return [*fault.draft.target.ways, *sorted(effect.dark), *effect.cuts]
