@@ -74,8 +74,7 @@ class Ledger:
         return fault
 
     def restore(self, fault: Fault) -> None:
-        """Enter a fault that has an id already; those that are given later go on after it."""
-        self._given = max(self._given, int(fault.id[1:]))
+        """Enter a fault that has an id already."""
         self._faults[fault.id] = fault
         self._expect(fault.since_s, fault.id)
 
@@ -83,6 +82,10 @@ class Ledger:
     def given(self) -> int:
         """How many ids have been given."""
         return self._given
+
+    def give_on(self, fault_ids: Iterable[str]) -> None:
+        """These have been given already, by another ledger."""
+        self._given = max((self._given, *(int(fault_id[1:]) for fault_id in fault_ids)))
 
     def end(self, fault_id: str, at_s: float) -> Fault:
         """Let a fault end at `at_s`; one that would begin later never does. Raises Unknown."""

@@ -22,13 +22,14 @@ from skyrack.orchestrator.faults.request import entry_of
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A fault that was entered, with the time at which it ends as far as was known. `begun`: whether it had begun."""
+    """A fault that was entered, with the time at which it ends as far as was known."""
 
     id: str
     since_s: float
     until_s: float
     entry: Mapping[str, Any]
     begun: bool
+    over: bool
 
 
 class FaultJournal:
@@ -62,7 +63,7 @@ class FaultJournal:
         self._append({"fault": fault_id, "over": True} for fault_id in fault_ids)
 
     def read(self) -> list[Kept] | None:
-        """Every fault that is not over, in the order of entering; None where there is no journal."""
+        """Every fault, in the order of entering; None where there is no journal."""
         try:
             lines = self._path.read_text().splitlines()
         except OSError:
@@ -79,9 +80,10 @@ class FaultJournal:
                 math.inf if last["until_s"] is None else float(last["until_s"]),
                 last["entry"],
                 "begun" in last,
+                "over" in last,
             )
             for name, last in known.items()
-            if "over" not in last and "entry" in last
+            if "entry" in last
         ]
 
     def _append(self, records: Iterable[Mapping[str, Any]]) -> None:

@@ -76,10 +76,11 @@ class Faults:
         if kept is None:
             self.enter_plan()
             return
+        self._ledger.give_on(fault.id for fault in kept)
         now_s = self._soon_s()
         for fault in kept:
             at_once = fault.until_s == fault.since_s
-            if fault.begun and at_once:
+            if fault.over or (fault.begun and at_once):
                 continue
             if not fault.begun and fault.until_s < now_s:
                 self._lost(fault, "its time has passed while there was no orchestrator")
