@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 TIMEOUT_S = 30.0
+LOAD_TIMEOUT_S = 600.0
+JUDGED = (0, 3, 4)  # exit statuses of a load that has a result: ok, bad, inconclusive
 POLL_S = 0.02
 COMMAND = (sys.executable, "-P", "-m", "skyrack.orchestrator.cli")
 
@@ -156,6 +158,25 @@ class Constellation:
         )
         sys.stderr.write(done.stderr.decode(errors="replace"))
         return called.result(done.stdout, node, function.__qualname__)
+
+    # Load
+
+    def load(
+        self, workload: str, *options: str, faults: Sequence[str] = (), timeout_s: float = LOAD_TIMEOUT_S
+    ) -> dict[str, Any]:
+        """Run `skyrack load` to its end and return its result, as result.json has it, whatever the verdict is.
+
+        `options` are the command's: `load("kv", "--service", "register", "--for", "20s", faults=["kill:p0s03@5s"])`. Raises
+        CommandFailedError where there is no result.
+        """
+        __tracebackhide__ = True
+        words = [workload, *options, *(word for fault in faults for word in ("--fault", fault))]
+        command = [*COMMAND, "load", *words, "--run", self.name, "-o", "json"]
+        done = self._run(command, stdin="", timeout_s=timeout_s)
+        if done.returncode not in JUDGED or not done.stdout:
+            raise CommandFailedError("skyrack", ["load", *words], done.returncode, done.stdout, done.stderr)
+        result: dict[str, Any] = json.loads(done.stdout)
+        return result
 
     # In from outside
 
@@ -311,7 +332,12 @@ class Constellation:
     def _skyrack(self, words: list[str], *, timeout_s: float, stdin: Any = "") -> Any:
         """`skyrack WORDS` about this run; its output is text where `stdin` is. Raises NotInTimeError."""
         __tracebackhide__ = True
-        command = [*COMMAND, words[0], "--run", self.name, *words[1:]]
+        return self._run(
+            [*COMMAND, words[0], "--run", self.name, *words[1:]], stdin=stdin, timeout_s=timeout_s
+        )
+
+    def _run(self, command: Sequence[str], *, timeout_s: float, stdin: Any = "") -> Any:
+        __tracebackhide__ = True
         try:
             return subprocess.run(
                 command,
@@ -323,7 +349,8 @@ class Constellation:
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise NotInTimeError(f"not within {timeout_s:g} s: skyrack {' '.join(words)}") from error
+            words = " ".join(command[len(COMMAND) :])
+            raise NotInTimeError(f"not within {timeout_s:g} s: skyrack {words}") from error
 
 
 def _seconds(milliseconds: float | None) -> float | None:
