@@ -169,7 +169,8 @@ def test_each_node_that_asked_has_its_own_figures() -> None:
     assert found["nodes"]["a"]["availability_ratio"] == 1.0
     assert found["nodes"]["b"]["availability_ratio"] == 0.5, "the service's own no is an answer"
     assert found["nodes"]["b"]["latency_s"]["max"] == 0.4
-    assert "<td>b</td><td>2</td><td>0</td><td>1</td><td>1</td>" in html(nodes=found["nodes"])
+    assert "5: 3 ok, 1 refused, 0 failed, 1 unknown" in terminal.render(found)
+    assert "<td>b</td><td>2</td><td>0</td><td>1</td><td>0</td><td>1</td>" in html(nodes=found["nodes"])
 
 
 def test_the_report_can_be_made_of_nothing() -> None:

@@ -35,7 +35,7 @@ def test_ground_stations_ask_all_members_at_the_adapters_usual_port() -> None:
     assert found.members == ("p0s00", "p0s01")
     assert found.endpoints == ("100.64.0.1:2379", "100.64.0.2:2379")
     assert set(found.pairs) == {(a, b) for a in ("london", "tokyo") for b in ("p0s00", "p0s01")}
-    assert found.clients == 13
+    assert found.clients == 25
 
 
 def test_who_asks_and_whom_can_be_chosen() -> None:
@@ -48,7 +48,7 @@ def test_who_asks_and_whom_can_be_chosen() -> None:
 
 
 def test_there_are_clients_enough_for_the_rate() -> None:
-    assert clients_for(200.0, 3) == 50
+    assert clients_for(200.0, 3) == 100
     assert clients_for(1.0, 3) == 3
 
 

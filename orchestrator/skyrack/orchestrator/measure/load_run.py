@@ -140,7 +140,9 @@ class LoadRun:
         probing, kills = self._probing, list(self._kills)
         read, ask, talk, tell = Every(1.0), Every(ASK_EVERY_S), Every(TALK_EVERY_S), Every(1.0)
         limit_s = self.started_s + self._load.longest_s + GRACE_S
-        while not (self.interrupted or self.failure or (generator.ended and (probing.ended or not self._over))):
+        while not (
+            self.interrupted or self.failure or (generator.ended and (probing.ended or not self._over))
+        ):
             probing.wait()
             now_s = probing.now_s()
             if now_s > limit_s:

@@ -177,13 +177,14 @@ def _nodes(nodes: Mapping[str, Mapping[str, Any]]) -> str:
                 escape(node),
                 f"{sum(counts.values()):,}",
                 f"{counts['ok']:,}",
-                f"{counts['fail']:,}",
+                f"{found['refused']:,}",
+                f"{counts['fail'] - found['refused']:,}",
                 f"{counts['unknown']:,}",
                 *(figure(latency[name], "s") for name in ("p50", "p99", "max")),
                 figure(found["availability_ratio"], "ratio"),
             )
         )
-    head = ("node", "operations", "ok", "failed", "unknown", "p50", "p99", "max", "availability")
+    head = ("node", "operations", "ok", "refused", "failed", "unknown", "p50", "p99", "max", "availability")
     return _table(head, rows)
 
 

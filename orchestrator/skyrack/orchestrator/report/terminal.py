@@ -25,8 +25,13 @@ def render(result: Mapping[str, Any], *, colour: bool = False) -> str:
             lines.append((False if trusted else None, check["name"], f"{value}, limit {limit}"))
     lines.append(_fidelity_line(result))
     ops = result["ops"]
-    total = sum(ops.values())
-    lines.append((True if ops["ok"] else None, "operations", _operations(ops, total, result["latency_s"])))
+    lines.append(
+        (
+            True if ops["ok"] else None,
+            "operations",
+            _operations(ops, result.get("refused", 0), result["latency_s"]),
+        )
+    )
     if result["convergence"]:
         lines.append((True, "convergence", _convergence(result["convergence"])))
     width = max(len(name) for _, name, _ in lines)
@@ -69,8 +74,10 @@ def _fidelity_line(result: Mapping[str, Any]) -> tuple[bool | None, str, str]:
     return ok, "fidelity", text
 
 
-def _operations(ops: Mapping[str, int], total: int, latency_s: Mapping[str, float | None]) -> str:
-    text = f"{total:,}: {ops['ok']:,} ok, {ops['fail']:,} failed, {ops['unknown']:,} unknown"
+def _operations(ops: Mapping[str, int], refused: int, latency_s: Mapping[str, float | None]) -> str:
+    text = f"{sum(ops.values()):,}: {ops['ok']:,} ok, "
+    text += f"{refused:,} refused, " if refused else ""
+    text += f"{ops['fail'] - refused:,} failed, {ops['unknown']:,} unknown"
     if latency_s["p50"] is not None and latency_s["p99"] is not None:
         text += f", p50 {duration(latency_s['p50'])}, p99 {duration(latency_s['p99'])}"
     return text
