@@ -154,7 +154,11 @@ def drawn(model: str, random: Random, most: int = 6) -> list[Operation]:
         unknown=random.choice([0.0, 0.3]),
         instants=random.choice([None, 8]),
     )
-    answers = [operation.result for operation in operations if operation.f in ("read", "dequeue")]
+    answers = [
+        operation.result
+        for operation in operations
+        if operation.f in ("read", "dequeue") and operation.outcome == "ok"
+    ]
     if model in ("register", "kv", "queue"):
         answers += [operation.value for operation in operations if operation.f in ("write", "enqueue")]
     for _ in range(random.randrange(5)):

@@ -8,6 +8,7 @@ from typing import Any
 
 from skyrack.check.availability import availability
 from skyrack.check.linearizable import linearizable
+from skyrack.check.model import OptionsError
 from skyrack.check.models import MODELS
 from skyrack.check.report import Check, Report
 from skyrack.check.search import MOST_STATES
@@ -58,11 +59,14 @@ def check(
                 f"operation {operation.index} is {operation.f!r}, which model {model} has not: {known}"
             )
     counts = Counter(operation.outcome for operation in operations)
-    checks: list[Check] = [
-        linearizable(chosen, operations, options or {}, most_states),
-        *chosen.checks(operations, options or {}),
-        availability(operations),
-    ]
+    try:
+        checks: list[Check] = [
+            linearizable(chosen, operations, options or {}, most_states),
+            *chosen.checks(operations, options or {}),
+            availability(operations),
+        ]
+    except OptionsError as error:
+        raise CheckError(str(error)) from error
     return Report(
         model, {outcome: counts[outcome] for outcome in ("ok", "fail", "unknown")}, checks, (), notes
     )
