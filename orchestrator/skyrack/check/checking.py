@@ -10,6 +10,7 @@ from skyrack.check.availability import availability
 from skyrack.check.linearizable import linearizable
 from skyrack.check.model import OptionsError
 from skyrack.check.models import MODELS
+from skyrack.check.recovery import recovery
 from skyrack.check.report import Check, Report
 from skyrack.check.search import MOST_STATES
 from skyrack.history import History, Operation
@@ -67,9 +68,12 @@ def check(
         ]
     except OptionsError as error:
         raise CheckError(str(error)) from error
-    return Report(
-        model, {outcome: counts[outcome] for outcome in ("ok", "fail", "unknown")}, checks, (), notes
-    )
+    rows: list[dict[str, Any]] = []
+    if events := list(events):
+        recovered, rows = recovery(operations, events)
+        checks.append(recovered)
+    outcomes = {outcome: counts[outcome] for outcome in ("ok", "fail", "unknown")}
+    return Report(model, outcomes, checks, rows, notes)
 
 
 def _models() -> str:

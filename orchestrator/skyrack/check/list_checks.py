@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -122,7 +123,7 @@ def _order(operations: Sequence[Operation]) -> Check:
     for of_key in by_key(operations).values():
         reads = sorted(_reads(of_key), key=lambda read: len(read.values))
         read_count += len(reads)
-        for shorter, longer in zip(reads, reads[1:], strict=False):
+        for shorter, longer in itertools.pairwise(reads):
             if not _begins(longer.values, shorter.values):
                 wrong.append((shorter.operation, f"does not go on to #{longer.operation.index}"))
                 wrong.append((longer.operation, f"does not begin as #{shorter.operation.index}"))

@@ -24,7 +24,7 @@ class Bank:
 
     def initial(self, options: Mapping[str, Any]) -> Balances:
         """`balances`, an object; or `accounts`, a list, of which each has the same share of `total`."""
-        return self.seen(opened(options))
+        return tuple(sorted(opened(options).items()))
 
     def seen(self, result: Any) -> Any:
         """See Model."""
@@ -51,7 +51,7 @@ class Bank:
         """See Model: how much is on other accounts than the read saw."""
         if call.f != "read":
             return 0.0
-        return sum(abs(mine[1] - seen[1]) for mine, seen in zip(state, call.result, strict=False))
+        return float(sum(abs(mine[1] - seen[1]) for mine, seen in zip(state, call.result, strict=False)))
 
     def answer(self, state: Balances, call: Call) -> Any:
         """See Model."""
