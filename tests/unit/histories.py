@@ -12,7 +12,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from skyrack.history import Operation
+from skyrack.history import Operation, Outcome
 
 ACCOUNTS = ("a", "b", "c")
 EACH = 10
@@ -42,7 +42,7 @@ _ROW = re.compile(
 
 def table(text: str) -> list[Operation]:
     """One operation per line: `PROCESS F KEY [VALUE] [-> RESULT] @ BEGIN END|? [fail]`, `?` for an unknown outcome."""
-    operations = []
+    operations: list[Operation] = []
     for line in filter(None, map(str.strip, text.splitlines())):
         row = _ROW.fullmatch(re.sub(r"\s+", " ", line))
         assert row is not None, line
@@ -154,7 +154,11 @@ def drawn(model: str, random: Random, most: int = 6) -> list[Operation]:
         unknown=random.choice([0.0, 0.3]),
         instants=random.choice([None, 8]),
     )
-    answers = [operation.result for operation in operations if operation.f in ("read", "dequeue")]
+    answers = [
+        operation.result
+        for operation in operations
+        if operation.f in ("read", "dequeue") and operation.outcome == "ok"
+    ]
     if model in ("register", "kv", "queue"):
         answers += [operation.value for operation in operations if operation.f in ("write", "enqueue")]
     for _ in range(random.randrange(5)):
@@ -215,14 +219,14 @@ def simulated(
             for effect_s, begin_s, end_s, *rest in planned
         ]  # fmt: skip
     planned.sort(key=lambda row: row[0])
-    operations = []
+    operations: list[Operation] = []
     for effect_s, begin_s, end_s, number, client, f, value, is_unknown in planned:
         key = f"k{random.randrange(keys)}" if model != "bank" else ""
         held = state.get(key, INITIAL[model]) if model == "bank" else state[key]
         after, result, done = applied(held, f, value)
         if effect_s < math.inf:
             state[key] = after
-        outcome = "unknown" if is_unknown else "ok" if done else "fail"
+        outcome: Outcome = "unknown" if is_unknown else "ok" if done else "fail"
         operations.append(
             Operation(
                 0,

@@ -9,6 +9,7 @@ from typing import Any
 from skyrack.check.call import OBSERVING, Call
 from skyrack.check.judgement import Judgement
 from skyrack.check.model import Model
+from skyrack.check.search import search
 from skyrack.check.words import shown
 from skyrack.history import Operation
 
@@ -29,24 +30,35 @@ class Violation:
     allowed: str
 
 
-def violation(model: Model, initial: Any, calls: Sequence[Call], judgement: Judgement) -> Violation:
+def judge(model: Model, initial: Any, calls: Sequence[Call], most_states: int) -> Judgement:
+    """Whether one object's calls can be ordered, by the model's shortcut where it has one."""
+    quick = model.shortcut(initial, calls)
+    return search(model, initial, calls, most_states) if quick is None else quick
+
+
+def violation(
+    model: Model, initial: Any, calls: Sequence[Call], judgement: Judgement, most_states: int
+) -> Violation:
     """The shortest part of `calls`, of which `judgement` says that they are bad, that is so already."""
     if model.shortcut(initial, calls) is None:
         last = judgement.conflict[-1]
         answers = [model.answer(state, last) for state in judgement.allowed]
         return _said(judgement, judgement.placed, last, answers)
-    ends_s = sorted(call.end_s for call in calls if call.required)
-    good, bad = 0, len(ends_s)  # so many ends are fine, so many are not
+    ends_s = sorted({call.end_s for call in calls if call.required})
+    good, bad, found = 0, len(ends_s), judgement  # so many ends are fine, so many are not
     while bad - good > 1:
         middle = (good + bad) // 2
-        found = model.shortcut(initial, _until(model, calls, ends_s[middle - 1]))
-        good, bad = (good, middle) if found is not None and found.answer == "bad" else (middle, bad)
+        tried = judge(model, initial, _until(model, calls, ends_s[middle - 1]), most_states)
+        if tried.answer == "bad":
+            bad, found = middle, tried
+        else:
+            good = middle
     until_s = ends_s[bad - 1]
-    part = _until(model, calls, until_s)
-    found = model.shortcut(initial, part)
-    assert found is not None
-    last = next(call for call in calls if call.end_s == until_s)
-    return _said(found, good, last, _answers(model, initial, part, last))
+    named = {call.operation.index for call in found.conflict}
+    ending = [call for call in calls if call.end_s == until_s]
+    last = next((call for call in ending if call.operation.index in named), ending[0])
+    placed = sum(call.end_s < until_s for call in calls)
+    return _said(found, placed, last, _answers(model, initial, calls, last))
 
 
 def _until(model: Model, calls: Sequence[Call], until_s: float) -> list[Call]:
@@ -62,16 +74,18 @@ def _until(model: Model, calls: Sequence[Call], until_s: float) -> list[Call]:
     return model.needed(seen)
 
 
-def _answers(model: Model, initial: Any, part: Sequence[Call], last: Call) -> list[Any]:
-    """What `last` could have answered instead, of the values that were written most recently."""
+def _answers(model: Model, initial: Any, calls: Sequence[Call], last: Call) -> list[Any]:
+    """What `last` could have answered instead, of what is likeliest."""
     if last.f not in OBSERVING:
         return []
+    part = _until(model, calls, last.end_s)
     allowed = []
-    for value in model.candidates(initial, part)[:_MOST_TRIED]:
-        other = [
-            call if call.operation is not last.operation else replace(call, result=value) for call in part
-        ]
-        found = model.shortcut(initial, other)
+    others = [call for call in part if call.operation is not last.operation]
+    for value in model.candidates(initial, others)[:_MOST_TRIED]:
+        changed = replace(last, result=value)
+        tried = _until(model, [*others, changed], last.end_s)
+        tried.sort(key=lambda call: (call.begin_s, call.operation.index))
+        found = model.shortcut(initial, tried)
         if found is not None and found.answer == "ok":
             allowed.append(value)
     return allowed

@@ -20,6 +20,10 @@ class Illegal:
 ILLEGAL = Illegal()
 
 
+class OptionsError(ValueError):
+    """The history's options lack what a model has to know; the message says what."""
+
+
 class Model(Protocol):
     """A sequential object. `functions`: what may be asked of it. `per_key`: each key is an object of its own.
 
@@ -32,13 +36,19 @@ class Model(Protocol):
     per_key: bool
 
     def initial(self, options: Mapping[str, Any]) -> State:
-        """The state before the first operation."""
+        """The state before the first operation. Raises OptionsError."""
+
+    def seen(self, result: Any) -> Any:
+        """What an observation answered, as a value that can be compared with states and kept."""
 
     def step(self, state: Any, call: Call) -> State | Illegal:
         """The state after `call`, ILLEGAL if it cannot have answered what it did. An unknown answer fits any state."""
 
     def weight(self, state: Any) -> int:
         """How much of the bound on states this one takes: 1 for a small value."""
+
+    def distance(self, state: Any, call: Call) -> float:
+        """How far `state` is from one in which `call` fits: 0 where it does. The search tries what is near first."""
 
     def needed(self, calls: Sequence[Call]) -> list[Call]:
         """Without the unknown calls whose effect nobody can have seen: they may as well never have happened."""

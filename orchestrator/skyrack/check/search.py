@@ -149,18 +149,19 @@ class _Search:
                 if rival is None or call.end_s < rival[0]:
                     first[call.alike] = (call.end_s, entry, after)
             entry = following[entry]
-        if entry != self._tail:
-            self._note(entry - n)
+        if entry == self._tail:
+            return []  # all that must happen has
+        self._note(entry - n)
         if len(first) < 2:
             return [(i, after) for _, i, after in first.values()]
-        # What ends first comes first, unless that waits for another: then whatever lets it.
-        urgent = calls[entry - n] if entry != self._tail else None
+        # What ends first comes first, unless it waits for another: then whatever brings it nearer.
+        urgent, distance = calls[entry - n], self._model.distance
         ranked = [
-            (urgent is None or i == entry - n or step(after, urgent) is not ILLEGAL, -end_s, -i, after)
+            (0.0 if i == entry - n else distance(after, urgent), end_s, i, after)
             for end_s, i, after in first.values()
         ]
-        ranked.sort(key=lambda choice: choice[:3])
-        return [(-i, after) for _, _, i, after in ranked]
+        ranked.sort(key=lambda choice: choice[:3], reverse=True)
+        return [(i, after) for _, _, i, after in ranked]
 
     def _note(self, i: int) -> None:
         """Remember how far the search has come: the return that it has to get past now."""
