@@ -13,7 +13,6 @@ from skyrack.orchestrator.measure.fidelity import Sample
 from skyrack.orchestrator.measure.host import QuietTimes, Window
 from skyrack.orchestrator.measure.operations import Operation
 from skyrack.orchestrator.report import charts, convergence
-from skyrack.orchestrator.report.terminal import recovery_line
 from skyrack.orchestrator.report.words import duration, figure, is_on_measurement
 
 _MOST_EVENTS = 60
@@ -152,7 +151,7 @@ def _checks(checks: Iterable[Mapping[str, Any]], verdict: str) -> str:
 
 
 def _history(history: Mapping[str, Any]) -> tuple[str, str]:
-    """What the history proves, and how long each fault was felt."""
+    """What the history proves, and on what."""
     rows = [
         (
             f'<span class="mark {css}">{word}</span>',
@@ -162,10 +161,9 @@ def _history(history: Mapping[str, Any]) -> tuple[str, str]:
         for check in history["checks"]
         for css, word in [_WORDS[{"ok": True, "bad": False, "inconclusive": None}[check["verdict"]]]]
     ]
-    table = _table(("", "check", ""), rows)
-    if history["recovery"]:
-        table += _table(("recovery",), [(escape(recovery_line(row)),) for row in history["recovery"]])
-    return table, f"Of model {history['model']}, on every operation in history.jsonl."
+    return _table(
+        ("", "check", ""), rows
+    ), f"Of model {history['model']}, on every operation in history.jsonl."
 
 
 def _nodes(nodes: Mapping[str, Mapping[str, Any]]) -> str:

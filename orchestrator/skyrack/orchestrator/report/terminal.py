@@ -47,18 +47,10 @@ def render(result: Mapping[str, Any], *, colour: bool = False) -> str:
 
 
 def _history_lines(history: Mapping[str, Any] | None) -> list[tuple[bool | None, str, str]]:
-    """What the history proves, each check with the operations that prove it, and how long each fault was felt."""
+    """What the history proves, each check with the operations that prove it."""
     if history is None:
         return []
-    lines = [(_VERDICTS[check["verdict"]], check["name"], check["text"]) for check in history["checks"]]
-    if history["recovery"]:
-        lines.append((True, "recovery", "\n".join(recovery_line(row) for row in history["recovery"])))
-    return lines
-
-
-def recovery_line(row: Mapping[str, Any]) -> str:
-    """One row of a report's `recovery`."""
-    return str(row)
+    return [(_VERDICTS[check["verdict"]], check["name"], check["text"]) for check in history["checks"]]
 
 
 def _fidelity_line(result: Mapping[str, Any]) -> tuple[bool | None, str, str]:
