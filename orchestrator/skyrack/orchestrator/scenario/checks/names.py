@@ -72,7 +72,7 @@ def _workload(draft: Draft, path: Path, workload: dict[str, Any]) -> Iterator[Fi
         try:
             find_workload(kind).of(options)
         except OptionError as error:
-            yield Finding((*path, "options"), str(error))
+            yield Finding((*path, "options", error.option), str(error))
 
 
 def _extra_delay(draft: Draft, path: Path, extra: Any) -> Iterator[Finding]:
