@@ -15,7 +15,7 @@ import pytest
 
 from skyrack.history import History, read_history
 
-from .place import Foreground, Place, eventually, open_place
+from .place import ROOT, Foreground, Place, eventually, open_place
 
 pytestmark = pytest.mark.mesh
 
@@ -147,6 +147,18 @@ def test_a_generator_that_is_killed_leaves_a_history_that_can_be_checked(served:
     checked = served.skyrack("check", served.runs / "latest" / "history.jsonl", "-o", "json")
     assert checked.status in (0, 4), checked.text
     assert json.loads(checked.out)["operations"]["ok"] > 20
+
+
+def test_a_workload_in_a_file_of_ones_own_runs_in_the_nodes(served: Place) -> None:
+    """The one that docs/12-workloads.md writes."""
+    words = ("--service", "store", "--adapter", "redis", "--for", "1s", "--rate", "100", "--option", "keys=2")
+    ended = served.skyrack("load", "workload", f"{ROOT}/docs/workloads/counter.py:Counter", *words)
+    assert ended.status in (0, 4), ended.text
+    result, history = result_of(served), history_of(served)
+    (check,) = result["history"]["checks"]
+    assert (check["name"], check["verdict"]) == ("no increment lost", "ok"), ended.text
+    assert {operation.key for operation in history.operations} == {"c0", "c1"}
+    assert result["refused"] == sum(o.outcome == "fail" and not o.error for o in history.operations) > 0
 
 
 def test_what_cannot_be_asked_is_said_before_anything_runs(served: Place) -> None:

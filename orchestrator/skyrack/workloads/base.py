@@ -155,7 +155,7 @@ def until_ok(request: Request) -> Task:
 
 
 def _value(workload: str, option: Option, value: Any) -> Any:
-    kind = (int, float) if option.kind is float else option.kind
+    kind: Any = (int, float) if option.kind is float else option.kind
     wrong = ""
     if isinstance(value, bool) or not isinstance(value, kind):
         wrong = f"expected {option.kind.__name__}"
