@@ -36,6 +36,7 @@ VERBS = {
     "exec": "run_in:execute",
     "forward": "forward:forward",
     "load": "load:app",
+    "check": "check:check",
     "verify": "verify:verify",
     "service": "service:app",
     "fault": "fault:app",
