@@ -41,8 +41,8 @@ def print_planned(records: list[dict[str, Any]]) -> None:
         words = [word for key in ("links", "nodes", "planes", "parts") for word in record.get(key, ())]
         words += ["to", *record["to"]] if record.get("to") else []
         kind = KINDS[record["kind"]]
-        values = ", ".join(f"{p.flag} {record[p.key]:g}" for p in kind.parameters)
-        lasts = "at once" if kind.at_once else f"{record['for_s']:g} s" if "for_s" in record else "-"
+        values = ", ".join(f"{p.key}={record[p.key]:g}" for p in kind.parameters)
+        lasts = f"{record['for_s']:g} s" if "for_s" in record else _lasts(kind)
         rows.append([f"{record['run_s']:.3f}", kind.name, _on(words), values or "-", lasts, record["cause"]])
     print_table(["AT (RUN S)", "KIND", "ON", "VALUES", "FOR", "CAUSE"], rows)
 

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from skyrack.orchestrator.faults.atlas import Atlas
-from skyrack.orchestrator.faults.fault import Planned
+from skyrack.orchestrator.faults.fault import Draft, Planned
 from skyrack.orchestrator.faults.kinds import Kind
 from skyrack.orchestrator.faults.lot import Lot
 from skyrack.orchestrator.faults.problem import FaultProblem
@@ -53,6 +53,7 @@ def draw(campaign: Campaign, atlas: Atlas, seed: int) -> list[Planned]:
     lot = Lot(seed, "campaign", campaign.name)
     cause = f"campaign {campaign.name}"
     faults: list[Planned] = []
+    known: dict[tuple[int, str], Draft] = {}  # what a fault does is worked out once for each target
     ends_s: list[float] = []
     at_s = campaign.from_s
     while True:
@@ -63,10 +64,11 @@ def draw(campaign: Campaign, atlas: Atlas, seed: int) -> list[Planned]:
         if at_s >= campaign.until_s:
             return faults
         kind = kinds[number]
-        entry = {**campaign.kinds[number], **words, "cause": cause}
-        if not kind.at_once and kind.for_s != math.inf:
-            entry["for_s"] = for_s
-        one = Planned(round(at_s, 3), read_draft(entry, atlas, lot))
+        key = number, repr(words)
+        if key not in known:
+            known[key] = read_draft({**campaign.kinds[number], **words, "cause": cause}, atlas, lot)
+        draft = known[key] if kind.at_once or kind.for_s == math.inf else replace(known[key], for_s=for_s)
+        one = Planned(round(at_s, 3), draft)
         ends_s = [end_s for end_s in ends_s if end_s > one.at_s]
         if campaign.most_at_once is None or len(ends_s) < campaign.most_at_once:
             faults.append(one)
