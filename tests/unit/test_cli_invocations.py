@@ -110,7 +110,6 @@ def run(*arguments: str) -> int:
         ("exec", "node"),
         ("exec london", "command"),
         ("load", "echo"),
-        ("load kv", "No such command 'kv'"),
         ("load echo --rate fast", "--rate"),
         ("load echo --payload 2000000", "--payload"),
         ("load echo --availability 2", "--availability"),

@@ -62,7 +62,7 @@ def test_a_word_is_the_fault_that_it_says(word: str, at_s: float, entry: dict[st
         ("kill:p3s07", "expected KIND:TARGET[:VALUE]@TIME"),
         ("kill@2s", "expected KIND:TARGET"),
         ("", "expected KIND:TARGET"),
-        ("explode:p3s07@2s", "the kinds are latency, rate, loss, down"),
+        ("explode:p3s07@2s", "the kinds are latency, rate, loss"),
         ("kil:p3s07@2s", "did you mean 'kill'?"),
         ("latency:p3s07@2s", "latency needs a value, as in latency:TARGET:200ms@20s"),
         ("latency:p3s07:1s,2s@2s", "latency needs a value"),

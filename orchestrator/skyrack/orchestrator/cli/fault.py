@@ -9,7 +9,7 @@ from urllib.parse import quote
 import typer
 
 from skyrack.orchestrator.cli import fault_add
-from skyrack.orchestrator.cli.console import Format, Output, print_json
+from skyrack.orchestrator.cli.console import Format, Output, note, print_json
 from skyrack.orchestrator.cli.exits import USAGE, Problem
 from skyrack.orchestrator.cli.fault_show import print_faults, print_kinds, print_planned
 from skyrack.orchestrator.cli.find import RunName, find_run
@@ -54,6 +54,7 @@ def rm(
 def kinds() -> None:
     """Show every kind of fault: what it acts on, its options, how long it lasts, what happens."""
     print_kinds()
+    note("what a runtime cannot do it refuses with the reason; docs/07-faults.md has what each can")
 
 
 @app.command()
