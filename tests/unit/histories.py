@@ -16,7 +16,6 @@ from skyrack.history import Operation, Outcome
 
 ACCOUNTS = ("a", "b", "c")
 EACH = 10
-BANK_OPTIONS = {"accounts": list(ACCOUNTS), "total": EACH * len(ACCOUNTS)}
 Applied = tuple[Any, Any, bool]  # the state afterwards, the result, whether it was done
 INITIAL: dict[str, Any] = {
     "register": None,
@@ -25,7 +24,9 @@ INITIAL: dict[str, Any] = {
     "set": frozenset(),
     "append": (),
     "bank": tuple((account, EACH) for account in ACCOUNTS),
+    "rich bank": tuple((account, 100 * EACH) for account in ACCOUNTS),
 }
+OPTIONS = {"bank": {"balances": dict(INITIAL["bank"])}, "rich bank": {"balances": dict(INITIAL["rich bank"])}}
 FIRST_ANSWER: dict[str, Any] = {
     "register": None,
     "kv": None,
@@ -33,6 +34,7 @@ FIRST_ANSWER: dict[str, Any] = {
     "set": [],
     "append": [],
     "bank": dict.fromkeys(ACCOUNTS, EACH),
+    "rich bank": dict.fromkeys(ACCOUNTS, 100 * EACH),
 }
 _ROW = re.compile(
     r"(?P<process>\d+) (?P<f>\w+)( (?P<key>\w+))?( (?P<value>[^@>]+?))?( -> (?P<result>[^@]+?))?"
@@ -221,9 +223,8 @@ def simulated(
     planned.sort(key=lambda row: row[0])
     operations: list[Operation] = []
     for effect_s, begin_s, end_s, number, client, f, value, is_unknown in planned:
-        key = f"k{random.randrange(keys)}" if model != "bank" else ""
-        held = state.get(key, INITIAL[model]) if model == "bank" else state[key]
-        after, result, done = applied(held, f, value)
+        key = f"k{random.randrange(keys)}"
+        after, result, done = applied(state[key], f, value)
         if effect_s < math.inf:
             state[key] = after
         outcome: Outcome = "unknown" if is_unknown else "ok" if done else "fail"
