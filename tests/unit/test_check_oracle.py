@@ -14,7 +14,7 @@ from skyrack.history import Operation
 
 from .histories import INITIAL, OPTIONS, drawn, orderable, simulated
 
-HISTORIES = 2000
+HISTORIES = 1000
 
 
 OBJECTS = [*sorted(MODELS), "rich bank"]

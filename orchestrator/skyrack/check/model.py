@@ -30,7 +30,7 @@ CUT = Cut()
 class Choice(NamedTuple):
     """A call that may come next, its place among the calls, and the state that it leaves."""
 
-    index: int
+    place: int
     call: Call
     after: Any
 

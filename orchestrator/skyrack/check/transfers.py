@@ -123,7 +123,7 @@ def _of_size(
     seen: set[Any] = set()
     for choice in (into if missing[account] > 0 else out).get(account, ()):
         alike = choice.call.alike
-        if choice.index in used or alike in seen:
+        if choice.place in used or alike in seen:
             continue
         seen.add(alike)
         look.steps -= 1
@@ -136,7 +136,7 @@ def _of_size(
             left[name] = left.get(name, 0) + by
             if not left[name]:
                 del left[name]
-        for way in _of_size(left, out, into, size - 1, used | {choice.index}, look):
+        for way in _of_size(left, out, into, size - 1, used | {choice.place}, look):
             yield [choice, *way]
 
 
