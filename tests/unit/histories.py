@@ -25,8 +25,9 @@ INITIAL: dict[str, Any] = {
     "append": (),
     "bank": tuple((account, EACH) for account in ACCOUNTS),
     "rich bank": tuple((account, 100 * EACH) for account in ACCOUNTS),
+    "large bank": tuple((f"a{number}", 100) for number in range(8)),
 }
-OPTIONS = {"bank": {"balances": dict(INITIAL["bank"])}, "rich bank": {"balances": dict(INITIAL["rich bank"])}}
+OPTIONS = {name: {"balances": dict(INITIAL[name])} for name in INITIAL if "bank" in name}
 FIRST_ANSWER: dict[str, Any] = {
     "register": None,
     "kv": None,
@@ -141,7 +142,7 @@ def asked(model: str, random: Random, fresh: Callable[[], int], values: int) -> 
             return random.choice([("append", value), ("read", None)])
     if random.random() < 0.4:
         return "read", None
-    from_, to = random.sample(ACCOUNTS, 2)
+    from_, to = random.sample([account for account, _ in INITIAL[model]], 2)
     return "transfer", {"from": from_, "to": to, "amount": random.randint(1, 7)}
 
 

@@ -16,6 +16,7 @@ from skyrack.history import NO_END, Operation
 
 NAME = "availability"
 _MOST_LISTED = 5
+_QUANTILES = (0.5, 0.9, 0.99, 1.0)
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,7 @@ def availability(operations: Sequence[Operation]) -> Check:
     figures = {
         "answered": answered,
         "share": share,
+        "latency_s": _latencies(operations),
         "gaps": [[gap.begin_s, gap.end_s] for gap in overall],
         "nodes": nodes,
     }
@@ -143,6 +145,15 @@ def availability(operations: Sequence[Operation]) -> Check:
 def judged(operations: Sequence[Operation]) -> list[Operation]:
     """Without those whose end nobody could write down."""
     return [operation for operation in operations if operation.error != NO_END]
+
+
+def _latencies(operations: Sequence[Operation]) -> dict[str, float | None]:
+    """Nearest ranks of what was answered ok, counted from the intended start."""
+    took_s = sorted(operation.latency_s for operation in operations if operation.outcome == "ok")
+    return {
+        f"p{100 * q:g}": took_s[max(1, math.ceil(q * len(took_s) - 1e-9)) - 1] if took_s else None
+        for q in _QUANTILES
+    }
 
 
 def _share(operations: Sequence[Operation]) -> float | None:

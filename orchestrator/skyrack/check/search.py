@@ -32,6 +32,8 @@ from skyrack.check.model import ILLEGAL, Choice, Cut, Guided, Model
 MOST_STATES = 500_000
 _BITS_PER_STATE = 2048  # calls placed out of order, beyond which a configuration counts as more than one
 _MOST_ALLOWED = 12
+# States that a step back counts for where choices are looked for rather than listed, which takes that much longer.
+_COST_OF_GUIDANCE = 10
 
 
 @dataclass(slots=True)
@@ -130,6 +132,8 @@ class _Search:
                 )  # fmt: skip
                 self._unlift(i)
                 self._left += calls[i].required
+                if self._guided is not None:
+                    remembered += _COST_OF_GUIDANCE
         return Judgement("ok", states=len(tried), placed=len(stack))
 
     def _choices(self) -> Iterator[Choice | Cut]:
