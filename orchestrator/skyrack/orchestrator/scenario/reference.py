@@ -59,6 +59,7 @@ SECTIONS = (
     ("`services.ready`", "Ready"),
     ("`services.limits`", "Limits"),
     ("`workloads`, kind `echo`", "EchoWorkload"),
+    ("`workloads`, kinds `kv`, `append`, `queue`, `set`, `bank`", "StoreWorkload"),
     ("`workloads.thresholds`", "Thresholds"),
 )
 DERIVED = {
