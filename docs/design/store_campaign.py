@@ -43,7 +43,7 @@ FIRST_S, EVERY_S, LONGEST_S = 4.0, 8.0, 5.0
 
 
 def etcd_faults(seed: int, span_s: float) -> list[str]:
-    """Words for --fault: kill, pause, partition and flap, again and again in an order of the seed's, on members of its choice."""
+    """Words for --fault: kill, pause, partition and flap in an order of the seed's, again and again, on members it draws."""
     draw = random.Random(f"campaign/{seed}")
     words: list[str] = []
     kinds: list[str] = []
