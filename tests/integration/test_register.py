@@ -25,7 +25,7 @@ from .store_servers import free_port
 
 PROGRAM = Path(__file__).parents[2] / "docs" / "recipes" / "register.py"
 NAMES = ("a", "b", "c")
-SECONDS = 6.0
+SECONDS = 3.0
 FAULTS = ("cut", "cut and back", "again")
 OK: Outcome = "ok"
 FAIL: Outcome = "fail"
@@ -59,7 +59,7 @@ class Way:
             return
         there, back = await asyncio.open_connection("127.0.0.1", self.port)
         self.open |= {writer, back}
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, asyncio.CancelledError):
             await asyncio.gather(_pump(reader, back), _pump(there, writer))
         self.open -= {writer, back}
 
@@ -267,7 +267,7 @@ class Load:
         """One after the other: cut off, cut off with its clock set back, begun again."""
         members = self._members
         while time.monotonic() < end_s:
-            name = self._draw.choice([*NAMES, await members.leader()])
+            name = self._draw.choice([*NAMES, *[await members.leader()] * 3])
             what = self._draw.choice(self._faults)
             if what == "again":
                 members.serve(name)
