@@ -26,6 +26,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,7 @@ PARTS = {
     ),
     "redis": Part("redis", ("--adapter", "redis,sentinel=orbit", *REDIS_LOAD), plane_cut_off, "bad", 30.0, SEEDS[:1]),
     "redis-wait": Part(
-        "redis", ("--adapter", "redis,sentinel=orbit,wait=2", *REDIS_LOAD), plane_cut_off, "ok", 30.0, SEEDS[:1]
+        "redis", ("--adapter", "redis,sentinel=orbit,wait=2", *REDIS_LOAD), plane_cut_off, "bad", 30.0, SEEDS[:1]
     ),
     "register": Part("register", ("--adapter", "grpc", "--service", "register"), leader_cut_off, "ok", 30.0, SEEDS[:1]),
     "register-wall-clock": Part(
@@ -195,8 +196,14 @@ def campaign(name: str, seed: int, span_s: float) -> dict[str, Any]:
             shutil.copy(run / file, kept)
         (kept / "faults.txt").write_text("\n".join(words) + "\n", "utf-8")
         (kept / "load.txt").write_text(loaded.stdout + loaded.stderr, "utf-8")
+    return judged(name, seed)
+
+
+def judged(name: str, seed: int) -> dict[str, Any]:
+    """What `skyrack check` says of a history that was kept."""
+    history = KEPT / name / str(seed) / "history.jsonl"
     report: dict[str, Any] = json.loads(
-        _skyrack(environment, "check", str(kept / "history.jsonl"), "-o", "json").stdout
+        _skyrack(dict(os.environ), "check", str(history), "-o", "json").stdout
     )
     return report
 
@@ -219,8 +226,20 @@ def show(name: str, seed: int, report: dict[str, Any]) -> None:
         if check["verdict"] == "bad":
             lines = check["text"].splitlines()
             print(f"     BAD {check['name']}: {lines[0]}", *lines[1:4], sep="\n         ", flush=True)
-    for row in report["recovery"]:
-        print(f"     recovery {json.dumps(row)}", flush=True)
+    silences = longest_silences(KEPT / name / str(seed))
+    print("     longest time without an answer: " + "   ".join(f"{word} {s:.2f} s" for word, s in silences))
+
+
+def longest_silences(kept: Path) -> Iterator[tuple[str, float]]:
+    """For each fault, the longest time without an answer to anybody from its begin to the next one's."""
+    events = [json.loads(line) for line in (kept / "events.jsonl").read_text("utf-8").splitlines()]
+    began = sorted((event["run_s"], event["cause"]) for event in events if event["event"] == "fault_began")
+    lines = [json.loads(line) for line in (kept / "history.jsonl").read_text("utf-8").splitlines()[1:]]
+    answered = sorted(line["time_s"] for line in lines if line.get("type") == "ok")
+    ends = [at_s for at_s, _ in began[1:]] + [began[-1][0] + EVERY_S if began else 0.0]
+    for (at_s, cause), end_s in zip(began, ends, strict=True):
+        within = [at_s, *(s for s in answered if at_s < s < end_s)]
+        yield cause.removeprefix("load: "), max((b - a for a, b in pairwise(within)), default=0.0)
 
 
 def main() -> None:
@@ -230,6 +249,7 @@ def main() -> None:
     parser.add_argument(
         "parts", nargs="*", default=["all"], help=f"{', '.join([*PARTS, *GROUPS])}; or PART:SEED"
     )
+    parser.add_argument("--again", action="store_true", help="judge what is kept once more; run nothing")
     parser.add_argument("--for", dest="span_s", type=float, help="seconds, in place of the part's own")
     given = parser.parse_args()
     wrong = False
@@ -237,7 +257,11 @@ def main() -> None:
         chosen, _, seed = word.partition(":")
         for name in GROUPS.get(chosen, (chosen,)):
             for one in (int(seed),) if seed else PARTS[name].seeds:
-                report = campaign(name, one, given.span_s or PARTS[name].span_s)
+                report = (
+                    judged(name, one)
+                    if given.again
+                    else campaign(name, one, given.span_s or PARTS[name].span_s)
+                )
                 show(name, one, report)
                 wrong |= report["verdict"] != PARTS[name].expected
     sys.exit(wrong)
