@@ -105,7 +105,7 @@ class Part:
     expected: str = "ok"
     span_s: float = 60.0
     seeds: Sequence[int] = SEEDS
-    change: tuple[str, str] = ("", "")  # in the scenario's text
+    changes: tuple[tuple[str, str], ...] = ()  # in the scenario's text
 
 
 ETCD_LOAD = ("--service", "etcd", "--rate", "50", "--clients", "45")
@@ -123,6 +123,10 @@ REDIS_LOAD = (
     "--at",
     "p2s01",
 )
+# A data directory that can lose what was not synced, and an etcd that syncs nothing.
+DISK = ("    limits: {disk_mb: 256}", "    faults: [disk]\n    limits: {disk_mb: 256}")
+UNSYNCED = ("      - --pre-vote ", "      - --unsafe-no-fsync\n      - --pre-vote ")
+REGISTER_LOAD = ("--service", "register", "--rate", "60", "--clients", "45")
 PARTS = {
     "etcd": Part("etcd", ("--adapter", "etcd", *ETCD_LOAD), etcd_faults),
     "eager": Part(
@@ -132,18 +136,15 @@ PARTS = {
     "stale": Part(
         "etcd", ("--adapter", "etcd,serializable=true", *ETCD_LOAD), etcd_faults, "bad", 20.0, SEEDS[:1]
     ),
-    "power": Part("etcd", ("--adapter", "etcd", *ETCD_LOAD), power_loss, "ok", 20.0, SEEDS[:1]),
-    "unsynced": Part(
-        "etcd", ("--adapter", "etcd", *ETCD_LOAD), power_loss, "bad", 20.0, SEEDS[:1],
-        ("      - --pre-vote ", "      - --unsafe-no-fsync\n      - --pre-vote "),
-    ),
+    "power": Part("etcd", ("--adapter", "etcd", *ETCD_LOAD), power_loss, "ok", 20.0, SEEDS[:1], (DISK,)),
+    "unsynced": Part("etcd", ("--adapter", "etcd", *ETCD_LOAD), power_loss, "bad", 20.0, SEEDS[:1], (DISK, UNSYNCED)),
     "redis": Part("redis", ("--adapter", "redis,sentinel=orbit", *REDIS_LOAD), plane_cut_off, "bad", 30.0, SEEDS[:1]),
     "redis-wait": Part(
         "redis", ("--adapter", "redis,sentinel=orbit,wait=2", *REDIS_LOAD), plane_cut_off, "bad", 30.0, SEEDS[:1]
     ),
-    "register": Part("register", ("--adapter", "grpc", "--service", "register"), leader_cut_off, "ok", 30.0, SEEDS[:1]),
+    "register": Part("register", ("--adapter", "grpc", *REGISTER_LOAD), leader_cut_off, "ok", 30.0, SEEDS[:1]),
     "register-wall-clock": Part(
-        "register-wall-clock", ("--adapter", "grpc", "--service", "register"), leader_cut_off, "bad", 30.0, SEEDS[:1]
+        "register-wall-clock", ("--adapter", "grpc", *REGISTER_LOAD), leader_cut_off, "bad", 30.0, SEEDS[:1]
     ),
 }  # fmt: skip
 GROUPS = {"controls": ("eager", "stale", "power", "unsynced"), "all": tuple(PARTS)}
@@ -160,12 +161,13 @@ def up(part: Part) -> Iterator[tuple[Path, dict[str, str]]]:
         **{f"SKYRACK_UP_{port}": "0" for port in ("PORT", "BROKER_PORT", "ENTRY_PORT")},
     }
     scenario = SCENARIOS / f"{part.scenario}.yaml"
-    old, new = part.change
-    if old:
+    if part.changes:
         text = scenario.read_text("utf-8")
-        assert old in text, f"{scenario.name} has no {old!r} any more"
+        for old, new in part.changes:
+            assert old in text, f"{scenario.name} has no {old!r} any more"
+            text = text.replace(old, new)
         scenario = place / scenario.name
-        scenario.write_text(text.replace(old, new), "utf-8")
+        scenario.write_text(text, "utf-8")
     try:
         _skyrack(environment, "up", "-d", str(scenario)).check_returncode()
         yield place / "runs" / "latest", environment

@@ -72,8 +72,8 @@ def test_client_that_acknowledges_before_the_quorum_is_found_out(etcd: Recipe) -
 def test_redis_loses_what_a_primary_acknowledged_while_it_was_cut_off() -> None:
     with open_recipe("redis", REDIS) as redis:
         options = ("--adapter", "redis,sentinel=orbit", "--service", "sentinel", "--port", 26379)
-        sides = ("--at", "london", "--at", "p2s01", "--rate", 50, "--clients", 10, "--for", "11s")
-        report = load(redis, *options, *sides, "--fault", "partition:p2s01,p2s02|rest@1s+8s")
+        sides = ("--at", "london", "--at", "p2s01", "--rate", 50, "--clients", 10, "--for", "8s")
+        report = load(redis, *options, *sides, "--fault", "partition:p2s01,p2s02|rest@1s+6s")
         assert report["verdict"] == "bad"
         lost = figures(report, "no acknowledged write lost")
         assert lost["lost"] > 10, "written at the primary that sentinels had replaced"
