@@ -73,7 +73,7 @@ def _fault(kind: str, draw: random.Random, begin: str, span: str) -> str:
 def power_loss(seed: int, span_s: float) -> list[str]:
     """A majority of the members loses power at once, in the middle."""
     lost = random.Random(f"power/{seed}").sample(MEMBERS, 3)
-    return [f"power:{','.join(f'{member}/etcd' for member in lost)}@{span_s / 2:g}s+3s"]
+    return [f"power:{','.join(lost)}@{span_s / 2:g}s+3s"]
 
 
 def plane_cut_off(seed: int, span_s: float) -> list[str]:
@@ -189,7 +189,7 @@ def campaign(name: str, seed: int, span_s: float) -> dict[str, Any]:
         options += ["--fault", word]
     with up(part) as (run, environment):
         loaded = _skyrack(environment, *options)
-        if not (run / "history.jsonl").exists():
+        if not (run / "result.json").exists():
             raise SystemExit(f"skyrack {' '.join(options)}: {loaded.stdout}{loaded.stderr}")
         kept = KEPT / name / str(seed)
         shutil.rmtree(kept, ignore_errors=True)
