@@ -91,9 +91,11 @@ def figures(probes, covered, ordered_drops):
 
 
 def dropped_as_ordered(readings):
-    """Packets the fabric dropped because the scenario says so, between the first and the last reading."""
+    """Packets the fabric dropped or damaged because the scenario or a fault says so, between the first and the last reading."""
     total = 0
     for before, after in itertools.pairwise(readings):
+        a, b = before.get("corrupted", 0), after.get("corrupted", 0)
+        total += b - a if b >= a else b
         for reason in ORDERED_DROPS:
             a, b = before["drops"].get(reason, 0), after["drops"].get(reason, 0)
             total += b - a if b >= a else b

@@ -32,7 +32,7 @@ RUN: dict[str, Any] = {
         "kind": "echo", "pairs": [["a", "b"]], "rate_hz": 10.0, "payload_bytes": 64, "spacing": "fixed", "probe_rate_hz": 50.0,
         "probe_bytes": 64, "duration_s": 3.0,
     },
-    "faults": [{"at_s": 1.0, "words": "kill:b@1s", "node": "b", "entry": {}}],
+    "faults": [{"at_s": 1.0, "words": "kill:b@1s", "entry": {"kind": "kill", "nodes": ["b"]}}],
     "scheduler": "fifo",
 }  # fmt: skip
 CHANGE: dict[str, Any] = {
