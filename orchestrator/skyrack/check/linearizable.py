@@ -62,8 +62,9 @@ def linearizable(
 
 
 def _explained(key: str, found: Violation) -> list[str]:
+    so_far = "can be ordered, until this one ends" if found.certain else "had ended before this one"
     text = [
-        f"{key}: {count(found.placed, 'operation')} can be ordered, until this one ends:",
+        f"{key}: {count(found.placed, 'operation')} {so_far}:",
         f"  {line(found.last)}",
     ]
     if found.others:
