@@ -113,6 +113,8 @@ class Model:
             self.files[number].sure = self.files[number].sure[:size]
         self.cuts.clear()
         self.concerned.clear()
+        for number, file in enumerate(self.files):
+            file.known &= number in self.sure_names.values()
 
 
 def _directory(path: str) -> str:
