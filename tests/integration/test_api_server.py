@@ -122,7 +122,7 @@ class StandIn:
             raise KeyError(f"no node is called {name!r}")
         return 0
 
-    def kill(self, name: str, number: int) -> None:
+    async def kill(self, name: str, number: int) -> None:
         self.require_node(name)
         self.killed.append((name, number))
 

@@ -90,7 +90,7 @@ class Run(Protocol):
     def require_node(self, name: object) -> int:
         """The node's index."""
 
-    def kill(self, name: str, number: int) -> None:
+    async def kill(self, name: str, number: int) -> None:
         """Signal a node's process."""
 
     async def status(self) -> dict[str, Any]:
@@ -171,7 +171,7 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
         number = (await _body(request)).get("signal", int(signal.SIGKILL))
         if type(number) is not int or number not in set(signal.Signals):
             raise BadRequest(f"signal {number!r}: expected a signal number")
-        run.kill(request.match_info["name"], number)
+        await run.kill(request.match_info["name"], number)
         return web.json_response({"ok": True})
 
     async def workload(request: web.Request) -> web.Response:

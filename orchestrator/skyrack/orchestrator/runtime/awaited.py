@@ -29,4 +29,6 @@ def awaited_processes(launch: Launch, fabric_socket: Path) -> Processes:
     fabrics = AwaitedFabric(fabric_socket, failed)
     nodes = AwaitedNodes(launch.book, configure, launch.events, mesh_dir)
     room = ContainedRoom()
-    return Processes(fabrics, nodes, room, lambda services: contained_hands(nodes, services), awaited=True)
+    return Processes(
+        fabrics, nodes, room, lambda services: contained_hands(launch, nodes, services), awaited=True
+    )

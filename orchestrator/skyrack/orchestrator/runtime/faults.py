@@ -37,7 +37,7 @@ class Faults:
         self._events = events
         self._clock = clock
         self._hands = hands
-        self._enactor = Enactor(hands, self._names, events.add)
+        self._enactor = Enactor(hands, self._names, events.add, clock)
         self._ledger = Ledger()
         self._entered = asyncio.Event()
         self._carried_out_s = 0.0  # the latest instant that has been told of
@@ -91,7 +91,7 @@ class Faults:
         return [
             (fault.id, fault.since_s, fault.draft.target.words)
             for fault in self._ledger.faults
-            if self._ledger.acts(fault.id) and fault.draft.kind in ("dark", "down")
+            if self._ledger.acts(fault.id) and (fault.draft.effect.dark or fault.draft.kind == "down")
         ]
 
     async def add(self, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,6 +101,8 @@ class Faults:
             why_not = self._hands.refusal(request.draft.kind, request.draft.target)
             if why_not is not None:
                 raise FaultProblem(f"{request.draft.kind}: {why_not}")
+        for request in requests:
+            self._hands.expect(request.draft.kind, request.draft.target)
         at_s = self._soon_s()
         added = [self._ledger.add(request.draft, at_s + request.in_s) for request in requests]
         self._carry_out(at_s)

@@ -32,4 +32,6 @@ def local_processes(launch: Launch) -> Processes:
         restart=scenario.nodes.restart == "on-crash",
     )
     room = LocalRoom(launch.run, places)
-    return Processes(fabrics, nodes, room, lambda services: local_hands(nodes, services), awaited=False)
+    return Processes(
+        fabrics, nodes, room, lambda services: local_hands(launch, nodes, room, services), awaited=False
+    )

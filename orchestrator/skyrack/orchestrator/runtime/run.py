@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -345,14 +346,17 @@ class Run:
         """The node's index. Raises KeyError with a text for the user."""
         return self.roster.require(name)
 
-    def kill(self, name: str, number: int) -> None:
-        """Send a signal to a node's process. Raises KeyError, RuntimeError."""
+    async def kill(self, name: str, number: int) -> None:
+        """Send a signal to a node's process; SIGKILL is a fault. Raises KeyError, RuntimeError."""
         self.require_node(name)
         node = self.nodes.book.by_name.get(name)
         if node is None:
             raise KeyError(f"{name} is a bare satellite: it has no process")
         if not node.alive:
             raise RuntimeError(f"{name} has no process at the moment")
+        if number == signal.SIGKILL:
+            await self.faults.add({"faults": [{"kind": "kill", "nodes": [name]}]})
+            return
         self.nodes.signal(name, number)
         self.events.add("node_signalled", node=name, signal=number)
 

@@ -30,6 +30,11 @@ class ComposedHands:
             why_not = self._data.refusal(kind, target)
         return why_not
 
+    def expect(self, kind: str, target: Target) -> None:
+        """Have in time who acts on processes."""
+        if kind in _OF_PROCESSES:
+            self._processes.expect(target)
+
     async def hold(self, place: Place, before: Hold, hold: Hold) -> list[str]:
         """Processes end before their data do, and start again when all else is as it shall be. Raises CannotError."""
         node, _ = place
@@ -54,3 +59,7 @@ class ComposedHands:
     async def end(self, part: Part) -> list[str]:
         """Raises CannotError."""
         return await self._parts.end(part)
+
+    async def close(self) -> None:
+        """The run ends."""
+        await self._processes.close()

@@ -18,6 +18,9 @@ class OnProcesses(Protocol):
     def refusal(self, kind: str, target: Target) -> str | None:
         """Of kill, pause, cpu, reboot, power and lost."""
 
+    def expect(self, target: Target) -> None:
+        """One of these is to come there. Returns at once."""
+
     async def off(self, node: int) -> list[str]:
         """End all that runs at a node, and start nothing there from now on. Raises CannotError."""
 
@@ -32,6 +35,9 @@ class OnProcesses(Protocol):
 
     async def kill(self, place: Place) -> list[str]:
         """Kill all that runs at a place, once. Raises CannotError."""
+
+    async def close(self) -> None:
+        """The run ends."""
 
 
 class OnData(Protocol):

@@ -157,6 +157,10 @@ class Services:
         )
         return [entry.shown() for entry in entries]
 
+    def at(self, node: str) -> dict[str, Entry]:
+        """The services of a node by name."""
+        return {entry.service.name: entry for entry in self._entries.values() if entry.member.node == node}
+
     @property
     def count(self) -> int:
         """How many there are, each counted at every node."""
