@@ -15,7 +15,9 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
 from skyrack.orchestrator.storage.disk import KEPT, Disk, Trouble
+
 from .storage_model import Model
 
 OWNER = (os.geteuid(), os.getegid())

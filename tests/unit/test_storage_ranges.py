@@ -1,9 +1,11 @@
 """Sets of bytes are what sets of integers would be."""
 
+import itertools
 from collections.abc import Callable
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from skyrack.orchestrator.storage.ranges import Ranges
 
 _SPAN = st.tuples(st.integers(0, 40), st.integers(0, 40))
@@ -34,7 +36,7 @@ def test_spans_say_which_bytes_are_in_and_which_are_not(
     ranges, expected = _run(steps)
     assert _bytes(ranges) == expected
     spans = list(ranges)
-    assert all(before[1] < after[0] for before, after in zip(spans, spans[1:], strict=False)), "spans touch"
+    assert all(before[1] < after[0] for before, after in itertools.pairwise(spans)), "spans touch"
     missing = {byte for span in ranges.missing(*asked) for byte in range(*span)}
     assert missing == set(range(*asked)) - expected
 

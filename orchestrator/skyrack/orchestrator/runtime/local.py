@@ -31,7 +31,7 @@ def local_processes(launch: Launch) -> Processes:
         may_start=fabrics.up,
         restart=scenario.nodes.restart == "on-crash",
     )
-    room = LocalRoom(launch.run, places)
+    room = LocalRoom(launch.run, places, launch.events)
     return Processes(
         fabrics, nodes, room, lambda services: local_hands(launch, nodes, room, services), awaited=False
     )

@@ -2,11 +2,12 @@
 
 Requests are JSON objects on the socket N (SOCK_SEQPACKET), one a message, and so are the answers; its end is the process's.
 
-    {"op": "add", "disk": 3, "directory": "/.../data/..."}   {"ok": true}; with the descriptor of /dev/fuse that is mounted
-    {"op": "remove", "disk": 3}                              {"ok": true}
+    {"op": "add", "disk": 3}      {"ok": true}; with two descriptors: of /dev/fuse, mounted, and of the directory
+    {"op": "remove", "disk": 3}   {"ok": true}; once it has been unmounted
+    {"op": "drop", "disk": 3}     {"ok": true, "files": 2, "names": 1}; see disk.py
+    {"op": "settle", "disk": 3}   {"ok": true}
     {"op": "trouble", "disk": 3, "fsync_s": 0.5, "fsync_fails": false, "full": false}      {"ok": true}
-    {"op": "drop", "disk": 3}                                {"ok": true, "files": 2, "names": 1}
-    whatever cannot be                                       {"ok": false, "error": "..."}
+    whatever cannot be            {"ok": false, "error": "..."}
 """
 
 from __future__ import annotations
@@ -23,13 +24,16 @@ from skyrack.orchestrator.storage.disk import Disk, Trouble
 from skyrack.orchestrator.storage.serve import Served
 
 _LONGEST = 65_536
+_FDS = 2
 
 
 def main() -> None:
     """Serve until the socket ends."""
     parser = argparse.ArgumentParser(prog="skyrack-storage")
     parser.add_argument("--fd", type=int, required=True)
-    parser.add_argument("--scratch", required=True, help="where old contents are saved, in files without a name")
+    parser.add_argument(
+        "--scratch", required=True, help="where old contents are saved, in files without a name"
+    )
     arguments = parser.parse_args()
     os.umask(0)  # the kernel has applied the program's
     tempfile.tempdir = arguments.scratch
@@ -38,7 +42,7 @@ def main() -> None:
     disks: dict[int, Served] = {}
     with socket.socket(fileno=arguments.fd) as requests:
         while True:
-            message, fds, _, _ = socket.recv_fds(requests, _LONGEST, 1)
+            message, fds, _, _ = socket.recv_fds(requests, _LONGEST, _FDS)
             if not message:
                 break
             try:
@@ -55,12 +59,14 @@ def _do(request: dict[str, Any], fds: list[int], disks: dict[int, Served]) -> di
     op, number = request.pop("op"), request.pop("disk")
     match op:
         case "add":
-            root = os.open(request["directory"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            disks[number] = Served(fds[0], Disk(root))
+            device, directory = fds
+            disks[number] = Served(device, Disk(directory))
         case "remove":
             disks.pop(number).close()
         case "trouble":
             disks[number].disk.trouble = Trouble(**request)
+        case "settle":
+            disks[number].disk.settle()
         case "drop":
             dropped = disks[number].drop()
             return {"files": dropped.files, "names": dropped.names}

@@ -171,7 +171,9 @@ class Answers:
                     os.close(fd)
         if valid & (wire.SET_ATIME | wire.SET_MTIME):
             atime_s, mtime_s, _, atime_ns, mtime_ns, _ = times
-            _set_times(node.path, valid, atime_s * 1_000_000_000 + atime_ns, mtime_s * 1_000_000_000 + mtime_ns)
+            _set_times(
+                node.path, valid, atime_s * 1_000_000_000 + atime_ns, mtime_s * 1_000_000_000 + mtime_ns
+            )
         return self._getattr(request)
 
     def _statfs(self, request: Request) -> bytes:

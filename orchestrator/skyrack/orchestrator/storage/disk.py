@@ -268,6 +268,13 @@ class Disk:
             self._extra_links.clear()
             return Dropped(changed, len(steps), tuple(name for step in steps for name in names(step)))
 
+    def settle(self) -> None:
+        """Everything is certain as it is."""
+        with self._lock:
+            self._commit()
+            for inode in list(self._held):
+                self._forget(inode)
+
     def close(self) -> None:
         """The end: what is there stays."""
         with self._lock:

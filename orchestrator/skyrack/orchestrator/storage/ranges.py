@@ -39,9 +39,7 @@ class Ranges:
         """Take [start, end) out."""
         first = bisect_right(self._spans, start, key=_TO)
         last = bisect_left(self._spans, end, key=_FROM)
-        rest = [
-            piece for a, b in self._spans[first:last] for piece in ((a, min(b, start)), (max(a, end), b))
-        ]
+        rest = [piece for a, b in self._spans[first:last] for piece in ((a, min(b, start)), (max(a, end), b))]
         if start < end:
             self._spans[first:last] = [(a, b) for a, b in rest if a < b]
 

@@ -1,8 +1,8 @@
 """Reads what the kernel asks and writes the answers: one thread reads, and another takes over while one waits for an fsync.
 
-    kernel --request--> the thread whose turn it is --answer--> kernel
-                           | fsync: the turn is the next thread's (a new one, if all are waiting)
-                           '--> waits, answers, queues for its turn
+kernel --request--> the thread whose turn it is --answer--> kernel
+                       | fsync: the turn is the next thread's (a new one, if all are waiting)
+                       '--> waits, answers, queues for its turn
 """
 
 from __future__ import annotations

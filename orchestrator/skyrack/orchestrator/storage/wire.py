@@ -98,7 +98,9 @@ def initial(body: memoryview) -> bytes:
     """The answer to INIT. Raises OSError for a kernel that is too old."""
     major, minor, read_ahead, flags = INIT.unpack_from(body)
     if major != MAJOR or minor < MINOR:
-        raise OSError(f"the kernel speaks version {major}.{minor} of FUSE, {MAJOR}.{MINOR} is needed (Linux 5.4)")
+        raise OSError(
+            f"the kernel speaks version {major}.{minor} of FUSE, {MAJOR}.{MINOR} is needed (Linux 5.4)"
+        )
     return _INIT_ANSWER.pack(
         MAJOR, MINOR, read_ahead, flags & _WANTED, 16, 12, MOST_WRITTEN, 1, PAGES, 0, 0, 0
     )  # fmt: skip
@@ -193,5 +195,3 @@ def forget_name(directory: int, name: str) -> bytes:
     raw = os.fsencode(name)
     body = _INVALID_NAME.pack(directory, len(raw), 0) + raw + b"\0"
     return ANSWER.pack(ANSWER.size + len(body), _NOTIFY_INVALID_NAME, 0) + body
-
-

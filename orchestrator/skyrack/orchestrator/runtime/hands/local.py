@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from skyrack.orchestrator.runtime.hands.composed import ComposedHands
 from skyrack.orchestrator.runtime.hands.hands import Hands
+from skyrack.orchestrator.runtime.hands.local_data import LocalData
 from skyrack.orchestrator.runtime.hands.local_site import LocalSite
-from skyrack.orchestrator.runtime.hands.nothing import NothingOnData, NothingOnParts
+from skyrack.orchestrator.runtime.hands.nothing import NothingOnParts
 from skyrack.orchestrator.runtime.hands.processes import Processes
 from skyrack.orchestrator.runtime.processes import Launch
 from skyrack.orchestrator.runtime.services.prepared import LocalRoom
@@ -17,4 +18,4 @@ def local_hands(launch: Launch, nodes: SpawnedNodes, room: LocalRoom, services: 
     """`services`: what runs at the nodes."""
     site = LocalSite(nodes, room, launch.clock, launch.places.logs / "holder.log")
     processes = Processes(site, launch.book, services, launch.events)
-    return ComposedHands(processes, NothingOnData(), NothingOnParts())
+    return ComposedHands(processes, LocalData(room, launch.book, services), NothingOnParts())
