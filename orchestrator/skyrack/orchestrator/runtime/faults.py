@@ -102,7 +102,7 @@ class Faults:
             if why_not is not None:
                 raise FaultProblem(f"{request.draft.kind}: {why_not}")
         for request in requests:
-            self._hands.expect(request.draft.kind, request.draft.target)
+            await self._hands.expect(request.draft.kind, request.draft.target)
         at_s = self._soon_s()
         added = [self._ledger.add(request.draft, at_s + request.in_s) for request in requests]
         self._carry_out(at_s)
