@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from skyrack.orchestrator.clock import Clock
@@ -102,10 +102,9 @@ class Faults:
 
     async def run(self) -> None:
         """Step from instant to instant until cancelled."""
-        for fault in self._ledger.faults:
-            self._hands.expect(fault.draft.kind, fault.draft.target)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._enactor.run(), name="enactor")
+            tasks.create_task(self._expect(fault.draft for fault in self._ledger.faults), name="expect")
             await self._follow_clock()
 
     async def let_go(self) -> None:
@@ -166,6 +165,7 @@ class Faults:
         requests = read_requests(body, self._atlas, lambda index: Lot(seed, "request", given + index))
         for request in requests:
             self._require_possible(request.draft)
+        await self._expect(request.draft for request in requests)
         at_s = self._soon_s()
         return await self._add([(request.draft, at_s + request.in_s) for request in requests], at_s)
 
@@ -176,11 +176,12 @@ class Faults:
             raise FaultProblem(
                 f"there is a campaign called {campaign.name!r} already, and it would draw the same"
             )
-        at_s = self._soon_s()
         faults = draw(campaign, self._atlas, self._scenario.seed)
         for fault in faults:
             self._require_possible(fault.draft)
         self._campaigns.add(campaign.name)
+        await self._expect(fault.draft for fault in faults)
+        at_s = self._soon_s()
         return await self._add([(fault.draft, at_s + fault.at_s) for fault in faults], at_s)
 
     def _require_possible(self, draft: Draft) -> None:
@@ -189,9 +190,12 @@ class Faults:
         if why_not is not None:
             raise FaultProblem(f"{draft.kind}: {why_not}")
 
+    async def _expect(self, drafts: Iterable[Draft]) -> None:
+        """Get ready for them what takes time to be."""
+        for draft in list(drafts):
+            await self._hands.expect(draft.kind, draft.target)
+
     async def _add(self, drafts: Sequence[tuple[Draft, float]], at_s: float) -> dict[str, Any]:
-        for draft, _ in drafts:
-            self._hands.expect(draft.kind, draft.target)
         added = [self._ledger.add(draft, since_s) for draft, since_s in drafts]
         self._journal.entered(added)
         self._carry_out(at_s)
