@@ -136,7 +136,7 @@ class Disks:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._record.unlink(missing_ok=True)
+        remove_recorded(self._record)
 
     def _start(self) -> None:
         if not DEVICE.exists():
@@ -177,6 +177,7 @@ def remove_recorded(record: Path) -> None:
     for path in written_down(record):
         if path.name == KEPT:
             shutil.rmtree(path, ignore_errors=True)
+    record.unlink(missing_ok=True)
 
 
 def _why_no_mount(error: OSError) -> str:
