@@ -55,6 +55,11 @@ class Disks:
     def __contains__(self, key: _Key) -> bool:
         return key in self._numbers
 
+    @property
+    def pid(self) -> int:
+        """Of the process; 0 before the first disk."""
+        return self._process.pid if self._process is not None else 0
+
     def mount(self, key: _Key, place: Path, outside: Path) -> None:
         """Put one over the directory `place`, whose files are found at `outside` after the run. Raises CannotPrepare."""
         if key in self._numbers:
