@@ -111,7 +111,7 @@ class ContainerWorld:
             "command": [
                 sys.executable, "-m", "skyrack.node.container", name, "--mesh-dir", str(self.mesh_dir),
                 "--main", "ground=skyrack.groundstation.main",
-                "--worker", "echo=skyrack.groundstation.load.worker",
+                "--worker", "load=skyrack.groundstation.load.worker",
                 "--worker", "wait=tests.integration.container_worker",
                 "--uid", str(uid), "--gid", str(uid), *arguments,
             ],

@@ -66,6 +66,10 @@ class Faults:
         self.asked.append(body)
         return {"at_s": 1.0, "faults": []}
 
+    async def add_campaign(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        self.asked.append(body)
+        return {"at_s": 1.0, "faults": []}
+
     async def listed(self) -> dict[str, Any]:
         return {"faults": []}
 

@@ -1,95 +1,68 @@
-"""What faults do to processes of nodes in containers, and who brings them back when whoever asked has ended."""
-
-from __future__ import annotations
+"""Parts of a contained run end when a fault says so, and who goes on with the run goes on with its faults."""
 
 import json
-import signal
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from skyrack.v1 import namespaces
+from skyrack.orchestrator.api.client import ApiError
 
-from .contained_run import NODES, Parts, eventually
+from .contained_run import NODES, SCENARIO, Parts, eventually
 
 pytestmark = pytest.mark.mesh
 
-COMMAND = [sys.executable, "-c", "while True: pass"]
+FAULTS = """\
+faults:
+  schedule:
+    - {kind: dark, nodes: [p3s07], at_s: 0.5}
+    - {kind: dark, nodes: [p3s08], at_s: 0.6, for_s: 0.2}
+    - {kind: dark, nodes: [p3s09], at_s: 3600}
+"""
+ENDED_ON_REQUEST = 70
 
 
-def effect(parts: Parts, name: str, fault: dict[str, Any]) -> str:
-    """What the event of that name says of a fault, once it is there."""
-    which = (fault["id"], fault["kind"])  # ids begin anew with an orchestrator that goes on with the run
-    events = Path(parts.status()["run_dir"], "events.jsonl")
-
-    def found() -> list[Any]:
-        records = [json.loads(line) for line in events.read_text().splitlines()]
-        return [
-            one["effect"] for one in records if one["event"] == name and (one["fault"], one["kind"]) == which
-        ]
-
-    eventually(lambda: bool(found()), f"{name} of {fault}", parts.logs)
-    return str(found()[0][0])
+def events(parts: Parts, run_dir: str) -> list[tuple[str, str]]:
+    lines = Path(run_dir, "events.jsonl").read_text().splitlines()
+    return [(e["event"], e["fault"]) for e in map(json.loads, lines) if e["event"].startswith("fault_")]
 
 
-def add(parts: Parts, kind: str, where: str, **values: object) -> dict[str, Any]:
-    """Enter a fault; what the run answers of it."""
-    request = {"faults": [{"kind": kind, "nodes": [where], **values}]}
-    fault: dict[str, Any] = parts.api.post("/v1/faults", request)["faults"][0]
-    return fault
+def faults(parts: Parts) -> dict[str, dict[str, Any]]:
+    return {fault["id"]: fault for fault in parts.api.get("/v1/faults")["faults"]}
 
 
-def pid_of(parts: Parts, name: str) -> int:
-    """The node's process, as seen here."""
-    return namespaces.pid_of_socket(parts.mesh / "nodes" / f"{name}.sock")
-
-
-def states(pid: int) -> dict[str, str]:
-    """The node's process and what it has started: states by name."""
-    found = {}
-    for child in (pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())):
-        name, _, rest = Path(f"/proc/{child}/stat").read_text().partition("(")[2].rpartition(") ")
-        found[name] = rest[0]
-    return found
-
-
-def test_faults_act_on_the_processes_of_a_container_and_end_with_who_asked(parts: Parts) -> None:
+def test_an_orchestrator_that_is_ended_goes_on_with_the_plan_and_repeats_nothing(parts: Parts) -> None:
+    parts.scenario.write_text(SCENARIO + FAULTS)
     for name in ("orchestrator", "fabric", *NODES):
         parts.start(name)
-    parts.await_all()
-    parts.api.post(
-        "/v1/services", {"name": "burn", "nodes": ["london"], "command": COMMAND, "restart": "always"}
-    )
-    eventually(lambda: len(states(pid_of(parts, "london"))) == 2, "the service runs", parts.logs)
+    run_dir = parts.await_all()["run_dir"]
+    eventually(lambda: ("fault_ended", "f2") in events(parts, run_dir), "the plan begins")
+    for part, words in (
+        ("broker", "docker compose restart mosquitto"),
+        ("everything", "is no part of a run"),
+    ):
+        with pytest.raises(ApiError, match=words):
+            parts.api.post("/v1/faults", {"faults": [{"kind": "end", "parts": [part]}]})
+    ended = parts.api.post("/v1/faults", {"faults": [{"kind": "end", "parts": ["orchestrator"]}]})["faults"][
+        0
+    ]
+    assert "ends in" in ended["effects"][0]
+    assert parts.ended("orchestrator") == ENDED_ON_REQUEST
 
-    pid = pid_of(parts, "london")
-    paused = add(parts, "pause", "london")
-    assert effect(parts, "fault_effect", paused).startswith("stopped 2 processes: sky london (pid ")
-    assert set(states(pid).values()) == {"T"}
-    parts.end("orchestrator")
-    eventually(lambda: "T" not in states(pid).values(), "they go on without being told", parts.logs)
     parts.start("orchestrator")
     parts.await_all()
-    assert pid_of(parts, "london") == pid
+    eventually(lambda: faults(parts).get("f1", {}).get("acts", False), "what acted acts again")
+    assert [way["lit"] for way in faults(parts)["f1"]["fabric"]] == [False]
+    assert faults(parts).keys() == {"f1", "f3"}
+    assert faults(parts)["f3"]["since_s"] == 3600.0
+    told = events(parts, run_dir)
+    assert [name for name, fault in told if fault == "f1"] == ["fault_began", "fault_resumed"]
+    assert [name for name, fault in told if fault == "f2"] == ["fault_began", "fault_ended"]
+    assert told.count(("fault_began", ended["id"])) == 1, "it would end for ever"
 
-    slowed = add(parts, "cpu", "london/burn", cpu_ratio=0.3, for_s=0.3)
-    said = effect(parts, "fault_effect", slowed)
-    assert said == "0.3 of a core for 1 process together, by stopping and continuing them"
-    effect(parts, "fault_undone", slowed)
-    assert "T" not in states(pid).values()
-    killed = add(parts, "kill", "london/burn")
-    assert effect(parts, "fault_effect", killed).startswith("killed 1 process: python")
-    eventually(lambda: len(states(pid)) == 2, "the node has started it again", parts.logs)
-
-    rebooted = add(parts, "reboot", "london")
-    assert parts.ended("london") == 128 + signal.SIGKILL
-    parts.start("london")  # as an engine does
-    waits = "waiting for the configuration"
-    eventually(lambda: parts.log("london").read_text().count(waits) >= 1, "it waits", parts.logs)
-    assert parts.node("london")["state"] == "dark"
-    parts.api.delete(f"/v1/faults/{rebooted['id']}")
-    assert effect(parts, "fault_undone", rebooted) == "started again"
+    parts.api.post("/v1/faults", {"faults": [{"kind": "end", "parts": ["fabric"], "in_s": 0.1}]})
+    assert parts.ended("fabric") == ENDED_ON_REQUEST
+    parts.start("fabric")
     parts.await_all()
-    assert parts.node("london")["restarts"] == 1
+    eventually(lambda: ("fault_effect", "f5") in events(parts, run_dir), "another fabric is seen", parts.logs)
+    assert [way["lit"] for way in faults(parts)["f1"]["fabric"]] == [False], "faults survive the fabric"

@@ -16,6 +16,7 @@ import pytest
 
 from skyrack.v1 import hand_out, namespaces, node_init
 from skyrack.v1.service_pb2 import SERVICE_PHASE_FAILED, SERVICE_PHASE_READY, ServiceSpec
+from skyrack.workloads.coordinator import NODE_DIED, NODE_DOWN
 
 from .container_world import ROOT, ContainerWorld, open_container_world
 from .node_stand_ins import eventually
@@ -357,7 +358,8 @@ async def test_a_configuration_of_no_use_is_named(world: ContainerWorld) -> None
 
 
 def load_command(world: ContainerWorld) -> list[str]:
-    return [sys.executable, "-m", "skyrack.groundstation.load", "echo", "--mesh-dir", str(world.mesh_dir)]
+    command = [sys.executable, "-m", "skyrack.groundstation.load", "echo", "--mesh-dir", str(world.mesh_dir)]
+    return [*command, "--history", str(world.mesh_dir / "history.jsonl")]
 
 
 async def test_load_from_a_container_accounts_for_every_operation_when_it_dies(world: ContainerWorld) -> None:
@@ -386,11 +388,12 @@ async def test_load_from_a_container_accounts_for_every_operation_when_it_dies(w
     assert await generator.wait() == 0
     operations = [entry for entry in lines if "op" in entry]
     assert sorted(entry["op"] for entry in operations) == list(range(400))
-    assert {"source_down", "source_up"} == {entry["event"] for entry in lines if "event" in entry}
-    sent = [entry for entry in operations if entry["pair"] == "n0>n1"]
-    assert {entry["error"] for entry in sent if entry["type"] == "fail"} == {"source down"}
-    assert {entry["error"] for entry in sent if entry["type"] == "unknown"} <= {"source died"}
-    back = max(entry["intended_s"] for entry in sent if entry["error"] == "source down")
+    events = [entry["event"] for entry in lines if "event" in entry]
+    assert events == ["source_down", "source_up", "final", "over"]
+    sent = [entry for entry in operations if entry["key"] == "n0>n1"]
+    assert {entry["error"] for entry in sent if entry["type"] == "fail"} == {NODE_DOWN}
+    assert {entry["error"] for entry in sent if entry["type"] == "unknown"} <= {NODE_DIED}
+    back = max(entry["intended_s"] for entry in sent if entry["error"] == NODE_DOWN)
     assert any(entry["type"] == "ok" and entry["intended_s"] > back for entry in sent)
     await eventually(
         lambda: not workers_beside(world, "n0") + workers_beside(world, "n1"), "no worker is left"

@@ -15,50 +15,55 @@ import grpc
 import pytest
 
 from skyrack.groundstation.load.arrivals import Arrivals, Pair
-from skyrack.groundstation.load.operation import kind_of_error
+from skyrack.groundstation.load.client import Plan
+from skyrack.groundstation.load.echo import EchoClients
+from skyrack.groundstation.load.grpc_errors import definitely_failed
+from skyrack.groundstation.load.store_client import StoreClients
+from skyrack.history import read_history
 from skyrack.orchestrator.measure.pairs import PairError, choose
+from skyrack.workloads.coordinator import NODE_DIED, NODE_DOWN
 
 PAIRS = (Pair("a", "b", "127.0.0.1"), Pair("b", "a", "127.0.0.1"), Pair("a", "c", "127.0.0.1"))
 
 
 def test_fixed_arrivals_are_evenly_spaced_with_pairs_taking_turns() -> None:
     arrivals = Arrivals(PAIRS, rate_hz=30, duration_s=1.0)
-    found = sorted((a.at_s, a.op, index) for index in range(3) for a in arrivals.of(index))
-    assert [op for _, op, _ in found] == list(range(30))
-    assert [index for _, _, index in found[:4]] == [0, 1, 2, 0]
-    assert found[29][0] == pytest.approx(29 / 30)
+    found = list(arrivals.planned(64))
+    assert [planned.at_s for planned in found] == pytest.approx([op / 30 for op in range(30)])
+    assert [planned.request.key for planned in found[:4]] == ["a>b", "b>a", "a>c", "a>b"]
+    assert [planned.node for planned in found[:3]] == ["a", "b", "a"]
 
 
-def test_poisson_arrivals_have_the_rate_and_unique_numbers() -> None:
+def test_poisson_arrivals_have_the_rate_and_are_in_order() -> None:
     arrivals = Arrivals(PAIRS, rate_hz=300, duration_s=20.0, spacing="poisson", seed=4)
-    found = [a for index in range(3) for a in arrivals.of(index)]
+    found = [planned.at_s for planned in arrivals.planned(64)]
     assert len(found) == pytest.approx(6000, rel=0.05)
-    assert len({a.op for a in found}) == len(found)
+    assert found == sorted(found)
 
 
 def test_another_pair_or_seed_changes_only_what_it_should() -> None:
     def times(pairs: tuple[Pair, ...], seed: int) -> list[float]:
         rate_hz = 10.0 * len(pairs)  # the rate of a pair stays the same
-        return [a.at_s for a in Arrivals(pairs, rate_hz, 5.0, spacing="poisson", seed=seed).of(0)]
+        return [at_s for at_s, _ in Arrivals(pairs, rate_hz, 5.0, spacing="poisson", seed=seed).of(0)]
 
     assert times(PAIRS, 1) == times(PAIRS[:2], 1)
     assert times(PAIRS, 1) != times(PAIRS, 2)
 
 
 @pytest.mark.parametrize(
-    ("code", "details", "kind"),
+    ("code", "details", "fails"),
     [
-        (grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded", "unknown"),
-        (grpc.StatusCode.UNAVAILABLE, "Socket closed", "unknown"),
-        (grpc.StatusCode.UNAVAILABLE, "failed to connect to all addresses; last error: x", "fail"),
-        (grpc.StatusCode.INVALID_ARGUMENT, "reply_bytes", "fail"),
-        (grpc.StatusCode.INTERNAL, "RST_STREAM", "unknown"),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded", False),
+        (grpc.StatusCode.UNAVAILABLE, "Socket closed", False),
+        (grpc.StatusCode.UNAVAILABLE, "failed to connect to all addresses; last error: x", True),
+        (grpc.StatusCode.INVALID_ARGUMENT, "reply_bytes", True),
+        (grpc.StatusCode.INTERNAL, "RST_STREAM", False),
     ],
 )
 def test_an_error_is_a_fail_only_if_nothing_can_have_happened(
-    code: grpc.StatusCode, details: str, kind: str
+    code: grpc.StatusCode, details: str, fails: bool
 ) -> None:
-    assert kind_of_error(code, details) == kind
+    assert definitely_failed(code, details) is fails
 
 
 def test_pairs_are_drawn_repeatably_and_wrong_ones_are_named() -> None:
@@ -120,6 +125,7 @@ def node(path: Path) -> Iterator[subprocess.Popen[bytes]]:
 def generator(socket_dir: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     t0 = time.monotonic_ns()
     command = [sys.executable, "-m", "skyrack.groundstation.load", "echo", "--mesh-dir", str(socket_dir)]
+    command += ["--history", str(socket_dir / "history.jsonl")]
     command += ["--t0-monotonic-ns", str(t0), "--pair", "a>b=127.0.0.1", *arguments]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -168,11 +174,14 @@ def test_every_operation_is_answered_and_measured_from_its_intended_start(socket
             start_s = begin(process, t0)
             found = list(lines(process))
             assert process.wait(10) == 0
-    assert sorted(line["op"] for line in found) == list(range(100))
-    assert {line["type"] for line in found} == {"ok"}
-    for line in found:
-        assert line["intended_s"] == pytest.approx(start_s + line["op"] / 100)
-        assert line["intended_s"] <= line["invoke_s"] <= line["complete_s"]
+    assert found.pop() == {"event": "over", "whole": True, "unfinished": 0}
+    assert sorted(line["op"] for line in found if "op" in line) == list(range(100))
+    history = read_history(socket_dir / "history.jsonl")
+    assert not history.cut_short
+    assert {operation.outcome for operation in history.operations} == {"ok"}
+    for operation in history.operations:
+        assert operation.intended_s == pytest.approx(start_s + operation.index / 100, abs=1e-6)
+        assert operation.intended_s <= operation.invoked_s <= operation.completed_s
 
 
 @pytest.mark.mesh
@@ -195,19 +204,20 @@ def test_a_source_that_dies_and_returns_loses_no_account_of_an_operation(socket_
     operations = [line for line in found if "op" in line]
     assert sorted(line["op"] for line in operations) == list(range(800))
     events = [line["event"] for line in found if "event" in line]
-    assert events[:2] == ["source_down", "source_up"] or events[:3] == [
-        "source_up",
-        "source_down",
-        "source_up",
-    ]
+    assert events == ["source_down", "source_up", "final", "over"]
     errors = Counter((line["type"], line["error"]) for line in operations if line["type"] != "ok")
-    assert errors["fail", "source down"] > 0
+    assert errors["fail", NODE_DOWN] > 0
     # A call to itself may see its connection end by the dying node before its own end comes: reset, closed or broken.
     caught = {error for kind, error in errors if kind == "unknown"}
-    assert {error for kind, error in errors if kind == "fail"} == {"source down"}
-    assert all(error == "source died" or error.startswith("UNAVAILABLE: ") for error in caught), caught
-    back = max(line["intended_s"] for line in operations if line["error"] == "source down")
+    assert {error for kind, error in errors if kind == "fail"} == {NODE_DOWN}
+    assert all(error == NODE_DIED or error.startswith("UNAVAILABLE: ") for error in caught), caught
+    back = max(line["intended_s"] for line in operations if line["error"] == NODE_DOWN)
     assert any(line["type"] == "ok" and line["intended_s"] > back for line in operations)
+    history = read_history(socket_dir / "history.jsonl")
+    assert not history.cut_short
+    answered = [operation for operation in history.operations if operation.outcome == "ok"]
+    before = {operation.process for operation in answered if operation.invoked_s < back}
+    assert not before & {operation.process for operation in answered if operation.invoked_s > back}
 
 
 @pytest.mark.mesh
@@ -222,12 +232,80 @@ def test_the_end_of_the_caller_stops_everything_and_leaves_nothing_open(socket_d
             process.stdin.close()
             rest = list(lines(process))
             assert process.wait(10) == 0
+    assert rest.pop() == {"event": "over", "whole": True, "unfinished": 0}
     assert all(line["type"] in ("ok", "unknown") for line in rest)
+    assert not read_history(socket_dir / "history.jsonl").cut_short
+
+
+@pytest.mark.mesh
+def test_a_generator_that_is_killed_leaves_a_history_and_no_worker(socket_dir: Path) -> None:
+    path = socket_dir / "nodes" / "a.sock"
+    with node(path):
+        wait_for(path)
+        with generator(socket_dir, "--rate-hz", "200", "--duration-s", "60") as (process, t0):
+            begin(process, t0)
+            for _ in zip(range(50), lines(process), strict=False):
+                pass
+            workers = children(process.pid)
+            process.kill()
+            process.wait()
+        until = time.monotonic() + 5
+        while any(alive(pid) for pid in workers):
+            assert time.monotonic() < until, "a worker outlived its generator"
+            time.sleep(0.02)
+    assert workers
+    history = read_history(socket_dir / "history.jsonl")
+    assert history.cut_short
+    assert sum(operation.outcome == "ok" for operation in history.operations) >= 50
+    assert {operation.outcome for operation in history.operations} <= {"ok", "unknown"}
+
+
+def test_a_full_disk_ends_the_load_at_once_and_says_so(socket_dir: Path) -> None:
+    """Nobody serves, so every operation fails: two lines each, until no line fits."""
+    limit = "import resource, runpy, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+    limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000)); "
+    limit += "runpy.run_module('skyrack.groundstation.load', run_name='__main__')"
+    t0 = time.monotonic_ns()
+    command = [sys.executable, "-c", limit, "echo", "--mesh-dir", str(socket_dir)]
+    command += ["--t0-monotonic-ns", str(t0), "--pair", "a>b=127.0.0.1", "--duration-s", "60"]
+    command += ["--rate-hz", "200", "--history", str(socket_dir / "history.jsonl")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        process.stdin.write(f"start {(time.monotonic_ns() - t0) / 1e9!r}\n")
+        process.stdin.flush()
+        *_, failed, over = lines(process)
+    assert failed["event"] == "failed"
+    assert "File too large" in failed["error"]
+    assert over["whole"] is False
+    history = read_history(socket_dir / "history.jsonl")
+    assert history.cut_short
+    assert not history.torn
+
+
+def children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_a_pair_that_makes_no_sense_is_said_in_one_line(socket_dir: Path) -> None:
     command = [sys.executable, "-m", "skyrack.groundstation.load", "echo", "--mesh-dir", str(socket_dir)]
-    command += ["--t0-monotonic-ns", "0", "--pair", "a=b"]
+    command += ["--t0-monotonic-ns", "0", "--pair", "a=b", "--history", str(socket_dir / "h")]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode != 0
     assert result.stderr.strip() == "--pair a=b: expected A>B=ADDRESS"
+
+
+def test_what_a_worker_is_told_survives_the_way_to_a_container() -> None:
+    """There it travels as JSON, while elsewhere a worker is a child."""
+    clients = StoreClients("kv", {"keys": 3}, "redis,wait=1", ["100.64.0.1:6379"], 2.0, "scope", 7)
+    for plan in (
+        Plan(5, 2.0, clients, clients_per_node=4),
+        Plan(5, 2.0, EchoClients({"a": {"b": "100.64.0.2"}}, 2.0)),
+    ):
+        assert Plan.from_mapping(json.loads(json.dumps(plan.as_mapping()))) == plan

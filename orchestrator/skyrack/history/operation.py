@@ -13,7 +13,8 @@ class Operation:
     """`process` asked for `f` on `key`; times are run time in seconds.
 
     `fail` definitely did not happen, `unknown` may have happened and may still happen at any time after its invocation:
-    its `completed_s` is infinite. `value` is what was asked with, `result` what an `ok` answered.
+    its `completed_s` is infinite. `value` is what was asked with, `result` what an `ok` answered. A `fail` without an
+    `error` is the service's own no (a compare that did not match, an account without enough), not a failure of it.
     """
 
     index: int
@@ -28,6 +29,11 @@ class Operation:
     completed_s: float
     intended_s: float
     error: str = ""
+
+    @property
+    def answered(self) -> bool:
+        """Whether the service did its work: it said yes, or no for a reason of its own."""
+        return self.outcome == "ok" or (self.outcome == "fail" and not self.error)
 
     @property
     def latency_s(self) -> float:

@@ -1,13 +1,15 @@
-"""When which operation is meant to start. Pure and repeatable, so that supervisor and worker agree without talking."""
+"""When which pair's echo is meant to start. Pure and repeatable."""
 
 from __future__ import annotations
 
+import heapq
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-Spacing = Literal["fixed", "poisson"]
+from skyrack.workloads import Request
+from skyrack.workloads.coordinator import Planned
+from skyrack.workloads.schedule import Spacing
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +27,6 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
-    """Operation `op`, meant to start `at_s` seconds after the start of the workload."""
-
-    op: int
-    at_s: float
-
-
-@dataclass(frozen=True, slots=True)
 class Arrivals:
     """`rate_hz` operations per second over all `pairs` for `duration_s`.
 
@@ -46,13 +40,18 @@ class Arrivals:
     spacing: Spacing = "fixed"
     seed: int = 1
 
-    def of(self, pair_index: int) -> Iterator[Arrival]:
-        """The arrivals of one pair, in order; operation numbers are unique over all pairs."""
-        n = len(self.pairs)
-        for k, at_s in enumerate(self._instants(pair_index)):
+    def planned(self, payload_bytes: int) -> Iterator[Planned]:
+        """Every operation, in order: the value of an echo is how many bytes it carries."""
+        for at_s, index in heapq.merge(*map(self.of, range(len(self.pairs)))):
+            pair = self.pairs[index]
+            yield Planned(at_s, pair.a, Request("echo", pair.name, payload_bytes))
+
+    def of(self, pair_index: int) -> Iterator[tuple[float, int]]:
+        """When one pair's operations are meant to start, each with the pair's index."""
+        for at_s in self._instants(pair_index):
             if at_s >= self.duration_s:
                 return
-            yield Arrival(k * n + pair_index, at_s)
+            yield at_s, pair_index
 
     def _instants(self, pair_index: int) -> Iterator[float]:
         n = len(self.pairs)

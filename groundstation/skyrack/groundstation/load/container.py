@@ -1,6 +1,6 @@
 """Workers of a run in containers: the init of the node's container forks them, since nobody can enter it from outside.
 
-`--worker echo=skyrack.groundstation.load.worker` is what that init is started with.
+`--worker load=skyrack.groundstation.load.worker` is what that init is started with.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from skyrack.groundstation.load.echo import EchoPlan
+from skyrack.groundstation.load.client import Plan
 from skyrack.v1 import node_init
 
-KIND = "echo"
+KIND = "load"
 
 
 class Remote:
@@ -45,7 +45,7 @@ class Remote:
 class ContainerStarter:
     """Asks nodes/NAME.init.sock, without ever waiting for an answer: the worker's pipes tell what became of it."""
 
-    def __init__(self, plan: EchoPlan, mesh_dir: Path) -> None:
+    def __init__(self, plan: Plan, mesh_dir: Path) -> None:
         self._mesh_dir = mesh_dir
         self._said: set[str] = set()
         # Of any length, which a message is not.
@@ -57,12 +57,12 @@ class ContainerStarter:
         """Whether the node has such a container, up or down."""
         return node_init.init_socket(self._mesh_dir, source).exists()
 
-    def start(self, source: str, *, warm_up: bool, lines: int, go: int) -> Remote:
+    def start(self, source: str, *, warm_up: bool, lines: int, requests: int) -> Remote:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
         try:
             connection.connect(os.fspath(node_init.init_socket(self._mesh_dir, source)))
             request = node_init.StartWorker(KIND, {"source": source, "warm_up": warm_up})
-            node_init.send_request(connection, request, [self._plan, lines, go])
+            node_init.send_request(connection, request, [self._plan, lines, requests])
         except OSError:
             connection.close()
             raise

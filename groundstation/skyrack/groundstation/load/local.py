@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from skyrack.groundstation.load.echo import EchoPlan
+from skyrack.groundstation.load.client import Plan
 from skyrack.groundstation.load.worker import serve
 from skyrack.v1 import namespaces
 
@@ -27,13 +27,13 @@ class Child:
 class LocalStarter:
     """Forks. Therefore the process it is used in never opens a gRPC channel and has one thread."""
 
-    def __init__(self, plan: EchoPlan, mesh_dir: Path, leave: Callable[[], None]) -> None:
+    def __init__(self, plan: Plan, mesh_dir: Path, leave: Callable[[], None]) -> None:
         """`leave`: closes, in a child, what is the parent's."""
         self._plan = plan
         self._mesh_dir = mesh_dir
         self._leave = leave
 
-    def start(self, source: str, *, warm_up: bool, lines: int, go: int) -> Child:
+    def start(self, source: str, *, warm_up: bool, lines: int, requests: int) -> Child:
         node = namespaces.pid_of_socket(self._mesh_dir / "nodes" / f"{source}.sock")
         pid = namespaces.fork_into(node)
         if pid:
@@ -41,7 +41,7 @@ class LocalStarter:
         status = 1
         try:
             self._leave()
-            serve(self._plan, source, warm_up=warm_up, lines=lines, go=go)
+            serve(self._plan, source, warm_up=warm_up, lines=lines, requests=requests)
             status = 0
         except BaseException:
             traceback.print_exc()

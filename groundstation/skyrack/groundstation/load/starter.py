@@ -20,7 +20,7 @@ class Worker(Protocol):
 class Starter(Protocol):
     """Starts workers of one workload."""
 
-    def start(self, source: str, *, warm_up: bool, lines: int, go: int) -> Worker:
+    def start(self, source: str, *, warm_up: bool, lines: int, requests: int) -> Worker:
         """Start the worker of a source node; it gets copies of the descriptors, the caller's stay the caller's.
 
         Raises OSError: the node is not there yet, or on its way out.

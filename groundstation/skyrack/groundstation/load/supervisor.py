@@ -1,8 +1,13 @@
-"""Keeps one worker alive in every source node, and accounts for every planned operation exactly once.
+"""Runs one load: the coordinator's dispatches to the nodes' workers, their answers to the history, word of it to the caller.
+
+    caller <--JSON lines-- this process --requests--> worker in each source node, with its clients
+       |  ^                   |   ^                      |
+       |  '- operations       |   '------- answers ------'
+       '- start RUN_S         v
+                          history.jsonl: an operation is on file before it is sent
 
 A worker lives in the node's PID namespace (starter.py), so it dies with the node, like any program that runs there. Then
-- operations it may have started and did not finish are `unknown` ("source died"),
-- operations meant to start before a new worker is ready are `fail` ("source down"): nobody started them.
+what its clients had under way is `unknown`, and what is due before there is another worker is a `fail`: nobody began it.
 
 This process forks, therefore it never opens a gRPC channel and has one thread.
 """
@@ -13,244 +18,141 @@ import gc
 import json
 import os
 import selectors
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from skyrack.groundstation.load.arrivals import Arrival, Arrivals
+from skyrack.groundstation.load.client import Plan
 from skyrack.groundstation.load.clock import RunClock
-from skyrack.groundstation.load.container import ContainerStarter
-from skyrack.groundstation.load.echo import EchoPlan
-from skyrack.groundstation.load.local import LocalStarter
-from skyrack.groundstation.load.operation import Kind, Operation
-from skyrack.groundstation.load.starter import Starter, Worker
+from skyrack.groundstation.load.told import Told
+from skyrack.groundstation.load.workers import Workers
+from skyrack.history import HistoryError, HistoryWriter
+from skyrack.workloads import Result
+from skyrack.workloads.coordinator import Coordinator, Record
 
-_TICK_S = 0.05
-_RETRY_S = 0.1
-_LEAD_S = 0.02
-_GRACE_S = 1.0
-_READ_BYTES = 1 << 16
-
-
-class _Planned:
-    """The operations of one pair: which are due, which are out."""
-
-    def __init__(self, arrivals: Arrivals, index: int) -> None:
-        self.name = arrivals.pairs[index].name
-        self._arrivals: Iterator[Arrival] = arrivals.of(index)
-        self._next = next(self._arrivals, None)
-        self.out: dict[int, float] = {}
-
-    def due(self, start_s: float, now_s: float) -> Iterator[tuple[int, float]]:
-        """Operations and intended run times not taken yet, up to `now_s`."""
-        while self._next is not None and start_s + self._next.at_s <= now_s:
-            arrival, self._next = self._next, next(self._arrivals, None)
-            yield arrival.op, start_s + arrival.at_s
-
-    @property
-    def over(self) -> bool:
-        """Whether no operation is left to begin or to end."""
-        return self._next is None and not self.out
-
-
-@dataclass(slots=True)
-class _Source:
-    """One source node and its worker, if it has one: `from_s` is when that one takes over, None until it is ready."""
-
-    name: str
-    pairs: dict[str, _Planned]
-    worker: Worker | None = None
-    lines: int = -1
-    go: int = -1
-    partial: bytes = b""
-    from_s: float | None = None
-    retry_s: float = 0.0
-    starts: int = field(default=0)
-
-    @property
-    def over(self) -> bool:
-        return all(pair.over for pair in self.pairs.values())
+TICK_S = 0.05
+OPEN_AGAIN_S = 0.5
+OPEN_UNTIL_S = 20.0
 
 
 class Supervisor:
-    """Runs one echo workload.
+    """Runs one load.
 
     Args:
+        sources: nodes that ask.
+        coordinate: makes the coordinator, which writes to what it is given.
+        history: where operations are written down; closed at the end.
         mesh_dir: the run's, with `nodes/<name>.sock` of every node, or `nodes/<name>.init.sock` of its container.
-        emit: gets every line of the output: operations, and events ({"event": "ready" | "source_down" | "source_up"}).
-        control: descriptor with the caller's lines: `start RUN_S` begins the workload, the end of input stops it.
+        say: gets every line of the output: {"event": "ready" | "source_down" | "source_up" | "final" | "failed" | "over"}, and
+            every operation when it has ended.
+        control: descriptor with the caller's lines: `start RUN_S` begins the load, the end of input stops it.
     """
 
-    def __init__(self, plan: EchoPlan, mesh_dir: Path, emit: Callable[[str], None], control: int) -> None:
-        self._plan = plan
-        self._local = LocalStarter(plan, mesh_dir, self._leave)
-        self._container = ContainerStarter(plan, mesh_dir)
-        self._emit = emit
+    def __init__(
+        self,
+        plan: Plan,
+        sources: Sequence[str],
+        coordinate: Callable[[Record], Coordinator],
+        history: HistoryWriter,
+        mesh_dir: Path,
+        say: Callable[[str], None],
+        control: int,
+    ) -> None:
+        self._history = history
+        self._coordinator = coordinate(Told(history, self._tell))
+        self._say = say
         self._control = control
         self._clock = RunClock(plan.t0_monotonic_ns)
-        self._start_s: float | None = None
-        self._said_ready = False
-        self._stopped = False
         self._selector = selectors.DefaultSelector()
-        planned = [_Planned(plan.arrivals, index) for index in range(len(plan.arrivals.pairs))]
-        names = dict.fromkeys(pair.a for pair in plan.arrivals.pairs)
-        self._sources = [
-            _Source(
-                name,
-                {p.name: p for p, pair in zip(planned, plan.arrivals.pairs, strict=True) if pair.a == name},
-            )
-            for name in names
-        ]
+        self._workers = Workers(plan, sources, mesh_dir, self._selector, self._hear, self._lose)
+        self._opens = False
+        self._open_again_s = 0.0
+        self._open_until_s = self._clock.run_s() + OPEN_UNTIL_S
+        self._why_not = "no node with a client serves"
+        self._said_ready = False
+        self._said_final = False
+        self._stopped = False
 
     def run(self) -> None:
-        """Until every operation is accounted for."""
+        """Until every operation has ended, or the caller or a full disk has ended it."""
         os.set_blocking(self._control, False)
         self._selector.register(self._control, selectors.EVENT_READ, self._obey)
         gc.freeze()
+        whole = False
         try:
-            while not self._stopped and not (self._start_s is not None and self._all_over()):
-                self._fill_gaps()
-                for key, _ in self._selector.select(_TICK_S):
+            while not self._stopped and not self._coordinator.over:
+                now_s = self._clock.run_s()
+                self._workers.look(now_s)
+                self._dispatch(now_s)
+                self._begin(now_s)
+                wait_s = min(TICK_S, self._coordinator.next_s() - self._clock.run_s())
+                for key, _ in self._selector.select(max(0.0, wait_s)):
                     key.data()
-                self._advance(self._clock.run_s())
+            self._coordinator.stop(self._clock.run_s())
+            whole = True
+        except HistoryError as error:
+            self._tell({"event": "failed", "error": str(error)})
         finally:
-            self._end()
-
-    def _all_over(self) -> bool:
-        assert self._start_s is not None
-        end_s = self._start_s + self._plan.arrivals.duration_s + self._plan.timeout_s + _GRACE_S
-        return all(source.over for source in self._sources) or self._clock.run_s() > end_s
+            self._workers.end()
+            self._selector.close()
+            self._history.close(ended=whole)
+        self._tell({"event": "over", "whole": whole, "unfinished": self._coordinator.unfinished})
 
     def _obey(self) -> None:
         data = os.read(self._control, 4096)
         for line in data.decode().splitlines():
             word, _, value = line.partition(" ")
             if word == "start":
-                self._start_s = float(value)
-                for source in self._sources:
-                    if source.worker is not None and source.from_s is not None:
-                        self._send_go(source, self._start_s)
+                self._coordinator.begin(float(value))
         self._stopped = not data
 
-    def _fill_gaps(self) -> None:
-        """Start a worker where a node serves and has none; say once when every source has had its first chance."""
+    def _begin(self, now_s: float) -> None:
+        """Have one client open the store, then say ready."""
+        if self._said_ready or self._opens or not self._workers.settled or now_s < self._open_again_s:
+            return
+        if self._workers.ready:
+            self._opens = True
+            self._workers.send(self._workers.ready[0], {"open": True})
+        elif now_s > self._open_until_s:
+            self._tell({"event": "failed", "error": self._why_not})
+            self._stopped = True
+
+    def _dispatch(self, now_s: float) -> None:
+        for order in self._coordinator.advance(now_s):
+            asked = order.request
+            request = {"op": order.op, "process": order.process, "at_s": order.at_s}
+            self._workers.send(order.node, {**request, "f": asked.f, "key": asked.key, "value": asked.value})
+        if self._coordinator.is_final and not self._said_final:
+            self._said_final = True
+            self._tell({"event": "final", "run_s": now_s})
+
+    def _hear(self, node: str, message: dict[str, Any]) -> None:
         now_s = self._clock.run_s()
-        for source in self._sources:
-            if source.worker is None and not source.over and now_s >= source.retry_s:
-                source.retry_s = now_s + _RETRY_S
-                self._launch(source)
-        if not self._said_ready and all(
-            source.from_s is not None or not source.starts for source in self._sources
-        ):
+        if "op" in message:
+            result = Result(message["type"], message["value"], message["error"])
+            self._coordinator.completed(message["op"], result, message["time_s"])
+        elif "ready" in message:
+            self._coordinator.node_up(node)
+            if self._workers.has_been_away(node):
+                self._tell({"event": "source_up", "source": node, "run_s": now_s})
+        elif "opened" in message:
             self._said_ready = True
-            self._emit(json.dumps({"event": "ready"}))
+            self._tell({"event": "ready"})
+        else:
+            self._not_opened(message["not_opened"], now_s)
 
-    def _launch(self, source: _Source) -> None:
-        lines_read, lines_write = os.pipe()
-        go_read, go_write = os.pipe()
-        starter: Starter = self._container if self._container.reaches(source.name) else self._local
-        try:
-            worker = starter.start(source.name, warm_up=source.starts == 0, lines=lines_write, go=go_read)
-        except OSError:
-            # Not there yet, or on its way out: tried again soon.
-            os.close(lines_read)
-            os.close(go_write)
-            return
-        finally:
-            os.close(lines_write)
-            os.close(go_read)
-        os.set_blocking(lines_read, False)
-        source.worker, source.lines, source.go, source.partial = worker, lines_read, go_write, b""
-        source.starts += 1
-        self._selector.register(lines_read, selectors.EVENT_READ, lambda: self._read(source))
+    def _not_opened(self, why: str, now_s: float) -> None:
+        self._opens, self._open_again_s, self._why_not = False, now_s + OPEN_AGAIN_S, why
+        if now_s > self._open_until_s:
+            self._tell({"event": "failed", "error": why})
+            self._stopped = True
 
-    def _leave(self) -> None:
-        """In a forked worker: close what is the supervisor's."""
-        self._selector.close()
-        for source in self._sources:
-            if source.worker is not None:
-                os.close(source.lines)
-                os.close(source.go)
-
-    def _read(self, source: _Source) -> None:
-        data = os.read(source.lines, _READ_BYTES)
-        if not data:
-            self._lost(source)
-            return
-        *lines, source.partial = (source.partial + data).split(b"\n")
-        for line in lines:
-            if line == b"ready":
-                self._take_over(source)
-                continue
-            operation = json.loads(line)
-            # An operation can end in the tick in which it became due.
-            self._advance_source(source, self._clock.run_s())
-            source.pairs[operation["pair"]].out.pop(operation["op"], None)
-            self._emit(line.decode())
-
-    def _take_over(self, source: _Source) -> None:
-        source.from_s = self._clock.run_s() + _LEAD_S
-        if source.starts > 1:
-            self._event("source_up", source)
-        if self._start_s is not None:
-            self._advance_source(source, self._clock.run_s())
-            self._send_go(source, self._start_s)
-
-    def _send_go(self, source: _Source, start_s: float) -> None:
-        try:
-            os.write(source.go, f"{start_s!r} {source.from_s!r}\n".encode())
-        except BrokenPipeError:
-            return  # died meanwhile; `_read` will notice
-
-    def _lost(self, source: _Source) -> None:
-        """The worker is gone: with its node, or because it has done its work."""
+    def _lose(self, node: str) -> None:
         now_s = self._clock.run_s()
-        self._advance_source(source, now_s)
-        assert source.worker is not None
-        self._selector.unregister(source.lines)
-        os.close(source.lines)
-        os.close(source.go)
-        source.worker.end()
-        source.worker, source.from_s = None, None
-        source.retry_s = now_s + _RETRY_S
-        if not source.over:
-            self._event("source_down", source)
-            self._give_up(source, now_s, "source died")
+        self._coordinator.node_down(node, now_s)
+        if not self._said_ready:
+            self._not_opened(f"{node} died", now_s)
+        self._tell({"event": "source_down", "source": node, "run_s": now_s})
 
-    def _advance(self, now_s: float) -> None:
-        for source in self._sources:
-            self._advance_source(source, now_s)
-
-    def _advance_source(self, source: _Source, now_s: float) -> None:
-        """Take what has become due: the worker's if there is one that began before, else nobody's."""
-        if self._start_s is None:
-            return
-        for pair in source.pairs.values():
-            for op, intended_s in pair.due(self._start_s, now_s):
-                if source.from_s is not None and intended_s >= source.from_s:
-                    pair.out[op] = intended_s
-                else:
-                    self._account(pair.name, op, intended_s, now_s, "fail", "source down")
-
-    def _give_up(self, source: _Source, now_s: float, error: str) -> None:
-        for pair in source.pairs.values():
-            for op, intended_s in pair.out.items():
-                self._account(pair.name, op, intended_s, now_s, "unknown", error)
-            pair.out.clear()
-
-    def _account(self, pair: str, op: int, intended_s: float, now_s: float, kind: Kind, error: str) -> None:
-        self._emit(Operation(op, pair, intended_s, None, now_s, kind, error).line())
-
-    def _event(self, word: str, source: _Source) -> None:
-        self._emit(json.dumps({"event": word, "source": source.name, "run_s": self._clock.run_s()}))
-
-    def _end(self) -> None:
-        """Kill what still runs; its operations stay unknown."""
-        now_s = self._clock.run_s()
-        self._advance(now_s)
-        for source in self._sources:
-            if source.worker is not None:
-                source.worker.end()
-                source.worker = None
-            self._give_up(source, now_s, "stopped")
-        self._selector.close()
+    def _tell(self, message: Mapping[str, Any]) -> None:
+        self._say(json.dumps(message))

@@ -42,6 +42,9 @@ class Faults(Protocol):
     async def add(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """POST /v1/faults."""
 
+    async def add_campaign(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """POST /v1/campaigns."""
+
     async def listed(self) -> dict[str, Any]:
         """GET /v1/faults."""
 
@@ -181,6 +184,9 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
     async def add_faults(request: web.Request) -> web.Response:
         return web.json_response(await run.faults.add(await _body(request)))
 
+    async def add_campaign(request: web.Request) -> web.Response:
+        return web.json_response(await run.faults.add_campaign(await _body(request)))
+
     async def faults(_: web.Request) -> web.Response:
         return web.json_response(await run.faults.listed())
 
@@ -223,6 +229,7 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
             web.post("/v1/workload", workload),
             web.post("/v1/faults", add_faults),
             web.get("/v1/faults", faults),
+            web.post("/v1/campaigns", add_campaign),
             web.delete("/v1/faults", remove_faults),
             web.delete("/v1/faults/{id}", remove_faults),
             web.get("/v1/services", services),

@@ -20,11 +20,26 @@ MIN_QUIET_OPERATIONS = 20
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation of the history: `fail` definitely did not happen, `unknown` may have."""
+    """One operation of the history: `fail` definitely did not happen, `unknown` may have.
+
+    A `fail` without an `error` is the service's own no: a compare that did not match, an account without enough.
+    """
 
     intended_s: float
     complete_s: float
     kind: Kind
+    node: str = ""
+    error: str = ""
+
+    @property
+    def refused(self) -> bool:
+        """Whether the service said no."""
+        return self.kind == "fail" and not self.error
+
+    @property
+    def answered(self) -> bool:
+        """Whether the service did its work."""
+        return self.kind == "ok" or self.refused
 
     @property
     def latency_s(self) -> float:
@@ -56,14 +71,30 @@ def counts(operations: Sequence[Operation]) -> dict[str, int]:
 
 
 def latencies(operations: Sequence[Operation]) -> dict[str, float | None]:
-    """p50, p90, p99 and max of the ok operations, seconds; None when there were none."""
-    values = [operation.latency_s for operation in operations if operation.kind == "ok"]
+    """p50, p90, p99 and max of the answered operations, seconds; None when there were none."""
+    values = [operation.latency_s for operation in operations if operation.answered]
     return {name: quantile(values, q) for name, q in _LATENCIES.items()}
 
 
 def availability(operations: Sequence[Operation]) -> float | None:
-    """The share of operations that are known to have happened."""
-    return counts(operations)["ok"] / len(operations) if operations else None
+    """The share of operations that were answered."""
+    return sum(operation.answered for operation in operations) / len(operations) if operations else None
+
+
+def by_node(operations: Sequence[Operation]) -> dict[str, dict[str, Any]]:
+    """For every node that asked: counts, latencies in seconds, availability."""
+    asked: dict[str, list[Operation]] = {}
+    for operation in operations:
+        asked.setdefault(operation.node, []).append(operation)
+    return {
+        node: {
+            "operations": counts(theirs),
+            "refused": sum(operation.refused for operation in theirs),
+            "latency_s": latencies(theirs),
+            "availability_ratio": availability(theirs),
+        }
+        for node, theirs in sorted(asked.items())
+    }
 
 
 def judge(

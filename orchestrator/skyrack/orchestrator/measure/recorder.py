@@ -24,9 +24,13 @@ _UNTOLD: dict[str, Any] = {
 
 
 class Recorder:
-    """Appends to history.jsonl, probes.jsonl, host.jsonl and fabric.jsonl. Raises ReportError when they cannot be made."""
+    """Appends to probes.jsonl, host.jsonl and fabric.jsonl. Raises ReportError when they cannot be made.
 
-    def __init__(self, run_dir: Path) -> None:
+    `final`: the load is over, and what operations still end are those of its final tasks: on no account but the history's.
+    """
+
+    def __init__(self, run_dir: Path, workload: str = "echo") -> None:
+        self.final = False
         self.operations: list[Operation] = []
         self.counts = {"ok": 0, "fail": 0, "unknown": 0}
         self.failures: list[tuple[float, str, str]] = []
@@ -35,8 +39,7 @@ class Recorder:
         self.readings: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] = []
         self.unsent: dict[str, int] = {}
-        self.tally = Tally("echo")
-        self._history = LineFile(run_dir / "history.jsonl")
+        self.tally = Tally(workload)
         self._probes = LineFile(run_dir / "probes.jsonl")
         self._host = LineFile(run_dir / "host.jsonl")
         self._fabric = LineFile(run_dir / "fabric.jsonl")
@@ -44,7 +47,7 @@ class Recorder:
     @property
     def files(self) -> tuple[LineFile, ...]:
         """All files."""
-        return self._history, self._probes, self._host, self._fabric
+        return self._probes, self._host, self._fabric
 
     @property
     def errors(self) -> list[str]:
@@ -52,13 +55,17 @@ class Recorder:
         return [file.error for file in self.files if file.error is not None]
 
     def operation(self, line: Mapping[str, Any]) -> None:
-        """A completed operation of the generator."""
-        self._history.write([json.dumps(line)])
-        self.operations.append(Operation(line["intended_s"], line["complete_s"], line["type"]))
-        self.counts[line["type"]] += 1
-        self.tally.operation(line["type"], self.operations[-1].latency_s)
-        if line["type"] != "ok":
-            self.failures.append((line["intended_s"], line["type"], line["error"] or ""))
+        """An operation that has ended, as the generator tells of it."""
+        if self.final:
+            return
+        operation = Operation(
+            line["intended_s"], line["complete_s"], line["type"], line["node"], line["error"]
+        )
+        self.operations.append(operation)
+        self.counts["ok" if operation.answered else operation.kind] += 1
+        self.tally.operation(operation.kind, operation.latency_s)
+        if not operation.answered:
+            self.failures.append((operation.intended_s, operation.kind, operation.error))
 
     def probes(self, probes: Sequence[Probe], answers: Iterable[Mapping[str, Any]] | None) -> None:
         """Probes with the API's computed results, None when it did not answer. Unsent ones are only written down."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from skyrack.orchestrator.fabric.histogram import Histogram
 from skyrack.orchestrator.measure.workload import Api
 from skyrack.orchestrator.metrics.fidelity import ERROR_BOUNDS_S
-from skyrack.orchestrator.metrics.workload import LATENCY_BOUNDS_S
+from skyrack.orchestrator.metrics.workload import LATENCY_BOUNDS_S, Name
 
 
 class Tally:
     """Counts operations and probes of one workload. The verdict does not depend on it."""
 
     def __init__(self, workload: str) -> None:
-        self._workload = workload
+        self._workload = workload if workload in get_args(Name) else "other"
         self._clear()
 
     def operation(self, outcome: str, latency_s: float) -> None:

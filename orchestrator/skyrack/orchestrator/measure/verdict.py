@@ -1,5 +1,6 @@
 """The verdict: `ok`, `bad` or `inconclusive`, with reasons. Pure.
 
+    0. A promise broken    a check of the history is bad: no noise loses what was acknowledged   -> bad
     1. Proven wrong        a delay off by more than noise can make it, a false outage or reply   -> bad
     2. Not to be trusted   host not quiet, fabric out of bounds, errors large, probes too few    -> inconclusive
     3. A threshold fails   over operations in quiet windows as well                              -> bad
@@ -73,10 +74,14 @@ def decide(
     within_500us_limit: float | None = None,
     speed: float = 1.0,
     doubts: Sequence[str] = (),
+    broken: Sequence[str] = (),
 ) -> Decision:
-    """Weigh everything. `doubts` are the caller's own reasons not to trust the run (cut short, disk full)."""
+    """Weigh everything. `doubts` are the caller's own reasons not to trust the run (cut short, disk full).
+
+    `broken`: what the history proves, however the host was.
+    """
     needed = max(MIN_QUIET_WINDOWS, round(host.windows * MIN_QUIET_RATIO))
-    wrong = _wrong(fidelity, quiet_enough=host.quiet_windows >= needed, fabric=fabric)
+    wrong = [*broken, *_wrong(fidelity, quiet_enough=host.quiet_windows >= needed, fabric=fabric)]
     unfaithful = [*_doubt_host(host, needed), *_doubt_fabric(fabric), *_doubt_delays(fidelity, wrong)]
     doubt = [*doubts, *(f"{NOT_FAITHFUL}: {why}" for why in unfaithful), *_doubt_count(fidelity)]
     timed = speed == 1.0

@@ -18,7 +18,7 @@ from skyrack.orchestrator.fabric.histogram import Histogram
 from skyrack.orchestrator.metrics.fidelity import ERROR_BOUNDS_S
 from skyrack.v1 import families
 
-Name = Literal["echo"]
+Name = Literal["echo", "kv", "append", "queue", "set", "bank", "other"]  # a user's own workload is another
 LATENCY_BOUNDS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 1.0, 2.0, 5.0)
 
 _Count = Annotated[int, Field(ge=0)]

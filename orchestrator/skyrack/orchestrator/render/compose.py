@@ -52,7 +52,7 @@ NODE_ENTRYPOINT = (
     "--main=ground=skyrack.groundstation.main",
     "--main=pop=skyrack.groundstation.main",
     "--main=user=skyrack.groundstation.main",
-    "--worker=echo=skyrack.groundstation.load.worker",
+    "--worker=load=skyrack.groundstation.load.worker",
 )
 
 

@@ -26,6 +26,7 @@ _CONVERGENCE = (
     "Unplanned changes: who is beside one notices first, the news floods, and each node changes its routes when it "
     "has heard. Packets are those that the whole mesh dropped, or sent back, until the last had heard."
 )
+_NODES = "Latencies count from the intended start; an operation is available when the service answered it, with yes or no."
 _WORDS: dict[bool | None, tuple[str, str]] = {
     True: ("good", "ok"),
     False: ("bad", "bad"),
@@ -55,6 +56,8 @@ def page(p: Page) -> str:
     style = files("skyrack.orchestrator.report").joinpath("style.css").read_text(encoding="utf-8")
     sections = [
         _section("Checks", _checks(result["checks"], verdict)),
+        _section("History", *_history(result["history"])) if result.get("history") else "",
+        _section("From each node", _nodes(result["nodes"]), _NODES) if result.get("nodes") else "",
         _section(
             "Latency over time",
             charts.latency_over_time(p.operations, windows, p.events, start_s),
@@ -147,6 +150,42 @@ def _checks(checks: Iterable[Mapping[str, Any]], verdict: str) -> str:
     return _table(("", "check", "value", "limit"), rows)
 
 
+def _history(history: Mapping[str, Any]) -> tuple[str, str]:
+    """What the history proves, and on what."""
+    rows = [
+        (
+            f'<span class="mark {css}">{word}</span>',
+            escape(check["name"]),
+            "<br>".join(escape(line) for line in check["text"].splitlines()),
+        )
+        for check in history["checks"]
+        for css, word in [_WORDS[{"ok": True, "bad": False, "inconclusive": None}[check["verdict"]]]]
+    ]
+    return _table(
+        ("", "check", ""), rows
+    ), f"Of model {history['model']}, on every operation in history.jsonl."
+
+
+def _nodes(nodes: Mapping[str, Mapping[str, Any]]) -> str:
+    rows = []
+    for node, found in nodes.items():
+        counts, latency = found["operations"], found["latency_s"]
+        rows.append(
+            (
+                escape(node),
+                f"{sum(counts.values()):,}",
+                f"{counts['ok']:,}",
+                f"{found['refused']:,}",
+                f"{counts['fail'] - found['refused']:,}",
+                f"{counts['unknown']:,}",
+                *(figure(latency[name], "s") for name in ("p50", "p99", "max")),
+                figure(found["availability_ratio"], "ratio"),
+            )
+        )
+    head = ("node", "operations", "ok", "refused", "failed", "unknown", "p50", "p99", "max", "availability")
+    return _table(head, rows)
+
+
 def _convergence(changes: Iterable[Mapping[str, Any]], start_s: float) -> str:
     return _table(
         convergence.HEAD, [tuple(map(escape, convergence.row(change, start_s))) for change in changes]
@@ -218,6 +257,7 @@ def _summary(status: Mapping[str, Any], run: Mapping[str, Any]) -> str:
     inhabited = sum(bool(node["inhabited"]) for node in nodes if node["kind"] == "satellite")
     workload = run["workload"]
     pairs = [f"{a} > {b}" for a, b in workload["pairs"]]
+    size = f" of {workload['payload_bytes']:,} bytes" if "payload_bytes" in workload else ""
     faults = ", ".join(fault["words"] for fault in run["faults"]) or "none"
     rows = [
         ("scenario", run["name"]),
@@ -229,8 +269,9 @@ def _summary(status: Mapping[str, Any], run: Mapping[str, Any]) -> str:
         ("links", f"{status['links']['laser']:,} lasers, {status['links']['ground']:,} ground links"),
         (
             "load",
-            f"echo, {workload['rate_hz']:g} operations/s of {workload['payload_bytes']:,} bytes, {workload['spacing']}",
+            f"{workload['kind']}, {workload['rate_hz']:g} operations/s{size}, {workload['spacing']}",
         ),
+        *_clients(workload),
         ("probes", f"{workload['probe_rate_hz']:g} per second of {workload['probe_bytes']} bytes"),
         ("duration", f"{workload['duration_s']:g} s"),
         ("pairs", ", ".join(pairs[:24]) + (f" and {len(pairs) - 24} more" if len(pairs) > 24 else "")),
@@ -238,6 +279,23 @@ def _summary(status: Mapping[str, Any], run: Mapping[str, Any]) -> str:
         ("fabric scheduler", str(run["scheduler"] or "unknown")),
     ]
     return _table(None, [(escape(name), escape(str(value))) for name, value in rows])
+
+
+def _clients(workload: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Of a workload against a service."""
+    if "service" not in workload:
+        return []
+    return [
+        (
+            "service",
+            f"{workload['service']} at {', '.join(workload['members'])}, by adapter {workload['adapter']}",
+        ),
+        ("clients", f"{workload['clients']} at {', '.join(workload['nodes'])}"),
+        (
+            "options",
+            ", ".join(f"{name} {value}" for name, value in workload["options"].items()) or "defaults",
+        ),
+    ]
 
 
 def _table(head: Sequence[str] | None, rows: Iterable[Sequence[str]]) -> str:

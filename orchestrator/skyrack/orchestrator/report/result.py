@@ -11,7 +11,7 @@ from typing import Any
 from skyrack.orchestrator.measure.counters import FabricFigures
 from skyrack.orchestrator.measure.fidelity import Fidelity
 from skyrack.orchestrator.measure.host import HostSummary
-from skyrack.orchestrator.measure.operations import Operation, counts, latencies
+from skyrack.orchestrator.measure.operations import Operation, by_node, counts, latencies
 from skyrack.orchestrator.measure.verdict import Decision
 
 _PUBLISHED = ("median_s", "p99_s", "within_500us_ratio", "false_outages", "packets")
@@ -25,10 +25,11 @@ def build(
     fabric: FabricFigures,
     run: Mapping[str, Any],
     convergence: Sequence[Mapping[str, Any]] = (),
+    history: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The result as JSON values. `run` says what was run: scenario, times, workload, faults.
 
-    `convergence`: the events of that name meanwhile.
+    `convergence`: the events of that name meanwhile. `history`: what the history proves, None where it was not judged.
     """
     figures = asdict(fidelity)
     return {
@@ -36,6 +37,9 @@ def build(
         "checks": [asdict(check) for check in decision.checks],
         "ops": counts(operations),
         "latency_s": latencies(operations),
+        "refused": sum(operation.refused for operation in operations),
+        "nodes": by_node(operations),
+        "history": None if history is None else dict(history),
         "fidelity": {name: figures[name] for name in _PUBLISHED},
         "reasons": list(decision.reasons),
         "probes": {name: value for name, value in figures.items() if name not in _PUBLISHED},

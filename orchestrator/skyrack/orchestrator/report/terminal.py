@@ -14,7 +14,7 @@ _VERDICTS: dict[str, bool | None] = {"ok": True, "bad": False, "inconclusive": N
 
 def render(result: Mapping[str, Any], *, colour: bool = False) -> str:
     """Lines ` ok  name   value` for a result of `result.build`."""
-    lines = []
+    lines: list[tuple[bool | None, str, str]] = _history_lines(result.get("history"))
     trusted = result["verdict"] != "inconclusive"
     for check in result["checks"]:
         value = figure(check["value"], check["unit"])
@@ -25,16 +25,32 @@ def render(result: Mapping[str, Any], *, colour: bool = False) -> str:
             lines.append((False if trusted else None, check["name"], f"{value}, limit {limit}"))
     lines.append(_fidelity_line(result))
     ops = result["ops"]
-    total = sum(ops.values())
-    lines.append((True if ops["ok"] else None, "operations", _operations(ops, total, result["latency_s"])))
+    lines.append(
+        (
+            True if ops["ok"] else None,
+            "operations",
+            _operations(ops, result.get("refused", 0), result["latency_s"]),
+        )
+    )
     if result["convergence"]:
         lines.append((True, "convergence", _convergence(result["convergence"])))
     width = max(len(name) for _, name, _ in lines)
-    text = [f"{_mark(ok, colour)} {name:<{width}}   {value}" for ok, name, value in lines]
+    text = []
+    for ok, name, value in lines:
+        first, *others = value.splitlines() or [""]
+        text.append(f"{_mark(ok, colour)} {name:<{width}}   {first}".rstrip())
+        text += [f"     {' ' * width}   {other}" for other in others]
     verdict = result["verdict"]
     text.append(f"{_mark(_VERDICTS[verdict], colour)} {'verdict':<{width}}   {verdict}")
     text += [f"     {reason}" for reason in result["reasons"]]
     return "\n".join(text)
+
+
+def _history_lines(history: Mapping[str, Any] | None) -> list[tuple[bool | None, str, str]]:
+    """What the history proves, each check with the operations that prove it."""
+    if history is None:
+        return []
+    return [(_VERDICTS[check["verdict"]], check["name"], check["text"]) for check in history["checks"]]
 
 
 def _fidelity_line(result: Mapping[str, Any]) -> tuple[bool | None, str, str]:
@@ -50,8 +66,10 @@ def _fidelity_line(result: Mapping[str, Any]) -> tuple[bool | None, str, str]:
     return ok, "fidelity", text
 
 
-def _operations(ops: Mapping[str, int], total: int, latency_s: Mapping[str, float | None]) -> str:
-    text = f"{total:,}: {ops['ok']:,} ok, {ops['fail']:,} failed, {ops['unknown']:,} unknown"
+def _operations(ops: Mapping[str, int], refused: int, latency_s: Mapping[str, float | None]) -> str:
+    text = f"{sum(ops.values()):,}: {ops['ok']:,} ok, "
+    text += f"{refused:,} refused, " if refused else ""
+    text += f"{ops['fail'] - refused:,} failed, {ops['unknown']:,} unknown"
     if latency_s["p50"] is not None and latency_s["p99"] is not None:
         text += f", p50 {duration(latency_s['p50'])}, p99 {duration(latency_s['p99'])}"
     return text

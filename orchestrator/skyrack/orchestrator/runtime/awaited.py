@@ -9,6 +9,7 @@ from skyrack.orchestrator.runtime import node_config
 from skyrack.orchestrator.runtime.awaited_fabric import AwaitedFabric
 from skyrack.orchestrator.runtime.awaited_nodes import AwaitedNodes
 from skyrack.orchestrator.runtime.hands.contained import contained_hands
+from skyrack.orchestrator.runtime.hands.contained_parts import ContainedParts
 from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.runtime.processes import Launch, Processes
 from skyrack.orchestrator.runtime.services.prepared import ContainedRoom
@@ -29,6 +30,7 @@ def awaited_processes(launch: Launch, fabric_socket: Path) -> Processes:
     fabrics = AwaitedFabric(fabric_socket, failed)
     nodes = AwaitedNodes(launch.book, configure, launch.events, mesh_dir)
     room = ContainedRoom()
+    parts = ContainedParts(fabrics, launch.clock)
     return Processes(
-        fabrics, nodes, room, lambda services: contained_hands(launch, nodes, services), awaited=True
+        fabrics, nodes, room, lambda services: contained_hands(launch, nodes, services, parts), awaited=True
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from skyrack.orchestrator.runtime import node_config
 from skyrack.orchestrator.runtime.hands.local import local_hands
+from skyrack.orchestrator.runtime.hands.local_parts import LocalParts
 from skyrack.orchestrator.runtime.local_fabric import LocalFabric
 from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.runtime.processes import Launch, Processes
@@ -32,6 +33,11 @@ def local_processes(launch: Launch) -> Processes:
         restart=scenario.nodes.restart == "on-crash",
     )
     room = LocalRoom(launch.run, places)
+    parts = LocalParts(fabrics, launch.broker, launch.clock)
     return Processes(
-        fabrics, nodes, room, lambda services: local_hands(launch, nodes, room, services), awaited=False
+        fabrics,
+        nodes,
+        room,
+        lambda services: local_hands(launch, nodes, room, services, parts),
+        awaited=False,
     )

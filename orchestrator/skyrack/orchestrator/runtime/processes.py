@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.fabric.client import FabricClient
 from skyrack.orchestrator.fabric.wire import FabricConfig
+from skyrack.orchestrator.runtime.brokers import Broker
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.hands.hands import Hands
 from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
@@ -60,6 +61,7 @@ class Launch:
     events: EventLog
     clock: Clock
     bus: Address | None
+    broker: Broker
 
 
 @dataclass(frozen=True)

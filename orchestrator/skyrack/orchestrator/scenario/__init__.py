@@ -17,7 +17,7 @@ from .model.services import Limits, Ready, Service
 from .model.shells import ClusterShell, GeostationaryShell, Shell, WalkerShell
 from .model.users import UserTerminal
 from .model.weather import Weather
-from .model.workloads import EchoWorkload, Thresholds, Workload
+from .model.workloads import EchoWorkload, StoreWorkload, Thresholds, Workload
 from .presets import preset_names
 from .problem import Problem, ScenarioError
 from .satellites import catalogue, satellite_names
@@ -47,6 +47,7 @@ __all__ = [
     "ScenarioError",
     "Service",
     "Shell",
+    "StoreWorkload",
     "Thresholds",
     "UserTerminal",
     "WalkerShell",

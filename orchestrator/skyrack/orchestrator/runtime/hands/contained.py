@@ -6,14 +6,15 @@ from skyrack.orchestrator.runtime.awaited_nodes import AwaitedNodes
 from skyrack.orchestrator.runtime.hands.composed import ComposedHands
 from skyrack.orchestrator.runtime.hands.contained_site import ContainedSite
 from skyrack.orchestrator.runtime.hands.hands import Hands
-from skyrack.orchestrator.runtime.hands.nothing import NothingOnData, NothingOnParts
+from skyrack.orchestrator.runtime.hands.nothing import NothingOnData
+from skyrack.orchestrator.runtime.hands.parts import OnParts
 from skyrack.orchestrator.runtime.hands.processes import Processes
 from skyrack.orchestrator.runtime.processes import Launch
 from skyrack.orchestrator.runtime.services.services import Services
 
 
-def contained_hands(launch: Launch, nodes: AwaitedNodes, services: Services) -> Hands:
+def contained_hands(launch: Launch, nodes: AwaitedNodes, services: Services, parts: OnParts) -> Hands:
     """`services`: what runs at the nodes."""
     site = ContainedSite(nodes, launch.clock, launch.places.mesh_dir)
     processes = Processes(site, launch.book, services, launch.events)
-    return ComposedHands(processes, NothingOnData(), NothingOnParts())
+    return ComposedHands(processes, NothingOnData(), parts)

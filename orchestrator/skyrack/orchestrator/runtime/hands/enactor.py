@@ -11,6 +11,7 @@ from typing import Any
 from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.faults.fault import Fault
 from skyrack.orchestrator.faults.hold import AS_EVER, Hold, Place
+from skyrack.orchestrator.faults.kinds import KINDS
 from skyrack.orchestrator.faults.ledger import Change
 from skyrack.orchestrator.runtime.hands.hands import CannotError, Hands
 
@@ -32,6 +33,7 @@ class Enactor:
         self._pending: Counter[str] = Counter()
         self._done = asyncio.Condition()
         self._effects: dict[str, list[str]] = {}
+        self.failures = dict.fromkeys(KINDS, 0)  # by kind
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -99,7 +101,7 @@ class Enactor:
                 seen = await self._hands.hold(place, before, hold)
             except CannotError as error:
                 for fault in (*began, *ended):
-                    self._say("fault_failed", fault, where, [str(error)])
+                    self._fail(fault, where, error)
                 return
             for fault in began:
                 self._say("fault_effect", fault, where, seen)
@@ -110,7 +112,7 @@ class Enactor:
         try:
             seen = await doing
         except CannotError as error:
-            self._say("fault_failed", fault, where, [str(error)])
+            self._fail(fault, where, error)
         else:
             self._say("fault_effect", fault, where, seen)
 
@@ -119,8 +121,16 @@ class Enactor:
         return f"{self._names[node]}/{service}" if service else self._names[node]
 
     def _say(self, event: str, fault: Fault, where: str, sentences: list[str]) -> None:
+        self._remember(fault, where, sentences)
+        self._tell(event, fault=fault.id, kind=fault.draft.kind, on=where, effect=sentences)
+
+    def _fail(self, fault: Fault, where: str, error: CannotError) -> None:
+        self.failures[fault.draft.kind] += 1
+        self._remember(fault, where, [f"failed: {error}"])
+        self._tell("fault_failed", fault=fault.id, kind=fault.draft.kind, on=where, reason=str(error))
+
+    def _remember(self, fault: Fault, where: str, sentences: list[str]) -> None:
         said = self._effects.setdefault(fault.id, [])
         said.extend(f"{where}: {sentence}" for sentence in sentences)
         while len(self._effects) > MOST_REMEMBERED:
             del self._effects[next(iter(self._effects))]
-        self._tell(event, fault=fault.id, kind=fault.draft.kind, on=where, effect=sentences)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from ..model.workloads import STORE_KINDS
 from .finding import Draft, Finding, Path, as_list
 
 
@@ -16,6 +17,7 @@ def check_names(draft: Draft) -> Iterator[Finding]:
     for index, workload in enumerate(as_list(draft.data.get("workloads"))):
         for number, pair in enumerate(as_list(workload.get("pairs") if isinstance(workload, dict) else None)):
             yield from _pair(draft, ("workloads", index, "pairs", number), pair)
+        yield from _workload(draft, ("workloads", index), workload if isinstance(workload, dict) else {})
 
 
 def _ground(draft: Draft) -> Iterator[Finding]:
@@ -49,6 +51,28 @@ def _inhabited(draft: Draft) -> Iterator[Finding]:
         elif draft.is_unknown(name):
             yield Finding(path, f"unknown satellite '{name}'", draft.nearest(name))
         seen.add(name)
+
+
+def _workload(draft: Draft, path: Path, workload: dict[str, Any]) -> Iterator[Finding]:
+    """Of a workload against a service: the service is there, and so are the nodes that ask, and its options are right."""
+    service = workload.get("service")
+    if isinstance(service, str):
+        items = [item for item in as_list(draft.data.get("services")) if isinstance(item, dict)]
+        names = [item["name"] for item in items if isinstance(item.get("name"), str)]
+        if service not in names:
+            known = f"services are {', '.join(names)}" if names else "there are no services"
+            yield Finding((*path, "service"), f"unknown service '{service}'", known)
+    for number, name in enumerate(as_list(workload.get("at"))):
+        if isinstance(name, str) and draft.is_unknown(name):
+            yield Finding((*path, "at", number), f"unknown node '{name}'", draft.nearest(name))
+    kind, options = workload.get("kind"), workload.get("options")
+    if kind in STORE_KINDS and isinstance(options, dict):
+        from skyrack.workloads import OptionError, find_workload
+
+        try:
+            find_workload(kind).of(options)
+        except OptionError as error:
+            yield Finding((*path, "options", error.option), str(error))
 
 
 def _extra_delay(draft: Draft, path: Path, extra: Any) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from ..model.inhabited import InhabitedCount
+from ..model.workloads import EchoWorkload
 from .finding import Draft, Finding
 
 
@@ -25,7 +26,7 @@ def check_room(draft: Draft) -> Iterator[Finding]:
     if "workloads" in draft.bad or endpoints is None or endpoints >= 2:
         return
     for index, workload in enumerate(draft.scenario.workloads):
-        if not isinstance(workload.pairs, tuple):
+        if isinstance(workload, EchoWorkload) and not isinstance(workload.pairs, tuple):
             message = f"{workload.kind} needs two nodes with a process, the scenario has {endpoints}"
             yield Finding(("workloads", index), message)
 

@@ -1,6 +1,6 @@
 """What runs on the nodes, and what must hold for the run to pass."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Tag
 
@@ -46,7 +46,7 @@ Pairs = Annotated[
 class EchoWorkload(Section):
     """Open-loop gRPC echo: requests leave on schedule, whether or not earlier ones came back."""
 
-    kind: Literal["echo"] = key("Kind of the workload.", source="D: the only kind so far", default="echo")
+    kind: Literal["echo"] = key("Kind of the workload: echo.", source="D: the usual kind", default="echo")
     pairs: Pairs = key(
         "Who talks to whom: random pairs of inhabited nodes, all pairs, or a list such as [london>tokyo].",
         source="D",
@@ -75,4 +75,62 @@ class EchoWorkload(Section):
     )
 
 
-Workload = EchoWorkload
+STORE_KINDS = ("kv", "append", "queue", "set", "bank")
+
+
+class StoreWorkload(Section):
+    """Clients of a service, whose history is checked: what was promised is to be kept."""
+
+    kind: Literal["kv", "append", "queue", "set", "bank"] = key(
+        "Kind of the workload: kv, append, queue, set or bank."
+    )
+    service: str = key("The service that is asked, one of `services`.")
+    adapter: str = key("How it is asked: etcd, redis, grpc or FILE.py:CLASS; with options: redis,wait=1.")
+    port: Whole | None = key(
+        "The service's port.", source="D: the adapter's usual one", default=None, ge=1, le=65535
+    )
+    at: tuple[str, ...] = key("Nodes that clients are in.", source="D: all ground stations", default=())
+    clients: Whole | None = key(
+        "Clients in all, one operation at a time each.",
+        unit="count",
+        source="C: rate x 0.5 s, at least one per node",
+        default=None,
+        ge=1,
+        le=5000,
+    )
+    rate_hz: Number = key(
+        "Operations per second in total.", unit="1/s", source="D", default=50.0, gt=0, le=1e6
+    )
+    duration_s: Number = key("How long operations begin.", unit="s", source="D", default=30.0, gt=0, le=1e7)
+    timeout_s: Number = key(
+        "An operation without an answer by then is unknown.", unit="s", source="D", default=2.0, gt=0, le=3600
+    )
+    options: dict[str, Any] = key(
+        "Options of the workload, as `skyrack load KIND --help` lists them: {keys: 20}.",
+        source="D: the workload's own",
+        default={},
+    )
+    thresholds: Thresholds = key(
+        "What must hold for the run to pass, beside the checks of the history.",
+        source="D: nothing",
+        default=Thresholds(),
+    )
+
+
+def _kind(value: object) -> str | None:
+    kind = value.get("kind", "echo") if isinstance(value, dict) else getattr(value, "kind", "echo")
+    return "<store>" if kind in STORE_KINDS else "<echo>" if kind == "echo" else None
+
+
+Workload = Annotated[
+    Annotated[EchoWorkload, Tag("<echo>")] | Annotated[StoreWorkload, Tag("<store>")],
+    Discriminator(
+        _kind,
+        custom_error_type="choice",
+        custom_error_message="unknown kind",
+        custom_error_context={
+            "key": "kind",
+            "expected": f"echo, {', '.join(STORE_KINDS[:-1])} or {STORE_KINDS[-1]}",
+        },
+    ),
+]

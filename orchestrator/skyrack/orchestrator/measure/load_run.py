@@ -1,26 +1,27 @@
-"""One measured echo workload: the generator beside the instruments of every measurement (probing.py).
+"""One measured load: the generator beside the instruments of every measurement (probing.py).
 
-generator process (gRPC echo) --JSON lines--> this loop --files--> run directory
-                                               |
-                                        kill,  v  faults
-                                           run's API
+generator process --history.jsonl--> run directory
+        '-----------JSON lines-----> this loop --files--> run directory
+                                       |
+                                       v  faults
+                                   run's API
 """
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from skyrack.orchestrator.api.client import ApiError
-from skyrack.orchestrator.measure import shots
+from skyrack.orchestrator.measure import shots, stamps
 from skyrack.orchestrator.measure.child import LineChild
 from skyrack.orchestrator.measure.interruption import Interruption
 from skyrack.orchestrator.measure.probing import Every, Probing
 from skyrack.orchestrator.measure.recorder import Recorder
-from skyrack.orchestrator.measure.workload import Api, Fault, Progress, Workload
+from skyrack.orchestrator.measure.workload import Api, Fault, Load, Progress
 
 GENERATOR = "skyrack.groundstation.load"
 READY_TIMEOUT_S = 30.0
@@ -37,17 +38,19 @@ class LoadError(Exception):
     """The workload could not be started; the message is for the user."""
 
 
-class EchoRun:
-    """Runs one workload and records it; the evaluation comes afterwards.
+class LoadRun:
+    """Runs one load and records it; the evaluation comes afterwards.
 
-    `started_s`: run time of the first operation. `doubts`: reasons of its own not to trust the run.
+    `started_s`: run time of the first operation. `doubts`: reasons of its own not to trust the run. `failure`: why it was
+    ended, where its history could not be written on.
     """
 
     def __init__(
         self,
         api: Api,
         status: Mapping[str, Any],
-        workload: Workload,
+        load: Load,
+        history: Path,
         faults: Sequence[Fault],
         recorder: Recorder,
         progress: Callable[[Progress], None],
@@ -55,19 +58,22 @@ class EchoRun:
         self._api = api
         self._mesh_dir = Path(status["mesh_dir"])
         self._t0_ns: int = status["t0_monotonic_ns"]
-        self._workload = workload
-        self._kills = sorted((fault for fault in faults if fault.node), key=lambda fault: fault.at_s)
-        self._faults = [fault for fault in faults if not fault.node]
+        self._load = load
+        self._history = history
+        self._status = status
+        self._faults = sorted(faults, key=lambda fault: fault.at_s)
         self._fault_ids: list[str] = []
         self._recorder = recorder
         self._progress = progress
-        self._sources = {a for a, _ in workload.pairs}
-        self._probing = Probing(api, status, recorder, self._sources, workload.probe_bytes)
+        self._sources = load.sources
+        self._probing = Probing(api, status, recorder, self._sources, load.probe_bytes)
         self._interruption = Interruption()
         self._ready = False
         self._note = ""
         self.started_s = 0.0
         self.doubts: list[str] = []
+        self.failure = ""
+        self._over = False
 
     @property
     def interrupted(self) -> bool:
@@ -93,23 +99,22 @@ class EchoRun:
             self._finish(generator)
 
     def _generator_arguments(self) -> list[str]:
-        w, addresses = self._workload, self._probing.addresses
-        arguments = ["echo", "--mesh-dir", str(self._mesh_dir), "--t0-monotonic-ns", str(self._t0_ns)]
-        for a, b in w.pairs:
-            arguments += ["--pair", f"{a}>{b}={addresses[b]}"]
-        arguments += ["--rate-hz", repr(w.rate_hz), "--duration-s", repr(w.duration_s)]
-        arguments += ["--payload-bytes", str(w.payload_bytes), "--timeout-s", repr(w.timeout_s)]
-        return [*arguments, "--spacing", w.spacing, "--seed", str(w.seed)]
+        words = self._load.arguments(self._probing.addresses)
+        words += ["--mesh-dir", str(self._mesh_dir), "--t0-monotonic-ns", str(self._t0_ns)]
+        return [
+            *words,
+            *("--history", str(self._history), "--run", self._status["run"], "--start", _began(self._t0_ns)),
+        ]
 
     def _routes(self) -> list[shots.Route]:
-        """What to probe: the same pairs, or a sample when there are very many."""
-        w = self._workload
-        return self._probing.routes(w.pairs[:: 1 + len(w.pairs) // MOST_ROUTES])
+        """What to probe: the load's pairs, or a sample when there are very many."""
+        pairs = self._load.pairs
+        return self._probing.routes(pairs[:: 1 + len(pairs) // MOST_ROUTES])
 
     def _plan(self, routes: Sequence[shots.Route]) -> shots.Plan:
         """Probes for as long as operations begin."""
-        w = self._workload
-        return shots.spread(routes, self.started_s, w.probe_rate_hz, w.duration_s, w.probe_bytes)
+        load = self._load
+        return shots.spread(routes, self.started_s, load.probe_rate_hz, load.duration_s, load.probe_bytes)
 
     def _wait_for_ready(self, generator: LineChild) -> None:
         probing = self._probing
@@ -117,6 +122,8 @@ class EchoRun:
         while not self._ready and not self.interrupted:
             probing.look()
             probing.wait()
+            if self.failure:
+                raise LoadError(self.failure)
             if generator.ended:
                 raise LoadError("the load generator ended before it was ready; its message is above")
             if probing.now_s() > until_s:
@@ -127,11 +134,13 @@ class EchoRun:
             self.doubts.append(f"could not probe from {', '.join(missing)} at the start")
 
     def _measure(self, generator: LineChild) -> None:
-        """Until generator and prober have ended, or the user or the run has."""
-        probing, kills = self._probing, list(self._kills)
+        """Until generator and prober have ended, or the user, the run or a full disk has."""
+        probing, coming = self._probing, list(self._faults)
         read, ask, talk, tell = Every(1.0), Every(ASK_EVERY_S), Every(TALK_EVERY_S), Every(1.0)
-        limit_s = self.started_s + self._workload.duration_s + self._workload.timeout_s + GRACE_S
-        while not self.interrupted and not (generator.ended and probing.ended):
+        limit_s = self.started_s + self._load.longest_s + GRACE_S
+        while not (
+            self.interrupted or self.failure or (generator.ended and (probing.ended or not self._over))
+        ):
             probing.wait()
             now_s = probing.now_s()
             if now_s > limit_s:
@@ -139,8 +148,8 @@ class EchoRun:
                 return
             probing.look()
             try:
-                while kills and now_s >= self.started_s + kills[0].at_s:
-                    self._kill(kills.pop(0))
+                while coming and now_s >= self.started_s + coming[0].at_s:
+                    self._note = coming.pop(0).words
                 if read.due(now_s):
                     probing.read_fabric()
                 if ask.due(now_s):
@@ -161,6 +170,8 @@ class EchoRun:
             self.doubts.append(
                 f"stopped after {max(0.0, probing.now_s() - self.started_s):.0f} s of the workload"
             )
+        if self.failure:
+            self.doubts.append(f"the history is not whole: {self.failure}")
         generator.finish()
         probing.prober.stop()
         until_s = probing.now_s() + GRACE_S
@@ -171,7 +182,9 @@ class EchoRun:
         ):
             probing.wait()
         probing.end_host()
-        if not self.interrupted and probing.prober.strays is None:
+        if not self._over and not self.failure:
+            self.doubts.append("the load generator ended before the load did: its history is cut short")
+        if not self.interrupted and not self.failure and probing.prober.strays is None:
             self.doubts.append("the prober ended before its plan did")
         try:
             probing.read_fabric()
@@ -208,31 +221,39 @@ class EchoRun:
             with suppress(ApiError):
                 self._api.delete(f"/v1/faults/{fault_id}")
 
-    def _kill(self, fault: Fault) -> None:
-        try:
-            self._api.post(f"/v1/nodes/{fault.node}/kill", {"signal": int(signal.SIGKILL)})
-            self._note = f"killed {fault.node}"
-        except ApiError as error:
-            if not error.status:
-                raise
-            self.doubts.append(f"kill {fault.node}: {error}")
-
     def _from_generator(self, line: dict[str, Any]) -> None:
         if "op" in line:
             self._recorder.operation(line)
-        elif line["event"] == "ready":
-            self._ready = True
-        else:
-            self._note = f"{line['source']} {'is back' if line['event'] == 'source_up' else 'is down'}"
+            return
+        match line["event"]:
+            case "ready":
+                self._ready = True
+            case "source_up" | "source_down":
+                self._note = f"{line['source']} {'is back' if line['event'] == 'source_up' else 'is down'}"
+            case "final":
+                self._recorder.final = True
+                self._note = "last reads"
+            case "failed":
+                self.failure = line["error"]
+            case "over":
+                self._over = line["whole"]
+                if line["unfinished"]:
+                    self.doubts.append(f"{line['unfinished']} of the last reads were not answered in time")
 
     def _talk(self, now_s: float) -> None:
-        elapsed_s = min(max(0.0, now_s - self.started_s), self._workload.duration_s)
+        elapsed_s = min(max(0.0, now_s - self.started_s), self._load.duration_s)
         self._progress(
             Progress(
                 elapsed_s,
-                self._workload.duration_s,
+                self._load.duration_s,
                 **self._recorder.counts,
                 probes=self._probing.seen,
                 note=self._note,
             )
         )
+
+
+def _began(t0_ns: int) -> str:
+    """UTC of run time 0."""
+    began = datetime.fromtimestamp((t0_ns + stamps.realtime_offset_ns()) / 1e9, UTC)
+    return began.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,100 @@
+"""What exactly is wrong with an object that cannot be ordered: how far it can, what does not fit, what would have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from skyrack.check.call import OBSERVING, Call
+from skyrack.check.judgement import Judgement
+from skyrack.check.model import Model
+from skyrack.check.search import search
+from skyrack.check.words import shown
+from skyrack.history import Operation
+
+_MOST_TRIED = 12
+
+
+@dataclass(frozen=True)
+class Violation:
+    """The history up to just before the end of `last` can be ordered, `placed` operations of it had ended; with it, not.
+
+    `others`: what it cannot be reconciled with. `allowed`: what it could have answered, in words.
+    """
+
+    placed: int
+    last: Operation
+    others: Sequence[Operation]
+    why: str
+    allowed: str
+
+
+def judge(model: Model, initial: Any, calls: Sequence[Call], most_states: int) -> Judgement:
+    """Whether one object's calls can be ordered, by the model's shortcut where it has one."""
+    quick = model.shortcut(initial, calls)
+    return search(model, initial, calls, most_states) if quick is None else quick
+
+
+def violation(
+    model: Model, initial: Any, calls: Sequence[Call], judgement: Judgement, most_states: int
+) -> Violation:
+    """The shortest part of `calls`, of which `judgement` says that they are bad, that is so already."""
+    if model.shortcut(initial, calls) is None:
+        last = judgement.conflict[-1]
+        answers = [model.answer(state, last) for state in judgement.allowed]
+        return _said(judgement, judgement.placed, last, answers)
+    ends_s = sorted({call.end_s for call in calls if call.required})
+    good, bad, found = 0, len(ends_s), judgement  # so many ends are fine, so many are not
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        tried = judge(model, initial, _until(model, calls, ends_s[middle - 1]), most_states)
+        if tried.answer == "bad":
+            bad, found = middle, tried
+        else:
+            good = middle
+    until_s = ends_s[bad - 1]
+    named = {call.operation.index for call in found.conflict}
+    ending = [call for call in calls if call.end_s == until_s]
+    last = next((call for call in ending if call.operation.index in named), ending[0])
+    placed = sum(call.end_s < until_s for call in calls)
+    return _said(found, placed, last, _answers(model, initial, calls, last))
+
+
+def _until(model: Model, calls: Sequence[Call], until_s: float) -> list[Call]:
+    """What had been seen at that time: who had not ended yet may have taken effect."""
+    seen: list[Call] = []
+    for call in calls:
+        if call.begin_s > until_s:
+            break
+        if call.end_s <= until_s or not call.required:
+            seen.append(call)
+        elif call.f != "read":
+            seen.append(call.unanswered())
+    return model.needed(seen)
+
+
+def _answers(model: Model, initial: Any, calls: Sequence[Call], last: Call) -> list[Any]:
+    """What `last` could have answered instead, of what is likeliest."""
+    if last.f not in OBSERVING:
+        return []
+    part = _until(model, calls, last.end_s)
+    allowed = []
+    others = [call for call in part if call.operation is not last.operation]
+    for value in model.candidates(initial, others)[:_MOST_TRIED]:
+        changed = replace(last, result=value)
+        tried = _until(model, [*others, changed], last.end_s)
+        tried.sort(key=lambda call: (call.begin_s, call.operation.index))
+        found = model.shortcut(initial, tried)
+        if found is not None and found.answer == "ok":
+            allowed.append(value)
+    return allowed
+
+
+def _said(judgement: Judgement, placed: int, last: Call, answers: list[Any]) -> Violation:
+    others = [call.operation for call in judgement.conflict if call.operation is not last.operation]
+    if last.f in OBSERVING and answers:
+        allowed = " or ".join(dict.fromkeys(shown(answer) for answer in answers))
+    else:
+        allowed = "nothing that it could have answered"
+    return Violation(placed, last.operation, others, judgement.why, allowed)

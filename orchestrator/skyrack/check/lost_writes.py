@@ -1,0 +1,88 @@
+"""No acknowledged write lost, for registers: nobody reads something older behind a write that was acknowledged."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from skyrack.check.report import Check
+from skyrack.check.versions import CHANGING, Versions, by_key, observed, observes, written
+from skyrack.check.words import count, line, what
+from skyrack.history import Operation
+
+NAME = "no acknowledged write lost"
+_MOST_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class _Loss:
+    write: Operation
+    by: Operation
+
+
+def lost_writes(operations: Sequence[Operation]) -> Check:
+    """Acknowledged writes behind which an older value was read, and which nobody saw again.
+
+    A read gives something *older* than a write if every write of what it gives had ended before that one began. If the
+    written value is seen once more later, the read was stale and the write not lost: that is counted, and judged by
+    linearizability.
+    """
+    acknowledged = stale = 0
+    losses: list[_Loss] = []
+    for of_key in by_key(operations).values():
+        writes = [write for write in of_key if write.f in CHANGING and write.outcome == "ok"]
+        acknowledged += len(writes)
+        found, stale_reads = _of_key(of_key, writes)
+        losses += found
+        stale += stale_reads
+    figures = {"acknowledged": acknowledged, "lost": len(losses), "stale_reads": stale}
+    stale_text = f", {count(stale, 'stale read')}" if stale else ""
+    if not losses:
+        text = f"{count(acknowledged, 'acknowledged write')}, 0 lost{stale_text}"
+        return Check(NAME, "ok", text, (), figures)
+    losses.sort(key=lambda loss: loss.write.invoked_s)
+    lines = [f"{len(losses):,} lost of {count(acknowledged, 'acknowledged write')}{stale_text}"]
+    for loss in losses[:_MOST_SHOWN]:
+        lines += [line(loss.write), f"  but later  {line(loss.by)}"]
+    if len(losses) > _MOST_SHOWN:
+        rest = ", ".join(f"#{loss.write.index} {what(loss.write)}" for loss in losses[_MOST_SHOWN:][:10])
+        lines.append(f"also lost: {rest}{' and more' if len(losses) > _MOST_SHOWN + 10 else ''}")
+    proof = [index for loss in losses for index in (loss.write.index, loss.by.index)]
+    return Check(NAME, "bad", "\n".join(lines), tuple(dict.fromkeys(proof)), figures)
+
+
+def _of_key(operations: list[Operation], writes: list[Operation]) -> tuple[list[_Loss], int]:
+    """Lost writes of one key, and how many reads were stale."""
+    versions = Versions(operations)
+    observations = [operation for operation in operations if observes(operation)]
+    begins_s = [operation.invoked_s for operation in observations]
+    ends_s = [versions.latest_end_s(observed(operation), operation.completed_s) for operation in observations]
+    # The oldest that anybody saw from here on.
+    oldest: list[int] = [0] * len(observations)
+    for i in range(len(observations) - 1, -1, -1):
+        later = oldest[i + 1] if i + 1 < len(observations) else i
+        oldest[i] = i if ends_s[i] <= ends_s[later] else later
+    seen_last_s: dict[object, float] = {}
+    for operation in observations:
+        seen_last_s[observed(operation)] = operation.invoked_s
+    losses = []
+    for write in writes:
+        known_s = max(write.completed_s, seen_last_s.get(written(write), -math.inf))
+        after = bisect_right(begins_s, known_s)
+        if after < len(oldest) and ends_s[oldest[after]] < write.invoked_s:
+            losses.append(_Loss(write, observations[oldest[after]]))
+    return losses, _stale(observations, ends_s, writes)
+
+
+def _stale(observations: list[Operation], ends_s: list[float], writes: list[Operation]) -> int:
+    """Observations older than some write that had been acknowledged before they were asked for."""
+    acknowledged = sorted(writes, key=lambda write: write.completed_s)
+    latest_begin_s, position, found = -math.inf, 0, 0
+    for observation, end_s in zip(observations, ends_s, strict=True):
+        while position < len(acknowledged) and acknowledged[position].completed_s < observation.invoked_s:
+            latest_begin_s = max(latest_begin_s, acknowledged[position].invoked_s)
+            position += 1
+        found += end_s < latest_begin_s
+    return found

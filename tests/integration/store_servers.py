@@ -1,0 +1,121 @@
+"""Real servers of each kind of store on loopback, in processes of their own, and what can be done to them."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+PATIENCE_S = 20.0
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Server:
+    """A process that listens."""
+
+    process: subprocess.Popen[bytes]
+    endpoint: str
+
+    @property
+    def port(self) -> int:
+        """The one it listens on."""
+        return int(self.endpoint.rpartition(":")[2])
+
+    def pause(self) -> None:
+        """It answers nothing until it is resumed; its connections stay."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Undo `pause`."""
+        self.process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """At once."""
+        self.process.kill()
+        self.process.wait()
+
+    def listens(self) -> bool:
+        """Whether it accepts connections."""
+        assert self.process.poll() is None, f"ended with {self.process.returncode}"
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1.0):
+            return True
+        return False
+
+
+@contextlib.contextmanager
+def running(command: list[str], port: int, directory: Path) -> Iterator[Server]:
+    """A server, once it listens; killed afterwards."""
+    with (directory / f"{port}.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=directory, stdout=log, stderr=log)
+    server = Server(process, f"127.0.0.1:{port}")
+    try:
+        deadline_s = time.monotonic() + PATIENCE_S
+        while not server.listens():
+            assert time.monotonic() < deadline_s, f"{command[0]} does not listen"
+            time.sleep(0.02)
+        yield server
+    finally:
+        server.kill()
+
+
+@contextlib.contextmanager
+def redis_server(directory: Path, *options: str) -> Iterator[Server]:
+    """A Redis that keeps everything in memory."""
+    port = free_port()
+    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    command += ["--repl-diskless-sync-delay", "0", *options]
+    with running(command, port, directory) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def redis_sentinel(directory: Path, name: str, primary: Server, replica: Server) -> Iterator[Server]:
+    """A sentinel that knows `primary` by `name`, and its replica, and decides alone."""
+    port = free_port()
+    file = directory / f"sentinel-{port}.conf"
+    file.write_text(
+        f"port {port}\nbind 127.0.0.1\nsentinel monitor {name} 127.0.0.1 {primary.port} 1\n"
+        f"sentinel down-after-milliseconds {name} 500\nsentinel failover-timeout {name} 1000\n"
+        f"sentinel known-replica {name} 127.0.0.1 {replica.port}\n"
+    )
+    with running(["redis-sentinel", str(file)], port, directory) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def etcd_cluster(directory: Path, count: int) -> Iterator[list[Server]]:
+    """Members of one etcd."""
+    ports = [(free_port(), free_port()) for _ in range(count)]
+    members = ",".join(f"m{n}=http://127.0.0.1:{peer}" for n, (_, peer) in enumerate(ports))
+    with contextlib.ExitStack() as stack:
+        servers = []
+        for number, (client, peer) in enumerate(ports):
+            command = [
+                "etcd", f"--name=m{number}", f"--data-dir={directory}/m{number}", f"--initial-cluster={members}",
+                f"--listen-peer-urls=http://127.0.0.1:{peer}", f"--initial-advertise-peer-urls=http://127.0.0.1:{peer}",
+                f"--listen-client-urls=http://127.0.0.1:{client}", f"--advertise-client-urls=http://127.0.0.1:{client}",
+                "--heartbeat-interval=20", "--election-timeout=200",
+            ]  # fmt: skip
+            with (directory / f"m{number}.log").open("wb") as log:
+                process = subprocess.Popen(command, cwd=directory, stdout=log, stderr=log)
+            server = Server(process, f"127.0.0.1:{client}")
+            stack.callback(server.kill)
+            servers.append(server)
+        deadline_s = time.monotonic() + PATIENCE_S
+        while not all(server.listens() for server in servers):  # a member does once there is a leader
+            assert time.monotonic() < deadline_s, "etcd does not listen"
+            time.sleep(0.02)
+        yield servers
