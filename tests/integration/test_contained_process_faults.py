@@ -25,9 +25,7 @@ def effect(parts: Parts, name: str, fault: dict[str, Any]) -> str:
 
     def found() -> list[Any]:
         records = [json.loads(line) for line in events.read_text().splitlines()]
-        return [
-            one["effect"] for one in records if one["event"] == name and (one["fault"], one["kind"]) == which
-        ]
+        return [one["effect"] for one in records if one["event"] == name and one["fault"] == fault["id"]]
 
     eventually(lambda: bool(found()), f"{name} of {fault}", parts.logs)
     return str(found()[0][0])
