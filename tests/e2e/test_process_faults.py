@@ -260,7 +260,8 @@ def test_a_node_that_reboots_is_off_until_its_end_and_its_files_stay(faults: Fau
     ended_s, count = faults.ticks()[-1][0], len(faults.ticks())
     assert faults.node("london")["state"] == "dark"
     refused = faults.add("kill", "london")
-    assert faults.effect(refused, "fault_failed") == "nothing runs there at the moment"
+    failed = faults.place.event("fault_failed", fault=refused["id"])
+    assert failed["reason"] == "nothing runs there at the moment"
     off_s = time.monotonic()
     faults.remove(fault)
     assert faults.effect(fault, "fault_undone") == "started again"

@@ -103,9 +103,14 @@ class Faults:
     async def run(self) -> None:
         """Step from instant to instant until cancelled."""
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._expect([fault.draft for fault in self._ledger.faults]), name="hands")
             tasks.create_task(self._enactor.run(), name="enactor")
             tasks.create_task(self._expect(fault.draft for fault in self._ledger.faults), name="expect")
             await self._follow_clock()
+
+    async def _expect(self, drafts: Iterable[Draft]) -> None:
+        for draft in drafts:
+            await self._hands.expect(draft.kind, draft.target)
 
     async def let_go(self) -> None:
         """Of processes that faults hold, before they are asked to end."""
@@ -179,6 +184,8 @@ class Faults:
         faults = draw(campaign, self._atlas, self._scenario.seed)
         for fault in faults:
             self._require_possible(fault.draft)
+        await self._expect(fault.draft for fault in faults)
+        at_s = self._soon_s()
         self._campaigns.add(campaign.name)
         await self._expect(fault.draft for fault in faults)
         at_s = self._soon_s()

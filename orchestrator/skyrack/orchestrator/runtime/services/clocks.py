@@ -1,6 +1,10 @@
 """Clocks of services that want one of their own: libfaketime, which reads what to add to the wall clock from a file.
 
-The monotonic clock stays, and with it sleeps and time-outs. libfaketime wants a semaphore and a shared memory of each
+The monotonic clock stays, and with it sleeps and time-outs. Of the functions in OURS libfaketime takes a deadline on the
+monotonic clock for one on the wall clock, so a sleep of Python would end at once; programs get a copy without them. Deadlines
+on the wall clock, which are rare there, are the kernel's then.
+
+libfaketime wants a semaphore and a shared memory of each
 program. By itself it names them after a pid, which is not unique where each node has its own pids; so they are made here.
 """
 
@@ -12,13 +16,15 @@ import os
 import secrets
 from pathlib import Path
 
-from skyrack.orchestrator.runtime.services.programs import why_not_preloaded
+from skyrack.orchestrator.runtime.services.elf import why_not_preloaded, without
 from skyrack.orchestrator.runtime.services.records import write_down, written_down
 from skyrack.orchestrator.runtime.services.services import CannotPrepare
 from skyrack.orchestrator.scenario import Service
 
 PLACE = ".clocks"  # beside the data directories
 LIBRARY = "faketime/libfaketimeMT.so.1"
+OURS = ("clock_nanosleep", "timerfd_settime", "timerfd_gettime")
+_COPY = "libfaketime.so"
 _SHARED = Path("/dev/shm")
 # Before an allocator that asks for the time while it starts, as jemalloc does: libfaketime would wait for itself.
 _C_LIBRARY = "libc.so.6"
@@ -57,14 +63,14 @@ class Clocks:
             name = f"{self._name}-{len(self._shared)}"
             paths = (_SHARED / f"sem.{name}", _SHARED / name, self._outside / _file_name(key))
             write_down(self._record, *paths)
-            self._place.mkdir(mode=0o711, exist_ok=True)
+            self._copy(library)
             _make_semaphore(name)
             _make_memory(name)
             self._shared[key] = name
             self.set(key, 0.0)
         name = self._shared[key]
         return {
-            "LD_PRELOAD": f"{library}:{_C_LIBRARY}",
+            "LD_PRELOAD": f"{self._place / _COPY}:{_C_LIBRARY}",
             "FAKETIME_TIMESTAMP_FILE": str(self._place / _file_name(key)),
             "FAKETIME_NO_CACHE": "1",  # else it would look every 10 s
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
@@ -72,6 +78,23 @@ class Clocks:
             "NO_FAKE_STAT": "1",  # else each stat takes the semaphore, with which a program may be killed
             "LC_NUMERIC": "C",  # it reads the offset as the locale writes numbers
         }
+
+    def _copy(self, library: Path) -> None:
+        copy = self._place / _COPY
+        if copy.exists():
+            return
+        if set(str(copy)) & set(" :"):
+            raise CannotPrepare(
+                f"faults: [clock]: {copy}: a library cannot be loaded from a path with a space or colon"
+            )
+        self._place.mkdir(mode=0o711, exist_ok=True)
+        if os.statvfs(self._place).f_flag & os.ST_NOEXEC:
+            raise CannotPrepare(
+                f"faults: [clock]: {self._place} is mounted noexec: choose another place with --runs"
+            )
+        write_down(self._record, self._outside / _COPY)
+        copy.write_bytes(without(library.read_bytes(), OURS))
+        copy.chmod(0o755)
 
     def set(self, key: _Key, offset_s: float) -> None:
         """Let the programs of a service read the wall clock with that added, from now on. Raises OSError."""

@@ -55,6 +55,11 @@ class Disks:
     def __contains__(self, key: _Key) -> bool:
         return key in self._numbers
 
+    @property
+    def pid(self) -> int:
+        """Of the process; 0 before the first disk."""
+        return self._process.pid if self._process is not None else 0
+
     def mount(self, key: _Key, place: Path, outside: Path) -> None:
         """Put one over the directory `place`, whose files are found at `outside` after the run. Raises CannotPrepare."""
         if key in self._numbers:
@@ -136,7 +141,7 @@ class Disks:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._record.unlink(missing_ok=True)
+        remove_recorded(self._record)
 
     def _start(self) -> None:
         if not DEVICE.exists():
@@ -177,6 +182,7 @@ def remove_recorded(record: Path) -> None:
     for path in written_down(record):
         if path.name == KEPT:
             shutil.rmtree(path, ignore_errors=True)
+    record.unlink(missing_ok=True)
 
 
 def _why_no_mount(error: OSError) -> str:

@@ -21,14 +21,11 @@ COMMAND = [sys.executable, "-c", "while True: pass"]
 
 def effect(parts: Parts, name: str, fault: dict[str, Any]) -> str:
     """What the event of that name says of a fault, once it is there."""
-    which = (fault["id"], fault["kind"])  # ids begin anew with an orchestrator that goes on with the run
     events = Path(parts.status()["run_dir"], "events.jsonl")
 
     def found() -> list[Any]:
         records = [json.loads(line) for line in events.read_text().splitlines()]
-        return [
-            one["effect"] for one in records if one["event"] == name and (one["fault"], one["kind"]) == which
-        ]
+        return [one["effect"] for one in records if one["event"] == name and one["fault"] == fault["id"]]
 
     eventually(lambda: bool(found()), f"{name} of {fault}", parts.logs)
     return str(found()[0][0])
@@ -71,6 +68,8 @@ def test_faults_act_on_the_processes_of_a_container_and_end_with_who_asked(parts
     parts.end("orchestrator")
     eventually(lambda: "T" not in states(pid).values(), "they go on without being told", parts.logs)
     parts.start("orchestrator")
+    eventually(lambda: set(states(pid).values()) == {"T"}, "who goes on with the run stops them", parts.logs)
+    parts.api.delete(f"/v1/faults/{paused['id']}")
     parts.await_all()
     assert pid_of(parts, "london") == pid
 

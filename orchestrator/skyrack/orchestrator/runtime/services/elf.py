@@ -1,13 +1,18 @@
-"""Whether a library can be loaded into a program before all others, from the program's file. Pure but for reading it."""
+"""Programs and libraries as files: whether a library can be loaded into a program before all others, and what it shows.
+
+64-bit ELF; see elf(5).
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
 import struct
+from collections.abc import Collection
 from pathlib import Path
 
 _PT_INTERP = 3
+_SHT_DYNSYM = 11
 _GO = b".go.buildinfo"
 _MOST_SCRIPTS = 4  # that lead to one another
 
@@ -58,3 +63,27 @@ def _why_not_elf(name: str, data: bytes) -> str | None:
 def _section(data: bytes, order: str, at: int) -> bytes:
     offset, size = struct.unpack_from(f"{order}QQ", data, at + 24)
     return data[offset : offset + size]
+
+
+def without(library: bytes, names: Collection[str]) -> bytes:
+    """The library with these functions for itself alone: programs have those of the next one. Raises ValueError."""
+    if library[:5] != b"\x7fELF\x02":
+        raise ValueError("not a 64-bit ELF file")
+    order = "<" if library[5] == 1 else ">"
+    (sections_at,) = struct.unpack_from(f"{order}Q", library, 40)
+    section_size, sections = struct.unpack_from(f"{order}HH", library, 58)
+    wanted = {name.encode() for name in names}
+    changed = bytearray(library)
+    for at in range(sections_at, sections_at + sections * section_size, section_size):
+        if struct.unpack_from(f"{order}I", library, at + 4)[0] != _SHT_DYNSYM:
+            continue
+        offset, size, link = struct.unpack_from(f"{order}QQI", library, at + 24)
+        texts = _section(library, order, sections_at + link * section_size)
+        for symbol in range(offset, offset + size, 24):
+            (name,) = struct.unpack_from(f"{order}I", library, symbol)
+            if (
+                texts[name : texts.index(b"\0", name)] in wanted
+                and changed[symbol + 6 : symbol + 8] != b"\0\0"
+            ):
+                changed[symbol + 4] &= 0x0F  # its binding: local, which the dynamic linker passes over
+    return bytes(changed)
