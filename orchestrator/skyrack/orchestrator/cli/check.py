@@ -22,7 +22,7 @@ def check(
     model: Annotated[
         str | None,
         typer.Option(
-            help="Judge it as append, bank, kv, queue, register or set; as its header says, if not given.",
+            help="Judge it as append, bank, echo, kv, queue, register or set; as its header says, if not given.",
             show_default=False,
         ),
     ] = None,
