@@ -40,7 +40,7 @@ def test_a_plane_means_its_satellites() -> None:
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ({}, "no kind of fault is called 'None': there are latency, rate, loss, down, dark"),
+        ({}, "no kind of fault is called 'None': there are latency, rate, loss, down, flap, dark, partition"),
         ({"kind": "latncy"}, "did you mean 'latency'?"),
         ({"kind": "latency", "links": ["p0s00-p0s01"]}, "extra_s: expected delay to add, above 0"),
         ({"kind": "latency", "links": ["p0s00-p0s01"], "extra_s": -1}, "found -1"),

@@ -5,18 +5,37 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
+from skyrack.orchestrator.faults.hold import Hold, Place
 from skyrack.orchestrator.routing.condition import Condition
 
 Way = tuple[int, int]  # one direction of a link: from node, to node
+Part = Literal["broker", "fabric", "orchestrator"]  # of the run itself
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Whatever nodes of `sources` send to nodes of `targets` is lost on the way, whichever way that is."""
+
+    sources: frozenset[int]
+    targets: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """Conditions of directions of links, and nodes whose lasers and radios are off. A new sort of effect is a field here."""
+    """Conditions of directions of links, and nodes whose lasers and radios are off. A new sort of effect is a field here.
+
+    `holds` act on places and `cuts` on pairs of nodes for as long as the fault does; `kills` (places) and `ends` (parts of
+    the run) are done once, when it begins.
+    """
 
     links: Mapping[Way, Condition] = field(default_factory=dict)
     dark: frozenset[int] = frozenset()
+    holds: Mapping[Place, Hold] = field(default_factory=dict)
+    cuts: tuple[Cut, ...] = ()
+    kills: frozenset[Place] = frozenset()
+    ends: frozenset[Part] = frozenset()
 
 
 def compose(conditions: Iterable[Condition]) -> Condition:

@@ -10,6 +10,14 @@ from skyrack.orchestrator.faults.targets import Target
 
 
 @dataclass(frozen=True, slots=True)
+class Pulse:
+    """Of every `period_s` from its beginning on a fault acts for the first `on_s`."""
+
+    period_s: float
+    on_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """A fault that nobody has given a time yet. `for_s`: how long, infinite for until further notice.
 
@@ -22,6 +30,7 @@ class Draft:
     effect: Effect
     for_s: float
     cause: str
+    pulse: Pulse | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from typing import TypeVar
 
-from skyrack.orchestrator.faults.effect import Way, compose
+from skyrack.orchestrator.faults.effect import Cut, Effect, Way, compose
 from skyrack.orchestrator.faults.fault import Draft, Fault
+from skyrack.orchestrator.faults.hold import AS_EVER, Hold, Place, compose_holds
 from skyrack.orchestrator.faults.problem import Unknown
 from skyrack.orchestrator.routing.condition import AS_ALWAYS, Condition
 
@@ -21,9 +22,10 @@ K = TypeVar("K")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is different from `at_s` on: faults that began and ended, links and nodes that are no more as they were.
+    """What is different from `at_s` on: faults that began and ended, links, nodes and places that are no more as they were.
 
-    `ended` are those whose time is over and those that somebody removed, with `until_s` at this instant.
+    `ended` are those whose time is over and those that somebody removed, with `until_s` at this instant. `cuts`: all that
+    are in force, None where they are the same as before.
     """
 
     at_s: float
@@ -32,6 +34,8 @@ class Change:
     conditions: dict[Way, Condition]
     dark: frozenset[int]
     lit: frozenset[int]
+    holds: dict[Place, Hold]
+    cuts: tuple[Cut, ...] | None
 
 
 class Ledger:
@@ -39,13 +43,18 @@ class Ledger:
 
     def __init__(self) -> None:
         self._faults: dict[str, Fault] = {}
-        self._acting: dict[str, None] = {}
+        self._begun: dict[str, None] = {}
+        self._acting: dict[str, None] = {}  # of those begun; with a pulse now and then
+        self._pulses: dict[str, int] = {}  # how often it has been on
         self._on_way: dict[Way, dict[str, None]] = {}
         self._on_node: dict[int, dict[str, None]] = {}
+        self._on_place: dict[Place, dict[str, None]] = {}
         self._due: list[tuple[float, int, str]] = []
         self._given = self._pushed = 0
         self.conditions: dict[Way, Condition] = {}  # in force, where not as always
         self.dark: frozenset[int] = frozenset()
+        self.holds: dict[Place, Hold] = {}
+        self.cuts: tuple[Cut, ...] = ()
 
     @property
     def faults(self) -> list[Fault]:
@@ -54,7 +63,7 @@ class Ledger:
 
     def acts(self, fault_id: str) -> bool:
         """Whether the fault has begun."""
-        return fault_id in self._acting
+        return fault_id in self._begun
 
     def add(self, draft: Draft, since_s: float) -> Fault:
         """Enter a fault that begins at `since_s`, which may not be before what has been stepped to."""
@@ -69,7 +78,7 @@ class Ledger:
         if fault_id not in self._faults:
             raise Unknown(f"no fault is called {fault_id[:80]!r}: skyrack fault list shows those there are")
         fault = self._faults[fault_id]
-        if fault_id not in self._acting and fault.since_s > at_s:
+        if fault_id not in self._begun and fault.since_s > at_s:
             del self._faults[fault_id]
         elif at_s < fault.until_s:
             fault = self._faults[fault_id] = replace(fault, until_s=at_s)
@@ -87,45 +96,115 @@ class Ledger:
         at_s = self.next_s()
         began: list[Fault] = []
         ended: list[Fault] = []
+        on: dict[str, Fault] = {}
+        off: dict[str, Fault] = {}
         while self._due and self._due[0][0] == at_s:
             fault = self._faults.get(heappop(self._due)[2])
             if fault is None:
                 continue
-            if fault.since_s <= at_s and fault.id not in self._acting:
-                self._acting[fault.id] = None
+            if fault.since_s <= at_s and fault.id not in self._begun:
+                self._begun[fault.id] = None
                 began.append(fault)
                 self._expect(fault.until_s, fault.id)
             if fault.until_s <= at_s:
-                del self._acting[fault.id], self._faults[fault.id]
+                del self._begun[fault.id], self._faults[fault.id]
+                self._pulses.pop(fault.id, None)
                 ended.append(fault)
-        return self._change(at_s, began, ended)
+                if fault.id in self._acting:
+                    del self._acting[fault.id]
+                    off[fault.id] = fault
+            elif self._on_at(fault, at_s) is not (fault.id in self._acting):
+                if fault.id in self._acting:
+                    del self._acting[fault.id]
+                    off[fault.id] = fault
+                else:
+                    self._acting[fault.id] = None
+                    on[fault.id] = fault
+        return self._change(at_s, began, ended, list(on.values()), list(off.values()))
 
-    def _change(self, at_s: float, began: list[Fault], ended: list[Fault]) -> Change:
+    def _on_at(self, fault: Fault, at_s: float) -> bool:
+        """Whether a fault that has begun acts at an instant of its pulse; the next instant is expected."""
+        pulse = fault.draft.pulse
+        if pulse is None:
+            return True
+        count = self._pulses.get(fault.id, 0)
+        if at_s >= fault.since_s + count * pulse.period_s:
+            self._pulses[fault.id] = count + 1
+            self._expect(fault.since_s + count * pulse.period_s + pulse.on_s, fault.id)
+            return True
+        if at_s >= fault.since_s + (count - 1) * pulse.period_s + pulse.on_s:
+            self._expect(fault.since_s + count * pulse.period_s, fault.id)
+            return False
+        return fault.id in self._acting
+
+    def _change(
+        self, at_s: float, began: list[Fault], ended: list[Fault], on: list[Fault], off: list[Fault]
+    ) -> Change:
         ways: dict[Way, None] = {}
         nodes: dict[int, None] = {}
-        for fault in began:
-            for way in fault.draft.effect.links:
-                self._on_way.setdefault(way, {})[fault.id] = None
-            for node in fault.draft.effect.dark:
-                self._on_node.setdefault(node, {})[fault.id] = None
-        for fault in ended:
-            _strike(self._on_way, fault.draft.effect.links, fault.id)
-            _strike(self._on_node, fault.draft.effect.dark, fault.id)
-        for fault in (*began, *ended):
-            ways |= dict.fromkeys(fault.draft.effect.links)
-            nodes |= dict.fromkeys(fault.draft.effect.dark)
+        places: dict[Place, None] = {}
+        for fault in on:
+            effect = fault.draft.effect
+            _enter(self._on_way, effect.links, fault.id)
+            _enter(self._on_node, effect.dark, fault.id)
+            _enter(self._on_place, effect.holds, fault.id)
+        for fault in off:
+            effect = fault.draft.effect
+            _strike(self._on_way, effect.links, fault.id)
+            _strike(self._on_node, effect.dark, fault.id)
+            _strike(self._on_place, effect.holds, fault.id)
+        for fault in (*on, *off):
+            effect = fault.draft.effect
+            ways |= dict.fromkeys(effect.links)
+            nodes |= dict.fromkeys(effect.dark)
+            places |= dict.fromkeys(effect.holds)
+        before, self.dark = self.dark, (self.dark - nodes.keys()) | {n for n in nodes if n in self._on_node}
+        cuts: tuple[Cut, ...] | None = tuple(
+            cut for fault_id in self._acting for cut in self._effect_of(fault_id).cuts
+        )
+        if cuts == self.cuts:
+            cuts = None
+        else:
+            self.cuts = cuts or ()
+        return Change(
+            at_s,
+            tuple(began),
+            tuple(ended),
+            self._changed_ways(ways),
+            self.dark - before,
+            before - self.dark,
+            self._changed_places(places),
+            cuts,
+        )
+
+    def _changed_ways(self, ways: Iterable[Way]) -> dict[Way, Condition]:
         changed: dict[Way, Condition] = {}
         for way in ways:
             acting = self._on_way.get(way, ())
-            condition = compose(self._faults[fault_id].draft.effect.links[way] for fault_id in acting)
+            condition = compose(self._effect_of(fault_id).links[way] for fault_id in acting)
             if condition != self.conditions.get(way, AS_ALWAYS):
                 changed[way] = condition
                 if condition == AS_ALWAYS:
                     del self.conditions[way]
                 else:
                     self.conditions[way] = condition
-        before, self.dark = self.dark, (self.dark - nodes.keys()) | {n for n in nodes if n in self._on_node}
-        return Change(at_s, tuple(began), tuple(ended), changed, self.dark - before, before - self.dark)
+        return changed
+
+    def _changed_places(self, places: Iterable[Place]) -> dict[Place, Hold]:
+        changed: dict[Place, Hold] = {}
+        for place in places:
+            acting = self._on_place.get(place, ())
+            hold = compose_holds(self._effect_of(fault_id).holds[place] for fault_id in acting)
+            if hold != self.holds.get(place, AS_EVER):
+                changed[place] = hold
+                if hold == AS_EVER:
+                    del self.holds[place]
+                else:
+                    self.holds[place] = hold
+        return changed
+
+    def _effect_of(self, fault_id: str) -> Effect:
+        return self._faults[fault_id].draft.effect
 
     def _expect(self, at_s: float, fault_id: str) -> None:
         if at_s < math.inf:
@@ -135,7 +214,14 @@ class Ledger:
     def _matters(self, at_s: float, fault_id: str) -> bool:
         """Whether an expected instant is still one at which the fault begins or ends."""
         fault = self._faults.get(fault_id)
-        return fault is not None and (fault.id not in self._acting or fault.until_s <= at_s)
+        return fault is not None and (
+            fault.id not in self._begun or fault.until_s <= at_s or fault.draft.pulse is not None
+        )
+
+
+def _enter(table: dict[K, dict[str, None]], keys: Iterable[K], fault_id: str) -> None:
+    for key in keys:
+        table.setdefault(key, {})[fault_id] = None
 
 
 def _strike(table: dict[K, dict[str, None]], keys: Iterable[K], fault_id: str) -> None:

@@ -17,13 +17,28 @@ from skyrack.orchestrator.faults.atlas import Atlas
 from skyrack.orchestrator.faults.fault import Draft
 from skyrack.orchestrator.faults.kinds import KINDS, Kind
 from skyrack.orchestrator.faults.problem import FaultProblem
-from skyrack.orchestrator.faults.targets import Selection, links_of, nodes_of
+from skyrack.orchestrator.faults.targets import (
+    Selection,
+    Target,
+    links_of,
+    nodes_of,
+    parts_of,
+    places_of,
+    sides_of,
+)
 from skyrack.orchestrator.scenario.names import closest
 
 MOST_FAULTS = 10_000
 LONGEST_S = 366 * 86_400.0
-_SELECTORS: Final = ("links", "nodes", "planes")
-_COMMON: Final = ("kind", *_SELECTORS, "for_s", "in_s", "cause")
+_SELECTORS: Final = ("links", "nodes", "planes", "to", "parts")
+_COMMON: Final = ("kind", *_SELECTORS, "one_way", "for_s", "in_s", "cause")
+_ACTS_ON: Final = {
+    "links": "links, nodes (all their links) or planes",
+    "nodes": "nodes or planes",
+    "places": "nodes, services of theirs as NODE/SERVICE, or planes",
+    "sides": "nodes or planes of one side",
+    "parts": "parts: broker, fabric or orchestrator",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +72,20 @@ def read_request(entry: object, atlas: Atlas) -> Request:
                 f"{kind.name}: unknown key {str(key)[:80]!r}: {near or 'expected ' + ', '.join(keys)}"
             )
     values = {
-        parameter.key: _number(
-            kind.name, entry, parameter.key, parameter.text, parameter.above, parameter.most
+        parameter.key: (
+            parameter.default
+            if parameter.default is not None and entry.get(parameter.key) is None
+            else _number(kind.name, entry, parameter.key, parameter.text, parameter.above, parameter.most)
         )
         for parameter in kind.parameters
     }
     chosen = Selection(*(_words(kind.name, entry, key) for key in _SELECTORS))
     if not chosen.words:
-        raise FaultProblem(
-            f"{kind.name}: acts on what? Give "
-            + ("nodes or planes" if kind.acts_on == "nodes" else "links, nodes (all their links) or planes")
-        )
-    target = (
-        nodes_of(chosen, atlas) if kind.acts_on == "nodes" else links_of(chosen, atlas, one_way=kind.one_way)
-    )
-    for_s = math.inf
+        raise FaultProblem(f"{kind.name}: acts on what? Give {_ACTS_ON[kind.acts_on]}")
+    target = _target(kind, chosen, atlas, _flag(kind.name, entry, "one_way"))
+    for_s = 0.0 if kind.at_once else math.inf
+    if kind.at_once and entry.get("for_s") is not None:
+        raise FaultProblem(f"{kind.name}: for_s: it is done at once and does not last")
     if entry.get("for_s") is not None:
         for_s = _number(kind.name, entry, "for_s", "how long in seconds", 0.0, LONGEST_S)
     in_s = 0.0
@@ -80,7 +94,27 @@ def read_request(entry: object, atlas: Atlas) -> Request:
     cause = entry.get("cause", "request")
     if not isinstance(cause, str) or len(cause) > 200:
         raise FaultProblem(f"{kind.name}: cause: expected a text of at most 200 characters")
-    return Request(Draft(kind.name, target, values, kind.effect(values, target), for_s, cause), in_s)
+    pulse = kind.pulse(values) if kind.pulse is not None else None
+    return Request(Draft(kind.name, target, values, kind.effect(values, target), for_s, cause, pulse), in_s)
+
+
+def _target(kind: Kind, chosen: Selection, atlas: Atlas, one_way: bool) -> Target:
+    for given, key in ((chosen.to, "to"), (one_way, "one_way")):
+        if given and kind.acts_on != "sides":
+            raise FaultProblem(f"{kind.name}: {key}: only partitions have two sides")
+    if chosen.parts and kind.acts_on != "parts":
+        raise FaultProblem(f"{kind.name}: acts on {_ACTS_ON[kind.acts_on]}, not on parts of the run")
+    match kind.acts_on:
+        case "links":
+            return links_of(chosen, atlas, one_way=kind.one_way)
+        case "nodes":
+            return nodes_of(chosen, atlas)
+        case "places":
+            return places_of(chosen, atlas)
+        case "sides":
+            return sides_of(chosen, atlas, one_way=one_way)
+        case "parts":
+            return parts_of(chosen)
 
 
 def _kind(name: object) -> Kind:
@@ -96,6 +130,13 @@ def _words(kind: str, entry: Mapping[str, Any], key: str) -> tuple[str, ...]:
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise FaultProblem(f"{kind}: {key}: expected a list of names")
     return tuple(words)
+
+
+def _flag(kind: str, entry: Mapping[str, Any], key: str) -> bool:
+    value = entry.get(key, False)
+    if not isinstance(value, bool):
+        raise FaultProblem(f"{kind}: {key}: expected true or false")
+    return value
 
 
 def _number(kind: str, entry: Mapping[str, Any], key: str, text: str, above: float, most: float) -> float:

@@ -3,16 +3,24 @@
 links   A-B both directions, A>B from A to B alone
 nodes   all links of the node, or the node itself, as the kind has it
 planes  the same for every satellite of the plane
+to      the other side of a partition: nodes and planes; everybody else without it
+parts   of the run itself: broker, fabric, orchestrator
+
+Where a kind acts on what runs at a node, NODE/SERVICE is one service there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final, get_args
 
 from skyrack.orchestrator.faults.atlas import Atlas
-from skyrack.orchestrator.faults.effect import Way
+from skyrack.orchestrator.faults.effect import Part, Way
+from skyrack.orchestrator.faults.hold import Place
 from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
+
+PARTS: Final[tuple[Part, ...]] = get_args(Part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,20 +30,26 @@ class Selection:
     links: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
     planes: tuple[str, ...] = ()
+    to: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
 
     @property
     def words(self) -> tuple[str, ...]:
-        """Every word of it."""
-        return (*self.links, *self.nodes, *self.planes)
+        """Every word of it, but for those of the other side."""
+        return (*self.links, *self.nodes, *self.planes, *self.parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What that means: directions of links that may be, each once, or nodes."""
+    """What that means: directions of links that may be, each once, or nodes, or places, or two sides, or parts."""
 
     words: tuple[str, ...]
     ways: tuple[Way, ...] = ()
     nodes: tuple[int, ...] = ()
+    to: tuple[int, ...] = ()
+    places: tuple[Place, ...] = ()
+    parts: tuple[Part, ...] = ()
+    one_way: bool = False
 
 
 def links_of(selection: Selection, atlas: Atlas, *, one_way: bool) -> Target:
@@ -57,9 +71,52 @@ def links_of(selection: Selection, atlas: Atlas, *, one_way: bool) -> Target:
 
 def nodes_of(selection: Selection, atlas: Atlas) -> Target:
     """Nodes themselves. Raises FaultProblem, Unknown."""
+    _require_no_links(selection)
+    return Target(selection.words, nodes=tuple(dict.fromkeys(_nodes(selection, atlas))))
+
+
+def places_of(selection: Selection, atlas: Atlas) -> Target:
+    """What runs at nodes: all of it, or one service as NODE/SERVICE. Raises FaultProblem, Unknown."""
+    _require_no_links(selection)
+    places: dict[Place, None] = {}
+    for word in selection.nodes:
+        node, _, service = word.partition("/")
+        places[atlas.node(node), service] = None
+    for name in selection.planes:
+        places |= dict.fromkeys((node, "") for node in atlas.plane(name))
+    return Target(selection.words, places=tuple(places))
+
+
+def sides_of(selection: Selection, atlas: Atlas, *, one_way: bool) -> Target:
+    """Two sides that have nobody in common. Raises FaultProblem, Unknown."""
+    _require_no_links(selection)
+    side = dict.fromkeys(_nodes(selection, atlas))
+    words = selection.words
+    if selection.to:
+        other = dict.fromkeys(_nodes(Selection(nodes=selection.to), atlas))
+        words = (*words, "to", *selection.to)
+        if both := side.keys() & other.keys():
+            raise FaultProblem(f"{atlas.names[min(both)]} is on both sides")
+    else:
+        other = dict.fromkeys(node for node in range(len(atlas.names)) if node not in side)
+    if not other:
+        raise FaultProblem("nobody is left for the other side")
+    return Target(words, nodes=tuple(side), to=tuple(other), one_way=one_way)
+
+
+def parts_of(selection: Selection) -> Target:
+    """Parts of the run. Raises FaultProblem."""
+    for word in (*selection.links, *selection.nodes, *selection.planes):
+        raise FaultProblem(f"{word}: this kind of fault acts on parts of the run: {', '.join(PARTS)}")
+    for word in selection.parts:
+        if word not in PARTS:
+            raise FaultProblem(f"{word[:80]!r} is no part of a run: {', '.join(PARTS)} are")
+    return Target(selection.words, parts=tuple(part for part in PARTS if part in selection.parts))
+
+
+def _require_no_links(selection: Selection) -> None:
     if selection.links:
         raise FaultProblem(f"{selection.links[0]}: this kind of fault acts on nodes or planes, not on links")
-    return Target(selection.words, nodes=tuple(dict.fromkeys(_nodes(selection, atlas))))
 
 
 def _nodes(selection: Selection, atlas: Atlas) -> Iterable[int]:

@@ -8,6 +8,7 @@ from typing import Any
 from skyrack.orchestrator.runtime import node_config
 from skyrack.orchestrator.runtime.awaited_fabric import AwaitedFabric
 from skyrack.orchestrator.runtime.awaited_nodes import AwaitedNodes
+from skyrack.orchestrator.runtime.hands.nothing import NoHands
 from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.runtime.processes import Launch, Processes
 from skyrack.orchestrator.runtime.services.prepared import ContainedRoom
@@ -27,4 +28,4 @@ def awaited_processes(launch: Launch, fabric_socket: Path) -> Processes:
 
     fabrics = AwaitedFabric(fabric_socket, failed)
     nodes = AwaitedNodes(launch.book, configure, launch.events, mesh_dir)
-    return Processes(fabrics, nodes, ContainedRoom(), awaited=True)
+    return Processes(fabrics, nodes, ContainedRoom(), NoHands(), awaited=True)

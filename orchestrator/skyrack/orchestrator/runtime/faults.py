@@ -14,10 +14,13 @@ from skyrack.orchestrator.faults.effect import Way
 from skyrack.orchestrator.faults.fault import Fault
 from skyrack.orchestrator.faults.kinds import KINDS
 from skyrack.orchestrator.faults.ledger import Ledger
+from skyrack.orchestrator.faults.problem import FaultProblem
 from skyrack.orchestrator.faults.request import read_requests
 from skyrack.orchestrator.routing.condition import Condition
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.feed import Feed
+from skyrack.orchestrator.runtime.hands.enactor import Enactor
+from skyrack.orchestrator.runtime.hands.hands import Hands
 from skyrack.orchestrator.topology.geometry import Geometry
 
 LEAD_S = 0.01  # the fabric hears of a change this long before it takes effect
@@ -26,19 +29,30 @@ LEAD_S = 0.01  # the fabric hears of a change this long before it takes effect
 class Faults:
     """Every fault of a run. `run` has to be running for those that begin or end by the clock."""
 
-    def __init__(self, geometry: Geometry, feed: Feed, events: EventLog, clock: Clock) -> None:
+    def __init__(self, geometry: Geometry, feed: Feed, hands: Hands, events: EventLog, clock: Clock) -> None:
         self._names = geometry.names
         self._byte_scale = geometry.scenario.links.byte_scale
         self._atlas = _atlas(geometry)
         self._feed = feed
         self._events = events
         self._clock = clock
+        self._hands = hands
+        self._enactor = Enactor(hands, self._names, events.add)
         self._ledger = Ledger()
         self._entered = asyncio.Event()
         self._carried_out_s = 0.0  # the latest instant that has been told of
 
     async def run(self) -> None:
         """Step from instant to instant until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._enactor.run(), name="enactor")
+            await self._follow_clock()
+
+    async def let_go(self) -> None:
+        """Of processes that faults hold, before they are asked to end."""
+        await self._enactor.let_go()
+
+    async def _follow_clock(self) -> None:
         while True:
             wait_s = self._ledger.next_s() - LEAD_S - self._clock.run_s()
             if wait_s <= 0.0:
@@ -83,9 +97,14 @@ class Faults:
     async def add(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Enter all faults of a request; those that begin now begin at one instant, `at_s`. Raises FaultProblem, Unknown."""
         requests = read_requests(body, self._atlas)
+        for request in requests:
+            why_not = self._hands.refusal(request.draft.kind, request.draft.target)
+            if why_not is not None:
+                raise FaultProblem(f"{request.draft.kind}: {why_not}")
         at_s = self._soon_s()
         added = [self._ledger.add(request.draft, at_s + request.in_s) for request in requests]
         self._carry_out(at_s)
+        await self._enactor.settled(fault.id for fault in added)
         return {"at_s": at_s, "faults": await self._shown(added)}
 
     async def listed(self) -> dict[str, Any]:
@@ -114,6 +133,7 @@ class Faults:
         change = self._ledger.step()
         self._carried_out_s = max(self._carried_out_s, change.at_s)
         self._feed.apply(change.at_s, change.conditions, change.dark, change.lit)
+        self._enactor.follow(change)
         for name, faults in (("fault_began", change.began), ("fault_ended", change.ended)):
             for fault in faults:
                 draft = fault.draft
@@ -143,6 +163,7 @@ class Faults:
                 "until_s": fault.until_s if fault.until_s < math.inf else None,
                 "acts": self._ledger.acts(fault.id),
                 "cause": fault.draft.cause,
+                "effects": self._enactor.effects(fault.id),
                 "fabric": [
                     says[place]
                     for place in (*fault.draft.target.ways, *sorted(fault.draft.effect.dark))

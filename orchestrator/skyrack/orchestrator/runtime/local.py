@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from skyrack.orchestrator.runtime import node_config
+from skyrack.orchestrator.runtime.hands.nothing import NoHands
 from skyrack.orchestrator.runtime.local_fabric import LocalFabric
 from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.runtime.processes import Launch, Processes
@@ -30,4 +31,4 @@ def local_processes(launch: Launch) -> Processes:
         may_start=fabrics.up,
         restart=scenario.nodes.restart == "on-crash",
     )
-    return Processes(fabrics, nodes, LocalRoom(launch.run, places), awaited=False)
+    return Processes(fabrics, nodes, LocalRoom(launch.run, places), NoHands(), awaited=False)

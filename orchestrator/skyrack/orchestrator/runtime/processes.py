@@ -10,6 +10,7 @@ from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.fabric.client import FabricClient
 from skyrack.orchestrator.fabric.wire import FabricConfig
 from skyrack.orchestrator.runtime.events import EventLog
+from skyrack.orchestrator.runtime.hands.hands import Hands
 from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
 from skyrack.orchestrator.runtime.places import Places
 from skyrack.orchestrator.runtime.services.services import Preparing
@@ -68,4 +69,5 @@ class Processes:
     fabrics: Fabrics
     nodes: Nodes
     preparing: Preparing
+    hands: Hands
     awaited: bool

@@ -152,7 +152,7 @@ class Run:
         self.feed = Feed(
             self.scenario, self.geometry, self.roster, processes, self.events, self.clock, self._worker
         )
-        self.faults = Faults(self.geometry, self.feed, self.events, self.clock)
+        self.faults = Faults(self.geometry, self.feed, processes.hands, self.events, self.clock)
         self._ways = Ways(self.geometry, self.feed, self.faults, self.clock, self._worker)
         self.transfers = Transfers(
             self.roster,
@@ -293,6 +293,7 @@ class Run:
                 ]
                 await self.stop.wait()
                 self.events.add("stopping")
+                await self.faults.let_go()
                 await self.nodes.stop()
                 if not self._awaited:  # nodes of others go on, and so does what is retained about them
                     await self.bus.close(list(self.nodes.book.by_name))

@@ -1,15 +1,52 @@
-"""Kinds of faults. A new one is a file here and a line in KINDS."""
+"""Kinds of faults. A new one is a file here and a line in _MODULES."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
 
-from skyrack.orchestrator.faults.kinds import dark, down, latency, loss, rate
+from skyrack.orchestrator.faults.kinds import (
+    clock,
+    cpu,
+    dark,
+    disk_full,
+    down,
+    end,
+    flap,
+    fsync_fail,
+    fsync_slow,
+    kill,
+    latency,
+    loss,
+    lost,
+    partition,
+    pause,
+    power,
+    rate,
+    reboot,
+)
 from skyrack.orchestrator.faults.kinds.kind import Kind, Parameter
 
-KINDS: Final[Mapping[str, Kind]] = {
-    kind.name: kind for kind in (latency.KIND, rate.KIND, loss.KIND, down.KIND, dark.KIND)
-}
+_MODULES = (
+    latency,
+    rate,
+    loss,
+    down,
+    flap,
+    dark,
+    partition,
+    kill,
+    pause,
+    cpu,
+    reboot,
+    power,
+    lost,
+    fsync_slow,
+    fsync_fail,
+    disk_full,
+    clock,
+    end,
+)
+KINDS: Final[Mapping[str, Kind]] = {module.KIND.name: module.KIND for module in _MODULES}
 
 __all__ = ["KINDS", "Kind", "Parameter"]

@@ -1,0 +1,53 @@
+"""What faults do to a node or to a service at it, for as long as they act, and how several go together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+Place = tuple[int, str]  # a node, and the name of a service at it; "" is the node with all that runs there
+
+
+class Off(IntEnum):
+    """Why nothing runs there; of several the worst holds."""
+
+    ON = 0
+    REBOOT = 1  # memory and temporary files are gone, what was written stays
+    POWER = 2  # what was not fsynced is gone as well
+    LOST = 3  # everything is gone
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """The state that a place is held in. `cpu_ratio`: share of a core that all of it gets together, None for as ever.
+
+    `fsync_s`: what is added to each fsync; `fsync_fails`: it fails with EIO. `disk_full`: writes fail with ENOSPC.
+    `clock_s`: what is added to the wall clock that its programs read.
+    """
+
+    off: Off = Off.ON
+    paused: bool = False
+    cpu_ratio: float | None = None
+    fsync_s: float = 0.0
+    fsync_fails: bool = False
+    disk_full: bool = False
+    clock_s: float = 0.0
+
+
+AS_EVER = Hold()
+
+
+def compose_holds(holds: Iterable[Hold]) -> Hold:
+    """All of them at once: times add, the least share of a core holds, the worst wins. Their order does not matter."""
+    every = list(holds)
+    return Hold(
+        off=max((hold.off for hold in every), default=Off.ON),
+        paused=any(hold.paused for hold in every),
+        cpu_ratio=min((hold.cpu_ratio for hold in every if hold.cpu_ratio is not None), default=None),
+        fsync_s=math.fsum(hold.fsync_s for hold in every),
+        fsync_fails=any(hold.fsync_fails for hold in every),
+        disk_full=any(hold.disk_full for hold in every),
+        clock_s=math.fsum(hold.clock_s for hold in every),
+    )

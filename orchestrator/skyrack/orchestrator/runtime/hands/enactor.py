@@ -1,0 +1,120 @@
+"""Has changes of the ledger done: place by place in order, all places at once, each with what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Any
+
+from skyrack.orchestrator.faults.fault import Fault
+from skyrack.orchestrator.faults.hold import AS_EVER, Hold, Place
+from skyrack.orchestrator.faults.ledger import Change
+from skyrack.orchestrator.runtime.hands.hands import CannotError, Hands
+
+MOST_REMEMBERED = 1_000
+SETTLE_S = 2.0  # an answer does not wait for longer; events tell of what is later
+
+
+class Enactor:
+    """Works while `run` does. `tell(event, **fields)` writes an event."""
+
+    def __init__(self, hands: Hands, names: Sequence[str], tell: Callable[..., object]) -> None:
+        self._hands = hands
+        self._names = names
+        self._tell = tell
+        self._held: dict[Place, Hold] = {}
+        self._locks: dict[Place, asyncio.Lock] = {}
+        self._work: asyncio.Queue[tuple[Coroutine[Any, Any, None], list[str]]] = asyncio.Queue()
+        self._pending: Counter[str] = Counter()
+        self._done = asyncio.Condition()
+        self._effects: dict[str, list[str]] = {}
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                work, concerned = await self._work.get()
+                tasks.create_task(self._do(work, concerned), name=f"enact {' '.join(concerned)}")
+
+    async def let_go(self) -> None:
+        """Bring everything back that is still held, as far as that can be done: the run ends."""
+        for place in list(self._held):
+            await self._hold(place, AS_EVER, [], [])
+
+    def effects(self, fault_id: str) -> list[str]:
+        """What took effect of a fault, or why it did not, a sentence per place; of the latest faults."""
+        return self._effects.get(fault_id, [])
+
+    async def settled(self, fault_ids: Iterable[str]) -> None:
+        """Wait until all that these faults have begun is done, for SETTLE_S at most."""
+        ids = list(fault_ids)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_S), self._done:
+                await self._done.wait_for(lambda: not any(self._pending[one] for one in ids))
+
+    def follow(self, change: Change) -> None:
+        """Have done what is different; returns at once."""
+        for fault in change.began:
+            for place in sorted(fault.draft.effect.kills):
+                self._put(self._once(fault, self._where(place), self._hands.kill(place)), [fault])
+            for part in sorted(fault.draft.effect.ends):
+                self._put(self._once(fault, part, self._hands.end(part)), [fault])
+        for place, hold in change.holds.items():
+            began = [fault for fault in change.began if place in fault.draft.effect.holds]
+            ended = [fault for fault in change.ended if place in fault.draft.effect.holds]
+            self._put(self._hold(place, hold, began, ended), [*began, *ended])
+
+    def _put(self, work: Coroutine[Any, Any, None], faults: Sequence[Fault]) -> None:
+        concerned = [fault.id for fault in faults]
+        self._pending.update(concerned)
+        self._work.put_nowait((work, concerned))
+
+    async def _do(self, work: Coroutine[Any, Any, None], concerned: list[str]) -> None:
+        try:
+            await work
+        finally:
+            self._pending.subtract(concerned)
+            self._pending += Counter()  # drops those at zero
+            async with self._done:
+                self._done.notify_all()
+
+    async def _hold(self, place: Place, hold: Hold, began: list[Fault], ended: list[Fault]) -> None:
+        async with self._locks.setdefault(place, asyncio.Lock()):
+            before = self._held.get(place, AS_EVER)
+            if hold == before:
+                return
+            self._held[place] = hold  # also where it fails: half of it may have been done
+            if hold == AS_EVER:
+                del self._held[place]
+            where = self._where(place)
+            try:
+                seen = await self._hands.hold(place, before, hold)
+            except CannotError as error:
+                for fault in (*began, *ended):
+                    self._say("fault_failed", fault, where, [str(error)])
+                return
+            for fault in began:
+                self._say("fault_effect", fault, where, seen)
+            for fault in ended:
+                self._say("fault_undone", fault, where, seen)
+
+    async def _once(self, fault: Fault, where: str, doing: Coroutine[Any, Any, list[str]]) -> None:
+        try:
+            seen = await doing
+        except CannotError as error:
+            self._say("fault_failed", fault, where, [str(error)])
+        else:
+            self._say("fault_effect", fault, where, seen)
+
+    def _where(self, place: Place) -> str:
+        node, service = place
+        return f"{self._names[node]}/{service}" if service else self._names[node]
+
+    def _say(self, event: str, fault: Fault, where: str, sentences: list[str]) -> None:
+        said = self._effects.setdefault(fault.id, [])
+        said.extend(f"{where}: {sentence}" for sentence in sentences)
+        while len(self._effects) > MOST_REMEMBERED:
+            del self._effects[next(iter(self._effects))]
+        self._tell(event, fault=fault.id, kind=fault.draft.kind, on=where, effect=sentences)
