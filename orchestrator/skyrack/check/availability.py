@@ -140,7 +140,7 @@ def availability(operations: Sequence[Operation]) -> Check:
         end = "the end" if gap.end_s is None else f"{gap.end_s:.3f} s"
         text.append(f"{gap.begin_s:.3f} s to {end}: none of {count(gap.operations, 'operation')}")
     if len(overall) > _MOST_LISTED:
-        text.append(f"and {len(overall) - _MOST_LISTED:,} more gaps")
+        text.append(f"and {count(len(overall) - _MOST_LISTED, 'gap')} more")
     return Check(NAME, "ok", "\n".join(text), (), figures)
 
 
