@@ -178,7 +178,7 @@ def causes_of(events):
 
 def cause_of(node, gap, causes):
     """The likeliest cause of a gap."""
-    begin, end, _ = gap
+    begin = gap[0]
 
     def is_near(cause):
         return any(-IN_FLIGHT_S <= begin - at <= NEAR_S for at in (cause["begin"], cause["end"]))
@@ -186,7 +186,7 @@ def cause_of(node, gap, causes):
     fitting = [
         cause
         for cause in causes
-        if cause["begin"] <= min(begin + IN_FLIGHT_S, INFINITE if end is None else end)
+        if cause["begin"] <= begin + IN_FLIGHT_S
         and cause["end"] + FELT_S >= begin
         and cause.get("node", node) == node
         and (cause["rank"] < 3 or is_near(cause))
@@ -210,7 +210,8 @@ def recovery(per_node, common, events):
         if cause is None:
             unexplained += node != ""
         elif "fault" in cause:
-            found[cause["fault"]][node] = None if gap[2] is None else round(gap[2] - cause["begin"], 6)
+            after = None if gap[2] is None else round(max(0.0, gap[2] - cause["begin"]), 6)
+            found[cause["fault"]][node] = after
     return {"faults": found, "unexplained": unexplained}
 
 

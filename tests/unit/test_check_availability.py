@@ -88,11 +88,17 @@ def test_recovery_counts_from_the_faults_begin_to_the_first_answer_behind_the_ga
     (row,) = rows(
         operations,
         began(9.97),
-        {"run_s": 9.98, "event": "fault_effect", "fault": "f1", "on": "p3s07", "effect": "SIGKILL"},
+        {
+            "run_s": 9.98,
+            "event": "fault_effect",
+            "fault": "f1",
+            "on": "p3s07",
+            "effect": ["killed 1 process"],
+        },
         {"run_s": 12.9, "event": "fault_ended", "fault": "f1", "kind": "kill", "on": ["p3s07"]},
     )
     assert row["cause"] == "kill on p3s07"
-    assert (row["fault"], row["by"], row["effects"]) == ("f1", "skyrack load", ["SIGKILL"])
+    assert (row["fault"], row["by"], row["effects"]) == ("f1", "skyrack load", ["killed 1 process"])
     assert (row["began_s"], row["ended_s"]) == (9.97, 12.9)
     assert row["nodes"]["london"] == {"gaps": [[10.0, 13.0]], "recovered_after_s": 3.08}
     assert row["nodes"]["tokyo"]["recovered_after_s"] == 1.08
@@ -108,6 +114,11 @@ def test_a_fault_that_nobody_felt_is_said_to_be_so() -> None:
 def test_an_operation_under_way_when_the_fault_began_has_failed_of_it() -> None:
     (row,) = rows(clients(("london", 10.0, 12.0, "timeout")), began(10.4))
     assert row["nodes"]["london"]["recovered_after_s"] == 1.65
+
+
+def test_one_that_failed_of_a_fault_behind_it_counts_as_recovered_at_once() -> None:
+    (row,) = rows(clients(("london", 10.0, 10.1, "timeout")), began(10.8))
+    assert row["nodes"]["london"] == {"gaps": [[10.0, 10.1]], "recovered_after_s": 0.0}
 
 
 def test_of_two_faults_the_one_that_acts_is_named() -> None:

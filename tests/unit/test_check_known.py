@@ -430,6 +430,14 @@ def test_a_read_of_a_bank_in_the_midst_of_a_transfer_is_found() -> None:
     assert named(report, "total conserved")[2] == [i]
 
 
+def test_an_echo_that_comes_back_as_something_else_is_found() -> None:
+    operations = table("0 echo x 5 @ 0 1\n0 echo x 6 @ 2 3")
+    operations = [replace(one, result=5) for one in operations]
+    verdict, text, proof = named(check(operations, "echo"), "linearizable")
+    assert (verdict, proof) == ("bad", [1])
+    assert "something else came back" in text
+
+
 def test_nothing_is_said_of_an_empty_history() -> None:
     assert check([], "kv").verdict == "inconclusive"
     assert math.isinf(table("0 write x 1 @ 0 ?")[0].completed_s)

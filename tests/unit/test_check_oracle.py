@@ -17,7 +17,7 @@ from .histories import INITIAL, OPTIONS, drawn, orderable, simulated
 HISTORIES = 1000
 
 
-OBJECTS = [*sorted(MODELS), "rich bank"]
+OBJECTS = [*sorted(MODELS.keys() - {"echo"}), "rich bank"]
 
 
 def answer(kind: str, operations: list[Operation]) -> str:

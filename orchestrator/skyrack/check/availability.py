@@ -130,15 +130,17 @@ def availability(operations: Sequence[Operation]) -> Check:
     }
     if share is None:
         return Check(NAME, "inconclusive", "no operations", (), figures)
-    longest = max((gap.end_s - gap.begin_s for gap in overall if gap.end_s is not None), default=0.0)
+    closed_s = [gap.end_s - gap.begin_s for gap in overall if gap.end_s is not None]
     text = [f"{100 * share:.2f} % of {count(len(operations), 'operation')} answered"]
     if overall:
-        text[0] += f", {count(len(overall), 'gap')} for everybody, the longest {longest:.3f} s"
+        text[0] += f", {count(len(overall), 'gap')} for everybody"
+    if closed_s:
+        text[0] += f", the longest {max(closed_s):.3f} s"
     for gap in overall[:_MOST_LISTED]:
         end = "the end" if gap.end_s is None else f"{gap.end_s:.3f} s"
         text.append(f"{gap.begin_s:.3f} s to {end}: none of {count(gap.operations, 'operation')}")
     if len(overall) > _MOST_LISTED:
-        text.append(f"and {len(overall) - _MOST_LISTED:,} more gaps")
+        text.append(f"and {count(len(overall) - _MOST_LISTED, 'gap')} more")
     return Check(NAME, "ok", "\n".join(text), (), figures)
 
 

@@ -51,7 +51,8 @@ def causes(events: Iterable[Mapping[str, Any]]) -> list[Cause]:
                     by=str(event.get("cause", "")),
                 )  # fmt: skip
             case "fault_effect" if (fault := faults.get(str(event.get("fault")))) is not None:
-                effects = [*fault.effects, str(event.get("effect", ""))]
+                told = event.get("effect", "")
+                effects = [*fault.effects, *(told if isinstance(told, list) else [str(told)])]
                 faults[fault.fault] = replace(fault, effects=effects)
             case "fault_ended" if (fault := faults.get(str(event.get("fault")))) is not None:
                 faults[fault.fault] = replace(fault, end_s=at_s)
@@ -85,12 +86,10 @@ def cause_of(gap: Gap, known: Sequence[Cause]) -> Cause | None:
     injected faults go before processes, links and handovers, in this order; then what began last. What began after the gap
     may still have been its cause, while the operation that failed first was under way.
     """
-    end_s = math.inf if gap.end_s is None else gap.end_s
-    by_s = min(gap.begin_s + IN_FLIGHT_S, end_s)
     fitting = [
         cause
         for cause in known
-        if cause.begin_s <= by_s
+        if cause.begin_s <= gap.begin_s + IN_FLIGHT_S
         and cause.end_s + FELT_S >= gap.begin_s
         and (not cause.nodes or gap.node in cause.nodes)
         and (cause.kind != "orbital" or _is_near(cause, gap))

@@ -35,6 +35,7 @@ class Violation:
 
 def judge(model: Model, initial: Any, calls: Sequence[Call], most_states: int) -> Judgement:
     """Whether one object's calls can be ordered, by the model's shortcut where it has one."""
+    calls = model.needed(calls)
     quick = model.shortcut(initial, calls)
     return search(model, initial, calls, most_states) if quick is None else quick
 
@@ -43,7 +44,7 @@ def violation(
     model: Model, initial: Any, calls: Sequence[Call], judgement: Judgement, most_states: int
 ) -> Violation:
     """The shortest part of `calls`, of which `judgement` says that they are bad, that is so already."""
-    if model.shortcut(initial, calls) is None:
+    if model.shortcut(initial, model.needed(calls)) is None:
         last = judgement.conflict[-1]
         answers = [model.answer(state, last) for state in judgement.allowed]
         return _said(judgement, judgement.placed, last, answers)
@@ -52,7 +53,7 @@ def violation(
     good, bad, found = 0, len(ends_s), judgement  # so many ends are fine, so many are not
     while bad - good > 1:
         middle = (good + bad) // 2
-        part = model.needed(_until(calls, ends_s[middle - 1]))
+        part = _until(calls, ends_s[middle - 1])
         tried = judge(model, initial, part, min(most_states, _STATES_OF_A_PART))
         certain = certain and tried.answer != "inconclusive"
         if tried.answer == "bad":

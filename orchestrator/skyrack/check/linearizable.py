@@ -30,7 +30,7 @@ def linearizable(
     undecided: list[tuple[str, Judgement]] = []
     states = 0
     for key, of_object in objects.items():
-        calls = model.needed(calls_of(of_object, model.seen))
+        calls = calls_of(of_object, model.seen)
         judgement = judge(model, initial, calls, most_states)
         states += judgement.states
         if judgement.answer == "bad":

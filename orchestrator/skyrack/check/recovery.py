@@ -22,8 +22,9 @@ def recovery(
 ) -> tuple[Check, list[dict[str, Any]]]:
     """One row per injected fault, with or without a gap; per other cause that has one; one for gaps without a cause.
 
-    Times are run time. `recovered_after_s`: from the cause's begin to the first answer behind its last gap, infinite gaps
-    as null. Never bad by itself: what is quick enough is the user's threshold.
+    Times are run time. `recovered_after_s`: from the cause's begin to the first answer behind the last gap that it has, null
+    if none came; 0 where only something under way failed of it. Never bad by itself: what is quick enough is the user's
+    threshold.
     """
     operations = judged(operations)
     if not operations:
@@ -73,7 +74,7 @@ def _outage(found: Sequence[Gap], begin_s: float | None) -> dict[str, Any]:
     return {
         "gaps": [[gap.begin_s, gap.end_s] for gap in found],
         "recovered_after_s": (
-            None if answered_s is None or begin_s is None else round(answered_s - begin_s, 6)
+            None if answered_s is None or begin_s is None else round(max(0.0, answered_s - begin_s), 6)
         ),
     }
 
