@@ -152,10 +152,15 @@ def _print(faults: list[dict[str, Any]]) -> None:
 def _says(way: dict[str, Any]) -> str:
     if "node" in way:
         return f"{way['node']} {'lit' if way['lit'] else 'dark'}"
+    if "ways" in way:
+        return f"{_side(way['from'])} > {_side(way['to'])} {way['cut']:,} of {way['ways']:,} ways cut"
     words = f"{way['from']}>{way['to']} "
     if way["down"]:
         return words + "down"
-    return (
-        words
-        + f"+{way['extra_s'] * 1e3:g} ms, {way['rate_bps'] / 1e6:,.6g} Mbit/s, {way['loss_ratio'] * 100:g} % lost"
-    )
+    words += f"+{way['extra_s'] * 1e3:g} ms, {way['rate_bps'] / 1e6:,.6g} Mbit/s, {way['loss_ratio'] * 100:g} % lost"
+    return words + (f", {way['corrupt_ratio'] * 100:g} % damaged" if way["corrupt_ratio"] else "")
+
+
+def _side(names: list[str]) -> str:
+    """The nodes on one side of a partition, or how many."""
+    return ", ".join(names) if len(names) <= 3 else f"{len(names):,} nodes"
