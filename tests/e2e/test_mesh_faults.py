@@ -181,11 +181,11 @@ def test_damaged_packets_fail_their_checksums_and_what_tcp_delivers_is_whole(men
     assert ApiClient(mended.sockets / "small").get("/v1/fabric")["corrupted"] == counters["corrupted"]
 
 
-# Says when it is, every 4 ms for 4 s.
+# Says when it is, every 4 ms for 3 s.
 METRONOME = """
 import socket, time
 source = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-end = time.monotonic() + 4.0
+end = time.monotonic() + 3.0
 while (now := time.monotonic()) < end:
     source.sendto(f'beat {now!r}'.encode(), ('tokyo', 7007))
     print(f'beat {now!r}', flush=True)
@@ -203,24 +203,26 @@ def test_a_link_that_flaps_loses_what_is_sent_while_it_is_dark(
     """Faster than anybody detects, and the run can say of every instant how it was then."""
     metronome = python(mended, "london", METRONOME)
     metronome.says("beat")
-    flap = {"kind": "flap", "nodes": ["london"], "period_s": 0.25, "down_ratio": 0.4}
-    fault = add(mended, **flap, in_s=0.1, for_s=1.3)  # it ends while the link is dark
+    flap = {"kind": "flap", "nodes": ["london"], "period_s": 0.5, "down_ratio": 0.24}
+    fault = add(mended, **flap, in_s=0.1, for_s=1.1)  # it ends while the link is dark
     sent = beats(metronome.ends(0))
     eventually(lambda: sent[-1] in beats(ears["tokyo"].said), "the last beat, long after the fault")
     heard, t0_s = set(beats(ears["tokyo"].said)), mended.status()["t0_monotonic_ns"] / 1e9
     asked = [[beat_s - t0_s, "london", "tokyo", 64] for beat_s in sent]
     answers = ApiClient(mended.sockets / "small").post("/v1/computed", {"probes": asked})["results"]
-    dark_s = []
+    lost_s = []
     for beat_s, answer in zip(sent, answers, strict=True):
         since_s, reason = beat_s - t0_s - fault["since_s"], answer["reason"] or ""
         if answer["reason"] is None:
             assert beat_s in heard, f"lost {since_s:.3f} s after the fault began"
         elif reason.startswith("the link london-"):
             assert beat_s not in heard, f"heard {since_s:.3f} s after the fault began"
-            dark_s.append(since_s)
-    # Not judged where the host was late to tell the fabric.
-    assert len({int(since_s // 0.25) for since_s in dark_s}) >= 3, "again and again"
-    assert all(since_s < 1.3 and since_s % 0.25 < 0.1 for since_s in dark_s)
+            assert since_s % 0.5 < 0.12
+        if beat_s not in heard:
+            lost_s.append(since_s)
+    # Late by what the host is late to tell the fabric, which the run knows and judges nothing by.
+    assert {int(since_s // 0.5) for since_s in lost_s} == {0, 1, 2}, "once in each period"
+    assert 0.0 <= lost_s[0] <= lost_s[-1] < 1.5, "what the fault does not cover arrives"
     told = [one["event"] for one in mended.events() if one.get("fault") == fault["id"]]
     assert told == ["fault_began", "fault_ended"], "one of each, whatever the pulses"
 
