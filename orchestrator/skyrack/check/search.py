@@ -30,7 +30,9 @@ from skyrack.check.judgement import Judgement
 from skyrack.check.model import ILLEGAL, Choice, Cut, Guided, Model
 
 MOST_STATES = 500_000
-_BITS_PER_STATE = 2048  # calls placed out of order, beyond which a configuration counts as more than one
+_BITS_PER_STATE = (
+    2048  # calls out of order and unknown ones, beyond which a configuration counts as more than one
+)
 _MOST_ALLOWED = 12
 # States that a step back counts for where choices are looked for rather than listed, which takes that much longer.
 _COST_OF_GUIDANCE = 10
@@ -112,7 +114,9 @@ class _Search:
                     seen = (low, bits, unknown, state)
                     if seen in tried:
                         continue
-                    remembered += weight(state) + bits.bit_length() // _BITS_PER_STATE
+                    remembered += (
+                        weight(state) + (bits.bit_length() + unknown.bit_length()) // _BITS_PER_STATE
+                    )
                     if remembered > self._most_states:
                         return self._gave_up(len(tried))
                     tried.add(seen)
