@@ -1,16 +1,19 @@
-"""Verdict: not written yet.
+"""Verdict: etcd keeps what it acknowledged under everything that was tried, and each control is found out.
 
 Faults are drawn from the seed: one every eight seconds, of every kind in turn. Histories, events and results of each run are
 kept in runs/campaigns/PART/SEED; what they say is computed again, with nothing of skyrack, by recompute_history.py.
 
 etcd       deploy/scenarios/etcd.yaml, five seeds of a minute: processes killed and paused, partitions, flapping lasers.
-controls   The same with something wrong in it: a client that acknowledges before the quorum does, one that reads from
-           whatever member it asks, and members that do not sync what they write, when three of them lose power (`power` is the same with sync).
-redis      deploy/scenarios/redis.yaml: the primary is cut off from the ground together with one of its replicas and one
-           sentinel, for ten seconds. Clients on both sides.
-register   deploy/scenarios/register.yaml and the planted bug, each with the leader cut off and its clock set back.
+           Linearizable, 0 of 5,046 acknowledged writes lost. After 13 of 35 faults nobody was answered for 1.5 to 5.2 s,
+           after the others for 0.3 s at most.
+controls   eager: a client that acknowledges before the quorum does. stale: one that reads from whatever member it asks.
+           unsynced: members that sync nothing, three of which lose power; power: the same with sync, which has to be ok.
+redis      deploy/scenarios/redis.yaml: the primary is cut off from the ground for ten seconds, with one of its replicas and
+           one sentinel; clients on both sides. 211 of 669 acknowledged writes are lost. redis-wait: none with WAIT 2, and
+           reads of the old primary are old all the same.
+register   deploy/scenarios/register.yaml, its leader cut off and its clock set back: ok; register-wall-clock, the bug: bad.
 
-Run: python docs/design/store_campaign.py [PART | PART:SEED]... [--for 60]      etcd alone takes six minutes
+Run: python docs/design/store_campaign.py [PART | PART:SEED | controls]... [--for 60] [--again]     etcd: seven minutes
 """
 
 from __future__ import annotations
