@@ -161,7 +161,7 @@ PARTS = {
     "register-power": Part("register", ("--adapter", "grpc", *REGISTER_LOAD), two_without_power, "ok", 20.0, SEEDS[:1]),
     "register-unsynced": Part(
         "register", ("--adapter", "grpc", *REGISTER_LOAD), two_without_power, "bad", 20.0, SEEDS[:1],
-        (("--fsync=always", "--fsync=never"),),
+        (("--fsync=always", "--fsync=never"), ("../../docs", str(ROOT / "docs"))),
     ),
 }  # fmt: skip
 GROUPS = {"controls": ("eager", "stale", "power", "unsynced"), "all": tuple(PARTS)}
@@ -186,7 +186,8 @@ def up(part: Part) -> Iterator[tuple[Path, dict[str, str]]]:
         scenario = place / scenario.name
         scenario.write_text(text, "utf-8")
     try:
-        _skyrack(environment, "up", "-d", str(scenario)).check_returncode()
+        if (started := _skyrack(environment, "up", "-d", str(scenario))).returncode:
+            raise SystemExit(started.stderr)
         yield place / "runs" / "latest", environment
     finally:
         _skyrack(environment, "down", "--all")
