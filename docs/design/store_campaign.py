@@ -12,7 +12,7 @@ redis      deploy/scenarios/redis.yaml: the primary is cut off from the ground f
            one sentinel; clients on both sides. 211 of 669 acknowledged writes are lost. redis-wait: none with WAIT 2, and
            reads of the old primary are old all the same.
 register   deploy/scenarios/register.yaml, its leader cut off and its clock set back: ok; register-wall-clock, the bug: bad.
-           register-power, two of three members without power: ok; register-unsynced, that never sync: bad.
+           register-power, all three members without power for two seconds: ok; register-unsynced, that never sync: bad.
 
 Run: python docs/design/store_campaign.py [PART | PART:SEED | controls]... [--for 60] [--again]     etcd: seven minutes
 """
@@ -83,9 +83,9 @@ def power_loss(seed: int, span_s: float) -> list[str]:
     return ["partition:p3s07,p4s09|rest@3s+7s", "power:p0s00,p1s02,p2s05@8s+1s"]
 
 
-def two_without_power(seed: int, span_s: float) -> list[str]:
-    """Two of the register's three members, at once."""
-    return ["power:p0s00,p2s05@8s+2s"]
+def all_without_power(seed: int, span_s: float) -> list[str]:
+    """All three members of the register at once."""
+    return ["power:p0s00,p2s05,p4s09@8s+2s"]
 
 
 def plane_cut_off(seed: int, span_s: float) -> list[str]:
@@ -158,9 +158,9 @@ PARTS = {
     "register-wall-clock": Part(
         "register-wall-clock", ("--adapter", "grpc", *REGISTER_LOAD), leader_cut_off, "bad", 30.0, SEEDS[:1]
     ),
-    "register-power": Part("register", ("--adapter", "grpc", *REGISTER_LOAD), two_without_power, "ok", 20.0, SEEDS[:1]),
+    "register-power": Part("register", ("--adapter", "grpc", *REGISTER_LOAD), all_without_power, "ok", 20.0, SEEDS[:1]),
     "register-unsynced": Part(
-        "register", ("--adapter", "grpc", *REGISTER_LOAD), two_without_power, "bad", 20.0, SEEDS[:1],
+        "register", ("--adapter", "grpc", *REGISTER_LOAD), all_without_power, "bad", 20.0, SEEDS[:1],
         (("--fsync=always", "--fsync=never"), ("../../docs", str(ROOT / "docs"))),
     ),
 }  # fmt: skip
