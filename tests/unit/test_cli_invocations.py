@@ -110,7 +110,6 @@ def run(*arguments: str) -> int:
         ("exec", "node"),
         ("exec london", "command"),
         ("load", "echo"),
-        ("load kv", "No such command 'kv'"),
         ("load echo --rate fast", "--rate"),
         ("load echo --payload 2000000", "--payload"),
         ("load echo --availability 2", "--availability"),
@@ -126,7 +125,11 @@ def run(*arguments: str) -> int:
         ("verify iridium --run x", "a scenario and --run exclude each other"),
         ("fault", "Commands:"),
         ("fault break", "No such command 'break'"),
-        ("fault add", "kind"),
+        ("fault add", "Commands"),
+        ("fault add explode", "no kind of fault is called 'explode'"),
+        ("fault add latency --link a-b", "latency: delay to add?"),
+        ("fault add clock --node a --offset back", "not a time span"),
+        ("fault add campaign --name x --fault kil --on all --until 5s", "did you mean 'kill'?"),
         ("fault add latency --link a-b --extra soon", "not a time span"),
         ("fault add latency --link a-b --extra -200ms", "not a time span"),
         ("fault add rate --link a-b --rate 10MB", "not a rate"),
@@ -213,7 +216,7 @@ def test_every_option_has_an_environment_variable_that_help_names(capsys: pytest
         flag = next(flag for flag in parameter.opts if flag.startswith("--"))
         assert (
             parameter.envvar
-            == "_".join(["SKYRACK", *verb, flag.removeprefix("--").replace("-", "_")]).upper()
+            == "_".join(["SKYRACK", *verb, flag.removeprefix("--")]).replace("-", "_").upper()
         )
         assert run(*verb, "--help") == 0
         assert parameter.envvar in re.sub(r"\s+", "", capsys.readouterr().out)

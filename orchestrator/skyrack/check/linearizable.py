@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from skyrack.check.call import Call, calls_of
-from skyrack.check.explain import Violation, violation
+from skyrack.check.explain import Violation, judge, violation
 from skyrack.check.judgement import Judgement
 from skyrack.check.model import Model
 from skyrack.check.report import Check
-from skyrack.check.search import search
 from skyrack.check.words import count, line
 from skyrack.history import Operation
 
@@ -31,7 +30,7 @@ def linearizable(
     undecided: list[tuple[str, Judgement]] = []
     states = 0
     for key, of_object in objects.items():
-        calls = model.needed(calls_of(of_object))
+        calls = calls_of(of_object, model.seen)
         judgement = judge(model, initial, calls, most_states)
         states += judgement.states
         if judgement.answer == "bad":
@@ -43,7 +42,8 @@ def linearizable(
     if bad:
         text = [f"{len(bad):,} of {count(len(objects), noun)} cannot be put in any order"]
         violations = [
-            (key, violation(model, initial, calls, found)) for key, calls, found in bad[:_MOST_EXPLAINED]
+            (key, violation(model, initial, calls, found, most_states))
+            for key, calls, found in bad[:_MOST_EXPLAINED]
         ]
         for key, found in violations:
             text += _explained(key or model.name, found)
@@ -61,15 +61,10 @@ def linearizable(
     return Check(NAME, "ok", things, (), figures)
 
 
-def judge(model: Model, initial: Any, calls: Sequence[Call], most_states: int) -> Judgement:
-    """One object's calls, by the model's shortcut where it has one."""
-    quick = model.shortcut(initial, calls)
-    return search(model, initial, calls, most_states) if quick is None else quick
-
-
 def _explained(key: str, found: Violation) -> list[str]:
+    so_far = "can be ordered, until this one ends" if found.certain else "had ended before this one"
     text = [
-        f"{key}: {count(found.placed, 'operation')} can be ordered, until this one ends:",
+        f"{key}: {count(found.placed, 'operation')} {so_far}:",
         f"  {line(found.last)}",
     ]
     if found.others:

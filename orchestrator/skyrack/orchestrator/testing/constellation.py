@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 TIMEOUT_S = 30.0
+LOAD_TIMEOUT_S = 600.0
+JUDGED = (0, 3, 4)  # exit statuses of a load that has a result: ok, bad, inconclusive
 POLL_S = 0.02
 COMMAND = (sys.executable, "-P", "-m", "skyrack.orchestrator.cli")
 
@@ -157,6 +159,25 @@ class Constellation:
         sys.stderr.write(done.stderr.decode(errors="replace"))
         return called.result(done.stdout, node, function.__qualname__)
 
+    # Load
+
+    def load(
+        self, workload: str, *options: str, faults: Sequence[str] = (), timeout_s: float = LOAD_TIMEOUT_S
+    ) -> dict[str, Any]:
+        """Run `skyrack load` to its end and return its result, as result.json has it, whatever the verdict is.
+
+        `options` are the command's: `load("kv", "--service", "register", "--for", "20s", faults=["kill:p0s03@5s"])`. Raises
+        CommandFailedError where there is no result.
+        """
+        __tracebackhide__ = True
+        words = [workload, *options, *(word for fault in faults for word in ("--fault", fault))]
+        command = [*COMMAND, "load", *words, "--run", self.name, "-o", "json"]
+        done = self._run(command, stdin="", timeout_s=timeout_s)
+        if done.returncode not in JUDGED or not done.stdout:
+            raise CommandFailedError("skyrack", ["load", *words], done.returncode, done.stdout, done.stderr)
+        result: dict[str, Any] = json.loads(done.stdout)
+        return result
+
     # In from outside
 
     def proxy(self, station: str) -> str:
@@ -228,14 +249,18 @@ class Constellation:
         link: str | Sequence[str] = (),
         node: str | Sequence[str] = (),
         plane: str | Sequence[str] = (),
+        to: str | Sequence[str] = (),
+        part: str | Sequence[str] = (),
         **amounts: float,
     ) -> str:
-        """Begin a fault and return its id: `latency`, `rate`, `loss`, `down` (links) or `dark` (nodes).
+        """Begin a fault of any kind (`skyrack fault kinds`) and return its id.
 
-        A link is `A-B`, or `A>B` for one direction. `amounts`: extra_s, rate_bps, loss_ratio, and for_s and in_s for
-        how long and when. Returns when the fabric has it. Raises ApiError.
+        A link is `A-B`, or `A>B` for one direction; a node may be NODE/SERVICE or a selector. `amounts`: the kind's parameters,
+        such as extra_s, rate_bps, loss_ratio, and for_s and in_s for how long and when; one_way. Returns when it has taken
+        effect. Raises ApiError.
         """
-        fault = {"kind": kind, "links": _list(link), "nodes": _list(node), "planes": _list(plane)}
+        words = {"links": link, "nodes": node, "planes": plane, "to": to, "parts": part}
+        fault = {"kind": kind, **{key: _list(value) for key, value in words.items()}}
         answer = self._api.post("/v1/faults", {"faults": [{**fault, "cause": "test", **amounts}]})
         return str(answer["faults"][0]["id"])
 
@@ -311,7 +336,12 @@ class Constellation:
     def _skyrack(self, words: list[str], *, timeout_s: float, stdin: Any = "") -> Any:
         """`skyrack WORDS` about this run; its output is text where `stdin` is. Raises NotInTimeError."""
         __tracebackhide__ = True
-        command = [*COMMAND, words[0], "--run", self.name, *words[1:]]
+        return self._run(
+            [*COMMAND, words[0], "--run", self.name, *words[1:]], stdin=stdin, timeout_s=timeout_s
+        )
+
+    def _run(self, command: Sequence[str], *, timeout_s: float, stdin: Any = "") -> Any:
+        __tracebackhide__ = True
         try:
             return subprocess.run(
                 command,
@@ -323,7 +353,8 @@ class Constellation:
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise NotInTimeError(f"not within {timeout_s:g} s: skyrack {' '.join(words)}") from error
+            words = " ".join(command[len(COMMAND) :])
+            raise NotInTimeError(f"not within {timeout_s:g} s: skyrack {words}") from error
 
 
 def _seconds(milliseconds: float | None) -> float | None:

@@ -1,29 +1,38 @@
-"""A runtime that acts on nothing."""
+"""Parts of hands that act on nothing, for runtimes that cannot."""
 
 from __future__ import annotations
 
 from skyrack.orchestrator.faults.effect import Part
 from skyrack.orchestrator.faults.hold import Hold, Place
-from skyrack.orchestrator.faults.kinds import KINDS
 from skyrack.orchestrator.faults.targets import Target
 from skyrack.orchestrator.runtime.hands.hands import CannotError
 
+_REFUSAL = "this runtime cannot do that"
 
-class NoHands:
-    """Refuses every fault of places and parts."""
+
+class NothingOnData:
+    """Refuses every fault of data and clocks."""
 
     def refusal(self, kind: str, target: Target) -> str | None:
-        """A reason for all that is not the fabric's."""
-        return "this runtime cannot do that" if KINDS[kind].acts_on in ("places", "parts") else None
+        """A reason for all."""
+        return _REFUSAL
+
+    async def drop_unsynced(self, node: int) -> list[str]:
+        """Nothing is known of what was synced: it stays."""
+        return []
 
     async def hold(self, place: Place, before: Hold, hold: Hold) -> list[str]:
-        """Raises CannotError."""
-        raise CannotError("this runtime cannot do that")
+        """Nothing of it has been asked for: it was refused."""
+        return []
 
-    async def kill(self, place: Place) -> list[str]:
-        """Raises CannotError."""
-        raise CannotError("this runtime cannot do that")
+
+class NothingOnParts:
+    """Refuses to end parts of the run."""
+
+    def refusal(self, kind: str, target: Target) -> str | None:
+        """A reason for all."""
+        return _REFUSAL
 
     async def end(self, part: Part) -> list[str]:
         """Raises CannotError."""
-        raise CannotError("this runtime cannot do that")
+        raise CannotError(_REFUSAL)

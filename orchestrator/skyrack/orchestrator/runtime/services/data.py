@@ -62,6 +62,18 @@ class DataDirs:
         with contextlib.suppress(OSError):
             place.parent.rmdir()
 
+    def erase(self, node: str) -> list[str]:
+        """Remove what all services of a node have written, not the directories themselves; their names."""
+        erased = []
+        for place in sorted((self._root / node).glob("*")):
+            for entry in place.iterdir():
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry, ignore_errors=True)
+                else:
+                    entry.unlink(missing_ok=True)
+            erased.append(place.name)
+        return erased
+
     def end(self) -> None:
         """Leave nothing but files in the run directory."""
         with contextlib.suppress(OSError):

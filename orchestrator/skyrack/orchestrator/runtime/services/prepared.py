@@ -36,6 +36,18 @@ class LocalRoom:
         if data:
             self._data.remove(node, service)
 
+    def erase(self, node: str) -> list[str]:
+        """Remove what the services of a node have written; their names. Raises OSError."""
+        return self._data.erase(node)
+
+    def share(self, name: str, cpu_ratio: float, *, limited: bool) -> Path | None:
+        """A control group with a share of a core; `limited`: some that are to go there have limits of their own."""
+        return None if limited and self._groups.in_one else self._groups.share(name, cpu_ratio)
+
+    def end_share(self, group: Path) -> None:
+        """Nothing runs there any more."""
+        self._groups.remove_dir(group)
+
     def end(self) -> None:
         """The run ends, and all nodes have."""
         self._groups.end()

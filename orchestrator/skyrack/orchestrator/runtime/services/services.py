@@ -157,6 +157,15 @@ class Services:
         )
         return [entry.shown() for entry in entries]
 
+    def places(self) -> dict[str, list[int]]:
+        """The nodes of each service, by index and in their order."""
+        nodes = self._book.by_name
+        return {name: [nodes[node].index for node in self._nodes_of(name)] for name in self._services}
+
+    def at(self, node: str) -> dict[str, Entry]:
+        """The services of a node by name."""
+        return {entry.service.name: entry for entry in self._entries.values() if entry.member.node == node}
+
     @property
     def count(self) -> int:
         """How many there are, each counted at every node."""
