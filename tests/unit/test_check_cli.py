@@ -88,7 +88,7 @@ def test_too_few_states_are_inconclusive(run: Run, tmp_path: Path) -> None:
         (["h.jsonl", "--model", "stack"], "no model is called 'stack'; there are append, bank"),
         (
             ["h.jsonl", "--model", "queue"],
-            "operation 0 is 'write', which model queue has not: dequeue, enqueue",
+            "operation 0: model queue has no 'write', but dequeue, enqueue",
         ),
         (["h.jsonl", "--key", "z"], "no operation has the key 'z'"),
         (["h.jsonl", "--events", "none"], "cannot read none"),

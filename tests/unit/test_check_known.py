@@ -1,12 +1,14 @@
 """Histories whose answer is known: from the literature, and violations that were planted in long histories."""
 
 import math
+import re
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import pytest
 
-from skyrack.check import Report, check
+from skyrack.check import CheckError, Report, check
 from skyrack.history import Operation
 
 from .histories import OPTIONS, simulated, table
@@ -428,6 +430,35 @@ def test_a_read_of_a_bank_in_the_midst_of_a_transfer_is_found() -> None:
     operations[i] = replace(operations[i], result={**operations[i].result, "a": 1})
     report = check(operations, "bank", options=OPTIONS["rich bank"])
     assert named(report, "total conserved")[2] == [i]
+
+
+@pytest.mark.parametrize(
+    ("model", "changed", "said"),
+    [
+        ("kv", {"f": "pop"}, "operation 0: model kv has no 'pop', but cas, delete, read, write"),
+        ("kv", {"f": "cas"}, "operation 0: cas: expected the value [old, new], found 5"),
+        ("kv", {"completed_s": -1.0}, "operation 0: it ends at -1.0 s, before it begins at 0.0 s"),
+        ("kv", {"outcome": "info"}, "operation 0: expected the outcome ok, fail or unknown, found 'info'"),
+        ("set", {"f": "read", "result": 5}, "operation 0: read: expected a list as its result, found 5"),
+        ("bank", {"f": "read", "result": [5]}, "operation 0: read: expected {account: balance}"),
+        ("bank", {"f": "transfer"}, 'operation 0: transfer: expected the value {"from", "to", "amount"}'),
+        ("stack", {}, "no model is called 'stack'"),
+        (None, {}, "on which model?"),
+    ],
+)
+def test_an_operation_that_no_model_knows_is_named(
+    model: str | None, changed: dict[str, Any], said: str
+) -> None:
+    operations = [replace(one, **changed) for one in table("0 write x 5 @ 0 1")]
+    with pytest.raises(CheckError, match=re.escape(said)):
+        check(operations, model, options=OPTIONS["bank"])
+
+
+def test_an_unknown_operation_may_happen_behind_the_end_that_it_says() -> None:
+    operations = table("0 write x 1 @ 0 ?\n1 read x -> null @ 5 6\n1 read x -> 1 @ 7 8")
+    operations[0] = replace(operations[0], completed_s=2.0)
+    report = check(operations, "kv")
+    assert report.verdict == "ok", str(report)
 
 
 def test_an_echo_that_comes_back_as_something_else_is_found() -> None:

@@ -30,6 +30,7 @@ VERBS = [
     "exec",
     "forward",
     "load",
+    "check",
     "fault",
     "version",
 ]
@@ -123,6 +124,9 @@ def run(*arguments: str) -> int:
         ("verify --rate 5000", "--rate"),
         ("verify -o yaml", "yaml"),
         ("verify iridium --run x", "a scenario and --run exclude each other"),
+        ("check", "Missing argument"),
+        ("check no-such-history", "cannot read no-such-history"),
+        ("check no-such-history --most-states few", "--most-states"),
         ("fault", "Commands:"),
         ("fault break", "No such command 'break'"),
         ("fault add", "Commands"),

@@ -13,12 +13,9 @@ from skyrack.check.models import MODELS
 from skyrack.check.recovery import recovery
 from skyrack.check.report import Check, Report
 from skyrack.check.search import MOST_STATES
+from skyrack.check.shapes import CheckError, well_formed
 from skyrack.check.words import count
 from skyrack.history import NO_END, History, Operation
-
-
-class CheckError(ValueError):
-    """A history cannot be checked on this model; the message says which operation is in the way."""
 
 
 def check(
@@ -54,12 +51,7 @@ def check(
         operations = [operation for operation in operations if operation.key == key]
         if not operations:
             raise CheckError(f"no operation has the key {key!r}")
-    for operation in operations:
-        if operation.f not in chosen.functions:
-            known = ", ".join(sorted(chosen.functions))
-            raise CheckError(
-                f"operation {operation.index} is {operation.f!r}, which model {model} has not: {known}"
-            )
+    operations = well_formed(operations, model, chosen.functions)
     counts = Counter(operation.outcome for operation in operations)
     try:
         checks: list[Check] = [
