@@ -25,6 +25,7 @@ from . import (
     bench_rates,
     bench_redis,
     bench_run,
+    bench_storage,
     bench_strategies,
     bench_transfers,
 )
@@ -60,6 +61,7 @@ BENCHES: dict[str, Callable[[], Awaitable[None]]] = {
     "handovers": bench_handovers.main,
     "transfers": bench_transfers.main,
     "entry": bench_entry.main,
+    "storage": bench_storage.main,
     "changes": bench_link_changes.main,
     "redis": bench_redis.main,
     "postgresql": bench_postgresql.main,

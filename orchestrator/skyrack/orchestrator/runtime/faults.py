@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from skyrack.orchestrator.clock import Clock
@@ -102,11 +102,14 @@ class Faults:
 
     async def run(self) -> None:
         """Step from instant to instant until cancelled."""
-        for fault in self._ledger.faults:
-            self._hands.expect(fault.draft.kind, fault.draft.target)
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._expect([fault.draft for fault in self._ledger.faults]), name="hands")
             tasks.create_task(self._enactor.run(), name="enactor")
             await self._follow_clock()
+
+    async def _expect(self, drafts: Iterable[Draft]) -> None:
+        for draft in drafts:
+            await self._hands.expect(draft.kind, draft.target)
 
     async def let_go(self) -> None:
         """Of processes that faults hold, before they are asked to end."""
@@ -166,6 +169,7 @@ class Faults:
         requests = read_requests(body, self._atlas, lambda index: Lot(seed, "request", given + index))
         for request in requests:
             self._require_possible(request.draft)
+        await self._expect(request.draft for request in requests)
         at_s = self._soon_s()
         return await self._add([(request.draft, at_s + request.in_s) for request in requests], at_s)
 
@@ -176,10 +180,11 @@ class Faults:
             raise FaultProblem(
                 f"there is a campaign called {campaign.name!r} already, and it would draw the same"
             )
-        at_s = self._soon_s()
         faults = draw(campaign, self._atlas, self._scenario.seed)
         for fault in faults:
             self._require_possible(fault.draft)
+        await self._expect(fault.draft for fault in faults)
+        at_s = self._soon_s()
         self._campaigns.add(campaign.name)
         return await self._add([(fault.draft, at_s + fault.at_s) for fault in faults], at_s)
 
@@ -190,8 +195,6 @@ class Faults:
             raise FaultProblem(f"{draft.kind}: {why_not}")
 
     async def _add(self, drafts: Sequence[tuple[Draft, float]], at_s: float) -> dict[str, Any]:
-        for draft, _ in drafts:
-            self._hands.expect(draft.kind, draft.target)
         added = [self._ledger.add(draft, since_s) for draft, since_s in drafts]
         self._journal.entered(added)
         self._carry_out(at_s)

@@ -32,7 +32,7 @@ def local_processes(launch: Launch) -> Processes:
         may_start=fabrics.up,
         restart=scenario.nodes.restart == "on-crash",
     )
-    room = LocalRoom(launch.run, places)
+    room = LocalRoom(launch.run, places, launch.events)
     parts = LocalParts(fabrics, launch.broker, launch.clock)
     return Processes(
         fabrics,

@@ -30,10 +30,10 @@ class ComposedHands:
             why_not = self._data.refusal(kind, target)
         return why_not
 
-    def expect(self, kind: str, target: Target) -> None:
+    async def expect(self, kind: str, target: Target) -> None:
         """Have in time who acts on processes."""
         if kind in _OF_PROCESSES:
-            self._processes.expect(target)
+            await self._processes.expect(target)
 
     async def hold(self, place: Place, before: Hold, hold: Hold) -> list[str]:
         """Processes end before their data do, and start again when all else is as it shall be. Raises CannotError."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from skyrack.orchestrator.runtime.awaited_nodes import AwaitedNodes
 from skyrack.orchestrator.runtime.hands.composed import ComposedHands
+from skyrack.orchestrator.runtime.hands.contained_data import ContainedData
 from skyrack.orchestrator.runtime.hands.contained_site import ContainedSite
 from skyrack.orchestrator.runtime.hands.hands import Hands
-from skyrack.orchestrator.runtime.hands.nothing import NothingOnData
 from skyrack.orchestrator.runtime.hands.parts import OnParts
 from skyrack.orchestrator.runtime.hands.processes import Processes
 from skyrack.orchestrator.runtime.processes import Launch
@@ -17,4 +17,4 @@ def contained_hands(launch: Launch, nodes: AwaitedNodes, services: Services, par
     """`services`: what runs at the nodes."""
     site = ContainedSite(nodes, launch.clock, launch.places.mesh_dir)
     processes = Processes(site, launch.book, services, launch.events)
-    return ComposedHands(processes, NothingOnData(), parts)
+    return ComposedHands(processes, ContainedData(), parts)

@@ -19,8 +19,8 @@ class Hands(Protocol):
     def refusal(self, kind: str, target: Target) -> str | None:
         """Why a fault of this kind cannot be had here on that target, asked before it is entered; None when it can."""
 
-    def expect(self, kind: str, target: Target) -> None:
-        """Such a fault has been entered: what takes time to get ready may begin. Returns at once."""
+    async def expect(self, kind: str, target: Target) -> None:
+        """Such a fault is about to be entered: get ready what would take time when it begins."""
 
     async def hold(self, place: Place, before: Hold, hold: Hold) -> list[str]:
         """Bring a place from one state into another, and keep it there while processes come and go. Raises CannotError."""

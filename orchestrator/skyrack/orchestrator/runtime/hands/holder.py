@@ -12,7 +12,8 @@ from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.runtime.hands.hands import CannotError
 from skyrack.v1 import holding
 
-ANSWER_S = 5.0
+ANSWER_S = 10.0
+START_S = 30.0
 AGAIN_S = 0.1
 
 
@@ -69,6 +70,8 @@ class Holder:
             connection.setblocking(False)
             self._connection = connection
             self._reading = asyncio.create_task(self._read(connection), name="holder")
+            # It may have to start first.
+            await self._ask(connection, holding.Look(0, holding.Spot(0)), START_S)
             # Who was stopped for these was so by one that has ended without letting go.
             for order in list(self._orders.values()):
                 await self._ask(connection, replace(order, adopt=True))
@@ -84,16 +87,18 @@ class Holder:
             await self._clock.sleep(AGAIN_S)
             await self.ready()
 
-    async def _ask(self, connection: socket.socket, request: holding.Request) -> holding.Seen:
+    async def _ask(
+        self, connection: socket.socket, request: holding.Request, limit_s: float = ANSWER_S
+    ) -> holding.Seen:
         self._asked += 1
         number = self._asked
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         try:
             data = holding.pack_request(replace(request, id=number))
             await asyncio.get_running_loop().sock_sendall(connection, data)
-            return await asyncio.wait_for(answer, ANSWER_S)
+            return await asyncio.wait_for(answer, limit_s)
         except TimeoutError:
-            raise CannotError(f"who does it has not answered within {ANSWER_S:g} s") from None
+            raise CannotError(f"who does it has not answered within {limit_s:g} s") from None
         except OSError as error:
             raise CannotError(f"who does it has ended ({error.strerror or error})") from error
         finally:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from skyrack.orchestrator.runtime.hands.composed import ComposedHands
 from skyrack.orchestrator.runtime.hands.hands import Hands
+from skyrack.orchestrator.runtime.hands.local_data import LocalData
 from skyrack.orchestrator.runtime.hands.local_site import LocalSite
-from skyrack.orchestrator.runtime.hands.nothing import NothingOnData
 from skyrack.orchestrator.runtime.hands.parts import OnParts
 from skyrack.orchestrator.runtime.hands.processes import Processes
 from skyrack.orchestrator.runtime.processes import Launch
@@ -20,4 +20,4 @@ def local_hands(
     """`services`: what runs at the nodes."""
     site = LocalSite(nodes, room, launch.clock, launch.places.logs / "holder.log")
     processes = Processes(site, launch.book, services, launch.events)
-    return ComposedHands(processes, NothingOnData(), parts)
+    return ComposedHands(processes, LocalData(room, launch.book, services), parts)

@@ -3,27 +3,10 @@
 from __future__ import annotations
 
 from skyrack.orchestrator.faults.effect import Part
-from skyrack.orchestrator.faults.hold import Hold, Place
 from skyrack.orchestrator.faults.targets import Target
 from skyrack.orchestrator.runtime.hands.hands import CannotError
 
 _REFUSAL = "this runtime cannot do that"
-
-
-class NothingOnData:
-    """Refuses every fault of data and clocks."""
-
-    def refusal(self, kind: str, target: Target) -> str | None:
-        """A reason for all."""
-        return _REFUSAL
-
-    async def drop_unsynced(self, node: int) -> list[str]:
-        """Nothing is known of what was synced: it stays."""
-        return []
-
-    async def hold(self, place: Place, before: Hold, hold: Hold) -> list[str]:
-        """Nothing of it has been asked for: it was refused."""
-        return []
 
 
 class NothingOnParts:

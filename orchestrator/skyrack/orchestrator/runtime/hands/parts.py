@@ -18,8 +18,8 @@ class OnProcesses(Protocol):
     def refusal(self, kind: str, target: Target) -> str | None:
         """Of kill, pause, cpu, reboot, power and lost."""
 
-    def expect(self, target: Target) -> None:
-        """One of these is to come there. Returns at once."""
+    async def expect(self, target: Target) -> None:
+        """One of these is to come there: get ready."""
 
     async def off(self, node: int) -> list[str]:
         """End all that runs at a node, and start nothing there from now on. Raises CannotError."""

@@ -94,10 +94,10 @@ class Processes:
                 return f"{node.name}/{service} is in the process of its node: take {node.name}"
         return self._site.why_not(kind, node, services, service)
 
-    def expect(self, target: Target) -> None:
-        """Have their holders there in time."""
-        for holder in {self._site.holder(self._book.by_index[node]) for node, _ in target.places}:
-            self._start(holder.ready())
+    async def expect(self, target: Target) -> None:
+        """Have their holders there."""
+        holders = {self._site.holder(self._book.by_index[node]) for node, _ in target.places}
+        await asyncio.gather(*(holder.ready() for holder in holders))
 
     async def off(self, node: int) -> list[str]:
         """Raises CannotError."""

@@ -38,6 +38,16 @@ class DataDirs:
         namespaces.mount(os.fspath(self._place), self._root, None, namespaces.MS_BIND)
         namespaces.mount("none", self._root, None, namespaces.MS_SHARED)
 
+    @property
+    def root(self) -> Path:
+        """Where they are, as nodes see it."""
+        return self._root
+
+    @property
+    def outside(self) -> Path:
+        """The same directory, as it is found after the run."""
+        return self._place
+
     def make(self, node: str, service: str, disk_mb: float | None) -> tuple[Path, list[str]]:
         """The directory of a service at a node, and what could not be had. Raises OSError when there is none."""
         notes = []
