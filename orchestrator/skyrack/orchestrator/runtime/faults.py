@@ -105,6 +105,7 @@ class Faults:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._expect([fault.draft for fault in self._ledger.faults]), name="hands")
             tasks.create_task(self._enactor.run(), name="enactor")
+            tasks.create_task(self._expect(fault.draft for fault in self._ledger.faults), name="expect")
             await self._follow_clock()
 
     async def _expect(self, drafts: Iterable[Draft]) -> None:
@@ -186,6 +187,8 @@ class Faults:
         await self._expect(fault.draft for fault in faults)
         at_s = self._soon_s()
         self._campaigns.add(campaign.name)
+        await self._expect(fault.draft for fault in faults)
+        at_s = self._soon_s()
         return await self._add([(fault.draft, at_s + fault.at_s) for fault in faults], at_s)
 
     def _require_possible(self, draft: Draft) -> None:
@@ -193,6 +196,11 @@ class Faults:
         why_not = self._hands.refusal(draft.kind, draft.target)
         if why_not is not None:
             raise FaultProblem(f"{draft.kind}: {why_not}")
+
+    async def _expect(self, drafts: Iterable[Draft]) -> None:
+        """Get ready for them what takes time to be."""
+        for draft in list(drafts):
+            await self._hands.expect(draft.kind, draft.target)
 
     async def _add(self, drafts: Sequence[tuple[Draft, float]], at_s: float) -> dict[str, Any]:
         added = [self._ledger.add(draft, since_s) for draft, since_s in drafts]
