@@ -105,12 +105,7 @@ class Faults:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._expect([fault.draft for fault in self._ledger.faults]), name="hands")
             tasks.create_task(self._enactor.run(), name="enactor")
-            tasks.create_task(self._expect(fault.draft for fault in self._ledger.faults), name="expect")
             await self._follow_clock()
-
-    async def _expect(self, drafts: Iterable[Draft]) -> None:
-        for draft in drafts:
-            await self._hands.expect(draft.kind, draft.target)
 
     async def let_go(self) -> None:
         """Of processes that faults hold, before they are asked to end."""
@@ -185,9 +180,8 @@ class Faults:
         for fault in faults:
             self._require_possible(fault.draft)
         await self._expect(fault.draft for fault in faults)
-        at_s = self._soon_s()
         self._campaigns.add(campaign.name)
-        await self._expect(fault.draft for fault in faults)
+        at_s = self._soon_s()
         at_s = self._soon_s()
         return await self._add([(fault.draft, at_s + fault.at_s) for fault in faults], at_s)
 
