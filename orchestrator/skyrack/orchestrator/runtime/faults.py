@@ -182,7 +182,6 @@ class Faults:
         await self._expect(fault.draft for fault in faults)
         self._campaigns.add(campaign.name)
         at_s = self._soon_s()
-        at_s = self._soon_s()
         return await self._add([(fault.draft, at_s + fault.at_s) for fault in faults], at_s)
 
     def _require_possible(self, draft: Draft) -> None:
