@@ -1,16 +1,20 @@
-"""Verdict: not written yet.
+"""Verdict: etcd keeps what it acknowledged under everything that was tried, and each control is found out.
 
 Faults are drawn from the seed: one every eight seconds, of every kind in turn. Histories, events and results of each run are
 kept in runs/campaigns/PART/SEED; what they say is computed again, with nothing of skyrack, by recompute_history.py.
 
 etcd       deploy/scenarios/etcd.yaml, five seeds of a minute: processes killed and paused, partitions, flapping lasers.
-controls   The same with something wrong in it: a client that acknowledges before the quorum does, one that reads from
-           whatever member it asks, and members that do not sync what they write, when three of them lose power (`power` is the same with sync).
-redis      deploy/scenarios/redis.yaml: the primary is cut off from the ground together with one of its replicas and one
-           sentinel, for ten seconds. Clients on both sides.
-register   deploy/scenarios/register.yaml and the planted bug, each with the leader cut off and its clock set back.
+           Linearizable, 0 of 5,046 acknowledged writes lost. After 13 of 35 faults nobody was answered for 1.5 to 5.2 s,
+           after the others for 0.3 s at most.
+controls   eager: a client that acknowledges before the quorum does. stale: one that reads from whatever member it asks.
+           unsynced: members that sync nothing, three of which lose power; power: the same with sync, which has to be ok.
+redis      deploy/scenarios/redis.yaml: the primary is cut off from the ground for ten seconds, with one of its replicas and
+           one sentinel; clients on both sides. 211 of 669 acknowledged writes are lost. redis-wait: none with WAIT 2, and
+           reads of the old primary are old all the same.
+register   deploy/scenarios/register.yaml, its leader cut off and its clock set back: ok; register-wall-clock, the bug: bad.
+           register-power, all three members without power for two seconds: ok; register-unsynced, that never sync: bad.
 
-Run: python docs/design/store_campaign.py [PART | PART:SEED]... [--for 60]      etcd alone takes six minutes
+Run: python docs/design/store_campaign.py [PART | PART:SEED | controls]... [--for 60] [--again]     etcd: seven minutes
 """
 
 from __future__ import annotations
@@ -77,6 +81,11 @@ def power_loss(seed: int, span_s: float) -> list[str]:
     log answers nothing, and nothing is proved.
     """
     return ["partition:p3s07,p4s09|rest@3s+7s", "power:p0s00,p1s02,p2s05@8s+1s"]
+
+
+def all_without_power(seed: int, span_s: float) -> list[str]:
+    """All three members of the register at once."""
+    return ["power:p0s00,p2s05,p4s09@8s+2s"]
 
 
 def plane_cut_off(seed: int, span_s: float) -> list[str]:
@@ -149,6 +158,11 @@ PARTS = {
     "register-wall-clock": Part(
         "register-wall-clock", ("--adapter", "grpc", *REGISTER_LOAD), leader_cut_off, "bad", 30.0, SEEDS[:1]
     ),
+    "register-power": Part("register", ("--adapter", "grpc", *REGISTER_LOAD), all_without_power, "ok", 20.0, SEEDS[:1]),
+    "register-unsynced": Part(
+        "register", ("--adapter", "grpc", *REGISTER_LOAD), all_without_power, "bad", 20.0, SEEDS[:1],
+        (("--fsync=always", "--fsync=never"), ("../../docs", str(ROOT / "docs"))),
+    ),
 }  # fmt: skip
 GROUPS = {"controls": ("eager", "stale", "power", "unsynced"), "all": tuple(PARTS)}
 
@@ -172,7 +186,8 @@ def up(part: Part) -> Iterator[tuple[Path, dict[str, str]]]:
         scenario = place / scenario.name
         scenario.write_text(text, "utf-8")
     try:
-        _skyrack(environment, "up", "-d", str(scenario)).check_returncode()
+        if (started := _skyrack(environment, "up", "-d", str(scenario))).returncode:
+            raise SystemExit(started.stderr)
         yield place / "runs" / "latest", environment
     finally:
         _skyrack(environment, "down", "--all")

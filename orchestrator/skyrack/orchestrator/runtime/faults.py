@@ -107,11 +107,6 @@ class Faults:
             tasks.create_task(self._enactor.run(), name="enactor")
             await self._follow_clock()
 
-    async def _expect(self, drafts: Iterable[Draft]) -> None:
-        """Get ready for them what takes time to be."""
-        for draft in drafts:
-            await self._hands.expect(draft.kind, draft.target)
-
     async def let_go(self) -> None:
         """Of processes that faults hold, before they are asked to end."""
         await self._enactor.let_go()
@@ -184,8 +179,8 @@ class Faults:
         faults = draw(campaign, self._atlas, self._scenario.seed)
         for fault in faults:
             self._require_possible(fault.draft)
-        self._campaigns.add(campaign.name)
         await self._expect(fault.draft for fault in faults)
+        self._campaigns.add(campaign.name)
         at_s = self._soon_s()
         return await self._add([(fault.draft, at_s + fault.at_s) for fault in faults], at_s)
 
@@ -194,6 +189,11 @@ class Faults:
         why_not = self._hands.refusal(draft.kind, draft.target)
         if why_not is not None:
             raise FaultProblem(f"{draft.kind}: {why_not}")
+
+    async def _expect(self, drafts: Iterable[Draft]) -> None:
+        """Get ready for them what takes time to be."""
+        for draft in list(drafts):
+            await self._hands.expect(draft.kind, draft.target)
 
     async def _add(self, drafts: Sequence[tuple[Draft, float]], at_s: float) -> dict[str, Any]:
         added = [self._ledger.add(draft, since_s) for draft, since_s in drafts]
