@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from . import (
+    bench_checkers,
     bench_convergence,
     bench_engine,
     bench_entry,
@@ -50,6 +51,7 @@ BENCHES: dict[str, Callable[[], Awaitable[None]]] = {
     "engine": bench_engine.main,
     "geometry": geometry,
     "strategies": strategies,
+    "checkers": bench_checkers.main,
     "udp": bench_live.udp,
     "queue": bench_live.queue,
     "tcp": bench_live.tcp,

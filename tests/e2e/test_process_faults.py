@@ -292,12 +292,18 @@ def test_a_lost_node_comes_back_with_nothing(faults: Faults) -> None:
     [
         ("reboot", "london/tick", "it acts on a whole node: london"),
         ("lost", "london/tick", "it acts on a whole node: london"),
-        ("kill", "london/tack", "london runs no service called 'tack': it runs tick"),
-        ("pause", "tokyo/tick", "tokyo runs no service called 'tick': it runs idle"),
+        ("kill", "london/tack", "no service is called 'tack'"),
+        ("pause", "tokyo/tick", "tick is not at tokyo: it is at london"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_reason(faults: Faults, kind: str, where: str, why: str) -> None:
     assert why in faults.refused(kind, where)
+
+
+def test_a_service_inside_of_its_node_cannot_be_had_alone(faults: Faults) -> None:
+    faults.api.post("/v1/services", {"name": "inside", "nodes": ["tokyo"], "python": "nowhere:Nothing"})
+    assert "tokyo/inside is in the process of its node: take tokyo" in faults.refused("pause", "tokyo/inside")
+    faults.api.delete("/v1/services/inside")
 
 
 @pytest.mark.parametrize("how", ["down", "kill"])

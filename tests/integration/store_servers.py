@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +116,17 @@ def etcd_cluster(directory: Path, count: int) -> Iterator[list[Server]]:
             stack.callback(server.kill)
             servers.append(server)
         deadline_s = time.monotonic() + PATIENCE_S
-        while not all(server.listens() for server in servers):  # a member does once there is a leader
-            assert time.monotonic() < deadline_s, "etcd does not listen"
+        while not all(_healthy(server) for server in servers):
+            assert time.monotonic() < deadline_s, "etcd has no leader"
             time.sleep(0.02)
         yield servers
+
+
+def _healthy(member: Server) -> bool:
+    """Whether a member of etcd has a leader."""
+    with (
+        contextlib.suppress(OSError),
+        urllib.request.urlopen(f"http://{member.endpoint}/health", timeout=1) as answer,
+    ):
+        return b"true" in answer.read()
+    return False

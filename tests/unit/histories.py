@@ -16,7 +16,6 @@ from skyrack.history import Operation, Outcome
 
 ACCOUNTS = ("a", "b", "c")
 EACH = 10
-BANK_OPTIONS = {"accounts": list(ACCOUNTS), "total": EACH * len(ACCOUNTS)}
 Applied = tuple[Any, Any, bool]  # the state afterwards, the result, whether it was done
 INITIAL: dict[str, Any] = {
     "register": None,
@@ -25,7 +24,10 @@ INITIAL: dict[str, Any] = {
     "set": frozenset(),
     "append": (),
     "bank": tuple((account, EACH) for account in ACCOUNTS),
+    "rich bank": tuple((account, 100 * EACH) for account in ACCOUNTS),
+    "large bank": tuple((f"a{number}", 100) for number in range(8)),
 }
+OPTIONS = {name: {"balances": dict(INITIAL[name])} for name in INITIAL if "bank" in name}
 FIRST_ANSWER: dict[str, Any] = {
     "register": None,
     "kv": None,
@@ -33,6 +35,7 @@ FIRST_ANSWER: dict[str, Any] = {
     "set": [],
     "append": [],
     "bank": dict.fromkeys(ACCOUNTS, EACH),
+    "rich bank": dict.fromkeys(ACCOUNTS, 100 * EACH),
 }
 _ROW = re.compile(
     r"(?P<process>\d+) (?P<f>\w+)( (?P<key>\w+))?( (?P<value>[^@>]+?))?( -> (?P<result>[^@]+?))?"
@@ -139,7 +142,7 @@ def asked(model: str, random: Random, fresh: Callable[[], int], values: int) -> 
             return random.choice([("append", value), ("read", None)])
     if random.random() < 0.4:
         return "read", None
-    from_, to = random.sample(ACCOUNTS, 2)
+    from_, to = random.sample([account for account, _ in INITIAL[model]], 2)
     return "transfer", {"from": from_, "to": to, "amount": random.randint(1, 7)}
 
 
@@ -221,9 +224,8 @@ def simulated(
     planned.sort(key=lambda row: row[0])
     operations: list[Operation] = []
     for effect_s, begin_s, end_s, number, client, f, value, is_unknown in planned:
-        key = f"k{random.randrange(keys)}" if model != "bank" else ""
-        held = state.get(key, INITIAL[model]) if model == "bank" else state[key]
-        after, result, done = applied(held, f, value)
+        key = f"k{random.randrange(keys)}"
+        after, result, done = applied(state[key], f, value)
         if effect_s < math.inf:
             state[key] = after
         outcome: Outcome = "unknown" if is_unknown else "ok" if done else "fail"

@@ -5,7 +5,16 @@ from hypothesis import strategies as st
 
 from skyrack.orchestrator.scenario.templates import Member, fill, fill_peer, mistakes
 
-OWN = {"node": "b", "address": "10.0.0.2", "index": "1", "data": "/d", "service": "etcd", "run": "r"}
+OWN = {
+    "node": "b",
+    "address": "10.0.0.2",
+    "index": "1",
+    "data": "/d",
+    "service": "etcd",
+    "run": "r",
+    "path": "/here",
+    "python": "/bin/python3",
+}
 ETCD = tuple(Member(node, f"10.0.0.{i + 1}", i, f"{node}=10.0.0.{i + 1}") for i, node in enumerate("abc"))
 MEMBERS = {"etcd": ETCD, "web": (Member("z", "10.0.0.9", 0, "z:80"),), "none": ()}
 
@@ -25,8 +34,8 @@ def test_a_service_without_members_is_empty_and_not_an_error() -> None:
 
 
 def test_what_is_of_this_node_is_filled_in() -> None:
-    text = "{node} {address} {index} {data} {service} {run} {count} {first}"
-    assert fill(text, OWN, MEMBERS) == "b 10.0.0.2 1 /d etcd r 3 a=10.0.0.1"
+    text = "{node} {address} {index} {data} {service} {run} {count} {first} {python} {path}"
+    assert fill(text, OWN, MEMBERS) == "b 10.0.0.2 1 /d etcd r 3 a=10.0.0.1 /bin/python3 /here"
 
 
 def test_doubled_braces_are_braces() -> None:

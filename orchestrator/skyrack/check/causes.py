@@ -11,6 +11,8 @@ from skyrack.check.availability import Gap
 
 # An operation may have been under way for so long when what it failed of began.
 IN_FLIGHT_S = 2.0
+# What changed so shortly before a gap is its likeliest cause.
+NEAR_S = 3.0
 # What ended can be felt for so long, if nothing nearer explains a gap: elections, restarts, connections made anew.
 FELT_S = 10.0
 
@@ -49,7 +51,8 @@ def causes(events: Iterable[Mapping[str, Any]]) -> list[Cause]:
                     by=str(event.get("cause", "")),
                 )  # fmt: skip
             case "fault_effect" if (fault := faults.get(str(event.get("fault")))) is not None:
-                effects = [*fault.effects, str(event.get("effect", ""))]
+                told = event.get("effect", "")
+                effects = [*fault.effects, *(told if isinstance(told, list) else [str(told)])]
                 faults[fault.fault] = replace(fault, effects=effects)
             case "fault_ended" if (fault := faults.get(str(event.get("fault")))) is not None:
                 faults[fault.fault] = replace(fault, end_s=at_s)
@@ -77,26 +80,34 @@ def causes(events: Iterable[Mapping[str, Any]]) -> list[Cause]:
 
 
 def cause_of(gap: Gap, known: Sequence[Cause]) -> Cause | None:
-    """What began last before the gap did, injected faults before all else; None where nothing was near.
+    """The likeliest of what is known; None where nothing fits.
 
-    A fault that acts when the gap begins is nearer than one that has ended. What began after the gap may still have been
-    its cause while the operation that failed first was under way.
+    What began or ended just before the gap goes before what only acts when it begins, or has ended a while ago; then
+    injected faults go before processes, links and handovers, in this order; then what began last. What began after the gap
+    may still have been its cause, while the operation that failed first was under way.
     """
-    end_s = math.inf if gap.end_s is None else gap.end_s
-    by_s = min(gap.begin_s + IN_FLIGHT_S, end_s)
-    near = [
+    fitting = [
         cause
         for cause in known
-        if cause.begin_s <= by_s
+        if cause.begin_s <= gap.begin_s + IN_FLIGHT_S
         and cause.end_s + FELT_S >= gap.begin_s
         and (not cause.nodes or gap.node in cause.nodes)
-        and (cause.kind != "orbital" or cause.begin_s + IN_FLIGHT_S >= gap.begin_s)
+        and (cause.kind != "orbital" or _is_near(cause, gap))
     ]
     return max(
-        near,
-        key=lambda cause: (-_RANK[cause.kind], cause.end_s >= gap.begin_s, cause.begin_s),
+        fitting,
+        key=lambda cause: (
+            _is_near(cause, gap),
+            -_RANK[cause.kind],
+            cause.end_s >= gap.begin_s,
+            cause.begin_s,
+        ),
         default=None,
     )
+
+
+def _is_near(cause: Cause, gap: Gap) -> bool:
+    return any(-IN_FLIGHT_S <= gap.begin_s - at_s <= NEAR_S for at_s in (cause.begin_s, cause.end_s))
 
 
 def _some(words: Sequence[str], most: int = 3) -> str:

@@ -13,7 +13,8 @@ from skyrack.check.models import MODELS
 from skyrack.check.recovery import recovery
 from skyrack.check.report import Check, Report
 from skyrack.check.search import MOST_STATES
-from skyrack.history import History, Operation
+from skyrack.check.words import count
+from skyrack.history import NO_END, History, Operation
 
 
 class CheckError(ValueError):
@@ -83,6 +84,6 @@ def _models() -> str:
 def _notes(history: History) -> list[str]:
     if not history.cut_short:
         return []
-    unended = sum(operation.outcome == "unknown" for operation in history.operations)
+    unended = sum(operation.error == NO_END for operation in history.operations)
     torn = "; its last line is incomplete and left out" if history.torn else ""
-    return [f"the history was cut short: {unended:,} operations in it have no known outcome{torn}"]
+    return [f"the history was cut short: the end of {count(unended, 'operation')} is not on file{torn}"]

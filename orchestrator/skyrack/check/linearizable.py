@@ -30,7 +30,7 @@ def linearizable(
     undecided: list[tuple[str, Judgement]] = []
     states = 0
     for key, of_object in objects.items():
-        calls = model.needed(calls_of(of_object, model.seen))
+        calls = calls_of(of_object, model.seen)
         judgement = judge(model, initial, calls, most_states)
         states += judgement.states
         if judgement.answer == "bad":
@@ -62,8 +62,9 @@ def linearizable(
 
 
 def _explained(key: str, found: Violation) -> list[str]:
+    so_far = "can be ordered, until this one ends" if found.certain else "had ended before this one"
     text = [
-        f"{key}: {count(found.placed, 'operation')} can be ordered, until this one ends:",
+        f"{key}: {count(found.placed, 'operation')} {so_far}:",
         f"  {line(found.last)}",
     ]
     if found.others:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from skyrack.check.call import Call
 from skyrack.check.judgement import Judgement
@@ -18,6 +18,21 @@ class Illegal:
 
 
 ILLEGAL = Illegal()
+
+
+class Cut:
+    """Among choices: that there are others which were not looked for, so that nothing is proven by trying these."""
+
+
+CUT = Cut()
+
+
+class Choice(NamedTuple):
+    """A call that may come next, its place among the calls, and the state that it leaves."""
+
+    place: int
+    call: Call
+    after: Any
 
 
 class OptionsError(ValueError):
@@ -64,3 +79,16 @@ class Model(Protocol):
 
     def checks(self, operations: Sequence[Operation], options: Mapping[str, Any]) -> list[Check]:
         """What else the model promises, checked apart from linearizability."""
+
+
+@runtime_checkable
+class Guided(Protocol):
+    """A model that knows which calls are worth trying."""
+
+    def to_try(
+        self, state: Any, urgent: Call, waiting: Sequence[Call], able: Sequence[Choice]
+    ) -> Iterator[Choice | Cut]:
+        """Of `able`, those that may have to come next; `waiting` might, too, but cannot in this state.
+
+        `urgent`, one of them, has to be placed before any other call may be. Among calls that are alike one is enough.
+        """

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from skyrack.check.availability import Gap, gaps, judged
+from skyrack.check.availability import Gap, by_node, common_gaps, gaps, judged
 from skyrack.check.causes import FELT_S, Cause, cause_of, causes
 from skyrack.check.report import Check
 from skyrack.check.words import count
@@ -22,8 +22,9 @@ def recovery(
 ) -> tuple[Check, list[dict[str, Any]]]:
     """One row per injected fault, with or without a gap; per other cause that has one; one for gaps without a cause.
 
-    Times are run time. `recovered_after_s`: from the cause's begin to the first answer behind its last gap, infinite gaps
-    as null. Never bad by itself: what is quick enough is the user's threshold.
+    Times are run time. `recovered_after_s`: from the cause's begin to the first answer behind the last gap that it has, null
+    if none came; 0 where only something under way failed of it. Never bad by itself: what is quick enough is the user's
+    threshold.
     """
     operations = judged(operations)
     if not operations:
@@ -31,16 +32,16 @@ def recovery(
     first_s = min(operation.invoked_s for operation in operations)
     last_s = max(_known_end_s(operation) for operation in operations)
     known = [cause for cause in causes(events) if cause.begin_s <= last_s and cause.end_s + FELT_S >= first_s]
-    nodes = sorted({operation.node for operation in operations} - {""})
+    per_node = by_node(operations)
+    of_nodes = [gap for node, asked in per_node.items() if node for gap in gaps(asked, node)]
     by_cause: dict[int | None, defaultdict[str, list[Gap]]] = {
         place: defaultdict(list) for place, cause in enumerate(known) if cause.kind == "injected"
     }
     places = {id(cause): place for place, cause in enumerate(known)}
-    for node in ("", *nodes):
-        for gap in gaps(operations, node):
-            found = cause_of(gap, known)
-            place = None if found is None else places[id(found)]
-            by_cause.setdefault(place, defaultdict(list))[node].append(gap)
+    for gap in [*common_gaps(per_node), *of_nodes]:
+        found = cause_of(gap, known)
+        place = None if found is None else places[id(found)]
+        by_cause.setdefault(place, defaultdict(list))[gap.node].append(gap)
     order = sorted(by_cause, key=lambda place: math.inf if place is None else place)
     rows = [_row(None if place is None else known[place], by_cause[place]) for place in order]
     return _check(rows), rows
@@ -73,7 +74,7 @@ def _outage(found: Sequence[Gap], begin_s: float | None) -> dict[str, Any]:
     return {
         "gaps": [[gap.begin_s, gap.end_s] for gap in found],
         "recovered_after_s": (
-            None if answered_s is None or begin_s is None else round(answered_s - begin_s, 6)
+            None if answered_s is None or begin_s is None else round(max(0.0, answered_s - begin_s), 6)
         ),
     }
 

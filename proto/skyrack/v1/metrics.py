@@ -140,7 +140,8 @@ _NODES: _Table = (
 )  # fmt: skip
 
 _LOAD: _Table = (
-    ("workload_operations_total", "counter", "operations", "Operations by outcome: `ok`, `fail`, `unknown`.",
+    ("workload_operations_total", "counter", "operations",
+     "Operations by outcome: `ok`, `fail`, `unknown`; workload `other`: one of your own.",
      ("workload", "outcome")),
     ("workload_latency_seconds", "histogram", "seconds", "From an operation's intended start to its answer, if ok.",
      ("workload",)),

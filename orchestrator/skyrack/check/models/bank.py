@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from skyrack.check.bank_checks import bank_checks
 from skyrack.check.call import Call
 from skyrack.check.judgement import Judgement
-from skyrack.check.model import ILLEGAL, Illegal, OptionsError
+from skyrack.check.model import ILLEGAL, Choice, Cut, Illegal, OptionsError
 from skyrack.check.report import Check
+from skyrack.check.transfers import transfers_to_try
 from skyrack.history import Operation
 
 Balances = tuple[tuple[str, int], ...]
@@ -52,6 +53,12 @@ class Bank:
         if call.f != "read":
             return 0.0
         return float(sum(abs(mine[1] - seen[1]) for mine, seen in zip(state, call.result, strict=False)))
+
+    def to_try(
+        self, state: Balances, urgent: Call, waiting: Sequence[Call], able: Sequence[Choice]
+    ) -> Iterator[Choice | Cut]:
+        """See Guided."""
+        return transfers_to_try(state, urgent, waiting, able)
 
     def answer(self, state: Balances, call: Call) -> Any:
         """See Model."""

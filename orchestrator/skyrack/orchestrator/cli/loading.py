@@ -99,12 +99,15 @@ def carry_out(
 
 
 def _print(outcome: LoadResult) -> None:
+    from skyrack.check.models import MODELS
+
     print(outcome.text(colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR")))
     place = _shown(outcome.run_dir)
     print(f"     Report   {place / 'report.html'}")
-    history = outcome.result["history"]
-    again = f"      skyrack check {place / 'history.jsonl'}" if history else ""
-    print(f"     History  {place / 'history.jsonl'}{again}")
+    print(f"     History  {place / 'history.jsonl'}")
+    judged = outcome.result["history"]
+    if judged and judged["model"] in MODELS:
+        print(f"     Again    skyrack check {place / 'history.jsonl'}")
 
 
 def _fault(text: str, nodes: list[dict[str, Any]], duration_s: float) -> Fault:

@@ -58,7 +58,7 @@ def sidecars(services: Sequence[Service], nodes: Sequence[tuple[int, Host]], run
             continue
         for member in everybody[service.name]:
             index, host = hosts[member.node]
-            own = own_values(service, member, run, DATA)
+            own = own_values(service, member, run, DATA, "python3")
 
             def filled(text: str, own: Mapping[str, str] = own) -> str:
                 return fill(text, own, everybody)

@@ -113,7 +113,8 @@ def _section(title: str, body: str, text: str = "") -> str:
 def _tiles(result: Mapping[str, Any]) -> str:
     ops, latency, fidelity = result["ops"], result["latency_s"], result["fidelity"]
     total = sum(ops.values())
-    share = f"{ops['ok'] / total * 100:.4g} % ok" if total else "none"
+    answered = ops["ok"] + result["refused"]
+    share = f"{answered / total * 100:.4g} % answered" if total else "none"
     within = fidelity["within_500us_ratio"]
     tiles = [
         ("operations", f"{total:,}", share),

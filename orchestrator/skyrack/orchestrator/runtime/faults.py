@@ -108,6 +108,7 @@ class Faults:
             await self._follow_clock()
 
     async def _expect(self, drafts: Iterable[Draft]) -> None:
+        """Get ready for them what takes time to be."""
         for draft in drafts:
             await self._hands.expect(draft.kind, draft.target)
 
@@ -183,9 +184,9 @@ class Faults:
         faults = draw(campaign, self._atlas, self._scenario.seed)
         for fault in faults:
             self._require_possible(fault.draft)
+        self._campaigns.add(campaign.name)
         await self._expect(fault.draft for fault in faults)
         at_s = self._soon_s()
-        self._campaigns.add(campaign.name)
         return await self._add([(fault.draft, at_s + fault.at_s) for fault in faults], at_s)
 
     def _require_possible(self, draft: Draft) -> None:

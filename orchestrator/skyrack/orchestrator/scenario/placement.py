@@ -37,13 +37,15 @@ def members(service: Service, hosts: Iterable[Host]) -> tuple[Member, ...]:
     )
 
 
-def own_values(service: Service, member: Member, run: str, data: str) -> dict[str, str]:
-    """Return what the placeholders of one node alone mean there; `data` is the data directory."""
+def own_values(service: Service, member: Member, run: str, data: str, python: str) -> dict[str, str]:
+    """Return what the placeholders of one node alone mean there; `data` is the data directory, `python` an interpreter."""
     return {
         "node": member.node,
         "address": member.address,
         "index": str(member.index),
         "data": data,
+        "path": service.path[0] if service.path else "",
+        "python": python,
         "service": service.name,
         "run": run,
     }

@@ -6,7 +6,7 @@ from string import Formatter
 
 from ..spelling import closest
 
-OWN = ("node", "address", "index", "data", "service", "run")
+OWN = ("node", "address", "index", "data", "path", "python", "service", "run")
 OF_MEMBERS = ("peers", "others", "first", "count")  # `:OTHER` makes them those of another service
 OF_ONE_MEMBER = ("node", "address", "index")  # what `peer` may have
 

@@ -142,20 +142,27 @@ class GrpcStore:
             stub = store_pb2_grpc.StoreServiceStub(channel)
             return await method(stub)(request, timeout=deadline_s - time.monotonic())
         except Failed as failure:
-            self._turns.leave(endpoint)
+            await self._leave(endpoint)
             raise Failed(f"{endpoint}: {failure}") from failure
         except grpc.aio.AioRpcError as error:
-            self._turns.leave(endpoint)
             code, details = error.code(), error.details()
             if code is grpc.StatusCode.UNIMPLEMENTED:
                 raise Failed(f"{endpoint} does not implement it ({type(request).__name__})") from error
             if code in REFUSED:
+                self._turns.leave(endpoint)
                 raise Failed(f"{endpoint}: {code.name}: {details}") from error
+            await self._leave(endpoint)
             if code is grpc.StatusCode.UNAVAILABLE and any(words in (details or "") for words in NEVER_SENT):
                 raise Failed(f"{endpoint}: never sent: {details}") from error
             if code is grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise TimeoutError(f"{endpoint}: no answer within {self._timeout_s:g} s") from error
             raise
+
+    async def _leave(self, endpoint: str) -> None:
+        """Ask another, and have a new connection when its turn comes again: this one may be to somebody in the dark."""
+        self._turns.leave(endpoint)
+        if (channel := self._channels.pop(endpoint, None)) is not None:
+            await channel.close()
 
 
 async def _connected(channel: grpc.aio.Channel, deadline_s: float) -> None:

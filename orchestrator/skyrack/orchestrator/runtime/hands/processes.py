@@ -84,14 +84,10 @@ class Processes:
 
     def _why_not(self, kind: str, node: NodeState, service: str) -> str | None:
         services = self._services.at(node.name)
-        if service:
-            if service not in services:
-                there = f"it runs {', '.join(services)}" if services else "it runs none"
-                return f"{node.name} runs no service called {service[:80]!r}: {there}"
-            if kind in _WHOLE_NODES:
-                return f"{node.name}/{service}: it acts on a whole node: {node.name}"
-            if services[service].spec.python:
-                return f"{node.name}/{service} is in the process of its node: take {node.name}"
+        if service and kind in _WHOLE_NODES:
+            return f"{node.name}/{service}: it acts on a whole node: {node.name}"
+        if service in services and services[service].spec.python:
+            return f"{node.name}/{service} is in the process of its node: take {node.name}"
         return self._site.why_not(kind, node, services, service)
 
     async def expect(self, target: Target) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -43,7 +44,7 @@ def spec(
     generation: int,
 ) -> service_pb2.ServiceSpec:
     """One service at one node; `everybody` are the members of every service by its name."""
-    own = own_values(service, member, run, room.data or ".")  # a command starts there
+    own = own_values(service, member, run, room.data or ".", sys.executable)  # a command starts there
 
     def filled(text: str) -> str:
         return fill(text, own, everybody)

@@ -24,6 +24,9 @@ def check_services(draft: Draft) -> Iterator[Finding]:
         for place, text in service.texts():
             for message, hint in mistakes(text, names, one_member=place == ("peer",)):
                 yield Finding(("services", index, *place), message, hint)
+            if "{path}" in text.replace("{{", "") and not service.path:
+                hint = "path: [.] is the directory of the scenario file"
+                yield Finding(("services", index, *place), "{path} of a service that has no path", hint)
 
 
 def _nodes(draft: Draft, path: Path, nodes: Any) -> Iterator[Finding]:

@@ -124,8 +124,8 @@ class Service(Section):
         pattern=MODULE_PATTERN,
     )
     path: tuple[str, ...] = key(
-        "Directories where the module of `python` is looked for, relative to the scenario file.",
-        source="D: the directory of the scenario file",
+        "Directories where the module of `python` is looked for, relative to the scenario file; `{path}` is the first of them.",
+        source="D: the directory of the scenario file for `python`, else none",
         default=(),
     )
     image: str | None = key(

@@ -129,8 +129,8 @@ def _absolute_files(tree: Mapping) -> Mapping:
 
 
 def _with_path(service: Node) -> Node:
-    """Return a service with the directories of its Python module anchored in the same way; the folder itself by default."""
-    if not isinstance(service, Mapping) or "python" not in service.entries:
+    """Return a service with its directories anchored in the same way; by default, a Python one has the folder itself."""
+    if not isinstance(service, Mapping) or not {"python", "path"} & service.entries.keys():
         return service
     entry = service.entries.get("path")
     place = entry.key_place if entry else service.entries["python"].key_place
