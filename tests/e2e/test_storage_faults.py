@@ -208,9 +208,8 @@ def test_what_cannot_be_had_is_refused_with_what_to_write(faults: Faults) -> Non
         )
     assert "write `faults: [clock]`" in faults.refused("clock", "tokyo/plain", clock_s=1.0)
     assert "plain at tokyo would lose nothing of what it wrote" in faults.refused("power", "tokyo")
-    assert "london runs no service called 'typo': it runs writer" in faults.refused(
-        "disk-full", "london/typo"
-    )
+    assert "no service is called 'typo'" in faults.refused("disk-full", "london/typo")
+    assert "plain is not at london" in faults.refused("disk-full", "london/plain")
     assert "p0s00 runs no service" in faults.refused("disk-full", "p0s00")
 
 

@@ -27,9 +27,13 @@ class LocalData:
         self._held: dict[Place, Hold] = {}
 
     def refusal(self, kind: str, target: Target) -> str | None:
-        """The first place where it cannot be."""
-        reasons = (self._why_not(kind, place) for place in target.places)
-        return next((reason for reason in reasons if reason is not None), None)
+        """Of a service that was named; of whole nodes where it can be at none, but power, which they lose or do not."""
+        reasons = {place: self._why_not(kind, place) for place in target.places}
+        strict = [reason for (_, service), reason in reasons.items() if service or kind == "power"]
+        first = next((reason for reason in strict if reason is not None), None)
+        if first is None and None not in reasons.values():
+            first = next(iter(reasons.values()), None)
+        return first
 
     async def drop_unsynced(self, node: int) -> list[str]:
         """Raises CannotError."""

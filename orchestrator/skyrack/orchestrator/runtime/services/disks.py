@@ -186,6 +186,10 @@ def remove_recorded(record: Path) -> None:
 
 
 def _why_no_mount(error: OSError) -> str:
+    if isinstance(error, PermissionError) and error.filename == str(DEVICE):
+        return (
+            f"this user may not open {DEVICE}: sudo chmod 666 {DEVICE}, which is what most distributions set"
+        )
     if isinstance(error, PermissionError):
-        return f"{error}: this user may not mount FUSE file systems, which takes /dev/fuse for all and Linux 4.18"
-    return str(error)
+        return f"{error.strerror}: a mount in an unprivileged run needs Linux 4.18"
+    return error.strerror or str(error)
