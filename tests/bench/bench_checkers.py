@@ -38,7 +38,6 @@ CASES = [
     ("append", 100, 50, 0, OPERATIONS),
     ("large bank", 1, 5, 0, OPERATIONS),
     ("large bank", 1, 10, 0, 20_000),
-    ("large bank", 1, 50, 0, 20_000),
 ]
 
 

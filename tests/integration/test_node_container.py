@@ -16,7 +16,7 @@ import pytest
 
 from skyrack.check import check
 from skyrack.history import read_history
-from skyrack.v1 import hand_out, namespaces, node_init
+from skyrack.v1 import hand_out, holding, namespaces, node_init
 from skyrack.v1.service_pb2 import SERVICE_PHASE_FAILED, SERVICE_PHASE_READY, ServiceSpec
 from skyrack.workloads.coordinator import NODE_DIED, NODE_DOWN
 
@@ -220,6 +220,25 @@ async def test_a_signal_is_passed_to_the_node(world: ContainerWorld) -> None:
     await eventually(lambda: status_of(world.node_pid("n0"))["State"].startswith("T"), "the node stops")
     node_init.signal_node(world.init_socket("n0"), signal.SIGKILL)
     assert await container.process.wait() == 137
+
+
+async def test_a_holder_needs_no_more_than_a_container_has_and_lets_go_when_who_asked_ends(
+    world: ContainerWorld,
+) -> None:
+    await world.run("n0")
+
+    def state() -> str:
+        return status_of(world.node_pid("n0"))["State"][0]
+
+    with node_init.connect_holder(world.init_socket("n0"), timeout_s=20.0) as sock:
+        sock.send(holding.pack_request(holding.Hold(1, "n0/", holding.Spot(None), paused=True)))
+        seen = holding.unpack_answer(sock.recv(holding.MAX_MESSAGE_BYTES))
+        assert isinstance(seen, holding.Seen), seen
+        assert [name for _, name in seen.processes] == ["sky n0"]
+        assert not seen.left
+        assert state() == "T"
+    await eventually(lambda: state() != "T", "the node goes on")
+    node_init.signal_node(world.init_socket("n0"), signal.SIGCONT)  # the init is there as before
 
 
 async def test_another_configuration_ends_the_container_so_that_it_is_started_again(

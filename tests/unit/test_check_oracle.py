@@ -1,5 +1,7 @@
 """The checker's answer is that of the definition: thousands of small histories against every order there is."""
 
+import math
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -35,6 +37,40 @@ def test_every_answer_is_that_of_trying_all_orders(kind: str) -> None:
         assert answer(kind, operations) == expected, (number, operations)
         bad += expected == "bad"
     assert 0.1 * HISTORIES < bad < 0.9 * HISTORIES
+
+
+def until(operations: list[Operation], index: int, *, ended: bool) -> list[Operation]:
+    """What had been seen just before operation `index` ended, or when it had."""
+    end_s = next(one.completed_s for one in operations if one.index == index)
+    seen = [one for one in operations if one.invoked_s <= end_s]
+    return [
+        one
+        if one.outcome != "ok" or one.completed_s < end_s or (ended and one.completed_s == end_s)
+        else replace(one, outcome="unknown", completed_s=math.inf)
+        for one in seen
+    ]
+
+
+@pytest.mark.parametrize("kind", OBJECTS)
+def test_what_is_told_of_a_violation_is_so(kind: str) -> None:
+    random = Random(8)
+    judged = 0
+    for _ in range(400):
+        operations = drawn(kind, random)
+        found = check(operations, kind.split()[-1], options=OPTIONS.get(kind)).checks[0]
+        for told in found.figures.get("violations", ()):
+            of_key = [one for one in operations if told["key"] in ("", one.key)]
+            last = told["operation"]
+            end_s = operations[last].completed_s
+            if sum(one.completed_s == end_s for one in of_key) > 1:
+                continue  # what is too much is one of those that ended together
+            judged += 1
+            assert orderable(until(of_key, last, ended=False), INITIAL[kind])
+            assert not orderable(until(of_key, last, ended=True), INITIAL[kind])
+            for answer in told["allowed"]:
+                other = [replace(one, result=answer) if one.index == last else one for one in of_key]
+                assert orderable(until(other, last, ended=True), INITIAL[kind]), (operations, told)
+    assert judged > 25
 
 
 @settings(max_examples=150, deadline=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -216,14 +217,16 @@ def options(command: Any, prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[
 def test_every_option_has_an_environment_variable_that_help_names(capsys: pytest.CaptureFixture[str]) -> None:
     found = list(options(command_tree()))
     assert len(found) > 30
-    for verb, parameter in found:
-        flag = next(flag for flag in parameter.opts if flag.startswith("--"))
-        assert (
-            parameter.envvar
-            == "_".join(["SKYRACK", *verb, flag.removeprefix("--")]).replace("-", "_").upper()
-        )
+    for verb, parameters in itertools.groupby(found, key=lambda option: option[0]):
         assert run(*verb, "--help") == 0
-        assert parameter.envvar in re.sub(r"\s+", "", capsys.readouterr().out)
+        help_text = re.sub(r"\s+", "", capsys.readouterr().out)
+        for _, parameter in parameters:
+            flag = next(flag for flag in parameter.opts if flag.startswith("--"))
+            assert (
+                parameter.envvar
+                == "_".join(["SKYRACK", *verb, flag.removeprefix("--")]).replace("-", "_").upper()
+            )
+            assert parameter.envvar in help_text
 
 
 def test_an_environment_variable_sets_its_option_and_the_command_line_wins(

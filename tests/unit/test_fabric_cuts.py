@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skyrack.orchestrator.fabric.cuts import Cuts, pack, pack_sides, unpack_sides
@@ -29,6 +29,7 @@ def square() -> Engine:
     return mesh(4, [Edge(0, 1), Edge(1, 2), Edge(2, 3), Edge(3, 0)], (0, 2, 3))
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.lists(SIDES, min_size=1, max_size=6), st.integers(19, 40))
 def test_what_is_packed_is_what_is_cut(sides: list[tuple[frozenset[int], frozenset[int]]], n: int) -> None:
     cuts = Cuts(pack(sides, n), n)

@@ -5,7 +5,7 @@ import random
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skyrack.orchestrator.fabric.link import DAMAGED, LOST, Link
@@ -110,6 +110,7 @@ def test_losses_and_damages_are_independent_of_each_other() -> None:
     assert met.count(DAMAGED) == pytest.approx(n * damage * (1.0 - loss), rel=0.02)
 
 
+@settings(deadline=None)
 @given(st.floats(0.0, 0.3), st.floats(0.0, 0.3), st.lists(st.integers(1, 40), max_size=30))
 def test_mishaps_counted_by_gaps_are_those_met_one_by_one(
     loss: float, damage: float, trains: list[int]

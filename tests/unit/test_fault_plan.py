@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skyrack.orchestrator.faults.atlas import Atlas
@@ -63,6 +63,7 @@ def test_another_process_plans_the_same_byte_for_byte() -> None:
     assert text(8) != text(7)
 
 
+@settings(max_examples=25)
 @given(st.integers(0, 2**53), st.permutations([STORM, OTHER, replace(STORM, name="third")]))
 def test_a_campaign_is_the_same_whatever_stands_beside_it(seed: int, campaigns: list[Campaign]) -> None:
     alone = told(draw(STORM, ATLAS, seed))
@@ -71,6 +72,7 @@ def test_a_campaign_is_the_same_whatever_stands_beside_it(seed: int, campaigns: 
     assert [fault.at_s for fault in beside] == sorted(fault.at_s for fault in beside)
 
 
+@settings(max_examples=25)
 @given(st.integers(0, 2**53), st.integers(1, 4))
 def test_no_more_act_at_once_than_is_said_and_the_others_are_those_without_a_bound(
     seed: int, most: int
@@ -83,6 +85,7 @@ def test_no_more_act_at_once_than_is_said_and_the_others_are_those_without_a_bou
         assert len(acting) <= most
 
 
+@settings(max_examples=25)
 @given(st.integers(0, 2**53))
 def test_what_is_drawn_is_of_the_kinds_times_and_places_that_were_asked_for(seed: int) -> None:
     for fault in draw(STORM, ATLAS, seed):

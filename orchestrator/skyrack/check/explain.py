@@ -10,7 +10,6 @@ from skyrack.check.call import OBSERVING, Call
 from skyrack.check.judgement import Judgement
 from skyrack.check.model import Model
 from skyrack.check.search import search
-from skyrack.check.words import shown
 from skyrack.history import Operation
 
 _MOST_TRIED = 12
@@ -21,15 +20,15 @@ _STATES_OF_A_PART = 20_000
 class Violation:
     """The history up to just before the end of `last` can be ordered, `placed` operations of it had ended; with it, not.
 
-    `others`: what it cannot be reconciled with. `allowed`: what it could have answered, in words. `certain`: False if
-    only the history with `last` is known to be bad, and the one before it was too much to decide.
+    `others`: what it cannot be reconciled with. `allowed`: what it could have answered, not necessarily all. `certain`:
+    False if only the history with `last` is known to be bad, and the one before it was too much to decide.
     """
 
     placed: int
     last: Operation
     others: Sequence[Operation]
     why: str
-    allowed: str
+    allowed: Sequence[Any]
     certain: bool
 
 
@@ -44,7 +43,8 @@ def violation(
     model: Model, initial: Any, calls: Sequence[Call], judgement: Judgement, most_states: int
 ) -> Violation:
     """The shortest part of `calls`, of which `judgement` says that they are bad, that is so already."""
-    if model.shortcut(initial, model.needed(calls)) is None:
+    # A search is stuck where the shortest bad part ends, unless what was under way then both saw and changed something.
+    if "dequeue" not in model.functions and model.shortcut(initial, model.needed(calls)) is None:
         last = judgement.conflict[-1]
         answers = [model.answer(state, last) for state in judgement.allowed]
         return _said(judgement, judgement.placed, last, answers)
@@ -65,7 +65,8 @@ def violation(
     ending = [call for call in calls if call.end_s == until_s]
     last = next((call for call in ending if call.operation.index in named), ending[0])
     placed = sum(call.end_s < until_s for call in calls)
-    return _said(found, placed, last, _answers(model, initial, calls, last), certain)
+    searched = [model.answer(state, last) for state in found.allowed]
+    return _said(found, placed, last, searched or _answers(model, initial, calls, last), certain)
 
 
 def _until(calls: Sequence[Call], until_s: float) -> list[Call]:
@@ -101,8 +102,5 @@ def _said(
     judgement: Judgement, placed: int, last: Call, answers: list[Any], certain: bool = True
 ) -> Violation:
     others = [call.operation for call in judgement.conflict if call.operation is not last.operation]
-    if last.f in OBSERVING and answers:
-        allowed = " or ".join(dict.fromkeys(shown(answer) for answer in answers))
-    else:
-        allowed = "nothing that it could have answered"
+    allowed = list(dict.fromkeys(answers)) if last.f in OBSERVING else []
     return Violation(placed, last.operation, others, judgement.why, allowed, certain)

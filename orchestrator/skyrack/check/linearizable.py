@@ -11,7 +11,7 @@ from skyrack.check.explain import Violation, judge, violation
 from skyrack.check.judgement import Judgement
 from skyrack.check.model import Model
 from skyrack.check.report import Check
-from skyrack.check.words import count, line
+from skyrack.check.words import count, line, shown
 from skyrack.history import Operation
 
 NAME = "linearizable"
@@ -46,9 +46,20 @@ def linearizable(
             for key, calls, found in bad[:_MOST_EXPLAINED]
         ]
         for key, found in violations:
-            text += _explained(key or model.name, found)
+            text += _explained(key or model.name, found, list(map(model.told, found.allowed)))
+        told = [
+            {
+                "key": key,
+                "placed": found.placed,
+                "operation": found.last.index,
+                "allowed": list(map(model.told, found.allowed)),
+            }
+            for key, found in violations
+        ]
         proof = [operation.index for _, found in violations for operation in [found.last, *found.others]]
-        return Check(NAME, "bad", "\n".join(text), tuple(dict.fromkeys(proof)), figures)
+        return Check(
+            NAME, "bad", "\n".join(text), tuple(dict.fromkeys(proof)), {**figures, "violations": told}
+        )
     if undecided:
         text = [
             f"undecided for {len(undecided):,} of {count(len(objects), noun)}: more than {most_states:,} states"
@@ -61,7 +72,7 @@ def linearizable(
     return Check(NAME, "ok", things, (), figures)
 
 
-def _explained(key: str, found: Violation) -> list[str]:
+def _explained(key: str, found: Violation, answers: list[Any]) -> list[str]:
     so_far = "can be ordered, until this one ends" if found.certain else "had ended before this one"
     text = [
         f"{key}: {count(found.placed, 'operation')} {so_far}:",
@@ -73,5 +84,6 @@ def _explained(key: str, found: Violation) -> list[str]:
             text.append(f"  and {len(found.others) - 8:,} more at the same time")
     if found.why:
         text.append(f"  because {found.why}")
-    text.append(f"  allowed: {found.allowed}")
+    allowed = " or ".join(shown(answer) for answer in answers)
+    text.append(f"  allowed: {allowed or 'nothing that it could have answered'}")
     return text

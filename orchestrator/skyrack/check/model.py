@@ -75,7 +75,10 @@ class Model(Protocol):
         """What an observation might have seen, the most recent first."""
 
     def answer(self, state: Any, call: Call) -> Any:
-        """What `call` would have answered in this state, as it is to be shown."""
+        """What `call` would have answered in this state, as `seen` has it."""
+
+    def told(self, answer: Any) -> Any:
+        """What `seen` made a value that can be kept, as JSON has it again."""
 
     def checks(self, operations: Sequence[Operation], options: Mapping[str, Any]) -> list[Check]:
         """What else the model promises, checked apart from linearizability."""

@@ -30,10 +30,13 @@ from skyrack.check.judgement import Judgement
 from skyrack.check.model import ILLEGAL, Choice, Cut, Guided, Model
 
 MOST_STATES = 500_000
-_BITS_PER_STATE = 2048  # calls placed out of order, beyond which a configuration counts as more than one
+_BITS_PER_STATE = (
+    2048  # calls out of order and unknown ones, beyond which a configuration counts as more than one
+)
 _MOST_ALLOWED = 12
 # States that a step back counts for where choices are looked for rather than listed, which takes that much longer.
 _COST_OF_GUIDANCE = 10
+_OFFERED_PER_STATE = 8
 
 
 @dataclass(slots=True)
@@ -93,6 +96,7 @@ class _Search:
         self._furthest = -math.inf
         self._stuck_at: int | None = None
         self._stuck_states: dict[Any, None] = {}
+        self._offered = 0  # what is held for choices that were not tried yet, in states
         self._cut = False  # whether choices were left out for which there may have been a reason
 
     def run(self) -> Judgement:
@@ -112,8 +116,10 @@ class _Search:
                     seen = (low, bits, unknown, state)
                     if seen in tried:
                         continue
-                    remembered += weight(state) + bits.bit_length() // _BITS_PER_STATE
-                    if remembered > self._most_states:
+                    remembered += (
+                        weight(state) + (bits.bit_length() + unknown.bit_length()) // _BITS_PER_STATE
+                    )
+                    if remembered + self._offered > self._most_states:
                         return self._gave_up(len(tried))
                     tried.add(seen)
                 stack.append(_Placed(i, choices, self._state, self._low, self._bits, self._unknown))
@@ -157,6 +163,7 @@ class _Search:
             return iter(())  # all that must happen has
         self._note(entry - n)
         if self._guided is not None:
+            self._offered += len(able) // _OFFERED_PER_STATE
             return self._guided.to_try(state, calls[entry - n], waiting, able)
         return iter(self._ranked(calls[entry - n], able))
 

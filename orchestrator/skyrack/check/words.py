@@ -14,12 +14,8 @@ _MOST_SHOWN = 70  # characters of a value
 
 def shown(value: Any) -> str:
     """A value, cut where it is long."""
-    text = json.dumps(value, default=_plain)
+    text = json.dumps(value, default=str)
     return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 20]} ... {text[-15:]}"
-
-
-def _plain(value: Any) -> Any:
-    return sorted(value) if isinstance(value, set | frozenset) else str(value)
 
 
 def what(operation: Operation) -> str:

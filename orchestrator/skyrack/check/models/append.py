@@ -50,6 +50,10 @@ class Append:
         """See Model."""
         return state
 
+    def told(self, answer: Any) -> Any:
+        """See Model."""
+        return list(answer)
+
     def candidates(self, initial: Any, calls: Sequence[Call]) -> list[Any]:
         """See Model."""
         reads = [call.result for call in calls if call.f == "read"]

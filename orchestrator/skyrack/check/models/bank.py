@@ -62,7 +62,11 @@ class Bank:
 
     def answer(self, state: Balances, call: Call) -> Any:
         """See Model."""
-        return dict(state)
+        return state
+
+    def told(self, answer: Any) -> Any:
+        """See Model."""
+        return dict(answer)
 
     def candidates(self, initial: Any, calls: Sequence[Call]) -> list[Any]:
         """See Model: none, as there is no shortcut to try them with."""

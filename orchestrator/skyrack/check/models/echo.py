@@ -42,6 +42,10 @@ class Echo:
         """See Model."""
         return call.value
 
+    def told(self, answer: Any) -> Any:
+        """See Model."""
+        return answer
+
     def candidates(self, initial: Any, calls: Sequence[Call]) -> list[Any]:
         """See Model."""
         return []

@@ -47,7 +47,11 @@ class Set:
 
     def answer(self, state: frozenset[Any], call: Call) -> Any:
         """See Model."""
-        return sorted(state)
+        return state
+
+    def told(self, answer: Any) -> Any:
+        """See Model."""
+        return sorted(answer)
 
     def candidates(self, initial: Any, calls: Sequence[Call]) -> list[Any]:
         """See Model."""

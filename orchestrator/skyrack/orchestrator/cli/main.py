@@ -37,6 +37,7 @@ VERBS = {
     "forward": "forward:forward",
     "load": "load:app",
     "check": "check:check",
+    "hunt": "hunt:hunt",
     "verify": "verify:verify",
     "service": "service:app",
     "fault": "fault:app",

@@ -179,8 +179,8 @@ class Faults:
         faults = draw(campaign, self._atlas, self._scenario.seed)
         for fault in faults:
             self._require_possible(fault.draft)
-        await self._expect(fault.draft for fault in faults)
         self._campaigns.add(campaign.name)
+        await self._expect(fault.draft for fault in faults)
         at_s = self._soon_s()
         return await self._add([(fault.draft, at_s + fault.at_s) for fault in faults], at_s)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         SkyrackError,
         UpFailedError,
     )
+    from skyrack.orchestrator.testing.loaded import slowest_recovery_s
     from skyrack.orchestrator.testing.skyrack import Skyrack
 
 _HOMES = {
@@ -32,6 +33,7 @@ _HOMES = {
     "SkyrackError": "errors",
     "UpFailedError": "errors",
     "Way": "constellation",
+    "slowest_recovery_s": "loaded",
 }
 __all__ = [
     "CallFailedError",
@@ -43,6 +45,7 @@ __all__ = [
     "SkyrackError",
     "UpFailedError",
     "Way",
+    "slowest_recovery_s",
 ]
 
 

@@ -52,10 +52,10 @@ class LocalData:
         seen = []
         if _trouble(before) != _trouble(hold):
             for entry in self._entries(place):
-                seen += await self._trouble(entry)
+                seen += _named(place, entry, await self._trouble(entry))
         if before.clock_s != hold.clock_s:
             for entry in self._entries(place):
-                seen += await self._clock(entry)
+                seen += _named(place, entry, await self._clock(entry))
         return seen
 
     async def _trouble(self, entry: Entry) -> list[str]:
@@ -72,7 +72,7 @@ class LocalData:
             *(["fsync fails with EIO"] if trouble.fsync_fails else []),
             *(["writes that need room fail with ENOSPC"] if trouble.full else []),
         ]
-        return [f"{name}: {', '.join(wrong) or 'its disk is as ever'}"]
+        return [", ".join(wrong) or "its disk is as ever"]
 
     async def _clock(self, entry: Entry) -> list[str]:
         key, name = _key(entry), entry.service.name
@@ -83,7 +83,7 @@ class LocalData:
             await asyncio.to_thread(self._room.clocks.set, key, offset_s)
         except OSError as error:
             raise CannotError(f"{name}: its clock: {error.strerror or error}") from error
-        return [f"{name}: its clock is {f'{offset_s:+g} s off' if offset_s else 'as ever'}"]
+        return [f"its clock is {f'{offset_s:+g} s off' if offset_s else 'as ever'}"]
 
     def _whole(self, entry: Entry) -> Hold:
         """What faults of the service and of its node come to."""
@@ -121,6 +121,11 @@ class LocalData:
 
 def _key(entry: Entry) -> tuple[str, str]:
     return entry.member.node, entry.service.name
+
+
+def _named(place: Place, entry: Entry, sentences: list[str]) -> list[str]:
+    """Sentences about a service, which a place that is a whole node does not name."""
+    return sentences if place[1] else [f"{entry.service.name}: {sentence}" for sentence in sentences]
 
 
 def _trouble(hold: Hold) -> Trouble:

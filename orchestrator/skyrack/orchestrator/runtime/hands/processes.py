@@ -140,6 +140,10 @@ class Processes:
         self._held[place] = hold
         try:
             seen = await self._tell(place, node)
+        except CannotError:
+            if node.alive:
+                raise
+            return [NOTHING_RUNS]  # who comes is held
         finally:
             if not hold.paused and hold.cpu_ratio is None:
                 del self._held[place]
