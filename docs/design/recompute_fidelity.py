@@ -1,6 +1,6 @@
 """Verdict: the published fidelity figures follow from the raw files alone.
 
-    python docs/design/recompute_fidelity.py RUN_DIR        a run directory of `skyrack load echo`
+    python docs/design/recompute_fidelity.py RUN_DIR        a run directory of `skyrack load`
     python docs/design/recompute_fidelity.py FILE.json      what `skyrack ping -o json` printed
     python docs/design/recompute_fidelity.py FILE.json FLOOR.json    the same beside a second one, such as the host's floor
 
@@ -48,6 +48,26 @@ def is_quiet(window):
     )
 
 
+def of_history(records, until_s):
+    """Operations of a history that were meant to start before `until_s`: each an invocation joined with its end."""
+    begun, operations = {}, []
+    for record in records:
+        if record.get("type") == "invoke":
+            begun[record["op"]] = record
+        elif "op" in record and (invoked := begun.pop(record["op"]))["intended_s"] < until_s:
+            # A `fail` without an error is the service's own no: an answer.
+            answered = record["type"] == "ok" or (record["type"] == "fail" and not record["error"])
+            operations.append(
+                {
+                    "type": record["type"],
+                    "intended_s": invoked["intended_s"],
+                    "complete_s": record["time_s"],
+                    "answered": answered,
+                }
+            )
+    return operations
+
+
 def figures(probes, covered, ordered_drops):
     """The published figures over probes whose flight is covered by quiet seconds."""
     errors, lost = [], 0
@@ -71,9 +91,11 @@ def figures(probes, covered, ordered_drops):
 
 
 def dropped_as_ordered(readings):
-    """Packets the fabric dropped because the scenario says so, between the first and the last reading."""
+    """Packets the fabric dropped or damaged because the scenario or a fault says so, between the first and the last reading."""
     total = 0
     for before, after in itertools.pairwise(readings):
+        a, b = before.get("corrupted", 0), after.get("corrupted", 0)
+        total += b - a if b >= a else b
         for reason in ORDERED_DROPS:
             a, b = before["drops"].get(reason, 0), after["drops"].get(reason, 0)
             total += b - a if b >= a else b
@@ -83,8 +105,10 @@ def dropped_as_ordered(readings):
 def of_run(run_dir):
     """Figures of a run directory, and the published ones."""
     published = json.loads((run_dir / "result.json").read_text())
-    operations = lines(run_dir / "history.jsonl")
     start_s = published["run"]["started_s"]
+    operations = of_history(
+        lines(run_dir / "history.jsonl"), start_s + published["run"]["workload"]["duration_s"]
+    )
     end_s = max((op["complete_s"] for op in operations), default=start_s)
     windows = [w for w in lines(run_dir / "host.jsonl") if w["end_s"] > start_s and w["start_s"] <= end_s]
     quiet = {int(window["start_s"]) for window in windows if is_quiet(window)}
@@ -93,7 +117,7 @@ def of_run(run_dir):
         return all(second in quiet for second in range(int(first_s), int(last_s) + 1))
 
     probes = [p for p in lines(run_dir / "probes.jsonl") if p["outcome"] not in ("unsent", "clock-set")]
-    latencies = [op["complete_s"] - op["intended_s"] for op in operations if op["type"] == "ok"]
+    latencies = [op["complete_s"] - op["intended_s"] for op in operations if op["answered"]]
     found = {
         "fidelity": figures(probes, covered, dropped_as_ordered(lines(run_dir / "fabric.jsonl"))),
         "ops": {kind: sum(op["type"] == kind for op in operations) for kind in ("ok", "fail", "unknown")},

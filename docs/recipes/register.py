@@ -9,11 +9,11 @@ others pass on to it what they are asked.
     term       who leads is elected for a term by a majority. A member votes once in a term, promises to listen to nobody of
                an older one, and says with its vote what it has: the newest version of each register survives.
     write      the leader gives it a version (term, number), and it is done when a majority has it on disk.
-    lease      a member that hears of the leader promises to vote for nobody else for LEASE_S by its wall clock.
     read       safe:        the leader asks a majority whether its term is still theirs, then answers from its copy.
-               wall-clock:  it answers from its copy at once while its own wall clock says that the promises hold. That is
-                            right as long as no wall clock is set back, and the planted bug: one that is makes an old lease
-                            look valid, and a leader that is cut off from the majority answers with what is old.
+               wall-clock:  a member that hears of the leader votes for nobody else for LEASE_S by its wall clock, and the
+                            leader answers from its copy at once while its own says that these promises hold. That is
+                            right as long as no wall clock is set, and the planted bug: one that is set back makes an old
+                            lease look valid, and a leader that is cut off from the majority answers with what is old.
 
 `--fsync never` plants another: what was acknowledged may be lost when a majority loses power.
 """
@@ -115,8 +115,6 @@ class Member(store_pb2_grpc.StoreServiceServicer):
         self._promised_until_s = wall_s() + LEASE_S  # it does not know what it promised before it was started
         self._lease_until_s = 0.0
 
-    # Clients
-
     async def Read(self, request: pb.ReadRequest, context: Any) -> Any:
         return await self._led("Read", request, context, self._read)
 
@@ -160,8 +158,6 @@ class Member(store_pb2_grpc.StoreServiceServicer):
             else:
                 await self._confirm(term, context)
         return pb.CompareAndSetResponse(swapped=swapped)
-
-    # The leader
 
     async def _replicate(self, key: str, value: int, context: Any) -> None:
         """Keep it here and at a majority. Ends the call with UNKNOWN when that cannot be said: some may have it."""
@@ -213,8 +209,6 @@ class Member(store_pb2_grpc.StoreServiceServicer):
         self._leading, self._leader = 0, leader
         self._heard_s = time.monotonic()
 
-    # Terms
-
     async def run(self) -> NoReturn:
         """Lead or follow, for ever."""
         silence_s = ELECTION_S * random.uniform(1, 2)
@@ -222,9 +216,14 @@ class Member(store_pb2_grpc.StoreServiceServicer):
             await asyncio.sleep(HEARTBEAT_S if self._leading else 0.05)
             if self._leading:
                 await self._heed(self._leading, {})
-            elif time.monotonic() - self._heard_s > silence_s and self._wall_s() >= self._promised_until_s:
+            elif time.monotonic() - self._heard_s > silence_s and self._free():
                 self._heard_s, silence_s = time.monotonic(), ELECTION_S * random.uniform(1, 2)
                 await self._stand()
+
+    def _free(self) -> bool:
+        return (
+            self._safe or self._wall_s() >= self._promised_until_s
+        )  # nobody relies on promises when it is safe
 
     async def _stand(self) -> None:
         """Ask for votes; with a majority of them, bring everything they have to a majority, and lead."""
@@ -243,7 +242,7 @@ class Member(store_pb2_grpc.StoreServiceServicer):
 
     async def vote(self, message: Answer, _: Any) -> Answer:
         """Asked by a candidate."""
-        agreed = message["term"] > self._disk.term and self._wall_s() >= self._promised_until_s
+        agreed = message["term"] > self._disk.term and self._free()
         if agreed:
             self._disk.keep(message["term"], {})
             self._follow("")
@@ -273,8 +272,7 @@ class Member(store_pb2_grpc.StoreServiceServicer):
             await self.run()
         finally:
             await server.stop(None)
-            for channel in self._channels.values():
-                await channel.close()
+            await asyncio.gather(*(channel.close() for channel in self._channels.values()))
 
 
 def _newer(registers: Registers, than: Registers) -> Registers:
@@ -286,9 +284,7 @@ def _dumps(message: Answer) -> bytes:
 
 
 async def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description="A member of a small replicated register.")
     parser.add_argument("--name", required=True, help="which of the members this is")
     parser.add_argument("--members", required=True, help="NAME=HOST:PORT of all, with commas between")
     parser.add_argument("--data", type=Path, default=Path(), help="directory of its journal")
@@ -297,8 +293,7 @@ async def main() -> None:
     given = parser.parse_args()
     members = dict(word.split("=", 1) for word in given.members.split(","))
     safe, fsync = given.lease == "safe", given.fsync == "always"
-    member = Member(given.name, members, given.data, safe, fsync)  # type: ignore[abstract]  # it is no list, for instance
-    await member.serve(members[given.name])
+    await Member(given.name, members, given.data, safe, fsync).serve(members[given.name])  # type: ignore[abstract]
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = Path(__file__).with_suffix(".md")
 SOURCES = ("proto", "node", "groundstation", "orchestrator")
 PURPOSE = {
-    "aiohttp": "the run's HTTP API; scraping of nodes",
+    "aiohttp": "the run's HTTP API; scraping of nodes; etcd's JSON gateway",
     "aiomqtt": "MQTT clients of the telemetry bus",
     "amqtt": "the broker of runs on machines without mosquitto",
     "buf-bin": "lints and formats protos",
@@ -40,6 +40,7 @@ PURPOSE = {
     "pytest-timeout": "no test hangs",
     "pytest-xdist": "the plugin is tested with parallel workers",
     "pyyaml": "scenario files",
+    "redis": "workloads on Redis and its sentinels",
     "ruff": "lint and format",
     "scipy": "shortest delay trees (csgraph)",
     "scipy-stubs": "types of scipy",

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from . import (
+    bench_checkers,
     bench_convergence,
     bench_engine,
     bench_entry,
@@ -24,6 +25,7 @@ from . import (
     bench_rates,
     bench_redis,
     bench_run,
+    bench_storage,
     bench_strategies,
     bench_transfers,
 )
@@ -49,6 +51,7 @@ BENCHES: dict[str, Callable[[], Awaitable[None]]] = {
     "engine": bench_engine.main,
     "geometry": geometry,
     "strategies": strategies,
+    "checkers": bench_checkers.main,
     "udp": bench_live.udp,
     "queue": bench_live.queue,
     "tcp": bench_live.tcp,
@@ -58,6 +61,7 @@ BENCHES: dict[str, Callable[[], Awaitable[None]]] = {
     "handovers": bench_handovers.main,
     "transfers": bench_transfers.main,
     "entry": bench_entry.main,
+    "storage": bench_storage.main,
     "changes": bench_link_changes.main,
     "redis": bench_redis.main,
     "postgresql": bench_postgresql.main,

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from skyrack.orchestrator.api.client import ApiClient
+
 from .place import Place, eventually, open_place
 
 pytestmark = pytest.mark.mesh
@@ -122,13 +124,21 @@ def test_a_load_breaks_what_it_was_told_to_and_leaves_it_whole(mended: Place) ->
 def test_a_fault_outlives_the_fabric(mended: Place) -> None:
     before = add(mended, "latency", "--node", "london", "--extra", "50ms")
     assert before["fabric"]
+    api = ApiClient(mended.sockets / "small")
+    more = [
+        {"kind": "partition", "nodes": ["london"], "to": ["tokyo"]},
+        {"kind": "corrupt", "nodes": ["tokyo"], "corrupt_ratio": 0.25},
+    ]
+    api.post("/v1/faults", {"faults": more})
     mended.kill("fabric")
     mended.event("fabric_up")
     mended.serves_again()
 
-    def read_back() -> list[float]:
-        (fault,) = json.loads(mended.skyrack("fault", "list", "-o", "json").expect().out)["faults"]
-        return [way["extra_s"] for way in fault["fabric"]]
+    def read_back() -> list[list[dict[str, Any]]]:
+        says = [fault["fabric"] for fault in api.get("/v1/faults")["faults"]]
+        return says if all(says) else []
 
-    extra_s = eventually(read_back, "links of london in the new fabric")
-    assert set(extra_s) == {0.05}
+    longer, cut, damaged = eventually(read_back, "links of both in the new fabric")
+    assert {way["extra_s"] for way in longer} == {0.05}
+    assert [(way["from"], way["cut"]) for way in cut] == [(["london"], 1), (["tokyo"], 1)]
+    assert {way["corrupt_ratio"] for way in damaged} == {0.25}

@@ -70,7 +70,7 @@ def test_a_bare_satellite_that_is_dark_answers_nobody_until_it_is_back(whole: Pl
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("latency", "--link", "p0s00-p0s01"), "extra_s: expected delay to add"),
+        (("latency", "--link", "p0s00-p0s01"), "latency: delay to add?"),
         (("latency", "--link", "p0s00-p0s01", "--extra", "soon"), "'soon' is not a time span"),
         (("rate", "--link", "p0s00-p0s01", "--rate", "fast"), "'fast' is not a rate"),
         (("down", "--link", "london-tokio"), "did you mean 'tokyo'?"),

@@ -189,7 +189,7 @@ def test_a_guest_daemon_does_not_outlive_the_run(place: Place) -> None:
         (("logs", "lonon"), "did you mean london", 2),
         (("status", "--run", "other"), "no run called 'other' is up", 1),
         (("load", "echo", "--pair", "london>x"), "hint", 2),
-        (("load", "echo", "--fault", "kill:tokyo"), "kill:NODE@TIME", 2),
+        (("load", "echo", "--fault", "kill:tokyo"), "KIND:TARGET[:VALUE]@TIME", 2),
     ],
 )
 def test_names_that_do_not_exist(

@@ -97,13 +97,14 @@ def test_targets_together_expose_the_same_and_each_its_own(loaded: Place) -> Non
 def test_a_load_shows_while_it_runs_and_is_counted_to_the_end(loaded: Place) -> None:
     before = loaded.events()
     found = page(loaded, "/metrics/run")
-    (ok,) = [
-        s.value for s in found["skyrack_workload_operations_total"].samples if s.labels["outcome"] == "ok"
-    ]
+    of_echo = {"workload": "echo", "outcome": "ok"}
+    (ok,) = [s.value for s in found["skyrack_workload_operations_total"].samples if s.labels == of_echo]
     result = json.loads((loaded.runs / "latest" / "result.json").read_text())
     assert ok == result["ops"]["ok"] > 50
     answered = [
-        s.value for s in found["skyrack_workload_latency_seconds"].samples if s.name.endswith("_count")
+        s.value
+        for s in found["skyrack_workload_latency_seconds"].samples
+        if s.name.endswith("_count") and s.labels["workload"] == "echo"
     ]
     assert answered == [ok]
     counted = {s.labels["event"]: s.value for s in found["skyrack_events_total"].samples}

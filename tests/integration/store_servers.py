@@ -108,7 +108,7 @@ def etcd_cluster(directory: Path, count: int) -> Iterator[list[Server]]:
                 "etcd", f"--name=m{number}", f"--data-dir={directory}/m{number}", f"--initial-cluster={members}",
                 f"--listen-peer-urls=http://127.0.0.1:{peer}", f"--initial-advertise-peer-urls=http://127.0.0.1:{peer}",
                 f"--listen-client-urls=http://127.0.0.1:{client}", f"--advertise-client-urls=http://127.0.0.1:{client}",
-                "--heartbeat-interval=20", "--election-timeout=200",
+                "--heartbeat-interval=20", "--election-timeout=200", "--unsafe-no-fsync",
             ]  # fmt: skip
             with (directory / f"m{number}.log").open("wb") as log:
                 process = subprocess.Popen(command, cwd=directory, stdout=log, stderr=log)

@@ -66,6 +66,10 @@ class Faults:
         self.asked.append(body)
         return {"at_s": 1.0, "faults": []}
 
+    async def add_campaign(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        self.asked.append(body)
+        return {"at_s": 1.0, "faults": []}
+
     async def listed(self) -> dict[str, Any]:
         return {"faults": []}
 
@@ -122,7 +126,7 @@ class StandIn:
             raise KeyError(f"no node is called {name!r}")
         return 0
 
-    def kill(self, name: str, number: int) -> None:
+    async def kill(self, name: str, number: int) -> None:
         self.require_node(name)
         self.killed.append((name, number))
 

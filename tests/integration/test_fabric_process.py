@@ -474,16 +474,16 @@ async def test_nodes_follow_new_routes_each_from_its_own_instant_on() -> None:
 async def test_what_the_fabric_has_is_read_back_as_of_an_instant_and_not_before() -> None:
     async with open_row(Row(hops=2)) as world:
         arrays, fabric = world.fabric.arrays, world.fabric
-        arrays["extra_s"][:2], arrays["loss_ratio"][1] = 0.25, 0.5
+        arrays["extra_s"][:2], arrays["loss_ratio"][1], arrays["corrupt_ratio"][1] = 0.25, 0.5, 0.125
         at_s = world.now_s() + 0.3
         fabric.set_parameters(at_s, [0, 1])
         fabric.set_lit(at_s, [1], False)
         arrays["extra_s"][:] = 7.0  # the memory is not what the fabric has
-        before, lit_before = await fabric.read(at_s - 0.1, [0, 1], [1])
-        after, lit_after = await fabric.read(at_s, [0, 1, 2, 99], [0, 1])
+        before, lit_before, _ = await fabric.read(at_s - 0.1, [0, 1], [1])
+        after, lit_after, _ = await fabric.read(at_s, [0, 1, 2, 99], [0, 1])
         assert before[:, 3].tolist() == [0.0, 0.0]
         assert after[:3, 3].tolist() == [0.25, 0.25, 0.0]
-        assert after[1].tolist() == [8 / 10e9, 10e6 * 8 / 10e9, 0.5, 0.25]
+        assert after[1].tolist() == [8 / 10e9, 10e6 * 8 / 10e9, 0.5, 0.25, 0.125]
         assert np.isnan(after[3]).all(), "there is no link 99"
         assert (lit_before, lit_after) == ([True], [True, False])
         assert world.now_s() >= at_s
@@ -494,5 +494,5 @@ async def test_many_links_are_read_back_in_their_order() -> None:
         ids = list(range(800))
         world.fabric.arrays["extra_s"][:] = np.arange(800) / 1e4
         world.fabric.set_parameters(world.now_s(), ids)
-        values, _ = await world.fabric.read(world.now_s(), ids[::-1])
+        values, _, _ = await world.fabric.read(world.now_s(), ids[::-1])
         assert values[:, 3].tolist() == (np.arange(800) / 1e4)[::-1].tolist()

@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
-from skyrack.v1 import hand_out, namespaces, node_init
+from skyrack.check import check
+from skyrack.history import read_history
+from skyrack.v1 import hand_out, holding, namespaces, node_init
 from skyrack.v1.service_pb2 import SERVICE_PHASE_FAILED, SERVICE_PHASE_READY, ServiceSpec
 from skyrack.workloads.coordinator import NODE_DIED, NODE_DOWN
 
@@ -220,6 +222,25 @@ async def test_a_signal_is_passed_to_the_node(world: ContainerWorld) -> None:
     assert await container.process.wait() == 137
 
 
+async def test_a_holder_needs_no_more_than_a_container_has_and_lets_go_when_who_asked_ends(
+    world: ContainerWorld,
+) -> None:
+    await world.run("n0")
+
+    def state() -> str:
+        return status_of(world.node_pid("n0"))["State"][0]
+
+    with node_init.connect_holder(world.init_socket("n0"), timeout_s=20.0) as sock:
+        sock.send(holding.pack_request(holding.Hold(1, "n0/", holding.Spot(None), paused=True)))
+        seen = holding.unpack_answer(sock.recv(holding.MAX_MESSAGE_BYTES))
+        assert isinstance(seen, holding.Seen), seen
+        assert [name for _, name in seen.processes] == ["sky n0"]
+        assert not seen.left
+        assert state() == "T"
+    await eventually(lambda: state() != "T", "the node goes on")
+    node_init.signal_node(world.init_socket("n0"), signal.SIGCONT)  # the init is there as before
+
+
 async def test_another_configuration_ends_the_container_so_that_it_is_started_again(
     world: ContainerWorld,
 ) -> None:
@@ -398,6 +419,49 @@ async def test_load_from_a_container_accounts_for_every_operation_when_it_dies(w
     await eventually(
         lambda: not workers_beside(world, "n0") + workers_beside(world, "n1"), "no worker is left"
     )
+
+
+STORE = """
+from skyrack.workloads.stores.memory import Memory, MemoryStore
+
+MEMORY = Memory()
+
+
+class Store(MemoryStore):
+    def __init__(self, endpoints, timeout_s):
+        super().__init__(MEMORY)
+"""
+
+
+async def test_clients_of_a_workload_run_in_a_container(world: ContainerWorld) -> None:
+    """With a workload's name, its options and an adapter from a file, which all travel as JSON."""
+    await world.run("n0")
+    adapter = world.mesh_dir / "store.py"
+    adapter.write_text(STORE)
+    history = world.mesh_dir / "history.jsonl"
+    t0 = time.monotonic_ns()
+    command = [sys.executable, "-m", "skyrack.groundstation.load", "store", "--mesh-dir", str(world.mesh_dir)]
+    command += ["--history", str(history), "--t0-monotonic-ns", str(t0), "--node", "n0", "--clients", "5"]
+    command += ["--workload", "bank", "--options", '{"accounts": 3}', "--adapter", f"{adapter}:Store"]
+    command += ["--endpoint", "100.64.0.1:1", "--rate-hz", "100", "--duration-s", "1"]
+    generator = await asyncio.create_subprocess_exec(
+        *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
+    )
+    assert generator.stdout is not None
+    assert generator.stdin is not None
+    assert json.loads(await generator.stdout.readline()) == {"event": "ready"}
+    generator.stdin.write(f"start {(time.monotonic_ns() - t0) / 1e9 + 0.1!r}\n".encode())
+    await generator.stdout.read()
+    assert await generator.wait() == 0
+    found = read_history(history)
+    assert not found.cut_short
+    assert {(operation.outcome, operation.error) for operation in found.operations} <= {
+        ("ok", ""),
+        ("fail", ""),
+    }
+    assert len(found.operations) == 101
+    assert check(found).verdict == "ok"
+    await eventually(lambda: not workers_beside(world, "n0"), "no worker is left")
 
 
 async def test_load_that_is_killed_leaves_no_worker(world: ContainerWorld) -> None:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
+import itertools
+import math
+import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from skyrack.check import check
+from skyrack.history import Header, History, Operation, Outcome
 from skyrack.workloads import Failed
 from skyrack.workloads.stores.grpc import GrpcStore
 
@@ -20,6 +25,11 @@ from .store_servers import free_port
 
 PROGRAM = Path(__file__).parents[2] / "docs" / "recipes" / "register.py"
 NAMES = ("a", "b", "c")
+SECONDS = 3.0
+FAULTS = ("cut", "cut and back", "again")
+OK: Outcome = "ok"
+FAIL: Outcome = "fail"
+UNKNOWN: Outcome = "unknown"
 
 
 def _program() -> Any:
@@ -49,7 +59,7 @@ class Way:
             return
         there, back = await asyncio.open_connection("127.0.0.1", self.port)
         self.open |= {writer, back}
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, asyncio.CancelledError):
             await asyncio.gather(_pump(reader, back), _pump(there, writer))
         self.open -= {writer, back}
 
@@ -79,7 +89,8 @@ class Cluster:
         self.clients: dict[str, GrpcStore] = {}
         self._directory, self._safe = directory, safe
         self._ports = {name: free_port() for name in NAMES}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._addresses: dict[str, dict[str, str]] = {}
         self._servers: list[asyncio.Server] = []
 
     async def start(self) -> None:
@@ -91,23 +102,35 @@ class Cluster:
                     server = await asyncio.start_server(way.carry, "127.0.0.1", 0)
                     self._servers.append(server)
                     members[other] = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            member = register.Member(
-                name,
-                members,
-                self._directory / name,
-                self._safe,
-                wall_s=lambda name=name: time.time() + self.skew_s[name],
-            )
-            self.members[name] = member
-            self._tasks.append(asyncio.create_task(member.serve(members[name])))
-            self.clients[name] = GrpcStore([members[name]], 2.0)
+            self._addresses[name] = members
+            self.serve(name)
+            self.clients[name] = self.client(name)
+
+    def serve(self, name: str) -> None:
+        """Begin a member, or begin it again with what its disk has."""
+        if (before := self._tasks.pop(name, None)) is not None:
+            before.cancel()
+        members = self._addresses[name]
+        member = register.Member(
+            name,
+            members,
+            self._directory / name,
+            self._safe,
+            wall_s=lambda: time.time() + self.skew_s[name],
+        )
+        self.members[name] = member
+        self._tasks[name] = asyncio.create_task(member.serve(members[name]))
+
+    def client(self, name: str) -> GrpcStore:
+        """One that asks this member alone."""
+        return GrpcStore([self._addresses[name][name]], 1.0)
 
     async def stop(self) -> None:
         for client in self.clients.values():
             await client.close()
-        for task in self._tasks:
+        for task in self._tasks.values():
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         for server in self._servers:
             server.close()
         for way in self.ways.values():
@@ -220,6 +243,87 @@ async def test_lease_by_wall_clock_is_the_planted_bug_when_the_leader_s_is_set_b
             return await members.clients[old].read("x") == 2
 
         await eventually(learned)
+
+
+class Load:
+    """Closed-loop clients of every member, and what became of all they asked."""
+
+    def __init__(self, members: Cluster, seed: int, faults: Sequence[str] = FAULTS) -> None:
+        self._faults = faults
+        self._members, self._draw = members, random.Random(seed)
+        self._t0_s, self._values, self._processes = time.monotonic(), itertools.count(1), itertools.count()
+        self.operations: list[Operation] = []
+
+    async def run(self, seconds: float, clients: int = 3) -> None:
+        """With faults drawn from the seed meanwhile."""
+        end_s = time.monotonic() + seconds
+        async with asyncio.TaskGroup() as group:
+            for name in NAMES:
+                for _ in range(clients):
+                    group.create_task(self._ask(name, end_s))
+            group.create_task(self._break(end_s - 1.0))
+
+    async def _break(self, end_s: float) -> None:
+        """One after the other: cut off, cut off with its clock set back, begun again."""
+        members = self._members
+        while time.monotonic() < end_s:
+            name = self._draw.choice([*NAMES, *[await members.leader()] * 3])
+            what = self._draw.choice(self._faults)
+            if what == "again":
+                members.serve(name)
+            else:
+                members.cut_off(name)
+                await asyncio.sleep(self._draw.uniform(0.1, 0.5))
+                if what == "cut and back":
+                    members.skew_s[name] -= 10.0
+                await asyncio.sleep(self._draw.uniform(0.3, 1.0))
+                members.cut_off(name, cut=False)
+            await asyncio.sleep(self._draw.uniform(0.1, 0.5))
+
+    async def _ask(self, name: str, end_s: float) -> None:
+        client, process = self._members.client(name), next(self._processes)
+        last: int | None = None
+        while (invoked_s := time.monotonic()) < end_s:
+            f = self._draw.choice(("read", "read", "write", "cas"))
+            key = f"k{self._draw.randrange(3)}"
+            value = next(self._values)
+            asked: Any = {"read": None, "write": value, "cas": [last, value]}[f]
+            result, outcome, done_s = asked, OK, 0.0
+            try:
+                async with asyncio.timeout(1.5):
+                    if f == "read":
+                        result = last = await client.read(key)
+                    elif f == "write":
+                        await client.write(key, value)
+                    elif not await client.cas(key, last, value):
+                        outcome = FAIL
+            except Failed:
+                outcome = FAIL
+            except Exception:
+                outcome, done_s = UNKNOWN, math.inf
+            at_s = invoked_s - self._t0_s
+            done_s = done_s or time.monotonic() - self._t0_s
+            self.operations.append(
+                Operation(
+                    len(self.operations), process, name, f, key, asked, result, outcome, at_s, done_s, at_s
+                )
+            )
+            if outcome == UNKNOWN:
+                process = next(self._processes)
+            await asyncio.sleep(0.01)
+        await client.close()
+
+
+@pytest.mark.parametrize(("safe", "verdict"), [(True, "ok"), (False, "bad")])
+async def test_under_faults_the_safe_register_is_linearizable_and_the_planted_bug_is_found(
+    tmp_path: Path, safe: bool, verdict: str
+) -> None:
+    async with cluster(tmp_path, safe=safe) as members:
+        await members.leader()
+        load = Load(members, seed=1)
+        await load.run(SECONDS)
+    report = check(History(Header("kv", "kv", "test", 1), load.operations), model="kv")
+    assert report.verdict == verdict, report
 
 
 def test_torn_end_of_a_journal_is_dropped_and_goes_on(tmp_path: Path) -> None:

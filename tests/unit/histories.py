@@ -12,11 +12,10 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from skyrack.history import Operation
+from skyrack.history import Operation, Outcome
 
 ACCOUNTS = ("a", "b", "c")
 EACH = 10
-BANK_OPTIONS = {"accounts": list(ACCOUNTS), "total": EACH * len(ACCOUNTS)}
 Applied = tuple[Any, Any, bool]  # the state afterwards, the result, whether it was done
 INITIAL: dict[str, Any] = {
     "register": None,
@@ -25,7 +24,10 @@ INITIAL: dict[str, Any] = {
     "set": frozenset(),
     "append": (),
     "bank": tuple((account, EACH) for account in ACCOUNTS),
+    "rich bank": tuple((account, 100 * EACH) for account in ACCOUNTS),
+    "large bank": tuple((f"a{number}", 100) for number in range(8)),
 }
+OPTIONS = {name: {"balances": dict(INITIAL[name])} for name in INITIAL if "bank" in name}
 FIRST_ANSWER: dict[str, Any] = {
     "register": None,
     "kv": None,
@@ -33,6 +35,7 @@ FIRST_ANSWER: dict[str, Any] = {
     "set": [],
     "append": [],
     "bank": dict.fromkeys(ACCOUNTS, EACH),
+    "rich bank": dict.fromkeys(ACCOUNTS, 100 * EACH),
 }
 _ROW = re.compile(
     r"(?P<process>\d+) (?P<f>\w+)( (?P<key>\w+))?( (?P<value>[^@>]+?))?( -> (?P<result>[^@]+?))?"
@@ -42,7 +45,7 @@ _ROW = re.compile(
 
 def table(text: str) -> list[Operation]:
     """One operation per line: `PROCESS F KEY [VALUE] [-> RESULT] @ BEGIN END|? [fail]`, `?` for an unknown outcome."""
-    operations = []
+    operations: list[Operation] = []
     for line in filter(None, map(str.strip, text.splitlines())):
         row = _ROW.fullmatch(re.sub(r"\s+", " ", line))
         assert row is not None, line
@@ -139,7 +142,7 @@ def asked(model: str, random: Random, fresh: Callable[[], int], values: int) -> 
             return random.choice([("append", value), ("read", None)])
     if random.random() < 0.4:
         return "read", None
-    from_, to = random.sample(ACCOUNTS, 2)
+    from_, to = random.sample([account for account, _ in INITIAL[model]], 2)
     return "transfer", {"from": from_, "to": to, "amount": random.randint(1, 7)}
 
 
@@ -154,7 +157,11 @@ def drawn(model: str, random: Random, most: int = 6) -> list[Operation]:
         unknown=random.choice([0.0, 0.3]),
         instants=random.choice([None, 8]),
     )
-    answers = [operation.result for operation in operations if operation.f in ("read", "dequeue")]
+    answers = [
+        operation.result
+        for operation in operations
+        if operation.f in ("read", "dequeue") and operation.outcome == "ok"
+    ]
     if model in ("register", "kv", "queue"):
         answers += [operation.value for operation in operations if operation.f in ("write", "enqueue")]
     for _ in range(random.randrange(5)):
@@ -215,14 +222,13 @@ def simulated(
             for effect_s, begin_s, end_s, *rest in planned
         ]  # fmt: skip
     planned.sort(key=lambda row: row[0])
-    operations = []
+    operations: list[Operation] = []
     for effect_s, begin_s, end_s, number, client, f, value, is_unknown in planned:
-        key = f"k{random.randrange(keys)}" if model != "bank" else ""
-        held = state.get(key, INITIAL[model]) if model == "bank" else state[key]
-        after, result, done = applied(held, f, value)
+        key = f"k{random.randrange(keys)}"
+        after, result, done = applied(state[key], f, value)
         if effect_s < math.inf:
             state[key] = after
-        outcome = "unknown" if is_unknown else "ok" if done else "fail"
+        outcome: Outcome = "unknown" if is_unknown else "ok" if done else "fail"
         operations.append(
             Operation(
                 0,

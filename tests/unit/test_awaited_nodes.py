@@ -109,3 +109,25 @@ async def test_every_node_finds_its_file_and_an_old_one_is_replaced(it: Watched,
 def test_a_node_that_is_not_there_cannot_be_signalled_and_that_is_said(it: Watched) -> None:
     with pytest.raises(RuntimeError, match=r"^a cannot be signalled: "):
         it.nodes.signal("a", 9)
+
+
+async def test_a_node_that_is_off_finds_no_configuration_until_it_is_on(it: Watched, tmp_path: Path) -> None:
+    (tmp_path / "nodes").mkdir()
+    file = tmp_path / "nodes" / "a.json"
+    it.nodes.switch_on(it.node)
+    assert json.loads(file.read_text())["name"] == "a"
+    await it.nodes.switch_off(it.node)
+    assert not file.exists()
+    it.nodes.switch_all_on()
+    assert file.exists()
+
+
+async def test_a_node_is_gone_when_nothing_is_heard_of_it(it: Watched) -> None:
+    it.attach()
+    it.join()
+    gone = asyncio.create_task(it.nodes.gone(it.node))
+    it.attach(False)
+    await asyncio.sleep(0)
+    assert not gone.done()
+    it.join(False)
+    await gone

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ VERBS = [
     "exec",
     "forward",
     "load",
+    "check",
     "fault",
     "version",
 ]
@@ -110,7 +112,6 @@ def run(*arguments: str) -> int:
         ("exec", "node"),
         ("exec london", "command"),
         ("load", "echo"),
-        ("load kv", "No such command 'kv'"),
         ("load echo --rate fast", "--rate"),
         ("load echo --payload 2000000", "--payload"),
         ("load echo --availability 2", "--availability"),
@@ -124,9 +125,16 @@ def run(*arguments: str) -> int:
         ("verify --rate 5000", "--rate"),
         ("verify -o yaml", "yaml"),
         ("verify iridium --run x", "a scenario and --run exclude each other"),
+        ("check", "Missing argument"),
+        ("check no-such-history", "cannot read no-such-history"),
+        ("check no-such-history --most-states few", "--most-states"),
         ("fault", "Commands:"),
         ("fault break", "No such command 'break'"),
-        ("fault add", "kind"),
+        ("fault add", "Commands"),
+        ("fault add explode", "no kind of fault is called 'explode'"),
+        ("fault add latency --link a-b", "latency: delay to add?"),
+        ("fault add clock --node a --offset back", "not a time span"),
+        ("fault add campaign --name x --fault kil --on all --until 5s", "did you mean 'kill'?"),
         ("fault add latency --link a-b --extra soon", "not a time span"),
         ("fault add latency --link a-b --extra -200ms", "not a time span"),
         ("fault add rate --link a-b --rate 10MB", "not a rate"),
@@ -209,14 +217,16 @@ def options(command: Any, prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[
 def test_every_option_has_an_environment_variable_that_help_names(capsys: pytest.CaptureFixture[str]) -> None:
     found = list(options(command_tree()))
     assert len(found) > 30
-    for verb, parameter in found:
-        flag = next(flag for flag in parameter.opts if flag.startswith("--"))
-        assert (
-            parameter.envvar
-            == "_".join(["SKYRACK", *verb, flag.removeprefix("--").replace("-", "_")]).upper()
-        )
+    for verb, parameters in itertools.groupby(found, key=lambda option: option[0]):
         assert run(*verb, "--help") == 0
-        assert parameter.envvar in re.sub(r"\s+", "", capsys.readouterr().out)
+        help_text = re.sub(r"\s+", "", capsys.readouterr().out)
+        for _, parameter in parameters:
+            flag = next(flag for flag in parameter.opts if flag.startswith("--"))
+            assert (
+                parameter.envvar
+                == "_".join(["SKYRACK", *verb, flag.removeprefix("--")]).replace("-", "_").upper()
+            )
+            assert parameter.envvar in help_text
 
 
 def test_an_environment_variable_sets_its_option_and_the_command_line_wins(

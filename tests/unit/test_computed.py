@@ -142,6 +142,10 @@ def test_random_loss_and_slow_links_of_the_way_are_told() -> None:
     result = _one(geometry, log, LONDON, TOKYO, 1.0)
     assert result.kept_ratio == pytest.approx(0.5)
     assert result.slowest_bps == pytest.approx(1e6)
+    log.condition(0.6, (path[2], path[1]), Condition(corrupt_ratio=0.2))
+    assert _one(geometry, log, LONDON, TOKYO, 1.0).kept_ratio == pytest.approx(0.5 * 0.8), (
+        "a reply is damaged"
+    )
 
 
 def test_a_route_change_on_the_way_is_followed_from_the_next_node_on() -> None:

@@ -139,6 +139,11 @@ def test_a_signal_comes_out_as_it_went_in(signum: int) -> None:
     assert node_init.unpack_request(node_init.pack_request(request)) == request
 
 
+def test_a_holder_comes_out_as_it_went_in() -> None:
+    request = node_init.StartHolder()
+    assert node_init.unpack_request(node_init.pack_request(request)) == request
+
+
 @given(
     st.text(max_size=50),
     st.dictionaries(st.text(max_size=9), st.integers() | st.text(max_size=9), max_size=9),

@@ -5,10 +5,10 @@ import random
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skyrack.orchestrator.fabric.link import Link
+from skyrack.orchestrator.fabric.link import DAMAGED, LOST, Link
 
 from .fabric_mesh import Edge, line, mesh, packet, run
 
@@ -74,7 +74,7 @@ def test_a_full_queue_takes_packets_again_as_soon_as_one_has_left() -> None:
 def test_loss_is_the_same_for_the_same_seed_and_differs_between_links(ratio: float, seed: int) -> None:
     def losses(src: int, run_seed: int) -> list[bool]:
         link = Link(src, 9, 1e-9, 1.0, ratio, str(run_seed))
-        return [link.loses_next() for _ in range(3000)]
+        return [link.next_mishap() == LOST for _ in range(3000)]
 
     assert losses(1, seed) == losses(1, seed)
     if sum(losses(1, seed)) > 3:
@@ -86,7 +86,7 @@ def test_loss_is_the_same_for_the_same_seed_and_differs_between_links(ratio: flo
 def test_the_loss_ratio_is_met(ratio: float) -> None:
     link = Link(0, 1, 1e-9, 1.0, ratio, "7")
     n = 200_000
-    lost = sum(link.loses_next() for _ in range(n))
+    lost = sum(link.next_mishap() == LOST for _ in range(n))
     five_sigma = 5 * (n * ratio * (1 - ratio)) ** 0.5
     assert abs(lost - n * ratio) <= five_sigma
 
@@ -94,9 +94,39 @@ def test_the_loss_ratio_is_met(ratio: float) -> None:
 def test_losses_are_independent_of_one_another() -> None:
     # A lost packet says nothing about the next one: pairs occur with the square of the ratio.
     link, ratio, n = Link(0, 1, 1e-9, 1.0, 0.1, "7"), 0.1, 200_000
-    lost = [link.loses_next() for _ in range(n)]
+    lost = [link.next_mishap() == LOST for _ in range(n)]
     pairs = sum(a and b for a, b in itertools.pairwise(lost))
     assert pairs == pytest.approx(n * ratio**2, rel=0.1)
+
+
+def test_losses_and_damages_are_independent_of_each_other() -> None:
+    n, loss, damage = 200_000, 0.1, 0.2
+    both, lossy = Link(0, 1, 1e-9, 1.0, loss, "7", damage), Link(0, 1, 1e-9, 1.0, loss, "7")
+    met = [both.next_mishap() for _ in range(n)]
+    assert [one == LOST for one in met] == [lossy.next_mishap() == LOST for _ in range(n)], (
+        "damage changed which packets are lost"
+    )
+    # What is lost is not damaged as well.
+    assert met.count(DAMAGED) == pytest.approx(n * damage * (1.0 - loss), rel=0.02)
+
+
+@settings(deadline=None)
+@given(st.floats(0.0, 0.3), st.floats(0.0, 0.3), st.lists(st.integers(1, 40), max_size=30))
+def test_mishaps_counted_by_gaps_are_those_met_one_by_one(
+    loss: float, damage: float, trains: list[int]
+) -> None:
+    counted, met = (Link(0, 1, 1e-9, 1.0, loss, "7", damage) for _ in range(2))
+    for n in trains:
+        assert counted.mishaps_among(n) == sum(met.next_mishap() > 0 for _ in range(n))
+
+
+def test_damage_that_begins_and_ends_goes_on_with_the_sequence_of_losses() -> None:
+    untouched, changed = (Link(0, 1, 1e-9, 1.0, 0.1, "7") for _ in range(2))
+    losses: list[bool] = []
+    for i in range(1000):
+        losses.append(changed.next_mishap() == LOST)
+        changed.set_parameters(1e-9, 1.0, 0.1, 0.5 * (i // 100 % 2))
+    assert losses == [untouched.next_mishap() == LOST for _ in range(1000)]
 
 
 def test_a_new_rate_applies_to_what_is_queued_after_it() -> None:
@@ -111,9 +141,9 @@ def test_changing_rate_and_queue_goes_on_with_the_sequence_of_losses() -> None:
     untouched, changed = (Link(0, 1, 1e-9, 1.0, 0.1, "7") for _ in range(2))
     losses: list[bool] = []
     for i in range(1000):
-        losses.append(changed.loses_next())
+        losses.append(changed.next_mishap() == LOST)
         changed.set_parameters(1e-9 * (i + 1), 0.5, 0.1)
-    assert losses == [untouched.loses_next() for _ in range(1000)]
+    assert losses == [untouched.next_mishap() == LOST for _ in range(1000)]
 
 
 def test_loss_that_begins_later_is_met_and_ends() -> None:
@@ -151,4 +181,4 @@ def test_two_flows_over_one_link_get_half_each_and_a_third_path_all() -> None:
 
 def test_a_ratio_that_is_hardly_any_loses_nothing() -> None:
     link = Link(0, 1, 8e-9, 1.0, 5e-324, "1")
-    assert not any(link.loses_next() for _ in range(100))
+    assert not any(link.next_mishap() == LOST for _ in range(100))

@@ -23,8 +23,8 @@ CONFIG = FabricConfig(
     n_flows=4,
 )
 ARRAYS = (
-    "s_per_byte", "queue_s", "loss_ratio", "extra_s", "segments", "scalars", "drops", "lateness", "ingress_lag",
-    "link_counters", "node_counters", "src", "dst", "routes", "adopt_at", "adopt_node", "flow_src", "flow_dst",
+    "s_per_byte", "queue_s", "loss_ratio", "extra_s", "corrupt_ratio", "segments", "scalars", "drops", "lateness",
+    "ingress_lag", "link_counters", "node_counters", "src", "dst", "routes", "adopt_at", "adopt_node", "flow_src", "flow_dst",
     "flow_bps", "flow_counters",
 )  # fmt: skip
 

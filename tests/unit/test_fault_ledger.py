@@ -6,12 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skyrack.orchestrator.faults.effect import Effect, compose
-from skyrack.orchestrator.faults.fault import Draft
+from skyrack.orchestrator.faults.fault import Draft, Fault, Pulse
+from skyrack.orchestrator.faults.hold import AS_EVER, Hold, Off, Place, compose_holds
 from skyrack.orchestrator.faults.ledger import Ledger
 from skyrack.orchestrator.faults.targets import Target
 from skyrack.orchestrator.routing.condition import AS_ALWAYS, Condition
+from skyrack.orchestrator.routing.cut import Cut
 
 WAYS = [(0, 1), (1, 0), (1, 2)]
+PLACES: list[Place] = [(0, ""), (0, "etcd"), (1, "")]
+CUTS = [Cut(frozenset({0}), frozenset({1, 2})), Cut(frozenset({1}), frozenset({0}))]
 CONDITIONS = st.builds(
     Condition,
     extra_s=st.floats(0.0, 1.0),
@@ -19,23 +23,91 @@ CONDITIONS = st.builds(
     loss_ratio=st.none() | st.floats(0.0, 1.0),
     down=st.booleans(),
 )
+HOLDS = st.builds(
+    Hold,
+    off=st.sampled_from(Off),
+    paused=st.booleans(),
+    cpu_ratio=st.none() | st.floats(0.01, 2.0),
+    fsync_s=st.floats(0.0, 1.0),
+    fsync_fails=st.booleans(),
+    disk_full=st.booleans(),
+    clock_s=st.floats(-10.0, 10.0),
+)
 EFFECTS = st.builds(
-    Effect, st.dictionaries(st.sampled_from(WAYS), CONDITIONS), st.frozensets(st.integers(0, 2))
+    Effect,
+    links=st.dictionaries(st.sampled_from(WAYS), CONDITIONS),
+    dark=st.frozensets(st.integers(0, 2)),
+    holds=st.dictionaries(st.sampled_from(PLACES), HOLDS),
+    cuts=st.lists(st.sampled_from(CUTS), unique=True).map(tuple),
+)
+# Periods that no float spoils, so that a pulse is on and off where it is computed to be.
+PULSES = st.none() | st.builds(
+    Pulse, period_s=st.sampled_from((0.5, 2.0)), on_s=st.sampled_from((0.125, 0.25))
 )
 FAULTS = st.lists(
-    st.tuples(EFFECTS, st.sampled_from((0.0, 1.0, 2.0)), st.sampled_from((0.5, 1.0, math.inf))), max_size=6
+    st.tuples(
+        EFFECTS, PULSES, st.sampled_from((0.0, 1.0, 2.0)), st.sampled_from((0.0, 0.5, 1.0, 3.125, math.inf))
+    ),
+    max_size=6,
 )
 
 
-def draft(effect: Effect, for_s: float) -> Draft:
-    return Draft("latency", Target(("somewhere",)), {}, effect, for_s, "test")
+class World:
+    """Does as a ledger's changes say, and knows nothing else."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.conditions: dict[tuple[int, int], Condition] = {}
+        self.dark: set[int] = set()
+        self.holds: dict[Place, Hold] = {}
+        self.cuts: tuple[Cut, ...] = ()
+        self.told_s = -math.inf
+
+    def follow(self, until_s: float) -> None:
+        while self.ledger.next_s() <= until_s:
+            change = self.ledger.step()
+            assert change.at_s > self.told_s, "one instant is told once"
+            self.told_s = change.at_s
+            self.conditions.update(change.conditions)
+            self.dark.update(change.dark)
+            self.dark.difference_update(change.lit)
+            self.holds.update(change.holds)
+            if change.cuts is not None:
+                self.cuts = change.cuts
+
+    def is_as(self, effects: list[Effect]) -> None:
+        """Whether exactly these act."""
+        assert self.dark == {node for effect in effects for node in effect.dark}
+        for way in WAYS:
+            wanted = compose(effect.links[way] for effect in effects if way in effect.links)
+            assert self.conditions.get(way, AS_ALWAYS) == wanted
+        for place in PLACES:
+            held = compose_holds(effect.holds[place] for effect in effects if place in effect.holds)
+            assert self.holds.get(place, AS_EVER) == held
+        assert sorted(map(repr, self.cuts)) == sorted(repr(cut) for effect in effects for cut in effect.cuts)
 
 
-@given(st.lists(CONDITIONS, max_size=5), st.randoms())
-def test_the_order_of_faults_on_a_link_does_not_matter(conditions: list[Condition], random: object) -> None:
-    shuffled = list(conditions)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert compose(shuffled) == compose(conditions)
+def draft(effect: Effect, for_s: float, pulse: Pulse | None = None) -> Draft:
+    return Draft("latency", Target(("somewhere",)), {}, effect, for_s, "test", pulse)
+
+
+def acts(fault: Fault, at_s: float) -> bool:
+    """By the definition of a pulse, not as the ledger keeps count."""
+    if not fault.since_s <= at_s < fault.until_s:
+        return False
+    pulse = fault.draft.pulse
+    return pulse is None or (at_s - fault.since_s) % pulse.period_s < pulse.on_s
+
+
+@given(st.lists(CONDITIONS, max_size=5), st.lists(HOLDS, max_size=5), st.randoms())
+def test_the_order_of_faults_does_not_matter(
+    conditions: list[Condition], holds: list[Hold], random: object
+) -> None:
+    mixed, swapped = list(conditions), list(holds)
+    random.shuffle(mixed)  # type: ignore[attr-defined]
+    random.shuffle(swapped)  # type: ignore[attr-defined]
+    assert compose(mixed) == compose(conditions)
+    assert compose_holds(swapped) == compose_holds(holds)
 
 
 def test_delays_add_the_least_rate_holds_losses_are_independent_and_down_wins() -> None:
@@ -44,37 +116,37 @@ def test_delays_add_the_least_rate_holds_losses_are_independent_and_down_wins() 
     assert compose([]) == AS_ALWAYS
 
 
-@given(FAULTS)
-def test_after_the_last_fault_has_ended_everything_is_as_always(
-    faults: list[tuple[Effect, float, float]],
+@given(FAULTS, st.lists(st.sampled_from((0.0625, 0.6, 1.1, 2.3, 3.3, 5.05, 9.9)), unique=True))
+def test_at_every_instant_what_acts_is_composed_and_after_the_last_all_is_as_always(
+    faults: list[tuple[Effect, Pulse | None, float, float]], instants: list[float]
 ) -> None:
     ledger = Ledger()
-    conditions: dict[tuple[int, int], Condition] = {}
-    dark: set[int] = set()
-    added = [ledger.add(draft(effect, for_s), since_s) for effect, since_s, for_s in faults]
-    told_s = -math.inf
-
-    def follow(until_s: float) -> None:
-        nonlocal told_s
-        while ledger.next_s() <= until_s:
-            change = ledger.step()
-            assert change.at_s >= told_s
-            told_s = change.at_s
-            conditions.update(change.conditions)
-            dark.update(change.dark)
-            dark.difference_update(change.lit)
-
-    follow(10.0)
-    acting = [f.draft.effect for f in ledger.faults]
-    assert dark == {node for effect in acting for node in effect.dark}
-    for way in WAYS:
-        wanted = compose(effect.links[way] for effect in acting if way in effect.links)
-        assert conditions.get(way, AS_ALWAYS) == wanted
+    world = World(ledger)
+    added = [ledger.add(draft(effect, for_s, pulse), since_s) for effect, pulse, since_s, for_s in faults]
+    for at_s in sorted(instants):
+        world.follow(at_s)
+        world.is_as([fault.draft.effect for fault in added if acts(fault, at_s)])
+    world.follow(10.0)
     for fault in added:
         if fault.until_s == math.inf:
             ledger.end(fault.id, 11.0)
-    follow(12.0)
-    assert all(condition == AS_ALWAYS for condition in conditions.values())
-    assert not dark
-    assert ledger.conditions == {}
+    world.follow(12.0)
+    world.is_as([])
+    assert ledger.next_s() == math.inf, "nothing is expected any more"
+    assert (ledger.conditions, ledger.dark, ledger.holds, ledger.cuts) == ({}, frozenset(), {}, ())
     assert ledger.faults == []
+    assert not any(ledger.acts(fault.id) for fault in added)
+
+
+@given(EFFECTS, PULSES, st.sampled_from((0.3, 0.55, 1.7)))
+def test_a_fault_that_somebody_ends_is_gone_at_that_instant(
+    effect: Effect, pulse: Pulse | None, at_s: float
+) -> None:
+    ledger = Ledger()
+    world = World(ledger)
+    fault = ledger.add(draft(effect, math.inf, pulse), 0.0)
+    world.follow(0.2)
+    ledger.end(fault.id, at_s)
+    world.follow(at_s)
+    world.is_as([])
+    assert ledger.next_s() == math.inf

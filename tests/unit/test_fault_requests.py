@@ -6,18 +6,21 @@ from typing import Any
 import pytest
 
 from skyrack.orchestrator.cli.exits import Problem
-from skyrack.orchestrator.cli.fault import parse_rate_bps, parse_ratio
+from skyrack.orchestrator.cli.fault_values import parse_rate_bps, parse_ratio, parse_shift_s
 from skyrack.orchestrator.faults.atlas import Atlas
+from skyrack.orchestrator.faults.fault import Pulse
+from skyrack.orchestrator.faults.lot import Lot
 from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
 from skyrack.orchestrator.faults.request import read_requests
 from skyrack.orchestrator.routing.condition import Condition
+from skyrack.orchestrator.routing.cut import Cut
 
 NAMES = ["p0s00", "p0s01", "p1s00", "new-york", "london"]
 ATLAS = Atlas(NAMES, 3, len(NAMES) - 3, [(0, 1), (0, 2)])
 
 
 def read(**fault: Any) -> Any:
-    return read_requests({"faults": [fault]}, ATLAS)[0]
+    return read_requests({"faults": [fault]}, ATLAS, Lot)[0]
 
 
 def test_a_link_means_both_directions_and_an_arrow_means_one() -> None:
@@ -37,10 +40,47 @@ def test_a_plane_means_its_satellites() -> None:
     assert read(kind="dark", planes=["p0"]).draft.effect.dark == {0, 1}
 
 
+def test_a_partition_cuts_both_ways_unless_it_is_one_way_and_off_everybody_unless_it_names_them() -> None:
+    both = read(kind="partition", nodes=["london"], to=["p0s00"])
+    assert both.draft.effect.cuts == (
+        Cut(frozenset({4}), frozenset({0})),
+        Cut(frozenset({0}), frozenset({4})),
+    )
+    one_way = read(kind="partition", planes=["p0"], one_way=True)
+    assert one_way.draft.effect.cuts == (Cut(frozenset({0, 1}), frozenset({2, 3, 4})),)
+
+
+def test_damage_may_be_of_one_direction() -> None:
+    fault = read(kind="corrupt", links=["p0s01>p0s00"], corrupt_ratio=0.01)
+    assert dict(fault.draft.effect.links) == {(1, 0): Condition(corrupt_ratio=0.01)}
+
+
+def test_a_link_that_flaps_is_dark_for_half_of_each_period_unless_it_says_otherwise() -> None:
+    assert read(kind="flap", links=["p0s00-p0s01"], period_s=2).draft.pulse == Pulse(2.0, 1.0)
+    some = read(kind="flap", nodes=["p0s00"], period_s=0.2, down_ratio=0.25)
+    assert some.draft.pulse == Pulse(0.2, 0.05)
+    assert all(condition.down for condition in some.draft.effect.links.values())
+
+
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ({}, "no kind of fault is called 'None': there are latency, rate, loss, down, flap, dark, partition"),
+        ({"kind": "corrupt", "links": ["p0s00-p0s01"]}, "corrupt_ratio: expected share of packets to damage"),
+        ({"kind": "corrupt", "nodes": ["london"], "to": ["p0s00"], "corrupt_ratio": 1}, "two sides"),
+        (
+            {"kind": "flap", "links": ["p0s00-p0s01"]},
+            "period_s: expected seconds from one darkness to the next",
+        ),
+        ({"kind": "flap", "links": ["p0s00-p0s01"], "period_s": 1, "down_ratio": 1}, "at most 0.99, found 1"),
+        ({"kind": "flap", "links": ["p0s00>p0s01"], "period_s": 1}, "acts on both directions"),
+        ({"kind": "partition", "links": ["p0s00-p0s01"]}, "acts on nodes or planes, not on links"),
+        ({"kind": "partition", "nodes": ["london"], "to": ["london"]}, "london is on both sides"),
+        ({"kind": "partition", "nodes": NAMES}, "nobody is left for the other side"),
+        ({"kind": "partition", "nodes": ["london"], "one_way": 1}, "one_way: expected true or false"),
+        (
+            {},
+            "no kind of fault is called 'None': there are latency, rate, loss, corrupt, down, flap, dark, partition",
+        ),
         ({"kind": "latncy"}, "did you mean 'latency'?"),
         ({"kind": "latency", "links": ["p0s00-p0s01"]}, "extra_s: expected delay to add, above 0"),
         ({"kind": "latency", "links": ["p0s00-p0s01"], "extra_s": -1}, "found -1"),
@@ -61,7 +101,7 @@ def test_a_request_that_cannot_be_carried_out_is_refused_with_the_reason(
     fault: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(FaultProblem) as caught:
-        read_requests({"faults": [fault]}, ATLAS)
+        read_requests({"faults": [fault]}, ATLAS, Lot)
     assert words in str(caught.value)
 
 
@@ -75,14 +115,14 @@ def test_a_request_that_cannot_be_carried_out_is_refused_with_the_reason(
 )
 def test_names_that_nothing_has_are_said(fault: dict[str, Any], words: str) -> None:
     with pytest.raises(Unknown) as caught:
-        read_requests({"faults": [fault]}, ATLAS)
+        read_requests({"faults": [fault]}, ATLAS, Lot)
     assert words in str(caught.value)
 
 
 @pytest.mark.parametrize("body", [{}, {"faults": []}, {"faults": {}}, {"faults": ["down"]}])
 def test_a_body_without_faults_is_refused(body: dict[str, Any]) -> None:
     with pytest.raises(FaultProblem):
-        read_requests(body, ATLAS)
+        read_requests(body, ATLAS, Lot)
 
 
 def test_rates_and_shares_are_read_as_people_write_them() -> None:
@@ -93,6 +133,7 @@ def test_rates_and_shares_are_read_as_people_write_them() -> None:
         1e9,
     ]
     assert [parse_ratio(text) for text in ("5%", "0.05")] == [0.05, 0.05]
+    assert [parse_shift_s(text) for text in ("-5s", "200ms")] == [-5.0, 0.2]
     for parse, text in ((parse_rate_bps, "10 MB"), (parse_rate_bps, "fast"), (parse_ratio, "5 percent")):
         with pytest.raises(Problem):
             parse(text)

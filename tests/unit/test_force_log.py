@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from skyrack.orchestrator.routing.cut import Cut
 from skyrack.orchestrator.routing.force_log import ForceLog
 from skyrack.orchestrator.scenario import load_scenario
 from skyrack.orchestrator.topology.epoch import Epoch
@@ -99,6 +100,20 @@ def test_pruning_changes_nothing_from_its_instant_on(
     expected = [marks_at(log, t_s) for t_s in later]
     log.prune(before_s)
     assert [marks_at(log, t_s) for t_s in later] == expected
+
+
+def test_cuts_hold_from_their_instant_until_others_do_and_old_ones_are_forgotten() -> None:
+    log, one_way = told([]), Cut(frozenset({0}), frozenset({1, 2}))
+    log.cut(2.0, (one_way,))
+    log.cut(4.0, ())
+    t_s = np.array([1.9, 2.0, 3.9, 4.0])
+    for before_s in (0.0, 3.0):
+        log.prune(before_s)
+        later = slice(0 if before_s == 0.0 else 2, None)
+        assert log.history().cuts.part(0, 2, t_s[later]).tolist() == [False, True, True, False][later]
+        assert not log.history().cuts.part(2, 0, t_s).any()
+    log.prune(5.0)
+    assert len(log.history().cuts.cuts) == 1
 
 
 def test_adoptions_of_epochs_that_are_over_are_forgotten() -> None:

@@ -65,7 +65,7 @@ def test_one_seed_asks_for_the_same_trials() -> None:
     assert first != other
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [2, 3])
 def test_what_breaks_now_and_then_is_never_called_confirmed(seed: int) -> None:
     it = hunt(replace(RULES, seed=seed, search_s=4_000.0))
     luck = Random(seed)

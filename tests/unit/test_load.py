@@ -15,7 +15,10 @@ import grpc
 import pytest
 
 from skyrack.groundstation.load.arrivals import Arrivals, Pair
+from skyrack.groundstation.load.client import Plan
+from skyrack.groundstation.load.echo import EchoClients
 from skyrack.groundstation.load.grpc_errors import definitely_failed
+from skyrack.groundstation.load.store_client import StoreClients
 from skyrack.history import read_history
 from skyrack.orchestrator.measure.pairs import PairError, choose
 from skyrack.workloads.coordinator import NODE_DIED, NODE_DOWN
@@ -296,3 +299,13 @@ def test_a_pair_that_makes_no_sense_is_said_in_one_line(socket_dir: Path) -> Non
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode != 0
     assert result.stderr.strip() == "--pair a=b: expected A>B=ADDRESS"
+
+
+def test_what_a_worker_is_told_survives_the_way_to_a_container() -> None:
+    """There it travels as JSON, while elsewhere a worker is a child."""
+    clients = StoreClients("kv", {"keys": 3}, "redis,wait=1", ["100.64.0.1:6379"], 2.0, "scope", 7)
+    for plan in (
+        Plan(5, 2.0, clients, clients_per_node=4),
+        Plan(5, 2.0, EchoClients({"a": {"b": "100.64.0.2"}}, 2.0)),
+    ):
+        assert Plan.from_mapping(json.loads(json.dumps(plan.as_mapping()))) == plan

@@ -332,6 +332,38 @@ async def test_a_node_that_has_not_heard_keeps_its_routes_into_the_next_epoch(
     assert (knowing != unknowing).any()
 
 
+async def test_what_is_taken_back_is_adopted_by_nobody_and_other_news_stays(
+    executor: ThreadPoolExecutor,
+) -> None:
+    it = bench(executor)
+    await it.drive(10.5)
+    n, now_s = it.geometry.n_nodes, it.clock.now_s
+    heard_s = np.where(np.arange(n) % 2, now_s - 0.1, now_s + 0.2)  # half of them have heard already
+    await it.driver.hear(_news(it, 20, heard_s))
+    await it.driver.hear(_news(it, 3, np.full(n, now_s + 0.1)))
+    told, adopted = len(it.fabric.routes), len(it.fabric.adopted)
+    await it.driver.unhear(Failures(frozenset({3})))
+    assert it.driver.told == Failures(frozenset({20}))
+    at_s, table = it.fabric.routes[told]
+    assert at_s == pytest.approx(now_s + REROUTE_MARGIN_S), "this supersedes what was to be adopted"
+    knowing, unknowing = (it.geometry.epoch(10.5, one).next_hop for one in (_lost(20), NO_FAILURES))
+    odd = np.arange(n) % 2 == 1
+    mixed = np.where(odd, knowing, unknowing)
+    (epoch,) = (epoch for begins_s, epoch in it.in_force if begins_s == at_s)
+    assert (epoch.next_hop == mixed).all()
+    assert (table[mixed < 0] == NO_LINK).all()
+    ((when_s, _), *_) = it.fabric.adopted[adopted:]
+    assert when_s[~odd] == pytest.approx(now_s + 0.2)
+    assert not np.isfinite(when_s[odd]).any(), "who knew it goes on by what he knew"
+    told = len(it.fabric.routes)
+    await it.driver.unhear(Failures(frozenset({3})))
+    assert len(it.fabric.routes) == told, "nothing to take back: nothing told"
+
+
+def _lost(node: int) -> Failures:
+    return Failures(frozenset({node}))
+
+
 async def test_views_that_find_no_room_are_told_as_soon_as_there_is_some(
     executor: ThreadPoolExecutor,
 ) -> None:

@@ -89,9 +89,10 @@ def test_a_run_without_a_fabric_is_exposed_and_says_so() -> None:
 def test_faults_are_counted_by_kind_and_the_delay_they_add_is_shown_where_there_is_a_link() -> None:
     links = Links(np.array([0], np.int32), np.array([2], np.int32), np.array([GROUND], np.uint8))
     extra_s = {(0, 2): 0.2, (0, 1): 0.3}
-    text = exposition(fault_families({"latency": 2, "dark": 0}, extra_s, links, "abc"))
+    text = exposition(fault_families({"latency": 2, "dark": 0}, {"kill": 3}, extra_s, links, "abc"))
     assert 'skyrack_fault_active{kind="latency"} 2.0' in text
     assert 'skyrack_fault_active{kind="dark"} 0.0' in text
+    assert 'skyrack_fault_failures_total{kind="kill"} 3.0' in text
     shown = [line for line in text.splitlines() if line.startswith("skyrack_link_extra_delay_seconds{")]
     assert shown == ['skyrack_link_extra_delay_seconds{dst="c",kind="ground",src="a"} 0.2']
 

@@ -36,6 +36,9 @@ class Mesh:
         self.views = self.views.hear(news)
         return 0.0
 
+    async def unhear(self, part: Failures) -> None:
+        self.views = self.views.unhear(part)
+
     @property
     def told(self) -> Failures:
         return self.views.knowledge((1 << len(self.views.news)) - 1)
@@ -169,3 +172,63 @@ def test_what_was_told_and_is_back_is_told_to_be_back() -> None:
     ]
     assert [event["change"] for event in world.mesh.events] == ["loss", "return"]
     assert world.mesh.told == Failures()
+
+
+def test_what_was_told_ahead_and_is_back_before_anybody_missed_it_is_taken_back() -> None:
+    """Else the second outage of a flapping link would be acted on as if it were the first one, that is too early."""
+    world = World(takes_s=0.01)
+    part, second_s = world.link(0), 0.0
+
+    async def script() -> None:
+        nonlocal second_s
+        world.lose(part)
+        await asyncio.sleep(0.10)
+        assert world.mesh.told == part, "it is told ahead of its time"
+        world.mend(part)
+        await asyncio.sleep(0.02)
+        assert world.mesh.told == Failures()
+        second_s = world.lose(part)
+
+    world.during(script())
+    first, second = world.mesh.heard
+    assert first.worse == second.worse == part, "and no return, for nobody missed it"
+    assert second.learns_s.min() >= second_s + DETECTION_S
+    (event,) = world.mesh.events
+    assert (event["change"], event["since_s"]) == ("loss", round(second_s, 6))
+
+
+def test_a_link_that_flaps_faster_than_anybody_detects_is_never_missed() -> None:
+    world = World(takes_s=0.01)
+    flapping, lost = world.link(0), world.link(5)
+
+    async def script() -> None:
+        for number in range(20):
+            world.lose(flapping)
+            await asyncio.sleep(0.1)
+            world.mend(flapping)
+            if number == 10:
+                world.lose(lost)
+            await asyncio.sleep(0.1)
+            assert not flapping.within(world.mesh.told)
+
+    world.during(script())
+    (event,) = world.mesh.events
+    assert event["links"] == [
+        f"{world.geometry.names[a]}-{world.geometry.names[b]}" for a, b in lost.links
+    ], "what is lost meanwhile is reported"
+    assert event["detected_after_s"] < DETECTION_S + 0.05, "and is not held up by what flaps"
+
+
+def test_what_is_back_while_it_is_being_told_is_taken_back_as_well() -> None:
+    world = World(takes_s=0.08)
+    part = world.link(0)
+
+    async def script() -> None:
+        world.lose(part)
+        await asyncio.sleep(0.08)
+        world.mend(part)
+
+    world.during(script())
+    assert len(world.mesh.heard) == 1
+    assert world.mesh.told == Failures()
+    assert world.mesh.events == []

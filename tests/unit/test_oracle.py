@@ -1,43 +1,106 @@
-"""Which probes the oracle does not judge: those that flew while something went dark or came back."""
+"""Which probes the oracle does not judge: those that flew where a moment decided what became of them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 
 from skyrack.orchestrator.routing.condition import AS_ALWAYS, Condition
+from skyrack.orchestrator.routing.cut import Cut
+from skyrack.orchestrator.routing.paths import path_of
 from skyrack.orchestrator.runtime.oracle import GUARD, Oracle
 from skyrack.orchestrator.scenario import Scenario, load_scenario
 from skyrack.orchestrator.topology.geometry import Geometry
 
 LONDON, TOKYO = 66, 67
-SENT_S = (9.5, 9.95, 10.5)  # a round trip takes some 0.1 s
+GRID_S = np.arange(9.8, 10.2, 0.001)
 
 
-@pytest.mark.parametrize(
-    ("began", "ended", "guarded"),
-    [
-        (Condition(down=True), AS_ALWAYS, [False, True, False]),
-        (Condition(extra_s=0.1), AS_ALWAYS, [False, False, False]),
-    ],
-)
-async def test_only_what_darkens_a_link_makes_probes_in_flight_unsettled(
-    began: Condition, ended: Condition, guarded: list[bool]
-) -> None:
-    """Else a reply that the host sent a little late would count as a false outage."""
+@contextmanager
+def told(*changes: Callable[[Oracle], None]) -> Iterator[Oracle]:
     scenario = load_scenario("iridium")
     geometry = Geometry(scenario)
     with ThreadPoolExecutor(1) as worker:
         oracle = Oracle(scenario, geometry, worker)
         oracle.in_force(0.0, geometry.epoch(0.0), 0.0)
-        for at_s, condition in ((10.0, began), (20.0, ended)):
-            oracle.conditions(at_s, {(0, 1): condition, (1, 0): condition})
-        for begins_s in (0.0, 10.0):
-            probes = [(begins_s + sent_s, LONDON, TOKYO, 64) for sent_s in SENT_S]
-            answers = await oracle.computed(probes)
-            assert [answer["reason"] == GUARD for answer in answers] == guarded
+        for change in changes:
+            change(oracle)
+        yield oracle
+
+
+async def reasons(oracle: Oracle, source: int, target: int) -> list[str | None]:
+    """Of probes sent every millisecond about the instant 10 s."""
+    answers = await oracle.computed([(float(s), source, target, 64) for s in GRID_S])
+    return [answer["reason"] for answer in answers]
+
+
+def on_the_way(condition: Condition) -> dict[tuple[int, int], Condition]:
+    """For the second link from London to Tokyo."""
+    geometry = Geometry(load_scenario("iridium"))
+    epoch = geometry.epoch(0.0)
+    path = path_of(epoch, LONDON, TOKYO)
+    assert path is not None
+    a, b = path[1:3]
+    return {(a, b): condition, (b, a): condition}
+
+
+async def test_what_crosses_a_link_as_it_goes_dark_may_end_either_way_and_nothing_else_may() -> None:
+    with told(lambda oracle: oracle.conditions(10.0, on_the_way(Condition(down=True)))) as oracle:
+        over_it, beside_it = await reasons(oracle, LONDON, TOKYO), await reasons(oracle, TOKYO, TOKYO - 4)
+    assert set(beside_it) == {None}, "a probe elsewhere is judged"
+    guarded = [i for i, reason in enumerate(over_it) if reason == GUARD]
+    first, last = guarded[0], guarded[-1]
+    assert len(guarded) == last - first + 1 <= 21, "ten milliseconds on each side of the instant"
+    assert set(over_it[:first]) == {None}
+    assert {reason is not None and "is down by a fault" in reason for reason in over_it[last + 1 :]} == {True}
+    assert 10.0 - 0.2 < GRID_S[first] < 10.0, "its reply crosses the link later than the probe"
+
+
+@pytest.mark.parametrize("condition", [Condition(extra_s=0.1), Condition(corrupt_ratio=0.1)])
+async def test_a_fault_that_darkens_nothing_leaves_every_probe_judged(condition: Condition) -> None:
+    with told(lambda oracle: oracle.conditions(10.0, on_the_way(condition))) as oracle:
+        assert set(await reasons(oracle, LONDON, TOKYO)) == {None}
+
+
+async def test_who_is_cut_off_is_not_answered_and_why_is_said() -> None:
+    cut = Cut(frozenset({TOKYO}), frozenset({LONDON}))
+    with told(lambda oracle: oracle.cuts(10.0, (cut,)), lambda oracle: oracle.cuts(10.05, ())) as oracle:
+        asked, asking = await reasons(oracle, LONDON, TOKYO), await reasons(oracle, TOKYO, LONDON)
+        assert set(await reasons(oracle, LONDON, TOKYO + 1)) == {None}, "others are not"
+    why = "tokyo is cut off from london by a fault"
+    for found, lost_from_s in ((asking, 10.0), (asked, 10.0 - 0.056)):
+        assert set(found) == {None, GUARD, why}
+        lost = [at_s for at_s, reason in zip(GRID_S, found, strict=True) if reason == why]
+        assert len(lost) == pytest.approx(50 - 20, abs=2)
+        assert lost[0] == pytest.approx(lost_from_s + 0.01, abs=0.004), (
+            "a reply is sent when the probe is there"
+        )
+
+
+async def test_of_a_link_that_flaps_fast_most_probes_are_judged() -> None:
+    def flap(oracle: Oracle) -> None:
+        for period in range(20):
+            oracle.conditions(9.0 + period * 0.3, on_the_way(Condition(down=True)))
+            oracle.conditions(9.1 + period * 0.3, on_the_way(AS_ALWAYS))
+
+    with told(flap) as oracle:
+        found = await reasons(oracle, LONDON, TOKYO)
+    share = {reason: found.count(reason) / len(found) for reason in set(found)}
+    assert share[GUARD] < 0.3, "ten milliseconds on each side of four instants in 300 ms"
+    assert share[None] > 0.15
+    assert 1.0 - share[None] - share[GUARD] > 0.4, "the probe or its reply meets the dark link"
+
+
+async def test_what_the_fabric_was_told_late_may_end_either_way_until_it_was() -> None:
+    with told(lambda oracle: oracle.late(9.95, 10.02)) as oracle:
+        found = await reasons(oracle, LONDON, LONDON - 60)
+    guarded = GRID_S[[reason == GUARD for reason in found]]
+    assert guarded[-1] == pytest.approx(10.03, abs=0.011)
+    assert len(guarded) > 70
 
 
 async def test_at_the_edge_of_a_gap_only_those_are_not_judged_that_the_host_may_have_held_over_it() -> None:

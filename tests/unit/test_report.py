@@ -29,10 +29,10 @@ RUN: dict[str, Any] = {
     "speed": 1.0,
     "started_s": 0.0,
     "workload": {
-        "pairs": [["a", "b"]], "rate_hz": 10.0, "payload_bytes": 64, "spacing": "fixed", "probe_rate_hz": 50.0,
+        "kind": "echo", "pairs": [["a", "b"]], "rate_hz": 10.0, "payload_bytes": 64, "spacing": "fixed", "probe_rate_hz": 50.0,
         "probe_bytes": 64, "duration_s": 3.0,
     },
-    "faults": [{"at_s": 1.0, "words": "kill:b@1s", "node": "b", "entry": {}}],
+    "faults": [{"at_s": 1.0, "words": "kill:b@1s", "entry": {"kind": "kill", "nodes": ["b"]}}],
     "scheduler": "fifo",
 }  # fmt: skip
 CHANGE: dict[str, Any] = {
@@ -52,10 +52,27 @@ def document(fidelity: Fidelity = FIDELITY, holds: bool = False) -> dict[str, An
     return result.build(decision, OPERATIONS, fidelity, HOST, FABRIC, RUN, [CHANGE])
 
 
-def html(name: str = RUN["name"]) -> str:
+HISTORY: dict[str, Any] = {
+    "verdict": "bad", "model": "kv", "operations": {"ok": 30, "fail": 0, "unknown": 1},
+    "checks": [
+        {"name": "linearizable", "verdict": "ok", "text": "31 operations on 2 keys", "operations": [], "figures": {}},
+        {"name": "no acknowledged write lost", "verdict": "bad", "text": "1 lost\n<b>w 5</b>", "operations": [3]},
+    ],
+    "recovery": [],
+}  # fmt: skip
+
+
+def judged() -> dict[str, Any]:
+    decision = decide(
+        fidelity=FIDELITY, host=HOST, fabric=FABRIC, broken=["no acknowledged write lost: 1 lost"]
+    )
+    return result.build(decision, OPERATIONS, FIDELITY, HOST, FABRIC, RUN, history=HISTORY)
+
+
+def html(name: str = RUN["name"], **more: Any) -> str:
     return page(
         Page(
-            result={**document(), "run": {**RUN, "name": name}},
+            result={**document(), **more, "run": {**RUN, "name": name}},
             status=STATUS,
             operations=OPERATIONS,
             failures=[(1.0, "unknown", "<b>UNAVAILABLE</b>")],
@@ -129,6 +146,31 @@ def test_result_report_and_terminal_say_what_an_unplanned_change_cost() -> None:
     )
     for words in ("152 ms", "7 dark", "12 of 380", "160 ms, at most 200 ms", "a &gt; d &gt; b"):
         assert f"<td>{words}</td>" in html()
+
+
+def test_a_broken_promise_stands_first_with_the_operations_that_prove_it() -> None:
+    found = judged()
+    assert found["verdict"] == "bad"
+    lines = terminal.render(found).splitlines()
+    assert lines[1].split() == ["BAD", "no", "acknowledged", "write", "lost", "1", "lost"]
+    assert lines[2].strip() == "<b>w 5</b>"
+    text = html(history=HISTORY)
+    assert "1 lost<br>&lt;b&gt;w 5&lt;/b&gt;" in text
+    assert "Of model kv" in text
+
+
+def test_each_node_that_asked_has_its_own_figures() -> None:
+    here = [Operation(k / 10, k / 10 + 0.1, "ok", "a") for k in range(3)]
+    there = [Operation(0.0, 0.4, "fail", "b"), Operation(1.0, 3.0, "unknown", "b", "time-out")]
+    found = result.build(
+        decide(fidelity=FIDELITY, host=HOST, fabric=FABRIC), [*here, *there], FIDELITY, HOST, FABRIC, RUN
+    )
+    assert found["nodes"]["a"]["operations"] == {"ok": 3, "fail": 0, "unknown": 0}
+    assert found["nodes"]["a"]["availability_ratio"] == 1.0
+    assert found["nodes"]["b"]["availability_ratio"] == 0.5, "the service's own no is an answer"
+    assert found["nodes"]["b"]["latency_s"]["max"] == 0.4
+    assert "5: 3 ok, 1 refused, 0 failed, 1 unknown" in terminal.render(found)
+    assert "<td>b</td><td>2</td><td>0</td><td>1</td><td>0</td><td>1</td>" in html(nodes=found["nodes"])
 
 
 def test_the_report_can_be_made_of_nothing() -> None:

@@ -85,3 +85,24 @@ def test_a_kill_for_want_of_memory_is_counted_in_both_versions(version_1: Path) 
     assert group.oom_kills() == 0
     (group.dirs[0] / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 2\n")
     assert group.oom_kills() == 2
+
+
+def test_a_share_of_a_core_is_a_group_that_can_be_had_again(version_1: Path) -> None:
+    groups = Groups("r", version_1 / "record", find_hierarchies(V1, version_1))
+    group = groups.share("fault.a", 0.2)
+    assert group is not None
+    assert (group / "cpu.cfs_quota_us").read_text() == "4000"
+    assert str(group) in (version_1 / "record").read_text()
+    for file in group.iterdir():  # the kernel's go with their directory
+        file.unlink()
+    groups.remove_dir(group)
+    assert not group.exists()
+    assert groups.share("fault.a", 0.5) == group
+
+
+def test_without_hierarchies_there_is_no_share(tmp_path: Path) -> None:
+    assert Groups("r", tmp_path / "record", None).share("fault.a", 0.2) is None
+
+
+def test_version_2_says_that_a_group_limits_both(version_2: Path) -> None:
+    assert Groups("r", version_2 / "record", find_hierarchies("0::/\n", version_2)).in_one

@@ -151,12 +151,14 @@ async def test_a_crashed_node_is_spawned_after_its_back_off(it: Supervised) -> N
     it.serve(it.a)
     async with asyncio.TaskGroup() as tasks:
         watcher = tasks.create_task(it.supervisor._restart_crashed(tasks))
-        for _ in range(3):
-            it.hear("exited", status={"signal": 9})
         async with asyncio.timeout(10):
-            while len(it.sent) < 3:
-                await it.clock.turn.wait()
-                it.clock.turn.clear()
+            for starts in range(1, 4):
+                it.hear("exited", status={"signal": 9})
+                while len(it.sent) < starts:
+                    await it.clock.turn.wait()
+                    it.clock.turn.clear()
+                    await asyncio.sleep(0)
+                it.hear("spawned", pid=7 + starts)
         watcher.cancel()
     assert it.sent == [{"op": "spawn", "config": {"name": "a"}}] * 3
     assert it.a.restarts == 3
@@ -193,3 +195,48 @@ async def test_messages_about_nobody_are_recorded_not_raised(it: Supervised) -> 
     it.supervisor._hear({"event": "error", "error": "no node 'a' runs"})
     assert [event["event"] for event in it.events.since(0)] == ["zygote_exited", "zygote_error"]
     json.dumps(it.events.since(0))
+
+
+async def test_a_node_that_is_off_is_killed_and_not_started_before_it_is_on(tmp_path: Path) -> None:
+    it = Supervised(tmp_path)
+    it.serve(it.a)
+    off = asyncio.create_task(it.supervisor.switch_off(it.a))
+    await asyncio.sleep(0)
+    assert it.sent == [{"op": "signal", "name": "a", "signal": 9}]
+    it.hear("exited", pid=7, status={"signal": 9})
+    async with it.supervisor._news:
+        it.supervisor._news.notify_all()
+    await off
+    assert it.a.state == "dark"
+    assert it.supervisor._restarts.empty()
+    it.supervisor.switch_on(it.a)
+    assert it.sent[1:] == [{"op": "spawn", "config": {"name": "a"}}]
+    assert it.a.restarts == 1
+    it.supervisor.switch_on(it.a)
+    assert len(it.sent) == 2, "it is on its way"
+
+
+async def test_a_node_that_starts_while_it_is_switched_off_ends_at_once(tmp_path: Path) -> None:
+    it = Supervised(tmp_path)
+    it.serve(it.a)
+    it.hear("exited", pid=7, status={"signal": 9})
+    it.supervisor._start_again(it.a)
+    it.sent.clear()
+    off = asyncio.create_task(it.supervisor.switch_off(it.a))
+    await asyncio.sleep(0)
+    assert it.sent == []
+    it.hear("spawned", pid=8)
+    assert it.sent == [{"op": "signal", "name": "a", "signal": 9}]
+    it.hear("exited", pid=8, status={"signal": 9})
+    async with it.supervisor._news:
+        it.supervisor._news.notify_all()
+    await off
+
+
+async def test_a_restart_that_is_due_while_a_node_is_off_does_not_take_place(tmp_path: Path) -> None:
+    it = Supervised(tmp_path)
+    it.serve(it.a)
+    it.hear("exited", pid=7, status={"signal": 11})
+    await it.supervisor.switch_off(it.a)
+    await it.supervisor._restart_later(it.a)
+    assert it.sent == []

@@ -128,7 +128,8 @@ def test_counters_start_again_when_another_fabric_took_over() -> None:
     def reading(run_s: float, packets: int) -> dict[str, object]:
         histogram = {"le_s": [1e-4], "counts": [packets, 0]}
         return {
-            "run_s": run_s, "packets": packets, "tun_dropped": 0, "busy_s": 0.0, "drops": {"queue": packets},
+            "run_s": run_s, "packets": packets, "tun_dropped": 0, "busy_s": 0.0,
+            "drops": {"queue": packets - packets // 2}, "corrupted": packets // 2,
             "lateness": histogram, "ingress_lag": histogram,
         }  # fmt: skip
 

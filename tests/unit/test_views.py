@@ -87,3 +87,11 @@ def test_more_news_than_a_mask_has_bits_is_not_lost() -> None:
     views = heard([(1.0, 1.0, 1.0, 1.0)] * (MOST_NEWS + 5))
     assert len(views.news) == MOST_NEWS
     assert views.knowledge((1 << MOST_NEWS) - 1) == lost(*range(MOST_NEWS + 5))
+
+
+def test_what_is_taken_back_nobody_has_heard_and_the_rest_of_the_news_stays() -> None:
+    views = Views().hear(News(lost(7, 8), NO_FAILURES, np.array([5.0])))
+    views = views.hear(News(lost(9), NO_FAILURES, np.array([6.0])))
+    assert views.unhear(lost(7)).knowledge(0b11) == lost(8, 9)
+    assert len(views.unhear(lost(9)).changes(0.0, 9.0)) == 1, "nobody changes anything for nothing"
+    assert views.unhear(lost(1)) is views

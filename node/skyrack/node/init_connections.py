@@ -8,11 +8,13 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from skyrack.node.clock import RealClock
 from skyrack.node.forked import become
 from skyrack.node.logs import fields, log
 from skyrack.node.mains import Work
 from skyrack.v1 import node_init
 from skyrack.v1.descriptors import discard, discard_connection, receive_fds
+from skyrack.v1.holding import HOLDER_NAME
 
 MOST_CONNECTIONS = 64
 
@@ -85,16 +87,23 @@ class Connections:
         finally:
             for descriptor in descriptors:
                 discard(descriptor)
-        if not self._tell(connection, answer):
+        if not answer:
+            self._forget(connection)
+            connection.sock.close()  # it is open in the holder
+        elif not self._tell(connection, answer):
             self._close(connection)
 
     def _serve(self, connection: _Connection, data: bytes, descriptors: list[int]) -> bytes:
+        """The answer; none where somebody else answers."""
         try:
             request = node_init.unpack_request(data)
             if isinstance(request, node_init.Signal):
                 self._signal_node(request.signum)
-            else:
+            elif isinstance(request, node_init.StartWorker):
                 self._start(connection, request, descriptors)
+            else:
+                self._hand_over(connection)
+                return b""
         except (node_init.NodeInitError, OSError) as error:
             return node_init.pack_refused(str(error))
         return node_init.pack_done()
@@ -117,6 +126,15 @@ class Connections:
             become(f"sky {request.kind}", self._leave, run)
         connection.worker = pid
 
+    def _hand_over(self, connection: _Connection) -> None:
+        """Have a holder serve the connection, which is reaped like an orphan."""
+        if connection.worker is not None:
+            raise node_init.NodeInitError("this connection has a worker already")
+        own = connection.sock.dup()  # the child closes what is the init's
+        with own:
+            if os.fork() == 0:
+                become(HOLDER_NAME, self._leave, lambda: _hold(own))
+
     def _tell(self, connection: _Connection, message: bytes) -> bool:
         """Whether it could be sent; who does not read his answers gets no more of them."""
         with contextlib.suppress(OSError):
@@ -126,8 +144,26 @@ class Connections:
 
     def _close(self, connection: _Connection) -> None:
         """End a connection and its worker, which is reaped like an orphan."""
-        self._open.discard(connection)
-        self._selector.unregister(connection.sock)
+        self._forget(connection)
         discard_connection(connection.sock)
         if connection.worker is not None:
             os.kill(connection.worker, signal.SIGKILL)
+
+    def _forget(self, connection: _Connection) -> None:
+        self._open.discard(connection)
+        self._selector.unregister(connection.sock)
+
+
+def _hold(connection: socket.socket) -> int:
+    """In a child: be a holder until its connection ends."""
+    from skyrack.node.holding.holder import Holder  # most containers never need one
+
+    connection.setblocking(True)
+    try:
+        holder = Holder(connection, RealClock())
+    except OSError as error:
+        connection.send(node_init.pack_refused(str(error)))
+        return 1
+    connection.send(node_init.pack_done())
+    holder.serve()
+    return 0

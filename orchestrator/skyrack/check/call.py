@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,27 +47,26 @@ def frozen(value: Any) -> Any:
     return value
 
 
-def call_of(operation: Operation) -> Call:
-    """What the search needs of an operation that did not fail."""
-    required = operation.outcome == "ok"
-    observed = required and operation.f in OBSERVING
-    return Call(
-        operation,
-        operation.f,
-        frozen(operation.value),
-        frozen(operation.result) if observed else None,
-        required,
-        operation.invoked_s,
-        operation.completed_s if required else math.inf,
-    )
+def calls_of(operations: Iterable[Operation], seen: Callable[[Any], Any] = frozen) -> list[Call]:
+    """Calls in the order of their invocations; what failed never happened, and what an unknown read saw nobody knows.
 
-
-def calls_of(operations: list[Operation]) -> list[Call]:
-    """Calls in the order of their invocations; what failed never happened, and what an unknown read saw nobody knows."""
-    calls = [
-        call_of(operation)
-        for operation in operations
-        if operation.outcome == "ok" or (operation.outcome == "unknown" and operation.f != "read")
-    ]
+    `seen` makes what an observation answered a value that can be compared and kept.
+    """
+    calls = []
+    for operation in operations:
+        required = operation.outcome == "ok"
+        if not required and (operation.outcome == "fail" or operation.f == "read"):
+            continue
+        calls.append(
+            Call(
+                operation,
+                operation.f,
+                frozen(operation.value),
+                seen(operation.result) if required and operation.f in OBSERVING else None,
+                required,
+                operation.invoked_s,
+                operation.completed_s if required else math.inf,
+            )
+        )
     calls.sort(key=lambda call: (call.begin_s, call.operation.index))
     return calls

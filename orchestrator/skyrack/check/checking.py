@@ -8,14 +8,14 @@ from typing import Any
 
 from skyrack.check.availability import availability
 from skyrack.check.linearizable import linearizable
+from skyrack.check.model import OptionsError
 from skyrack.check.models import MODELS
+from skyrack.check.recovery import recovery
 from skyrack.check.report import Check, Report
 from skyrack.check.search import MOST_STATES
-from skyrack.history import History, Operation
-
-
-class CheckError(ValueError):
-    """A history cannot be checked on this model; the message says which operation is in the way."""
+from skyrack.check.shapes import CheckError, well_formed
+from skyrack.check.words import count
+from skyrack.history import NO_END, History, Operation
 
 
 def check(
@@ -51,21 +51,22 @@ def check(
         operations = [operation for operation in operations if operation.key == key]
         if not operations:
             raise CheckError(f"no operation has the key {key!r}")
-    for operation in operations:
-        if operation.f not in chosen.functions:
-            known = ", ".join(sorted(chosen.functions))
-            raise CheckError(
-                f"operation {operation.index} is {operation.f!r}, which model {model} has not: {known}"
-            )
+    operations = well_formed(operations, model, chosen.functions)
     counts = Counter(operation.outcome for operation in operations)
-    checks: list[Check] = [
-        linearizable(chosen, operations, options or {}, most_states),
-        *chosen.checks(operations, options or {}),
-        availability(operations),
-    ]
-    return Report(
-        model, {outcome: counts[outcome] for outcome in ("ok", "fail", "unknown")}, checks, (), notes
-    )
+    try:
+        checks: list[Check] = [
+            linearizable(chosen, operations, options or {}, most_states),
+            *chosen.checks(operations, options or {}),
+            availability(operations),
+        ]
+    except OptionsError as error:
+        raise CheckError(str(error)) from error
+    rows: list[dict[str, Any]] = []
+    if events := list(events):
+        recovered, rows = recovery(operations, events)
+        checks.append(recovered)
+    outcomes = {outcome: counts[outcome] for outcome in ("ok", "fail", "unknown")}
+    return Report(model, outcomes, checks, rows, notes)
 
 
 def _models() -> str:
@@ -75,6 +76,6 @@ def _models() -> str:
 def _notes(history: History) -> list[str]:
     if not history.cut_short:
         return []
-    unended = sum(operation.outcome == "unknown" for operation in history.operations)
+    unended = sum(operation.error == NO_END for operation in history.operations)
     torn = "; its last line is incomplete and left out" if history.torn else ""
-    return [f"the history was cut short: {unended:,} operations in it have no known outcome{torn}"]
+    return [f"the history was cut short: the end of {count(unended, 'operation')} is not on file{torn}"]

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from skyrack.check.call import Call, calls_of
-from skyrack.check.explain import Violation, violation
+from skyrack.check.explain import Violation, judge, violation
 from skyrack.check.judgement import Judgement
 from skyrack.check.model import Model
 from skyrack.check.report import Check
-from skyrack.check.search import search
-from skyrack.check.words import count, line
+from skyrack.check.words import count, line, shown
 from skyrack.history import Operation
 
 NAME = "linearizable"
@@ -31,7 +30,7 @@ def linearizable(
     undecided: list[tuple[str, Judgement]] = []
     states = 0
     for key, of_object in objects.items():
-        calls = model.needed(calls_of(of_object))
+        calls = calls_of(of_object, model.seen)
         judgement = judge(model, initial, calls, most_states)
         states += judgement.states
         if judgement.answer == "bad":
@@ -43,12 +42,24 @@ def linearizable(
     if bad:
         text = [f"{len(bad):,} of {count(len(objects), noun)} cannot be put in any order"]
         violations = [
-            (key, violation(model, initial, calls, found)) for key, calls, found in bad[:_MOST_EXPLAINED]
+            (key, violation(model, initial, calls, found, most_states))
+            for key, calls, found in bad[:_MOST_EXPLAINED]
         ]
         for key, found in violations:
-            text += _explained(key or model.name, found)
+            text += _explained(key or model.name, found, list(map(model.told, found.allowed)))
+        told = [
+            {
+                "key": key,
+                "placed": found.placed,
+                "operation": found.last.index,
+                "allowed": list(map(model.told, found.allowed)),
+            }
+            for key, found in violations
+        ]
         proof = [operation.index for _, found in violations for operation in [found.last, *found.others]]
-        return Check(NAME, "bad", "\n".join(text), tuple(dict.fromkeys(proof)), figures)
+        return Check(
+            NAME, "bad", "\n".join(text), tuple(dict.fromkeys(proof)), {**figures, "violations": told}
+        )
     if undecided:
         text = [
             f"undecided for {len(undecided):,} of {count(len(objects), noun)}: more than {most_states:,} states"
@@ -61,15 +72,10 @@ def linearizable(
     return Check(NAME, "ok", things, (), figures)
 
 
-def judge(model: Model, initial: Any, calls: Sequence[Call], most_states: int) -> Judgement:
-    """One object's calls, by the model's shortcut where it has one."""
-    quick = model.shortcut(initial, calls)
-    return search(model, initial, calls, most_states) if quick is None else quick
-
-
-def _explained(key: str, found: Violation) -> list[str]:
+def _explained(key: str, found: Violation, answers: list[Any]) -> list[str]:
+    so_far = "can be ordered, until this one ends" if found.certain else "had ended before this one"
     text = [
-        f"{key}: {count(found.placed, 'operation')} can be ordered, until this one ends:",
+        f"{key}: {count(found.placed, 'operation')} {so_far}:",
         f"  {line(found.last)}",
     ]
     if found.others:
@@ -78,5 +84,6 @@ def _explained(key: str, found: Violation) -> list[str]:
             text.append(f"  and {len(found.others) - 8:,} more at the same time")
     if found.why:
         text.append(f"  because {found.why}")
-    text.append(f"  allowed: {found.allowed}")
+    allowed = " or ".join(shown(answer) for answer in answers)
+    text.append(f"  allowed: {allowed or 'nothing that it could have answered'}")
     return text

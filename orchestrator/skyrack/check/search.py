@@ -20,25 +20,31 @@ Horn, Kroening: Faster linearizability checking via P-compositionality (2015).
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from skyrack.check.call import OBSERVING, Call
 from skyrack.check.judgement import Judgement
-from skyrack.check.model import ILLEGAL, Model
+from skyrack.check.model import ILLEGAL, Choice, Cut, Guided, Model
 
 MOST_STATES = 500_000
-_BITS_PER_STATE = 2048  # calls placed out of order, beyond which a configuration counts as more than one
+_BITS_PER_STATE = (
+    2048  # calls out of order and unknown ones, beyond which a configuration counts as more than one
+)
 _MOST_ALLOWED = 12
+# States that a step back counts for where choices are looked for rather than listed, which takes that much longer.
+_COST_OF_GUIDANCE = 10
+_OFFERED_PER_STATE = 8
 
 
 @dataclass(slots=True)
-class _Choice:
+class _Placed:
     """Where the search stood before it placed `placed`, and what else may come there."""
 
     placed: int
-    others: list[tuple[int, Any]]
+    others: Iterator[Choice | Cut]
     state: Any
     low: int
     bits: int
@@ -58,6 +64,7 @@ def search(
 class _Search:
     def __init__(self, model: Model, initial: Hashable, calls: Sequence[Call], most_states: int) -> None:
         self._model = model
+        self._guided = model if isinstance(model, Guided) else None
         self._calls = calls
         self._most_states = most_states
         self._state: Any = initial
@@ -89,28 +96,33 @@ class _Search:
         self._furthest = -math.inf
         self._stuck_at: int | None = None
         self._stuck_states: dict[Any, None] = {}
-        self._placed = 0
+        self._offered = 0  # what is held for choices that were not tried yet, in states
+        self._cut = False  # whether choices were left out for which there may have been a reason
 
     def run(self) -> Judgement:
         calls, weight = self._calls, self._model.weight
         tried: set[tuple[int, int, int, Any]] = set()
         remembered = 0
-        stack: list[_Choice] = []
+        stack: list[_Placed] = []
         choices = self._choices()
         while self._left:
-            while choices:
-                i, state = choices.pop()
-                call = calls[i]
+            for choice in choices:
+                if isinstance(choice, Cut):
+                    self._cut = True
+                    continue
+                i, call, state = choice
                 low, bits, unknown = self._with(i)
                 if call.f not in OBSERVING or state is not self._state:
                     seen = (low, bits, unknown, state)
                     if seen in tried:
                         continue
-                    remembered += weight(state) + bits.bit_length() // _BITS_PER_STATE
-                    if remembered > self._most_states:
+                    remembered += (
+                        weight(state) + (bits.bit_length() + unknown.bit_length()) // _BITS_PER_STATE
+                    )
+                    if remembered + self._offered > self._most_states:
                         return self._gave_up(len(tried))
                     tried.add(seen)
-                stack.append(_Choice(i, choices, self._state, self._low, self._bits, self._unknown))
+                stack.append(_Placed(i, choices, self._state, self._low, self._bits, self._unknown))
                 self._state, self._low, self._bits, self._unknown = state, low, bits, unknown
                 self._lift(i)
                 self._left -= call.required
@@ -118,7 +130,7 @@ class _Search:
                 break
             else:
                 if not stack:
-                    return self._bad(len(tried))
+                    return self._gave_up(len(tried)) if self._cut else self._bad(len(tried))
                 back = stack.pop()
                 i, choices = back.placed, back.others
                 self._state, self._low, self._bits, self._unknown = (
@@ -126,41 +138,51 @@ class _Search:
                 )  # fmt: skip
                 self._unlift(i)
                 self._left += calls[i].required
+                if self._guided is not None:
+                    remembered += _COST_OF_GUIDANCE
         return Judgement("ok", states=len(tried), placed=len(stack))
 
-    def _choices(self) -> list[tuple[int, Any]]:
-        """Calls that may come next with the state they leave, the best one last; notes where nothing more can."""
-        n, state, following, calls, step = (
-            len(self._calls),
-            self._state,
-            self._next,
-            self._calls,
-            self._model.step,
-        )
-        first: dict[Hashable, tuple[float, int, Any]] = {}
+    def _choices(self) -> Iterator[Choice | Cut]:
+        """Calls that may come next, the best first; notes which return has to be passed now."""
+        n, state, calls = len(self._calls), self._state, self._calls
+        following, step = self._next, self._model.step
+        able: list[Choice] = []
+        waiting: list[Call] = []
         entry = following[self._head]
         while entry < n:
             call = calls[entry]
             after = step(state, call)
             if after is state and call.f in OBSERVING and call.required:
-                return [(entry, state)]
-            if after is not ILLEGAL and (call.required or after is not state):
-                rival = first.get(call.alike)
-                if rival is None or call.end_s < rival[0]:
-                    first[call.alike] = (call.end_s, entry, after)
+                return iter((Choice(entry, call, state),))
+            if after is ILLEGAL:
+                waiting.append(call)
+            elif call.required or after is not state:
+                able.append(Choice(entry, call, after))
             entry = following[entry]
-        if entry != self._tail:
-            self._note(entry - n)
-        if len(first) < 2:
-            return [(i, after) for _, i, after in first.values()]
-        # What ends first comes first, unless that waits for another: then whatever lets it.
-        urgent = calls[entry - n] if entry != self._tail else None
+        if entry == self._tail:
+            return iter(())  # all that must happen has
+        self._note(entry - n)
+        if self._guided is not None:
+            self._offered += len(able) // _OFFERED_PER_STATE
+            return self._guided.to_try(state, calls[entry - n], waiting, able)
+        return iter(self._ranked(calls[entry - n], able))
+
+    def _ranked(self, urgent: Call, able: list[Choice]) -> list[Choice]:
+        """One of those that are alike, what ends first; that first, or if it waits for another, what brings it nearer."""
+        if len(able) < 2:
+            return able
+        first: dict[Hashable, Choice] = {}
+        for choice in able:
+            rival = first.get(choice.call.alike)
+            if rival is None or choice.call.end_s < rival.call.end_s:
+                first[choice.call.alike] = choice
+        distance = self._model.distance
         ranked = [
-            (urgent is None or i == entry - n or step(after, urgent) is not ILLEGAL, -end_s, -i, after)
-            for end_s, i, after in first.values()
+            (0.0 if choice.call is urgent else distance(choice.after, urgent), choice.call.end_s, choice)
+            for choice in first.values()
         ]
-        ranked.sort(key=lambda choice: choice[:3])
-        return [(-i, after) for _, _, i, after in ranked]
+        ranked.sort(key=itemgetter(0, 1))
+        return [choice for _, _, choice in ranked]
 
     def _note(self, i: int) -> None:
         """Remember how far the search has come: the return that it has to get past now."""

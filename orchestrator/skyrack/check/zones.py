@@ -38,6 +38,7 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class _Zone:
+    values: Sequence[Any]
     starts_s: float
     ends_s: float
     first: Call | None  # what wrote its first value; None for the initial one
@@ -125,33 +126,39 @@ def _zone(
         if write is not None and write.end_s < earliest_s:
             earliest_s, earliest = write.end_s, write
         bound_s, binder = lower[position]
-        if bound_s > earliest_s and position + (write is not None) > 0:
+        if bound_s > earliest_s:
             calls = [writer.get(value) for value in chain[position : position + 2]]
-            return _impossible([*calls, binder, earliest], chain[position], write)
+            why = f"{chain[position]!r} was seen before it can have been written"
+            return Conflict(_once([*calls, binder, earliest]), why)
     first = writer.get(chain[0])
     if first is None:
-        return _Zone(-math.inf, ends_s, None, None, ender)
-    return _Zone(earliest_s, ends_s, first, earliest, ender)
-
-
-def _impossible(calls: list[Call | None], value: Any, write: Call | None) -> Conflict:
-    return Conflict(_once(calls), f"{value!r} was seen before it can have been written")
+        return _Zone(chain, -math.inf, ends_s, None, None, ender)
+    return _Zone(chain, earliest_s, ends_s, first, earliest, ender)
 
 
 def _clashes(forward: list[_Zone], backward: list[_Zone]) -> Iterator[Conflict]:
     forward.sort(key=lambda zone: (zone.starts_s, zone.ends_s))
     for one, other in itertools.pairwise(forward):
         if other.starts_s < one.ends_s:
-            yield _clash(one, other, "each was seen before and after the other")
+            yield _clash(one, other)
     starts = [zone.starts_s for zone in forward]
     for zone in backward:
         around = bisect_left(starts, zone.ends_s) - 1
         if around >= 0 and forward[around].ends_s > zone.starts_s:
-            yield _clash(forward[around], zone, "one was written while the other was there throughout")
+            yield _clash(forward[around], zone)
 
 
-def _clash(one: _Zone, other: _Zone, why: str) -> Conflict:
-    return Conflict(_once([*one.calls(), *other.calls()]), why)
+def _clash(one: _Zone, other: _Zone) -> Conflict:
+    return Conflict(_once([*one.calls(), *other.calls()]), f"{_said(one)}, and {_said(other)}")
+
+
+def _said(zone: _Zone) -> str:
+    first, last = zone.values[0], zone.values[-1]
+    value = repr(first) if len(zone.values) == 1 else f"from {first!r} to {last!r}"
+    if zone.starts_s >= zone.ends_s:
+        return f"it was {value} for a moment between {zone.ends_s:.3f} and {zone.starts_s:.3f} s"
+    since = "the start" if math.isinf(zone.starts_s) else f"{zone.starts_s:.3f} s"
+    return f"it was {value} from {since} until {zone.ends_s:.3f} s at least"
 
 
 def _once(calls: Sequence[Call | None]) -> list[Call]:

@@ -34,7 +34,11 @@ if TYPE_CHECKING:
 
 
 class OptionError(ValueError):
-    """An option that does not exist or has a value that it cannot have; the message is for the user."""
+    """An `option` that does not exist or has a value that it cannot have; the message is for the user."""
+
+    def __init__(self, message: str, option: str) -> None:
+        super().__init__(message)
+        self.option = option
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +143,8 @@ class Workload(ABC):
         """The workload with these options, defaults for the others. Raises OptionError."""
         known = {option.name: option for option in cls.options()}
         if unknown := sorted(given.keys() - known.keys()):
-            raise OptionError(f"{cls.name} has no option {unknown[0]!r}: {', '.join(known) or 'it has none'}")
+            listed = ", ".join(known) or "it has none"
+            raise OptionError(f"{cls.name} has no option {unknown[0]!r}: {listed}", unknown[0])
         return cls(**{name: _value(cls.name, known[name], value) for name, value in given.items()})
 
 
@@ -150,13 +155,14 @@ def until_ok(request: Request) -> Task:
 
 
 def _value(workload: str, option: Option, value: Any) -> Any:
-    wrong = isinstance(value, bool) or not isinstance(
-        value, (int, float) if option.kind is float else option.kind
-    )
+    kind: Any = (int, float) if option.kind is float else option.kind
+    wrong = ""
+    if isinstance(value, bool) or not isinstance(value, kind):
+        wrong = f"expected {option.kind.__name__}"
+    elif option.at_least is not None and value < option.at_least:
+        wrong = f"at least {option.at_least:g} is needed"
+    elif option.at_most is not None and value > option.at_most:
+        wrong = f"at most {option.at_most:g} is possible"
     if wrong:
-        raise OptionError(f"{workload}: {option.name} is {value!r}, expected {option.kind.__name__}")
-    if option.at_least is not None and value < option.at_least:
-        raise OptionError(f"{workload}: {option.name} is {value!r}, at least {option.at_least:g} is needed")
-    if option.at_most is not None and value > option.at_most:
-        raise OptionError(f"{workload}: {option.name} is {value!r}, at most {option.at_most:g} is possible")
+        raise OptionError(f"{workload}: {option.name} is {value!r}, {wrong}", option.name)
     return value

@@ -1,22 +1,21 @@
 """A workload against a store in this process, in virtual time: to try one, or a bug, without a constellation.
 
-Each operation takes effect at an instant drawn from the seed between its start and its end, so that operations of different
-clients overlap and the same seed gives the same history, byte for byte.
+Every call of a store is under way for a while before and after it takes effect, drawn from the seed, so that operations of
+different clients overlap and the same seed gives the same history, byte for byte. A store waits for nothing else.
 """
 
 from __future__ import annotations
 
 import heapq
-import itertools
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Generator
 from dataclasses import replace
 from typing import Any
 
 from skyrack.history import Header, History, Operation
 from skyrack.workloads.base import Result, Workload
-from skyrack.workloads.coordinator import Coordinator, Dispatch
+from skyrack.workloads.coordinator import Coordinator
 from skyrack.workloads.schedule import planned
 from skyrack.workloads.stores import Failed, Store
 
@@ -52,37 +51,66 @@ async def rehearse(
     await workload.open(connect())
     coordinator.begin(0.0)
     draw = random.Random(f"{seed}/rehearsal")
-    stores: dict[int, Store] = {}
-    order = itertools.count()
-    # What takes effect, and what is answered then.
-    coming: list[tuple[float, int, Dispatch | tuple[int, Result]]] = []
+    stores: dict[int, Any] = {}
+    under_way: dict[int, Coroutine[Any, None, Any]] = {}
+    coming: list[tuple[float, int]] = []  # when which operation goes on
     now_s = 0.0
     while not coordinator.over:
         for dispatch in coordinator.advance(now_s):
-            effect_s = dispatch.at_s + draw.expovariate(1 / _WAY_S)
-            heapq.heappush(coming, (effect_s, next(order), dispatch))
+            if dispatch.process not in stores:
+                stores[dispatch.process] = _Distant(connect())
+            under_way[dispatch.op] = workload.invoke(stores[dispatch.process], dispatch.request)
+            heapq.heappush(coming, (dispatch.at_s, dispatch.op))
         next_s = coordinator.next_s()
         if not coming or coming[0][0] > next_s > now_s:
             now_s = max(now_s, next_s)
             continue
-        now_s, _, what = heapq.heappop(coming)
-        if isinstance(what, Dispatch):
-            store = stores.get(what.process) or stores.setdefault(what.process, connect())
-            result = await _result(workload, store, what)
-            heapq.heappush(coming, (now_s + draw.expovariate(1 / _WAY_S), next(order), (what.op, result)))
+        now_s, op = heapq.heappop(coming)
+        result = _go_on(under_way[op])
+        if result is None:
+            heapq.heappush(coming, (now_s + draw.expovariate(1 / _WAY_S), op))
         else:
-            coordinator.completed(*what, now_s)
+            del under_way[op]
+            coordinator.completed(op, result, now_s)
     header = Header(workload.name, workload.model, "rehearsal", seed, options=workload.facts())
     return History(header, record.operations)
 
 
-async def _result(workload: Workload, store: Store, dispatch: Dispatch) -> Result:
+def _go_on(operation: Coroutine[Any, None, Any]) -> Result | None:
+    """Until it waits again (None), or has ended."""
     try:
-        return Result("ok", await workload.invoke(store, dispatch.request))
+        waits_for = operation.send(None)
+    except StopIteration as end:
+        return Result("ok", end.value)
     except Failed as error:
         return Result.failed(error)
     except Exception as error:
         return Result("unknown", error=f"{type(error).__name__}: {error}")
+    assert isinstance(waits_for, _Way), f"a store in a rehearsal cannot wait for {waits_for!r}"
+    return None
+
+
+class _Way:
+    """A way between client and store."""
+
+    def __await__(self) -> Generator[_Way, None, None]:
+        yield self
+
+
+class _Distant:
+    """A store with a way there and a way back around every call."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __getattr__(self, method: str) -> Callable[..., Coroutine[Any, None, Any]]:
+        async def call(*arguments: Any) -> Any:
+            await _Way()
+            answer = await getattr(self._store, method)(*arguments)
+            await _Way()
+            return answer
+
+        return call
 
 
 class _Record:

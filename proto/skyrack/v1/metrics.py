@@ -50,6 +50,7 @@ _ORCHESTRATOR: _Table = (
     ("ground_attenuation_db", "gauge", "dB",
      "What the weather in force takes, `up` and `down`, towards 40 degrees of elevation; +Inf: a cloud.", _WAY),
     ("fault_active", "gauge", "faults", "Faults that act now.", ("kind",)),
+    ("fault_failures_total", "counter", "failures", "What of faults could not be done, or undone, by place.", ("kind",)),
     ("link_extra_delay_seconds", "gauge", "seconds", "What faults add to the delay; only where they do.", _LINK),
     ("handovers_total", "counter", "handovers", "Times a ground station began to send through another satellite.", _N),
     ("routing_convergence_seconds", "histogram", "seconds",
@@ -89,6 +90,7 @@ _FABRIC: _Table = (
     ("fabric_delivered_bytes_total", "counter", "bytes", "Bytes on the wire of what was written to nodes.", ()),
     ("fabric_dropped_packets_total", "counter", "packets", "Packets not delivered, by reason.", ("reason",)),
     ("fabric_looped_packets_total", "counter", "packets", "Times a packet was sent back to the node it came from.", ()),
+    ("fabric_corrupted_packets_total", "counter", "packets", "Packets that links damaged, by faults.", ()),
     ("fabric_busy_seconds_total", "counter", "seconds", "Time the event loop did not wait.", ()),
     ("fabric_wakeups_total", "counter", "wake-ups", "Times the event loop waited and woke.", ()),
     ("fabric_late_segments_total", "counter", "updates", "Link updates that came after they were due.", ()),
@@ -138,7 +140,8 @@ _NODES: _Table = (
 )  # fmt: skip
 
 _LOAD: _Table = (
-    ("workload_operations_total", "counter", "operations", "Operations by outcome: `ok`, `fail`, `unknown`.",
+    ("workload_operations_total", "counter", "operations",
+     "Operations by outcome: `ok`, `fail`, `unknown`; workload `other`: one of your own.",
      ("workload", "outcome")),
     ("workload_latency_seconds", "histogram", "seconds", "From an operation's intended start to its answer, if ok.",
      ("workload",)),

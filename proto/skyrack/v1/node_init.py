@@ -8,14 +8,21 @@
       | --------------------------------------------------------------------------------> |  forks it into the node
       | <------------------------------------------------------------------- {"ok":true}  |
       | <---------------------------------- {"ended":{"code":0}}, or {"signal":9}, and EOF |
+      |  {"op":"holder"}                                                                  |
+      | --------------------------------------------------------------------------------> |  forks a holder
+      | <------------------------------------------------------------------- {"ok":true}  |
+      | <---------------------------------- skyrack.v1.holding -------------------> holder |
 
 A request that cannot be served is answered {"ok":false,"error":"..."}. A connection has at most one worker, and the
 worker's life is the connection's: when either ends, so does the other. EOF without `ended`: the container is gone.
+A connection that has been given a holder is the holder's from then on.
 
 Exceptions: `NodeInitError` for a message that breaks the format and for a refusal; `OSError` from the socket itself,
 including `BlockingIOError`.
 """
 
+import contextlib
+import errno
 import json
 import os
 import signal
@@ -52,6 +59,11 @@ class StartWorker:
 
 
 @dataclass(frozen=True)
+class StartHolder:
+    """Fork who holds processes of the container; what follows on the connection is said to that."""
+
+
+@dataclass(frozen=True)
 class Ended:
     """How a worker ended: an exit code from 0, or minus the signal that killed it, as subprocess has it."""
 
@@ -63,14 +75,16 @@ def init_socket(mesh_dir: str | os.PathLike[str], name: str) -> Path:
     return Path(mesh_dir, "nodes", f"{name}.init.sock")
 
 
-def pack_request(request: Signal | StartWorker) -> bytes:
+def pack_request(request: Signal | StartWorker | StartHolder) -> bytes:
     """Bytes of a request."""
+    if isinstance(request, StartHolder):
+        return _dump({"op": "holder"})
     if isinstance(request, Signal):
         return _dump({"op": "signal", "signal": request.signum})
     return _dump({"op": "worker", "kind": request.kind, "arguments": dict(request.arguments)})
 
 
-def unpack_request(data: bytes) -> Signal | StartWorker:
+def unpack_request(data: bytes) -> Signal | StartWorker | StartHolder:
     """The request in `data`. Raises NodeInitError."""
     message = _load(data)
     operation = message.get("op")
@@ -84,7 +98,9 @@ def unpack_request(data: bytes) -> Signal | StartWorker:
         if not isinstance(kind, str) or not isinstance(arguments, dict):
             raise NodeInitError("worker: expected kind, a text, and arguments, an object")
         return StartWorker(kind, arguments)
-    raise NodeInitError(f"op {operation!r}, expected signal or worker")
+    if operation == "holder":
+        return StartHolder()
+    raise NodeInitError(f"op {operation!r}, expected signal, worker or holder")
 
 
 def pack_done() -> bytes:
@@ -118,7 +134,9 @@ def unpack_answer(data: bytes) -> Ended | None:
     raise NodeInitError(f"answer {message!r}, expected ok or ended")
 
 
-def send_request(sock: socket.socket, request: Signal | StartWorker, descriptors: Sequence[int] = ()) -> None:
+def send_request(
+    sock: socket.socket, request: Signal | StartWorker | StartHolder, descriptors: Sequence[int] = ()
+) -> None:
     """Ask; the sender keeps its own copies of the descriptors open."""
     socket.send_fds(sock, [pack_request(request)], list(descriptors))
 
@@ -136,6 +154,21 @@ def signal_node(path: str | os.PathLike[str], signum: int, *, timeout_s: float =
         data, _ = receive_fds(sock, MAX_MESSAGE_BYTES, 0)
         if data:
             unpack_answer(data)
+
+
+def connect_holder(path: str | os.PathLike[str], *, timeout_s: float = 2.0) -> socket.socket:
+    """A connection to a new holder behind an init socket. Raises OSError, NodeInitError."""
+    with contextlib.ExitStack() as stack:
+        sock = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+        sock.settimeout(timeout_s)
+        sock.connect(os.fspath(path))
+        send_request(sock, StartHolder())
+        data, _ = receive_fds(sock, MAX_MESSAGE_BYTES, 0)
+        if not data:
+            raise OSError(errno.ECONNRESET, "its container has ended")
+        unpack_answer(data)
+        stack.pop_all()
+        return sock
 
 
 def _dump(message: dict[str, Any]) -> bytes:

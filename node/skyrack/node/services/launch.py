@@ -136,6 +136,8 @@ def write_where_absent(name: str, text: str) -> None:
             return
         with open(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(text)
+            file.flush()
+            os.fsync(file.fileno())  # a power loss leaves all of it, or no file
     except OSError as error:
         raise RefusedError(f"its file {name}: {error.strerror}") from error
 

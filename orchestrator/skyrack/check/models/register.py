@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from skyrack.check.call import Call
+from skyrack.check.call import Call, frozen
 from skyrack.check.judgement import Judgement
 from skyrack.check.lost_writes import lost_writes
 from skyrack.check.model import ILLEGAL, Illegal
@@ -27,6 +27,10 @@ class Register:
 
     def initial(self, options: Mapping[str, Any]) -> None:
         """Nothing has been written."""
+
+    def seen(self, result: Any) -> Any:
+        """See Model."""
+        return frozen(result)
 
     def step(self, state: Any, call: Call) -> Any | Illegal:
         """See Model."""
@@ -49,9 +53,17 @@ class Register:
         written = [written_by(call) for call in reversed(calls) if call.f != "read"]
         return list(dict.fromkeys([*written, initial]))
 
+    def distance(self, state: Any, call: Call) -> float:
+        """See Model."""
+        return 1.0 if self.step(state, call) is ILLEGAL else 0.0
+
     def answer(self, state: Any, call: Call) -> Any:
         """See Model."""
         return state
+
+    def told(self, answer: Any) -> Any:
+        """See Model."""
+        return answer
 
     def needed(self, calls: Sequence[Call]) -> list[Call]:
         """See Model: a write that nobody saw only hides what was there before it."""

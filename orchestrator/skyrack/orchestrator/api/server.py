@@ -42,6 +42,9 @@ class Faults(Protocol):
     async def add(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """POST /v1/faults."""
 
+    async def add_campaign(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """POST /v1/campaigns."""
+
     async def listed(self) -> dict[str, Any]:
         """GET /v1/faults."""
 
@@ -90,7 +93,7 @@ class Run(Protocol):
     def require_node(self, name: object) -> int:
         """The node's index."""
 
-    def kill(self, name: str, number: int) -> None:
+    async def kill(self, name: str, number: int) -> None:
         """Signal a node's process."""
 
     async def status(self) -> dict[str, Any]:
@@ -171,7 +174,7 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
         number = (await _body(request)).get("signal", int(signal.SIGKILL))
         if type(number) is not int or number not in set(signal.Signals):
             raise BadRequest(f"signal {number!r}: expected a signal number")
-        run.kill(request.match_info["name"], number)
+        await run.kill(request.match_info["name"], number)
         return web.json_response({"ok": True})
 
     async def workload(request: web.Request) -> web.Response:
@@ -180,6 +183,9 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
 
     async def add_faults(request: web.Request) -> web.Response:
         return web.json_response(await run.faults.add(await _body(request)))
+
+    async def add_campaign(request: web.Request) -> web.Response:
+        return web.json_response(await run.faults.add_campaign(await _body(request)))
 
     async def faults(_: web.Request) -> web.Response:
         return web.json_response(await run.faults.listed())
@@ -223,6 +229,7 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
             web.post("/v1/workload", workload),
             web.post("/v1/faults", add_faults),
             web.get("/v1/faults", faults),
+            web.post("/v1/campaigns", add_campaign),
             web.delete("/v1/faults", remove_faults),
             web.delete("/v1/faults/{id}", remove_faults),
             web.get("/v1/services", services),

@@ -16,13 +16,11 @@ _HISTORY, _EVENTS = "history.jsonl", "events.jsonl"
 
 
 def check(
-    source: Annotated[
-        Path, typer.Argument(metavar="HISTORY", help="A history, or the directory of a run that has one.")
-    ],
+    history: Annotated[Path, typer.Argument(help="A history, or the directory of a run that has one.")],
     model: Annotated[
         str | None,
         typer.Option(
-            help="Judge it as append, bank, kv, queue, register or set; as its header says, if not given.",
+            help="Judge it as append, bank, echo, kv, queue, register or set; as its header says, if not given.",
             show_default=False,
         ),
     ] = None,
@@ -49,16 +47,16 @@ def check(
     from skyrack.check import check as judge
     from skyrack.history import HistoryError, read_history
 
-    path = source / _HISTORY if source.is_dir() else source
+    path = history / _HISTORY if history.is_dir() else history
     try:
-        history = read_history(path)
+        found = read_history(path)
     except HistoryError as error:
         hint = "" if path.exists() else "HISTORY is a file, or a run directory with history.jsonl in it"
         raise Problem(str(error), hint=hint, status=USAGE) from error
     if events is None and (beside := path.parent / _EVENTS).exists():
         events = beside
     try:
-        report = judge(history, model, _records(events) if events else (), key=key, most_states=most_states)
+        report = judge(found, model, _records(events) if events else (), key=key, most_states=most_states)
     except CheckError as error:
         raise Problem(f"{path}: {error}", status=USAGE) from error
     if output is Format.JSON:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+
 from skyrack.orchestrator.clock import RealClock
 from skyrack.orchestrator.orbit.constellation import epoch_age_note
 from skyrack.orchestrator.scenario import Scenario, Service
@@ -31,8 +34,23 @@ def describe(scenario: Scenario) -> list[str]:
         f"at {geometry.start:%Y-%m-%dT%H:%M:%SZ}: {links_now['laser']} lasers, {links_now['ground']} ground links{fibres}"
     )
     lines += [f"service {service.name}: {_where(service)}" for service in scenario.services]
+    lines += _faults(geometry)
     notes = (*geometry.notes, epoch_age_note(geometry.constellation, RealClock().utc()))
     return lines + [f"note: {text}" for text in notes if text is not None]
+
+
+def _faults(geometry: Geometry) -> list[str]:
+    """How many there are, by cause. Raises Problem."""
+    from skyrack.orchestrator.cli.exits import USAGE, Problem
+    from skyrack.orchestrator.faults.problem import FaultProblem
+    from skyrack.orchestrator.routing.plan import fault_records
+
+    try:
+        causes = Counter(record["cause"] for record in fault_records(geometry, math.inf))
+    except FaultProblem as problem:
+        raise Problem(str(problem), status=USAGE) from problem
+    told = ", ".join(f"{count} of {cause}" for cause, count in causes.items())
+    return [f"faults: {told}; skyrack plan lists them"] if told else []
 
 
 def _where(service: Service) -> str:

@@ -10,14 +10,16 @@ from typing import Any
 _NEWS = {
     "node_signalled", "node_exited", "node_failed", "fabric_down", "fabric_up", "all_serving", "events_lost",
     "plan_failed", "fabric_failed", "orchestrator_restarted", "broker_down", "broker_up", "entry_down", "entry_up",
-    "fault_began", "fault_ended",
+    "fault_began", "fault_failed", "fault_ended",
     "service_unready", "service_ended", "service_failed", "service_added", "service_removed", "service_restarted",
 }  # fmt: skip
 _WARNINGS = {
     "node_exited", "node_dark", "fabric_down", "fabric_failed", "plan_failed", "orchestrator_restarted",
-    "broker_down", "entry_down", "fault_began", "prober_ended", "service_unready", "service_ended", "service_failed",
+    "broker_down", "entry_down", "fault_began", "fault_failed", "prober_ended",
+    "service_unready", "service_ended", "service_failed",
 }  # fmt: skip
 _SHOWN = {"seq", "run_s", "event", "node"}
+_FAULT = {"fault_began": "begins", "fault_resumed": "goes on", "fault_ended": "ends"}
 _SERVICE = {
     "service_ready": "is ready",
     "service_unready": "is not ready any more",
@@ -84,9 +86,16 @@ def sentence(event: Mapping[str, Any]) -> str:
             return f"all {event.get('nodes')} nodes serve again"
         case "events_lost":
             return f"events are being lost: {event.get('error')}"
-        case "fault_began" | "fault_ended":
+        case "fault_began" | "fault_resumed" | "fault_ended":
             what = f"{event.get('kind')} on {_some(event.get('on', []))}"
-            return f"fault {event.get('fault')} {'begins' if event['event'] == 'fault_began' else 'ends'}: {what}"
+            return f"fault {event.get('fault')} {_FAULT[event['event']]}: {what}"
+        case "fault_effect" | "fault_undone":
+            seen = "; ".join(event.get("effect", [])) or "nothing to see"
+            undone = " undone" if event["event"] == "fault_undone" else ""
+            return f"fault {event.get('fault')}{undone} at {event.get('on')}: {seen}"
+        case "fault_failed":
+            where = f" at {event['on']}" if "on" in event else ""
+            return f"fault {event.get('fault')} failed{where}: {event.get('reason')}"
         case happened if happened in _SERVICE:
             why = f": {event['reason']}" if event.get("reason") else ""
             after = f" after {event['after_s']:g} s" if "after_s" in event else ""

@@ -13,8 +13,8 @@ from skyrack.orchestrator.hunt.kinds import KINDS
 from skyrack.orchestrator.hunt.search import GoalName, Hunt, Rules
 from skyrack.orchestrator.hunt.world import OrbitWorld
 from skyrack.orchestrator.scenario import Scenario, Service, dump_scenario, load_scenario
-from skyrack.orchestrator.scenario.names import closest
 from skyrack.orchestrator.scenario.placement import placed
+from skyrack.orchestrator.spelling import closest
 from skyrack.orchestrator.topology.geometry import Geometry
 
 SHORTEST_TRIAL_S = 5

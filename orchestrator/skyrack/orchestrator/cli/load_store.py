@@ -69,7 +69,7 @@ _COMMON: Mapping[str, tuple[Any, Any]] = {
     "clients": (
         _text(
             "--clients",
-            "Processes in all, one operation at a time each. Default: rate x 0.25 s, at least one per node.",
+            "Processes in all, one operation at a time each. Default: rate x 0.5 s, at least one per node.",
             int,
             min=1,
             max=5000,

@@ -15,7 +15,7 @@ from skyrack.orchestrator.cli.console import Format, complain, note, print_json,
 from skyrack.orchestrator.cli.contained import RESULTS
 from skyrack.orchestrator.cli.exits import BAD, FAILED, FINE, INCONCLUSIVE, INTERRUPTED, USAGE, Problem
 from skyrack.orchestrator.cli.fault_words import parse_fault
-from skyrack.orchestrator.cli.find import LiveRun, find_run, require_inhabited
+from skyrack.orchestrator.cli.find import LiveRun, find_run
 
 if TYPE_CHECKING:
     from skyrack.orchestrator.measure.load import Fault, LoadResult, Progress
@@ -99,23 +99,24 @@ def carry_out(
 
 
 def _print(outcome: LoadResult) -> None:
+    from skyrack.check.models import MODELS
+
     print(outcome.text(colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR")))
     place = _shown(outcome.run_dir)
     print(f"     Report   {place / 'report.html'}")
-    history = outcome.result["history"]
-    again = f"      skyrack check {place / 'history.jsonl'}" if history else ""
-    print(f"     History  {place / 'history.jsonl'}{again}")
+    print(f"     History  {place / 'history.jsonl'}")
+    judged = outcome.result["history"]
+    if judged and judged["model"] in MODELS:
+        print(f"     Again    skyrack check {place / 'history.jsonl'}")
 
 
 def _fault(text: str, nodes: list[dict[str, Any]], duration_s: float) -> Fault:
     from skyrack.orchestrator.measure.load import Fault
 
     timed = parse_fault(text, [node["name"] for node in nodes])
-    if timed.node:
-        require_inhabited(timed.node, nodes)
     if timed.at_s >= duration_s:
         raise Problem(f"--fault {text!r}: the load ends after {duration_s:g} s", status=USAGE)
-    return Fault(timed.at_s, text, timed.node, timed.entry)
+    return Fault(timed.at_s, text, timed.entry)
 
 
 def _shown(run_dir: Path) -> Path:

@@ -82,10 +82,17 @@ def _loaded(verb: str) -> Callable[..., None] | typer.Typer:
     found = getattr(import_module(f"skyrack.orchestrator.cli.{module}"), name)
     if not isinstance(found, typer.Typer):
         return guarded(found)
-    for info in found.registered_commands:
+    _guard(found)
+    return found
+
+
+def _guard(group: typer.Typer) -> None:
+    for info in group.registered_commands:
         assert info.callback is not None
         info.callback = guarded(info.callback)
-    return found
+    for inner in group.registered_groups:
+        assert inner.typer_instance is not None
+        _guard(inner.typer_instance)
 
 
 def command_tree(verbs: Collection[str] = tuple(VERBS)) -> Any:
@@ -102,7 +109,7 @@ def _name_variables(command: Any, prefix: str) -> None:
             parameter.envvar = f"{prefix}_{flags[0].removeprefix('--').replace('-', '_').upper()}"
             parameter.show_envvar = True
     for name, inner in getattr(command, "commands", {}).items():
-        _name_variables(inner, f"{prefix}_{name.upper()}")
+        _name_variables(inner, f"{prefix}_{name.replace('-', '_').upper()}")
 
 
 def main() -> None:

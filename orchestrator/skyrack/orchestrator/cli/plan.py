@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from skyrack.orchestrator.cli.console import note
-from skyrack.orchestrator.cli.exits import Problem
+from skyrack.orchestrator.cli.exits import USAGE, Problem
 from skyrack.orchestrator.cli.scenario import ScenarioArgument, chosen
 from skyrack.orchestrator.cli.times import parse_span_s
 from skyrack.orchestrator.runtime.files import write_whole
@@ -24,14 +24,18 @@ def plan(
         "plan.jsonl"
     ),
 ) -> None:
-    """Write contacts, handovers and route changes; the same scenario and seed give the same file byte for byte."""
+    """Write contacts, handovers, route changes and faults; the same scenario and seed give the same file byte for byte."""
     from skyrack.orchestrator.cli.describe import geometry_of
+    from skyrack.orchestrator.faults.problem import FaultProblem
     from skyrack.orchestrator.routing.plan import plan_lines
     from skyrack.orchestrator.scenario import load_scenario
 
     duration_s = parse_span_s(span)
     geometry = geometry_of(load_scenario(chosen(source)))
-    lines = [line + "\n" for line in plan_lines(geometry, duration_s)]
+    try:
+        lines = [line + "\n" for line in plan_lines(geometry, duration_s)]
+    except FaultProblem as problem:
+        raise Problem(str(problem), status=USAGE) from problem
     if str(file) == "-":
         sys.stdout.writelines(lines)
         return

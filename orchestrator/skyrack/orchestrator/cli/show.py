@@ -25,6 +25,7 @@ from skyrack.orchestrator.runtime import compose, paths
 from skyrack.orchestrator.runtime.compose import ComposeRun
 
 FOLLOW_S = 0.2
+MOST_FAULTS = 5  # in the line of those that act
 _WRONG = {"false_outage": "lost though there was a way", "unexpected": "answered though there was none"}
 
 
@@ -57,6 +58,8 @@ def status(
         print(f"entries: {entries_line(entries)}")
     if (fidelity := answer["fidelity"]) is not None:
         print(_fidelity(fidelity))
+    if said := _faults(answer["faults"]):
+        print(said)
     print_table(["NODE", "KIND", "STATE", "ADDRESS", "PID", "RESTARTS"], rows)
     if services := answer["services"]:
         unready = [row for row in services if row["phase"] not in ("ready", "finished")]
@@ -68,6 +71,16 @@ def status(
     bare = len(answer["nodes"]) - sum(n["inhabited"] for n in answer["nodes"])
     if bare and not everything:
         note(f"and {bare} bare satellites, which forward and answer ping: skyrack status --all")
+
+
+def _faults(found: dict[str, Any]) -> str:
+    """What is broken now, in one line; nothing where nothing is."""
+    acting = [f"{fault['id']} {fault['kind']} {' '.join(fault['on'])}" for fault in found["acting"]]
+    told = ", ".join(acting[:MOST_FAULTS]) + (
+        f" and {len(acting) - MOST_FAULTS} more" if len(acting) > MOST_FAULTS else ""
+    )
+    coming = f"{found['coming']} to come" if found["coming"] else ""
+    return f"faults: {'; '.join(filter(None, (told, coming)))}" if told or coming else ""
 
 
 def _fidelity(found: dict[str, Any]) -> str:

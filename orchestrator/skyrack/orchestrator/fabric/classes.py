@@ -88,10 +88,12 @@ class SharedLink(Link):
         queue_s: float,
         loss_ratio: float = 0.0,
         seed: str = "",
+        corrupt_ratio: float = 0.0,
         *,
         classes: Classes,
     ) -> None:
-        super().__init__(src, dst, s_per_byte, min(queue_s, sys.float_info.max), loss_ratio, seed)
+        queue_s = min(queue_s, sys.float_info.max)
+        super().__init__(src, dst, s_per_byte, queue_s, loss_ratio, seed, corrupt_ratio)
         self.tails = [_ALWAYS]
         self._classes = classes
         self._waiting: tuple[deque[Turn], deque[Turn]] = (deque(), deque())
@@ -102,9 +104,11 @@ class SharedLink(Link):
         self.rung = False  # whether the engine comes back when the transmitter is free
         self.compute_packets = self.compute_bytes = self.compute_dropped_queue = 0
 
-    def set_parameters(self, s_per_byte: float, queue_s: float, loss_ratio: float) -> None:
+    def set_parameters(
+        self, s_per_byte: float, queue_s: float, loss_ratio: float, corrupt_ratio: float = 0.0
+    ) -> None:
         """As for any link, but what waits leaves at the new rate."""
-        super().set_parameters(s_per_byte, min(queue_s, sys.float_info.max), loss_ratio)
+        super().set_parameters(s_per_byte, min(queue_s, sys.float_info.max), loss_ratio, corrupt_ratio)
 
     def yield_to_tails(self, t: float) -> float:
         """Never, as far as the engine's loop is concerned."""

@@ -9,19 +9,22 @@ import os
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skyrack.orchestrator.fabric import handover
+from skyrack.orchestrator.fabric.cuts import Sides, pack, pack_sides, side_bytes
 from skyrack.orchestrator.fabric.engine import DROPS, NO_LINK
 from skyrack.orchestrator.fabric.flows import Flow
 from skyrack.orchestrator.fabric.histogram import LATENESS_BOUNDS_S
 from skyrack.orchestrator.fabric.route_slots import RouteSlots
 from skyrack.orchestrator.fabric.wire import (
     CLASS_COUNTERS,
+    CUT_BYTES_PER_MESSAGE,
     FLOW_COUNTERS,
     IDS_PER_MESSAGE,
     LINK_COUNTERS,
@@ -32,12 +35,22 @@ from skyrack.orchestrator.fabric.wire import (
     READ_PER_MESSAGE,
     SCALARS,
     SEGMENT_SLOTS,
+    SIDE_BYTES_PER_MESSAGE,
     FabricConfig,
     SharedArrays,
 )
 
 STATS_TIMEOUT_S = 5.0
 START_TIMEOUT_S = 15.0
+
+
+class Reading(NamedTuple):
+    """What a fabric itself has: PARAMETERS of links (n, 5), NaN where there is no such link; whether nodes are lit; how many
+    of the ways from one side to another are cut."""
+
+    parameters: NDArray[np.float64]
+    lit: list[bool]
+    cut: list[int]
 
 
 class FabricClient:
@@ -59,7 +72,7 @@ class FabricClient:
         self._up: asyncio.Future[dict[str, Any]] = loop.create_future()
         self._ended: asyncio.Future[None] = loop.create_future()
         self._stats: asyncio.Future[None] | None = None
-        self._reading: dict[int, asyncio.Future[tuple[NDArray[np.float64], list[bool]]]] = {}
+        self._reading: dict[int, asyncio.Future[Reading]] = {}
         self._reads = 0
         self.pid = 0
         self.scheduler = ""
@@ -103,15 +116,19 @@ class FabricClient:
                 future.set_exception(ConnectionError("the fabric has ended"))
                 future.exception()
 
+    def end_process(self) -> None:
+        """Tell the fabric to end at once."""
+        self._send({"op": "end"})
+
     def set_links(self, at_s: float, ids: Sequence[int]) -> None:
         """From `at_s` on, the links `ids` are as `arrays` has them, with empty queues and zero counters."""
         for first in range(0, len(ids), IDS_PER_MESSAGE):
             self._send({"op": "links", "at": at_s, "ids": list(ids[first : first + IDS_PER_MESSAGE])})
 
     def set_parameters(self, at_s: float, ids: Sequence[int]) -> None:
-        """From `at_s` on, the links `ids` have the rate, queue, loss and extra delay that `arrays` say at this moment.
+        """From `at_s` on, the links `ids` have the rate, queue, loss, extra delay and damage that `arrays` say at this moment.
 
-        All take effect at one instant. What is queued, counters and the sequence of losses go on. An `extra_s` adds to the
+        All take effect at one instant. What is queued, counters and the sequences of mishaps go on. An `extra_s` adds to the
         delay; -inf: the link is down.
         """
         numbers = np.asarray(ids, np.uint32)
@@ -129,6 +146,17 @@ class FabricClient:
         for first in range(0, len(nodes), IDS_PER_MESSAGE):
             part = [int(node) for node in nodes[first : first + IDS_PER_MESSAGE]]
             self._send({"op": "lit", "at": at_s, "nodes": part, "lit": lit})
+
+    def set_cuts(self, at_s: float, cuts: Iterable[Sides]) -> None:
+        """From `at_s` on, what nodes of one side send to those of the other is lost, of these sides and no others.
+
+        It is lost where it is sent: what is under way goes on.
+        """
+        packed = pack(cuts, len(self._config.names))
+        for first in range(0, max(len(packed), 1), CUT_BYTES_PER_MESSAGE):
+            stop = first + CUT_BYTES_PER_MESSAGE
+            message = {"op": "cuts", "at": at_s, "more": stop < len(packed)}
+            self._send(message, b"\0" + packed[first:stop])
 
     def set_segment(
         self, at_s: float, delay_s: NDArray[np.float64], slope: NDArray[np.float64], slack_s: float
@@ -206,36 +234,40 @@ class FabricClient:
         self._send({"op": "flows", "at": at_s, "n": len(flows), "quantum_bytes": quantum_bytes})
 
     async def read(
-        self, at_s: float, ids: Sequence[int], nodes: Sequence[int] = ()
-    ) -> tuple[NDArray[np.float64], list[bool]]:
+        self, at_s: float, ids: Sequence[int], nodes: Sequence[int] = (), sides: Iterable[Sides] = ()
+    ) -> Reading:
         """What the fabric itself has at `at_s`, after what it was told before this call for that instant.
 
-        Of the links `ids` their PARAMETERS (n, 4), NaN where it has no such link; of `nodes` whether they are lit.
         Raises ConnectionError, TimeoutError.
         """
-        parts, lit = [np.empty((0, len(PARAMETERS)))], []
-        for first in range(0, max(len(ids), 1), READ_PER_MESSAGE):
+        parts: list[Reading] = []
+        more, most = iter(sides), SIDE_BYTES_PER_MESSAGE // side_bytes(len(self._config.names))
+        some = list(islice(more, most))
+        first = 0
+        while not parts or first < len(ids) or some:
             part = np.asarray(ids[first : first + READ_PER_MESSAGE], np.uint32)
-            values, lit_now = await self._read(at_s, part, nodes if first == 0 else ())
-            parts.append(values)
-            lit += lit_now
-        return np.concatenate(parts), lit
+            parts.append(await self._read(at_s, part, () if parts else nodes, some))
+            first += READ_PER_MESSAGE
+            some = list(islice(more, most))
+        return Reading(
+            np.concatenate([part.parameters for part in parts]),
+            [lit for part in parts for lit in part.lit],
+            [count for part in parts for count in part.cut],
+        )
 
     async def _read(
-        self, at_s: float, numbers: NDArray[np.uint32], nodes: Sequence[int]
-    ) -> tuple[NDArray[np.float64], list[bool]]:
+        self, at_s: float, numbers: NDArray[np.uint32], nodes: Sequence[int], sides: Sequence[Sides]
+    ) -> Reading:
         if self._control is None:
             raise ConnectionError("the fabric has ended")
         self._reads += 1
-        read, future = self._reads, asyncio.get_running_loop().create_future()
+        read = self._reads
+        future: asyncio.Future[Reading] = asyncio.get_running_loop().create_future()
         self._reading[read] = future
         try:
             message = {"op": "read", "read": read, "at": at_s, "n": len(numbers), "nodes": list(nodes)}
-            self._send(message, b"\0" + numbers.tobytes())
-            answer: tuple[NDArray[np.float64], list[bool]] = await asyncio.wait_for(
-                future, STATS_TIMEOUT_S + max(0.0, at_s - self._now_s())
-            )
-            return answer
+            self._send(message, b"\0" + numbers.tobytes() + pack_sides(sides, len(self._config.names)))
+            return await asyncio.wait_for(future, STATS_TIMEOUT_S + max(0.0, at_s - self._now_s()))
         finally:
             del self._reading[read]
 
@@ -275,6 +307,7 @@ class FabricClient:
             "wakeups": int(scalars["wakeups"]),
             "late_segments": int(scalars["late_segments"]),
             "loops": int(scalars["loops"]),
+            "corrupted": int(scalars["corrupted"]),
             "flows": dict(zip(FLOW_COUNTERS, a["flow_counters"].tolist(), strict=True)),
             "nodes": dict(zip(NODE_COUNTERS, a["node_counters"].astype(int).tolist(), strict=True)),
         }
@@ -322,6 +355,6 @@ class FabricClient:
                     future = self._reading.get(message["read"])
                     if future is not None and not future.done():
                         values = np.frombuffer(packed, "f8").reshape(-1, len(PARAMETERS))
-                        future.set_result((values, message["lit"]))
+                        future.set_result(Reading(values, message["lit"], message["cut"]))
                 case _:
                     self._on_event(message)

@@ -14,13 +14,16 @@ from typing import Any
 
 from skyrack.orchestrator.fabric import icmp
 from skyrack.orchestrator.fabric.classes import SharedLink, Turn
-from skyrack.orchestrator.fabric.link import Link
+from skyrack.orchestrator.fabric.cuts import Cuts
+from skyrack.orchestrator.fabric.damage import Damaged, damaged
+from skyrack.orchestrator.fabric.link import LOST, UNHARMED, Link
 from skyrack.orchestrator.fabric.quantum import COMPUTE, Quantum
 from skyrack.orchestrator.fabric.train import VNET_BYTES, MalformedTrain, Train, split
 
 NO_LINK = 0xFFFFFFFF
 CONTROL = -1
 DROPS = (
+    "cut",
     "dark",
     "link_down",
     "loop",
@@ -48,7 +51,10 @@ class Engine:
     link ^ 1 is the opposite direction. `views[node]` is the table that a node follows: all the same one unless they
     know different things. It is changed in place only.
 
-    `loops` counts how often a packet was sent back to the node it had just come from.
+    `cuts`: what is lost whichever way it would go; it is lost where it is sent, so what is under way goes on.
+
+    `loops` counts how often a packet was sent back to the node it had just come from, `corrupted` how often links damaged
+    one.
     """
 
     def __init__(self, n_nodes: int, base_address: int, endpoint: Sequence[int], rows: Sequence[int]) -> None:
@@ -68,7 +74,8 @@ class Engine:
         self.deliveries: list[tuple[float, int, int, Train]] = []
         self.sequence = 0
         self.drops = dict.fromkeys(DROPS, 0)
-        self.loops = 0
+        self.loops = self.corrupted = 0
+        self.cuts: Cuts | None = None
         self._tokens: dict[tuple[int, bool], tuple[float, float]] = {}
 
     def at(self, time_s: float, action: Callable[[float], None]) -> None:
@@ -128,6 +135,9 @@ class Engine:
                 return train
             # The first pop is the sender itself, which does not spend a hop of the time to live.
             train = Train(data, dst, self.rows[dst], data[18] + 1, now_s)
+            if self.cuts is not None and self.cuts.part(node, dst):
+                self.drops["cut"] += train.segments
+                return train
         except (IndexError, MalformedTrain):
             self.drops["malformed"] += 1
             return None
@@ -137,6 +147,9 @@ class Engine:
 
     def enter(self, t: float, node: int, quantum: Quantum) -> None:
         """A quantum of a declared transfer begins its way at `t`."""
+        if self.cuts is not None and self.cuts.part(node, quantum.end):
+            self._drop(t, quantum, "cut")
+            return
         self.sequence += 1
         heappush(self.hops, (t, self.sequence, node, quantum))
 
@@ -205,10 +218,12 @@ class Engine:
                     link.busy_bytes = busy = link.busy_bytes + wire
                     link.free_at = end = link.busy_since + busy * s_per_byte
                     link.wait_s += free - t
-                if link.loss_ratio and link.loses_next():
-                    heappop(hops)
-                    link.dropped_loss += 1
-                    continue
+                if link.risky and (mishap := link.next_mishap()):
+                    if mishap == LOST:
+                        heappop(hops)
+                        link.dropped_loss += 1
+                        continue
+                    train = self._damaged(train, link)
                 head = tail = end + d + slope[number] * (end - origin)
             else:
                 busy_since, busy = (link.busy_since, link.busy_bytes + wire) if free > t else (t, wire)
@@ -218,17 +233,13 @@ class Engine:
                 # A train that comes in slower than this link sends ends when its last segment does.
                 out = max(end, train.tail + last)
                 queue_s = link.queue_s
-                if (
-                    start - t > queue_s
-                    or out - last - train.tail > queue_s
-                    or (link.loss_ratio and link.gap < n)
-                ):
+                if start - t > queue_s or out - last - train.tail > queue_s or (link.risky and link.gap < n):
                     heappop(hops)
                     self.sequence = sequence
                     self._carry_slowly(t, train, link, d, slope[number], origin)
                     sequence = self.sequence
                     continue
-                link.gap -= n if link.loss_ratio else 0
+                link.gap -= n if link.risky else 0
                 link.busy_since, link.busy_bytes, link.free_at = busy_since, busy, end
                 if free > t:
                     link.wait_s += (free - t) * n
@@ -254,7 +265,7 @@ class Engine:
     def _carry_slowly(
         self, t: float, train: Train, link: Link, delay_s: float, slope: float, origin: float
     ) -> None:
-        """What the loop leaves out: links with classes, and trains of which some segments are dropped or lost."""
+        """What the loop leaves out: links with classes, and trains of which some segments are dropped, lost or damaged."""
         if not isinstance(link, SharedLink):
             self._carry(Turn(t, train, delay_s, slope, origin), link, link.queue_s)
         elif link.rung or link.free_at > t:
@@ -296,15 +307,17 @@ class Engine:
                 train.sender.dropped(t, train.wire, queue_full=True)
             else:
                 self._carry_quantum(turn, train, link)
-        elif n > 1 and ((link.loss_ratio and link.gap < n) or link.wait_s_of(t, train) > queue_s):
+        elif n > 1 and ((link.risky and link.gap < n) or link.wait_s_of(t, train) > queue_s):
             self._carry_segments(turn, link, queue_s)
         else:
             start, out = link.occupy(t, train)
             if n > 1:
-                link.gap -= n if link.loss_ratio else 0
-            elif link.loss_ratio and link.loses_next():
-                link.dropped_loss += 1
-                return
+                link.gap -= n if link.risky else 0
+            elif link.risky and (mishap := link.next_mishap()):
+                if mishap == LOST:
+                    link.dropped_loss += 1
+                    return
+                train = self._damaged(train, link)
             link.packets += n
             link.bytes += train.wire
             first = start + train.segment * link.s_per_byte
@@ -312,11 +325,11 @@ class Engine:
             self._pass_on(train, link, first + delay_s + slope * (first - origin))
 
     def _carry_segments(self, turn: Turn, link: Link, queue_s: float) -> None:
-        """The same link, segment by segment: taken when some of a train's segments are dropped or lost."""
+        """The same link, segment by segment: taken when some of a train's segments are dropped, lost or damaged."""
         t, train, delay_s, slope, origin = turn
         n = train.segments
         step = (train.tail - t) / (n - 1)
-        runs: list[tuple[int, int, float, float]] = []  # first, stop, head, tail
+        runs: list[tuple[int, int, float, float, int]] = []  # first, stop, head, tail; whether damaged
         free = link.free_at
         work_end = max(free, t)
         for i in range(n):
@@ -328,31 +341,32 @@ class Engine:
             size = train.segment if i < n - 1 else train.last
             free = start + size * link.s_per_byte
             work_end += size * link.s_per_byte
-            if link.loss_ratio and link.loses_next():
+            mishap = link.next_mishap() if link.risky else UNHARMED
+            if mishap == LOST:
                 link.dropped_loss += 1
                 continue
             link.packets += 1
             link.bytes += size
             link.wait_s += start - arrival
             arrives = free + delay_s + slope * (free - origin)
-            if runs and runs[-1][1] == i:
-                runs[-1] = (runs[-1][0], i + 1, runs[-1][2], arrives)
+            if runs and runs[-1][1] == i and mishap == runs[-1][4] == UNHARMED:
+                runs[-1] = (runs[-1][0], i + 1, runs[-1][2], arrives, UNHARMED)
             else:
-                runs.append((i, i + 1, arrives, arrives))
+                runs.append((i, i + 1, arrives, arrives, mishap))
         link.busy_until(min(work_end, free))
         if free > work_end:
             link.keep_tail(train.tail, free)
-        for first, stop, head, tail in runs:
+        for first, stop, head, tail, mishap in runs:
             part = split(train, first, stop)
             part.tail = tail
             part.came_from, part.looped = train.came_from, train.looped
-            self._pass_on(part, link, head)
+            self._pass_on(part if mishap == UNHARMED else self._damaged(part, link), link, head)
 
     def _carry_quantum(self, turn: Turn, quantum: Quantum, link: Link) -> None:
-        """The same for a quantum: lost segments leave it shorter."""
+        """The same for a quantum: lost segments leave it shorter, damaged ones as well, which nobody could make use of."""
         t, _, delay_s, slope, origin = turn
         n, wire = quantum.segments, quantum.wire
-        lost = link.losses_among(n)
+        lost = link.mishaps_among(n)
         left = max(0, wire - lost * quantum.segment) if lost < n else 0
         start, out = link.occupy(t, quantum)
         link.dropped_loss += lost
@@ -377,6 +391,11 @@ class Engine:
         train.came_from = link.src
         heappush(self.hops, (head, self.sequence, link.dst, train))
 
+    def _damaged(self, train: Train, link: Link) -> Train:
+        """What is left of a packet after a link has damaged it."""
+        self.corrupted += 1
+        return damaged(train, link.draw_below)
+
     def _drop(self, t: float, train: Train, cause: str) -> None:
         self.drops[cause] += train.segments
         if isinstance(train, Quantum):
@@ -399,6 +418,8 @@ class Engine:
             # The node's own kernel routes its address to lo; only a guest that bypasses it sends to itself here.
             heappush(self.deliveries, (t, self.sequence, node, train))
         elif node == train.dst:
+            if isinstance(train, Damaged):
+                return  # as its network stack would drop it
             if (reply := icmp.echo_reply(train.data)) is not None:
                 self._answer(t, node, reply, False)
             else:
@@ -426,6 +447,9 @@ class Engine:
             return
         dst = int.from_bytes(data[26:30], "big") - self.base_address
         if not 0 <= dst < self.n_nodes or (self.rows[dst] < 0):
+            return
+        if self.cuts is not None and self.cuts.part(node, dst):
+            self.drops["cut"] += 1
             return
         train = Train(data, dst, self.rows[dst], data[18] + 1, t)
         self.sequence += 1

@@ -2,8 +2,8 @@
 
 A flow of rate r sends one quantum of q bytes in each span of q x 8 / r seconds, at an instant of it that is drawn by the
 seed: the rate is exact over time, and flows that began together do not stay together. Nothing is sent again. A flow with
-a dark end, or without a way from its source, sends nothing. All flows wait in a heap of their own and have one event in the
-engine's, so that packets pay nothing for how many there are.
+a dark end, or without a way from its source, sends nothing; one that is cut off is lost at its source. All flows wait in a
+heap of their own and have one event in the engine's, so that packets pay nothing for how many there are.
 """
 
 from __future__ import annotations

@@ -12,6 +12,9 @@ link for its bytes only, and what comes after its last segment goes out after it
 
     arrivals   A1....A2....A3....A4         free_at: end of A's bytes, as if they had come at once
     out        A1 BB A2 B. A3....A4 C       `tails`: [arrival of A4, end of A4), in which C waits
+
+Some packets are lost and some damaged, each by a sequence of its own that the seed draws. `gap` is how many pass unharmed
+before the next mishap of either sort, so that a packet costs one comparison, and one without mishaps (`risky`) not that.
 """
 
 from __future__ import annotations
@@ -24,16 +27,20 @@ from skyrack.orchestrator.fabric.train import Train
 # Orbital velocities stretch a train of 0.1 ms by less than this; no gap to be used.
 _STRETCH_S = 1e-8
 NEVER = 1e18  # packets; what a vanishing ratio draws may not be finite
-UNDRAWN = -1  # how many packets pass before the next lost one is not drawn yet
+UNDRAWN = -1  # how many packets pass before the next mishap is not drawn yet
+UNHARMED, LOST, DAMAGED = 0, 1, 2
 
 
 class Link:
     """State, parameters and counters of one directed link. A plain record: the engine's loop works on it in place."""
 
     __slots__ = (
+        "_after_gap",
+        "_dice",
         "busy_bytes",
         "busy_since",
         "bytes",
+        "corrupt_ratio",
         "dropped_loss",
         "dropped_queue",
         "dst",
@@ -42,7 +49,7 @@ class Link:
         "loss_ratio",
         "packets",
         "queue_s",
-        "rng",
+        "risky",
         "s_per_byte",
         "seed",
         "src",
@@ -51,7 +58,14 @@ class Link:
     )
 
     def __init__(
-        self, src: int, dst: int, s_per_byte: float, queue_s: float, loss_ratio: float = 0.0, seed: str = ""
+        self,
+        src: int,
+        dst: int,
+        s_per_byte: float,
+        queue_s: float,
+        loss_ratio: float = 0.0,
+        seed: str = "",
+        corrupt_ratio: float = 0.0,
     ) -> None:
         self.src = src
         self.dst = dst
@@ -64,23 +78,39 @@ class Link:
         self.dropped_loss = 0
         self.wait_s = 0.0
         self.seed = seed
-        self.rng: random.Random | None = None
         self.s_per_byte = s_per_byte
         self.queue_s = queue_s
         self.loss_ratio = loss_ratio
+        self.corrupt_ratio = corrupt_ratio
+        self.risky = bool(loss_ratio or corrupt_ratio)
         self.gap = UNDRAWN
+        self._after_gap = (
+            UNDRAWN,
+            UNDRAWN,
+        )  # packets from the gap's end to the next lost, the next damaged one
+        self._dice: dict[str, random.Random] | None = None
 
-    def set_parameters(self, s_per_byte: float, queue_s: float, loss_ratio: float) -> None:
-        """Change rate (seconds per real byte), queue depth (seconds of backlog) and loss (per packet) from now on.
+    def set_parameters(
+        self, s_per_byte: float, queue_s: float, loss_ratio: float, corrupt_ratio: float = 0.0
+    ) -> None:
+        """Change rate (seconds per real byte), queue depth (seconds of backlog), loss and damage (per packet) from now on.
 
-        What is queued leaves as it would have, and the sequence of losses goes on.
+        What is queued leaves as it would have, and the sequences of losses and damages go on.
         """
         if s_per_byte != self.s_per_byte:
             self.busy_until(self.free_at)
             self.s_per_byte = s_per_byte
         self.queue_s = queue_s
-        if loss_ratio != self.loss_ratio:
-            self.loss_ratio = loss_ratio
+        if (loss_ratio, corrupt_ratio) != (self.loss_ratio, self.corrupt_ratio):
+            loss, damage = (
+                after + max(self.gap, 0) if after != UNDRAWN else after for after in self._after_gap
+            )
+            self._after_gap = (
+                loss if loss_ratio == self.loss_ratio else UNDRAWN,
+                damage if corrupt_ratio == self.corrupt_ratio else UNDRAWN,
+            )
+            self.loss_ratio, self.corrupt_ratio = loss_ratio, corrupt_ratio
+            self.risky = bool(loss_ratio or corrupt_ratio)
             self.gap = UNDRAWN
 
     def busy_until(self, free_at: float) -> None:
@@ -132,37 +162,59 @@ class Link:
             self.keep_tail(train.tail, out)
         return start, out
 
-    def next_gap(self) -> int:
-        """Packets that pass before the next lost one: geometric, so the common case costs one comparison."""
-        if self.rng is None:  # seeding takes 10 us, and most links never carry a packet
-            self.rng = random.Random(f"{self.seed}/loss/{self.src}>{self.dst}")
-        if self.loss_ratio >= 1.0:
-            return 0
-        gap = math.log(1.0 - self.rng.random()) / math.log1p(-self.loss_ratio)
-        return int(min(gap, NEVER))
-
-    def loses_next(self) -> bool:
-        """Whether the next packet on this link is the lost one; advances the sequence."""
+    def next_mishap(self) -> int:
+        """What becomes of the next packet: UNHARMED, LOST or DAMAGED; advances the sequences."""
         if self.gap > 0:
             self.gap -= 1
-            return False
+            return UNHARMED
         if self.gap == UNDRAWN:
-            self.gap = self.next_gap()
-            return self.loses_next()
-        self.gap = self.next_gap()
-        return True
+            self._begin_gap(*self._after_gap)
+            return self.next_mishap()
+        loss, damage = self._after_gap
+        self._begin_gap(loss - 1, damage - 1)  # UNDRAWN for what has happened now
+        return LOST if loss == 0 else DAMAGED
 
-    def losses_among(self, n: int) -> int:
-        """How many of the next `n` packets are lost; advances the sequence as `loses_next` does, by gaps."""
-        if not self.loss_ratio:
+    def mishaps_among(self, n: int) -> int:
+        """How many of the next `n` packets are lost or damaged; advances the sequences as `next_mishap` does, by gaps."""
+        if not self.risky:
             return 0
-        lost = passed = 0
+        met = passed = 0
         while True:
             if self.gap == UNDRAWN:
-                self.gap = self.next_gap()
+                self._begin_gap(*self._after_gap)
             if passed + self.gap >= n:
                 self.gap -= n - passed
-                return lost
+                return met
             passed += self.gap + 1
-            lost += 1
-            self.gap = self.next_gap()
+            met += 1
+            self.gap = 0
+            self.next_mishap()
+
+    def draw_below(self, n: int) -> int:
+        """A number from 0 to `n` - 1, for what a damage is."""
+        return self._dice_for("damage").randrange(n)
+
+    def _begin_gap(self, loss: int, damage: int) -> None:
+        """To the next mishap of either sort, with so many packets before the next lost and the next damaged one."""
+        if loss == UNDRAWN:
+            loss = self._drawn(self.loss_ratio, "loss")
+        if damage == UNDRAWN:
+            damage = self._drawn(self.corrupt_ratio, "corrupt")
+        self.gap = gap = min(loss, damage)
+        self._after_gap = (loss - gap, damage - gap)
+
+    def _drawn(self, ratio: float, sort: str) -> int:
+        """Packets that pass before the next mishap of a sort: geometric."""
+        if not ratio:
+            return int(NEVER)
+        if ratio >= 1.0:
+            return 0
+        gap = math.log(1.0 - self._dice_for(sort).random()) / math.log1p(-ratio)
+        return int(min(gap, NEVER))
+
+    def _dice_for(self, sort: str) -> random.Random:
+        if self._dice is None:
+            self._dice = {}
+        if sort not in self._dice:  # seeding takes 10 us, and most links never carry a packet
+            self._dice[sort] = random.Random(f"{self.seed}/{sort}/{self.src}>{self.dst}")
+        return self._dice[sort]

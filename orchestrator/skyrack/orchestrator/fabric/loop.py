@@ -25,10 +25,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skyrack.orchestrator.fabric.adoption import Adoption
 from skyrack.orchestrator.fabric.classes import Classes, SharedLink
 from skyrack.orchestrator.fabric.closer import Closer
+from skyrack.orchestrator.fabric.cuts import Cuts, unpack_sides
 from skyrack.orchestrator.fabric.door import PACE_S, Door
 from skyrack.orchestrator.fabric.engine import Engine
 from skyrack.orchestrator.fabric.flows import Flow, Flows
@@ -39,7 +41,13 @@ from skyrack.orchestrator.fabric.timer import Timer
 from skyrack.orchestrator.fabric.train import VNET_BYTES, with_ttl
 from skyrack.orchestrator.fabric.transfers import Transfer
 from skyrack.orchestrator.fabric.tun import is_mesh_device
-from skyrack.orchestrator.fabric.wire import MAX_MESSAGE_BYTES, PARAMETERS, FabricConfig, SharedArrays
+from skyrack.orchestrator.fabric.wire import (
+    ENDED_ON_REQUEST,
+    MAX_MESSAGE_BYTES,
+    PARAMETERS,
+    FabricConfig,
+    SharedArrays,
+)
 from skyrack.v1 import attach, hand_out
 
 READ_BYTES = 65546  # virtio header and the largest IPv4 packet
@@ -90,6 +98,7 @@ class Loop:
         self._parameters: list[
             tuple[float, ...]
         ] = []  # number and values, until the last message of an order
+        self._cuts = b""  # until the last message of an order
         self._routes_told = self._told = 0  # newest order of routes in force; newest of all
         self._transfers: dict[int, Transfer] = {}
         self._flows = Flows(self.engine, 0.0, (), 0, "")
@@ -403,6 +412,12 @@ class Loop:
                         self._parameters = []
                 case "lit":
                     self.engine.at(message["at"], partial(self._set_lit, message["nodes"], message["lit"]))
+                case "cuts":
+                    self._cuts += packed
+                    if not message["more"]:
+                        cuts = Cuts(self._cuts, self.engine.n_nodes) if self._cuts else None
+                        self.engine.at(message["at"], partial(self._set_cuts, cuts))
+                        self._cuts = b""
                 case "transfer":
                     self._transfers[message["id"]] = Transfer(
                         self.engine,
@@ -423,9 +438,11 @@ class Loop:
                     )
                 case "read":
                     numbers = np.frombuffer(packed, "u4", message["n"]).tolist()
-                    self.engine.at(
-                        message["at"], partial(self._read_back, message["read"], numbers, message["nodes"])
-                    )
+                    sides = unpack_sides(packed[4 * message["n"] :], self.engine.n_nodes)
+                    what = message["read"], numbers, message["nodes"], sides
+                    self.engine.at(message["at"], partial(self._read_back, *what))
+                case "end":
+                    os._exit(ENDED_ON_REQUEST)
                 case "stats":
                     with_links = bool(message["links"])
                     self._dump = self._tally.write(
@@ -451,6 +468,7 @@ class Loop:
                 float(arrays["queue_s"][number]),
                 float(arrays["loss_ratio"][number]),
                 str(self._config.seed),
+                float(arrays["corrupt_ratio"][number]),
             )
             if number < len(links):
                 self.engine.drops["queue"] += links[number].dropped_queue
@@ -463,9 +481,12 @@ class Loop:
 
     def _set_parameters(self, parameters: list[tuple[float, ...]], _: float) -> None:
         links, set_extra = self.engine.links, self.engine.set_extra
-        for number, s_per_byte, queue_s, loss_ratio, extra_s in parameters:
-            links[int(number)].set_parameters(s_per_byte, queue_s, loss_ratio)
+        for number, s_per_byte, queue_s, loss_ratio, extra_s, corrupt_ratio in parameters:
+            links[int(number)].set_parameters(s_per_byte, queue_s, loss_ratio, corrupt_ratio)
             set_extra(int(number), extra_s)
+
+    def _set_cuts(self, cuts: Cuts | None, _: float) -> None:
+        self.engine.cuts = cuts
 
     def _set_flows(self, n: int, quantum_bytes: int, at_s: float) -> None:
         self._flows.stop()
@@ -473,17 +494,22 @@ class Loop:
         flows = [Flow(*values) for values in zip(*columns, strict=True)]
         self._flows = Flows(self.engine, at_s, flows, quantum_bytes, str(self._config.seed))
 
-    def _read_back(self, read: int, numbers: list[int], nodes: list[int], _: float) -> None:
-        """Say what links and nodes are like at this instant."""
+    def _read_back(
+        self, read: int, numbers: list[int], nodes: list[int], sides: NDArray[np.uint8], _: float
+    ) -> None:
+        """Say what links, nodes and cuts are like at this instant."""
         links, extra_s, lit = self.engine.links, self.engine.extra_s, self.engine.lit
+        cuts = self.engine.cuts
         values = array("d")
         for number in numbers:
             if number < len(links):
                 link = links[number]
-                values.extend((link.s_per_byte, link.queue_s, link.loss_ratio, extra_s(number)))
+                values.extend((link.s_per_byte, link.queue_s, link.loss_ratio))
+                values.extend((extra_s(number), link.corrupt_ratio))
             else:
                 values.extend([math.nan] * len(PARAMETERS))
-        answer = {"op": "read", "read": read, "lit": [bool(lit[node]) for node in nodes]}
+        cut = cuts.ways(sides) if cuts is not None else [0] * len(sides)
+        answer = {"op": "read", "read": read, "lit": [bool(lit[node]) for node in nodes], "cut": cut}
         self._tell(answer, b"\0" + values.tobytes())
 
     def _set_lit(self, nodes: list[int], lit: bool, _: float) -> None:

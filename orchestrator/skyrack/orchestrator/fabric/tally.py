@@ -74,7 +74,7 @@ class Tally:
             self.ingress_lag.max,
             self.ingress_lag.sum,
         )
-        scalars["loops"] = engine.loops
+        scalars["loops"], scalars["corrupted"] = engine.loops, engine.corrupted
         scalars["written_at_s"] = clock()
         arrays["scalars"][:] = [scalars[name] for name in SCALARS]
         yield

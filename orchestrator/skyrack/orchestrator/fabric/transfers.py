@@ -6,7 +6,8 @@
 
 The source looks at the way in force every millisecond and sends at the rate of its slowest link, so that an idle way takes
 size / rate + delay. Its window is what fills the way and WINDOW_QUANTA more. A full queue halves it, at most once per round
-trip, and every window that arrives adds a quantum. Lost bytes are sent again. Acknowledgements cost no bytes.
+trip, and every window that arrives adds a quantum. Lost bytes are sent again. Acknowledgements cost no bytes. While the
+ends are cut off from each other, in either direction, nothing is sent, and then it goes on.
 """
 
 from __future__ import annotations
@@ -160,8 +161,12 @@ class Transfer:
             self._window = self._most
 
     def _find(self, t: float) -> _Way | None:
-        """The way by the tables of the nodes on it; None where it ends or is dark."""
+        """The way by the tables of the nodes on it; None where it ends or is dark, and while the ends are cut off."""
         engine, node, row = self._engine, self._src, self._row
+        if (cuts := engine.cuts) is not None and (
+            cuts.part(self._src, self._dst) or cuts.part(self._dst, self._src)
+        ):
+            return None
         delay_s = slowest = 0.0
         queue_s: list[tuple[float, float]] = []
         for _ in range(engine.n_nodes):

@@ -1,6 +1,7 @@
 """What the orchestrator and the fabric share: one memory of packed arrays, and JSON messages that say when to look.
 
-    memory    links      src dst s_per_byte queue_s loss_ratio extra_s   one entry per directed link, pairs (2k, 2k+1)
+    memory    links      src dst s_per_byte queue_s loss_ratio extra_s corrupt_ratio
+                                               one entry per directed link, pairs (2k, 2k+1)
               segments   SEGMENT_SLOTS x { delay_s slope }               a link's delay over one interval, -1: dark
               routes     ROUTE_SLOTS x [row, node] -> link
               adopt      ROUTE_SLOTS x { at node }                 who follows that table from when on, ascending
@@ -10,18 +11,24 @@
     orchestrator -> fabric   {"op": "serve"} + SCM_RIGHTS [configuration, memory]    first, once (handover.py)
                              {"op": "links", "at", "ids"}         (re)create these links from the memory
                              {"op": "segment", "at", "slot", "slack_s"}    from `at` on, delays, none below slack_s
-                             {"op": "parameters", "at", "n", "more"} NUL f8[4][n] u4[n]   values of the links u4; with
+                             {"op": "parameters", "at", "n", "more"} NUL f8[5][n] u4[n]   values of the links u4; with
                                                                   "more" they wait for the next message
                              {"op": "routes", "at", "slot"}
                              {"op": "adopt", "slot", "count"}     so many nodes, one by one
                              {"op": "lit", "at", "nodes", "lit"}
+                             {"op": "cuts", "at", "more"} NUL a part of what cuts.py packs; with "more" the rest comes
+                                                                  next; all that there are from `at` on, none if empty
                              {"op": "transfer", "id", "at", "src", "dst", "bytes", "class"}     begin a declared transfer
                              {"op": "cancel", "id"}               end it now
                              {"op": "flows", "at", "n", "quantum_bytes"}    from `at` on the first n flows of the memory
-                             {"op": "read", "read", "at", "n", "nodes"} NUL u4[n]    what links and nodes are like at `at`
+                             {"op": "read", "read", "at", "n", "nodes"} NUL u4[n] and what cuts.py packs of sides
+                                                                  what links, nodes and ways from one side to the other
+                                                                  are like at `at`
                              {"op": "stats", "links": bool}
+                             {"op": "end"}                        end at once, as by SIGKILL, with status ENDED_ON_REQUEST
     fabric -> orchestrator   {"op": "up"} {"op": "lit"|"dark", "node", "at"} {"op": "stats"}
-                             {"op": "read", "read", "lit"} NUL f8[n][4]   the answer; NaN: there is no such link
+                             {"op": "read", "read", "lit", "cut"} NUL f8[n][5]   the answer; NaN: there is no such link;
+                                                                  cut: how many ways of those of each two sides
                              {"op": "transfer", "id", "at", "bytes", "lost", "state"}
 
 A slot is reused only when no node follows it any more (route_slots.py) or after SLOTS - 1 newer segments, so the fabric swaps
@@ -37,16 +44,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+ENDED_ON_REQUEST = 70  # no success, so that whoever keeps the process starts it again
 SEGMENT_SLOTS = 16
 ROUTE_SLOTS = 32  # epochs announced ahead, and views that are being adopted
 MAX_MESSAGE_BYTES = 65536
 IDS_PER_MESSAGE = 4096
-PARAMETERS = ("s_per_byte", "queue_s", "loss_ratio", "extra_s")
-PARAMETERS_PER_MESSAGE = 1500
+PARAMETERS = ("s_per_byte", "queue_s", "loss_ratio", "extra_s", "corrupt_ratio")
+PARAMETERS_PER_MESSAGE = 1400
+CUT_BYTES_PER_MESSAGE = 60_000
+SIDE_BYTES_PER_MESSAGE = 30_000
 READ_PER_MESSAGE = 256  # 0.1 ms of the loop
 SCALARS = (
     "ingress_packets", "ingress_bytes", "delivered_packets", "delivered_bytes", "busy_s", "wakeups", "late_segments",
     "written_at_s", "max_lateness_s", "sum_lateness_s", "max_ingress_lag_s", "sum_ingress_lag_s", "loops",
+    "corrupted",
 )  # fmt: skip
 LINK_COUNTERS = ("packets", "bytes", "dropped_queue", "dropped_loss", "wait_s")
 CLASS_COUNTERS = (
@@ -97,6 +108,7 @@ class SharedArrays:
             ("queue_s", "f8", (m,)),
             ("loss_ratio", "f8", (m,)),
             ("extra_s", "f8", (m,)),
+            ("corrupt_ratio", "f8", (m,)),
             ("segments", "f8", (SEGMENT_SLOTS, 2, m)),
             ("scalars", "f8", (len(SCALARS),)),
             ("drops", "f8", (config.n_drops,)),

@@ -1,21 +1,37 @@
-"""Who is there and who could ever be linked to whom: what a fault's target is checked against."""
+"""Who is there, where, and who could ever be linked to whom: what a fault's target is checked against."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from skyrack.orchestrator.faults.problem import Unknown
-from skyrack.orchestrator.scenario.names import closest
+from skyrack.orchestrator.spelling import closest
 
+Services = Mapping[str, Sequence[int]]  # the nodes of each, in order
 _IN_PLANE = re.compile(r"(.*p\d+)s\d+")  # as scenario.names.walker_names makes them
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A node on the ground: a gateway, a user terminal or a point of presence. `country` is a code of ISO 3166."""
+
+    kind: Literal["ground", "user", "pop"]
+    lat_deg: float
+    lon_deg: float
+    country: str | None = None
+    region: str | None = None
 
 
 class Atlas:
     """Nodes by index: satellites 0..n_sat-1, then those on the ground, `n_radio` of them with an antenna first.
 
     `lasers`: the pairs that the pattern ever joins; None where it chooses anew all the time, so that any two may meet.
-    `fibres`: pairs of nodes on the ground. A satellite and an antenna may always meet.
+    `fibres`: pairs of nodes on the ground. A satellite and an antenna may always meet. `ground`: those on the ground, in
+    order. `batches`: launches, the satellites of each. `services`: those there are now; without it none is checked.
+    `inhabited`: nodes with a process; None for all.
     """
 
     def __init__(
@@ -25,9 +41,18 @@ class Atlas:
         n_radio: int,
         lasers: Iterable[tuple[int, int]] | None,
         fibres: Iterable[tuple[int, int]] = (),
+        *,
+        ground: Sequence[Ground] = (),
+        batches: Sequence[Sequence[int]] = (),
+        services: Callable[[], Services] | None = None,
+        inhabited: Collection[int] | None = None,
     ) -> None:
         self.names = names
-        self._n_sat = n_sat
+        self.n_sat = n_sat
+        self.ground = ground
+        self.batches = batches
+        self._services = services
+        self._inhabited = None if inhabited is None else frozenset(inhabited)
         self._n_meeting = n_sat + n_radio
         self._index = {name: i for i, name in enumerate(names)}
         self._any_two_satellites = lasers is None
@@ -44,11 +69,12 @@ class Atlas:
         """Whether a node is called so."""
         return name in self._index
 
-    def node(self, name: str) -> int:
-        """The node's index. Raises Unknown."""
+    def node(self, name: str, others: Collection[str] = ()) -> int:
+        """The node's index. Raises Unknown; `others` are words that may have been meant too."""
         if name not in self._index:
+            known = dict.fromkeys((*self._index, *others)) if others else self._index
             raise Unknown(
-                f"no node is called {name[:80]!r}{_hint(name, self._index, 'skyrack status --all lists them')}"
+                f"no node is called {name[:80]!r}{_hint(name, known, 'skyrack status --all lists them')}"
             )
         return self._index[name]
 
@@ -60,9 +86,34 @@ class Atlas:
             raise Unknown(f"no plane is called {name[:80]!r}{_hint(name, self._planes, there)}")
         return self._planes[name]
 
+    def has_plane(self, name: str) -> bool:
+        """Whether a plane is called so."""
+        return name in self._planes
+
+    def service(self, name: str) -> Sequence[int]:
+        """The nodes where a service is, in order. Raises Unknown."""
+        there = self._services() if self._services is not None else {}
+        if name not in there:
+            listed = f"there are {', '.join(there)}" if there else "there is none"
+            raise Unknown(f"no service is called {name[:80]!r}{_hint(name, there, listed)}")
+        return there[name]
+
+    def require_service(self, node: int, name: str) -> None:
+        """Raises Unknown unless the service is at that node, or nobody knows which there are."""
+        if self._services is None:
+            return
+        nodes = self.service(name)
+        if node not in nodes:
+            where = ", ".join(self.names[other] for other in nodes[:8]) + (", ..." if len(nodes) > 8 else "")
+            raise Unknown(f"{name} is not at {self.names[node]}: it is at {where or 'no node'}")
+
+    def has_process(self, node: int) -> bool:
+        """Whether anything runs there."""
+        return self._inhabited is None or node in self._inhabited
+
     def may_link(self, a: int, b: int) -> bool:
         """Whether a link between the two could ever be."""
-        satellites = (a < self._n_sat) + (b < self._n_sat)
+        satellites = (a < self.n_sat) + (b < self.n_sat)
         if a == b:
             return False
         if satellites == 2 and self._any_two_satellites:
@@ -73,9 +124,13 @@ class Atlas:
         """Everybody whom `node` could ever be linked to, in order."""
         return [other for other in range(len(self.names)) if self.may_link(node, other)]
 
+    def lasers(self, node: int) -> list[int]:
+        """Satellites that the pattern joins to this one for good, in order."""
+        return [other for other in sorted(self._beside[node]) if max(node, other) < self.n_sat]
+
     def described(self, node: int) -> str:
         """In a few words whom the node may be linked to."""
-        satellite = node < self._n_sat
+        satellite = node < self.n_sat
         if satellite and self._any_two_satellites:
             return "any satellite, and stations"
         named = ", ".join(self.names[other] for other in sorted(self._beside[node]))
@@ -85,6 +140,6 @@ class Atlas:
         return f"{named}, and {rest}" if named else rest
 
 
-def _hint(name: str, known: Mapping[str, object], otherwise: str) -> str:
+def _hint(name: str, known: Collection[str], otherwise: str) -> str:
     near = closest(name, known)
     return f": {near or otherwise}"

@@ -9,17 +9,10 @@ from typing import Literal
 
 from skyrack.orchestrator.faults.hold import Hold, Place
 from skyrack.orchestrator.routing.condition import Condition
+from skyrack.orchestrator.routing.cut import Cut as Cut
 
 Way = tuple[int, int]  # one direction of a link: from node, to node
 Part = Literal["broker", "fabric", "orchestrator"]  # of the run itself
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """Whatever nodes of `sources` send to nodes of `targets` is lost on the way, whichever way that is."""
-
-    sources: frozenset[int]
-    targets: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +32,23 @@ class Effect:
 
 
 def compose(conditions: Iterable[Condition]) -> Condition:
-    """All of them at once: delays add, the least rate holds, losses are independent, down wins.
+    """All of them at once: delays add, the least rate holds, losses and damages are independent, down wins.
 
     The order does not matter, to the last bit.
     """
     every = list(conditions)
-    losses = sorted(c.loss_ratio for c in every if c.loss_ratio is not None)
-    kept = math.prod(1.0 - loss for loss in losses)
     return Condition(
         extra_s=math.fsum(c.extra_s for c in every),
         rate_bps=min((c.rate_bps for c in every if c.rate_bps is not None), default=None),
-        # One loss is itself, not what 1 - (1 - loss) rounds to.
-        loss_ratio=losses[0] if len(losses) == 1 else (1.0 - kept if losses else None),
+        loss_ratio=_any_of(c.loss_ratio for c in every),
         down=any(c.down for c in every),
+        corrupt_ratio=_any_of(c.corrupt_ratio for c in every),
     )
+
+
+def _any_of(ratios: Iterable[float | None]) -> float | None:
+    """The chance of one mishap at least; None where there are no ratios."""
+    some = sorted(ratio for ratio in ratios if ratio is not None)
+    if len(some) < 2:  # one is itself, not what 1 - (1 - ratio) rounds to
+        return some[0] if some else None
+    return 1.0 - math.prod(1.0 - ratio for ratio in some)

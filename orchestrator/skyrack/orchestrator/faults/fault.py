@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from skyrack.orchestrator.faults.effect import Effect
-from skyrack.orchestrator.faults.targets import Target
+from skyrack.orchestrator.faults.targets import Selection, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Pulse:
 class Draft:
     """A fault that nobody has given a time yet. `for_s`: how long, infinite for until further notice.
 
-    `values`: the kind's parameters, in SI units. `cause`: who wants it.
+    `values`: the kind's parameters, in SI units. `cause`: who wants it. `selection`: what was asked for, drawn already.
     """
 
     kind: str
@@ -31,6 +31,7 @@ class Draft:
     for_s: float
     cause: str
     pulse: Pulse | None = None
+    selection: Selection = field(default_factory=Selection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +42,11 @@ class Fault:
     draft: Draft
     since_s: float
     until_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A draft that is to begin at a run second, decided before the run."""
+
+    at_s: float
+    draft: Draft

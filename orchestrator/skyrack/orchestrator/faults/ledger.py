@@ -73,6 +73,20 @@ class Ledger:
         self._expect(fault.since_s, fault.id)
         return fault
 
+    def restore(self, fault: Fault) -> None:
+        """Enter a fault that has an id already."""
+        self._faults[fault.id] = fault
+        self._expect(fault.since_s, fault.id)
+
+    @property
+    def given(self) -> int:
+        """How many ids have been given."""
+        return self._given
+
+    def give_on(self, fault_ids: Iterable[str]) -> None:
+        """These have been given already, by another ledger."""
+        self._given = max((self._given, *(int(fault_id[1:]) for fault_id in fault_ids)))
+
     def end(self, fault_id: str, at_s: float) -> Fault:
         """Let a fault end at `at_s`; one that would begin later never does. Raises Unknown."""
         if fault_id not in self._faults:

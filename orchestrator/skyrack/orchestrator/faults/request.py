@@ -2,20 +2,21 @@
 
     {"kind": "latency", "links": ["p3s07-p3s08"], "extra_s": 0.2, "for_s": 30, "in_s": 10, "cause": "..."}
 
-`links`, `nodes`, `planes`: what it acts on (targets.py). `for_s`: without it the fault stays until it is removed.
-`in_s`: how long from now it begins.
+`links`, `nodes`, `planes`: what it acts on (targets.py). `for_s`: without it the fault lasts as long as its kind says, for
+most until it is removed. `in_s`: how long from now it begins.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from skyrack.orchestrator.faults.atlas import Atlas
 from skyrack.orchestrator.faults.fault import Draft
 from skyrack.orchestrator.faults.kinds import KINDS, Kind
+from skyrack.orchestrator.faults.lot import Lot
 from skyrack.orchestrator.faults.problem import FaultProblem
 from skyrack.orchestrator.faults.targets import (
     Selection,
@@ -26,12 +27,12 @@ from skyrack.orchestrator.faults.targets import (
     places_of,
     sides_of,
 )
-from skyrack.orchestrator.scenario.names import closest
+from skyrack.orchestrator.spelling import closest
 
 MOST_FAULTS = 10_000
 LONGEST_S = 366 * 86_400.0
 _SELECTORS: Final = ("links", "nodes", "planes", "to", "parts")
-_COMMON: Final = ("kind", *_SELECTORS, "one_way", "for_s", "in_s", "cause")
+_COMMON: Final = ("kind", *_SELECTORS, "one_way", "for_s", "cause")
 _ACTS_ON: Final = {
     "links": "links, nodes (all their links) or planes",
     "nodes": "nodes or planes",
@@ -49,22 +50,32 @@ class Request:
     in_s: float
 
 
-def read_requests(body: Mapping[str, Any], atlas: Atlas) -> list[Request]:
-    """All or none of {"faults": [...]}. Raises FaultProblem, Unknown; the text says which entry."""
+def read_requests(body: Mapping[str, Any], atlas: Atlas, lot_of: Callable[[int], Lot]) -> list[Request]:
+    """All or none of {"faults": [...]}; entry i draws from lot_of(i). Raises FaultProblem, Unknown."""
     entries = body.get("faults")
     if not isinstance(entries, list) or not entries:
         raise FaultProblem("faults: expected a list of faults")
     if len(entries) > MOST_FAULTS:
         raise FaultProblem(f"faults: at most {MOST_FAULTS:,} at once, found {len(entries):,}")
-    return [read_request(entry, atlas) for entry in entries]
+    return [read_request(entry, atlas, lot_of(index)) for index, entry in enumerate(entries)]
 
 
-def read_request(entry: object, atlas: Atlas) -> Request:
-    """One fault. Raises FaultProblem, Unknown."""
+def read_request(entry: object, atlas: Atlas, lot: Lot) -> Request:
+    """One fault that begins `in_s` from now. Raises FaultProblem, Unknown."""
+    draft = read_draft(entry, atlas, lot, ("in_s",))
+    assert isinstance(entry, dict)
+    in_s = 0.0
+    if entry.get("in_s") is not None and (entry["in_s"] != 0 or isinstance(entry["in_s"], bool)):
+        in_s = _number(draft.kind, entry, "in_s", "seconds from now", 0.0, LONGEST_S)
+    return Request(draft, in_s)
+
+
+def read_draft(entry: object, atlas: Atlas, lot: Lot, more: tuple[str, ...] = ()) -> Draft:
+    """What one fault is, whenever it begins; `more` are keys that say so. Raises FaultProblem, Unknown."""
     if not isinstance(entry, dict):
         raise FaultProblem(f"{str(entry)[:80]!r}: expected a fault as a JSON object")
-    kind = _kind(entry.get("kind"))
-    keys = (*_COMMON, *(parameter.key for parameter in kind.parameters))
+    kind = kind_called(entry.get("kind"))
+    keys = (*_COMMON, *more, *(parameter.key for parameter in kind.parameters))
     for key in entry:
         if key not in keys:
             near = closest(str(key), keys)
@@ -82,20 +93,35 @@ def read_request(entry: object, atlas: Atlas) -> Request:
     chosen = Selection(*(_words(kind.name, entry, key) for key in _SELECTORS))
     if not chosen.words:
         raise FaultProblem(f"{kind.name}: acts on what? Give {_ACTS_ON[kind.acts_on]}")
+    chosen = chosen.drawn(atlas, lot, services=kind.acts_on == "places")
     target = _target(kind, chosen, atlas, _flag(kind.name, entry, "one_way"))
-    for_s = 0.0 if kind.at_once else math.inf
-    if kind.at_once and entry.get("for_s") is not None:
-        raise FaultProblem(f"{kind.name}: for_s: it is done at once and does not last")
-    if entry.get("for_s") is not None:
-        for_s = _number(kind.name, entry, "for_s", "how long in seconds", 0.0, LONGEST_S)
-    in_s = 0.0
-    if entry.get("in_s") is not None and (entry["in_s"] != 0 or isinstance(entry["in_s"], bool)):
-        in_s = _number(kind.name, entry, "in_s", "seconds from now", 0.0, LONGEST_S)
     cause = entry.get("cause", "request")
     if not isinstance(cause, str) or len(cause) > 200:
         raise FaultProblem(f"{kind.name}: cause: expected a text of at most 200 characters")
     pulse = kind.pulse(values) if kind.pulse is not None else None
-    return Request(Draft(kind.name, target, values, kind.effect(values, target), for_s, cause, pulse), in_s)
+    effect = kind.effect(values, target)
+    return Draft(kind.name, target, values, effect, _for_s(kind, entry), cause, pulse, chosen)
+
+
+def entry_of(draft: Draft) -> dict[str, Any]:
+    """The entry that is this draft again, with what was drawn for it."""
+    words = {key: list(getattr(draft.selection, key)) for key in _SELECTORS}
+    return {
+        "kind": draft.kind,
+        **{key: value for key, value in words.items() if value},
+        **({"one_way": True} if draft.target.one_way else {}),
+        **draft.values,
+        **({"for_s": draft.for_s} if 0.0 < draft.for_s < math.inf else {}),
+        "cause": draft.cause,
+    }
+
+
+def _for_s(kind: Kind, entry: Mapping[str, Any]) -> float:
+    if entry.get("for_s") is None:
+        return 0.0 if kind.at_once else math.inf if kind.for_s is None else kind.for_s
+    if kind.at_once:
+        raise FaultProblem(f"{kind.name}: for_s: it is done at once and does not last")
+    return _number(kind.name, entry, "for_s", "how long in seconds", 0.0, LONGEST_S)
 
 
 def _target(kind: Kind, chosen: Selection, atlas: Atlas, one_way: bool) -> Target:
@@ -110,14 +136,15 @@ def _target(kind: Kind, chosen: Selection, atlas: Atlas, one_way: bool) -> Targe
         case "nodes":
             return nodes_of(chosen, atlas)
         case "places":
-            return places_of(chosen, atlas)
+            return places_of(chosen, atlas, bare=kind.bare)
         case "sides":
             return sides_of(chosen, atlas, one_way=one_way)
         case "parts":
             return parts_of(chosen)
 
 
-def _kind(name: object) -> Kind:
+def kind_called(name: object) -> Kind:
+    """Raises FaultProblem."""
     if isinstance(name, str) and name in KINDS:
         return KINDS[name]
     near = closest(name, KINDS) if isinstance(name, str) else None

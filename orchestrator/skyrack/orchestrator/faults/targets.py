@@ -1,9 +1,9 @@
 """What a fault acts on: words like p3s07-p3s08, london>p3s07, p3s07, p3 made into directions of links and nodes.
 
 links   A-B both directions, A>B from A to B alone
-nodes   all links of the node, or the node itself, as the kind has it
+nodes   all links of the node, or the node itself, as the kind has it; one word may select many (selectors.py)
 planes  the same for every satellite of the plane
-to      the other side of a partition: nodes and planes; everybody else without it
+to      the other side of a partition, as nodes; everybody else without it
 parts   of the run itself: broker, fabric, orchestrator
 
 Where a kind acts on what runs at a node, NODE/SERVICE is one service there.
@@ -12,12 +12,14 @@ Where a kind acts on what runs at a node, NODE/SERVICE is one service there.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, get_args
 
+from skyrack.orchestrator.faults import selectors
 from skyrack.orchestrator.faults.atlas import Atlas
 from skyrack.orchestrator.faults.effect import Part, Way
 from skyrack.orchestrator.faults.hold import Place
+from skyrack.orchestrator.faults.lot import Lot
 from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
 
 PARTS: Final[tuple[Part, ...]] = get_args(Part)
@@ -37,6 +39,22 @@ class Selection:
     def words(self) -> tuple[str, ...]:
         """Every word of it, but for those of the other side."""
         return (*self.links, *self.nodes, *self.planes, *self.parts)
+
+    def drawn(self, atlas: Atlas, lot: Lot, *, services: bool) -> Selection:
+        """With the nodes that its random words draw, in place of those. Raises FaultProblem, Unknown."""
+
+        def named(words: Iterable[str]) -> tuple[str, ...]:
+            return tuple(
+                name
+                for word in words
+                for name in (
+                    selectors.drawn(word, atlas, lot, services=services)
+                    if selectors.is_random(word)
+                    else (word,)
+                )
+            )
+
+        return replace(self, nodes=named(self.nodes), to=named(self.to))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +93,29 @@ def nodes_of(selection: Selection, atlas: Atlas) -> Target:
     return Target(selection.words, nodes=tuple(dict.fromkeys(_nodes(selection, atlas))))
 
 
-def places_of(selection: Selection, atlas: Atlas) -> Target:
-    """What runs at nodes: all of it, or one service as NODE/SERVICE. Raises FaultProblem, Unknown."""
+def places_of(selection: Selection, atlas: Atlas, *, bare: bool) -> Target:
+    """What runs at nodes: all of it, or one service as NODE/SERVICE; `nodes` are those that are meant as a whole.
+
+    Nodes without a process have no place; only where the kind acts on `bare` ones may nothing but them be meant. Raises
+    FaultProblem, Unknown.
+    """
     _require_no_links(selection)
     places: dict[Place, None] = {}
     for word in selection.nodes:
-        node, _, service = word.partition("/")
-        places[atlas.node(node), service] = None
+        places |= dict.fromkeys(selectors.select(word, atlas))
     for name in selection.planes:
         places |= dict.fromkeys((node, "") for node in atlas.plane(name))
-    return Target(selection.words, places=tuple(places))
+    nodes = tuple(node for node, service in places if not service)
+    if not bare:
+        for word in selection.nodes:
+            if atlas.knows(word) and not atlas.has_process(atlas.node(word)):
+                raise FaultProblem(f"{word} is a bare satellite: it has no process")
+    there = tuple(place for place in places if atlas.has_process(place[0]))
+    if not there and not bare:
+        raise FaultProblem(
+            f"{', '.join(selection.words)}: nothing but bare satellites, which have no process"
+        )
+    return Target(selection.words, nodes=nodes, places=there)
 
 
 def sides_of(selection: Selection, atlas: Atlas, *, one_way: bool) -> Target:
@@ -120,7 +151,11 @@ def _require_no_links(selection: Selection) -> None:
 
 
 def _nodes(selection: Selection, atlas: Atlas) -> Iterable[int]:
-    yield from (atlas.node(name) for name in selection.nodes)
+    for word in selection.nodes:
+        places = selectors.select(word, atlas)
+        if "/" in word and not atlas.knows(word):
+            raise FaultProblem(f"{word}: this kind of fault acts on whole nodes, not on a service")
+        yield from (node for node, _ in places)
     for name in selection.planes:
         yield from atlas.plane(name)
 

@@ -214,14 +214,16 @@ class Hunt:
 
     def _follow(self, find: Find) -> Generator[Request, Outcome, None]:
         """Try it again, shrink it, replay it."""
-        for tries in range(1, AGAIN + 1):
+        tries = 0
+        while True:
             outcome = yield from self._trial(Request("again", find.smallest))
+            tries += 1
             if find.goal.breaks(outcome):
                 break
             find.replays.held += outcome.conclusive
             find.replays.inconclusive += not outcome.conclusive
-        else:
-            return
+            if tries == AGAIN:
+                return
         find.replays = Replays()
         yield from self._shrink(find, tries)
         yield from self._replay(find)

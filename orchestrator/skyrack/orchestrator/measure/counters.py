@@ -10,7 +10,8 @@ from typing import Any
 from skyrack.orchestrator.measure.host import QuietTimes
 from skyrack.orchestrator.measure.stats import histogram_quantile
 
-# What the scenario orders: seeded loss and drop-tail queues. A probe lost to these is a faithful probe.
+# What the scenario or a fault orders: seeded loss and drop-tail queues. A probe lost to these is a faithful probe, and so
+# is one that a link damaged on purpose.
 ORDERED = ("loss", "queue")
 
 
@@ -31,11 +32,12 @@ class FabricFigures:
     busy_ratio: float | None
     packets: int
     drops: Mapping[str, int]
+    corrupted: int = 0
 
     @property
     def ordered_drops(self) -> int:
-        """Packets dropped because the scenario says so."""
-        return sum(self.drops.get(reason, 0) for reason in ORDERED)
+        """Packets dropped, or damaged so that their receivers drop them, because the scenario or a fault says so."""
+        return sum(self.drops.get(reason, 0) for reason in ORDERED) + self.corrupted
 
 
 def figures(
@@ -49,11 +51,12 @@ def figures(
     lag: list[int] = []
     bounds: Mapping[str, Sequence[float]] = {}
     drops: dict[str, int] = {}
-    tun_dropped = packets = 0
+    tun_dropped = packets = corrupted = 0
     busy_s = elapsed_s = 0.0
     for before, after in pairwise(readings):
         tun_dropped += _rise(before["tun_dropped"], after["tun_dropped"])
         packets += _rise(before["packets"], after["packets"])
+        corrupted += _rise(before["corrupted"], after["corrupted"])
         for reason, count in after["drops"].items():
             drops[reason] = drops.get(reason, 0) + _rise(before["drops"].get(reason, 0), count)
         if quiet.covers(before["run_s"], after["run_s"]):
@@ -71,6 +74,7 @@ def figures(
         busy_ratio=busy_s / elapsed_s if elapsed_s > 0 else None,
         packets=packets,
         drops=drops,
+        corrupted=corrupted,
     )
 
 

@@ -29,6 +29,8 @@ def judge_history(path: Path, load: StoreLoad, events: Sequence[Mapping[str, Any
         report: Report = find_workload(load.kind).of(load.options).checks(history, events)
     except (HistoryError, CheckError) as error:
         return Judged(None, (), (str(error),))
+    except Exception as error:  # of a workload of the user's
+        return Judged(None, (), (f"the checks of {load.kind} end with {type(error).__name__}: {error}",))
     doubts = [
         f"{check.name}: {_first(check.text)}" for check in report.checks if check.verdict == "inconclusive"
     ]

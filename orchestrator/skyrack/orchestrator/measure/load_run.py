@@ -3,13 +3,12 @@
 generator process --history.jsonl--> run directory
         '-----------JSON lines-----> this loop --files--> run directory
                                        |
-                                kill,  v  faults
+                                       v  faults
                                    run's API
 """
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
@@ -62,8 +61,7 @@ class LoadRun:
         self._load = load
         self._history = history
         self._status = status
-        self._kills = sorted((fault for fault in faults if fault.node), key=lambda fault: fault.at_s)
-        self._faults = [fault for fault in faults if not fault.node]
+        self._faults = sorted(faults, key=lambda fault: fault.at_s)
         self._fault_ids: list[str] = []
         self._recorder = recorder
         self._progress = progress
@@ -137,10 +135,12 @@ class LoadRun:
 
     def _measure(self, generator: LineChild) -> None:
         """Until generator and prober have ended, or the user, the run or a full disk has."""
-        probing, kills = self._probing, list(self._kills)
+        probing, coming = self._probing, list(self._faults)
         read, ask, talk, tell = Every(1.0), Every(ASK_EVERY_S), Every(TALK_EVERY_S), Every(1.0)
         limit_s = self.started_s + self._load.longest_s + GRACE_S
-        while not (self.interrupted or self.failure or (generator.ended and probing.ended)):
+        while not (
+            self.interrupted or self.failure or (generator.ended and (probing.ended or not self._over))
+        ):
             probing.wait()
             now_s = probing.now_s()
             if now_s > limit_s:
@@ -148,8 +148,8 @@ class LoadRun:
                 return
             probing.look()
             try:
-                while kills and now_s >= self.started_s + kills[0].at_s:
-                    self._kill(kills.pop(0))
+                while coming and now_s >= self.started_s + coming[0].at_s:
+                    self._note = coming.pop(0).words
                 if read.due(now_s):
                     probing.read_fabric()
                 if ask.due(now_s):
@@ -220,15 +220,6 @@ class LoadRun:
         for fault_id in self._fault_ids:
             with suppress(ApiError):
                 self._api.delete(f"/v1/faults/{fault_id}")
-
-    def _kill(self, fault: Fault) -> None:
-        try:
-            self._api.post(f"/v1/nodes/{fault.node}/kill", {"signal": int(signal.SIGKILL)})
-            self._note = f"killed {fault.node}"
-        except ApiError as error:
-            if not error.status:
-                raise
-            self.doubts.append(f"kill {fault.node}: {error}")
 
     def _from_generator(self, line: dict[str, Any]) -> None:
         if "op" in line:

@@ -32,9 +32,14 @@ class Operation:
     error: str = ""
 
     @property
+    def refused(self) -> bool:
+        """Whether the service said no."""
+        return self.kind == "fail" and not self.error
+
+    @property
     def answered(self) -> bool:
         """Whether the service did its work."""
-        return self.kind == "ok" or (self.kind == "fail" and not self.error)
+        return self.kind == "ok" or self.refused
 
     @property
     def latency_s(self) -> float:
@@ -84,6 +89,7 @@ def by_node(operations: Sequence[Operation]) -> dict[str, dict[str, Any]]:
     return {
         node: {
             "operations": counts(theirs),
+            "refused": sum(operation.refused for operation in theirs),
             "latency_s": latencies(theirs),
             "availability_ratio": availability(theirs),
         }

@@ -62,7 +62,7 @@ class Recorder:
             line["intended_s"], line["complete_s"], line["type"], line["node"], line["error"]
         )
         self.operations.append(operation)
-        self.counts[operation.kind] += 1
+        self.counts["ok" if operation.answered else operation.kind] += 1
         self.tally.operation(operation.kind, operation.latency_s)
         if not operation.answered:
             self.failures.append((operation.intended_s, operation.kind, operation.error))

@@ -12,7 +12,7 @@ from skyrack.workloads import OptionError, UnknownName, find_adapter, find_workl
 from skyrack.workloads.registry import default_port
 
 # Enough clients for operations of this length, so that nobody waits for a free one while the service does well.
-USUAL_S = 0.25
+USUAL_S = 0.5
 _MOST_PROBED = 60
 
 
@@ -25,7 +25,7 @@ class StoreLoadError(ValueError):
 
 
 def clients_for(rate_hz: float, nodes: int) -> int:
-    """max(nodes, rate x 0.25 s), rounded up."""
+    """max(nodes, rate x 0.5 s), rounded up."""
     return max(nodes, -int(-rate_hz * USUAL_S // 1))
 
 

@@ -166,13 +166,12 @@ def _schedule(load: EchoLoad | StoreLoad) -> list[str]:
 class Fault:
     """What happens `at_s` seconds after the start of the workload, in the user's `words`.
 
-    `node` is killed with SIGKILL; where it is empty, `entry` is a fault as POST /v1/faults takes it.
+    `entry` is a fault as POST /v1/faults takes it.
     """
 
     at_s: float
     words: str
-    node: str = ""
-    entry: Mapping[str, Any] = field(default_factory=dict)
+    entry: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ _COUNTERS = {
     "skyrack_fabric_delivered_packets_total": "packets",
     "skyrack_fabric_delivered_bytes_total": "bytes",
     "skyrack_fabric_looped_packets_total": "loops",
+    "skyrack_fabric_corrupted_packets_total": "corrupted",
     "skyrack_fabric_busy_seconds_total": "busy_s",
     "skyrack_fabric_wakeups_total": "wakeups",
     "skyrack_fabric_late_segments_total": "late_segments",

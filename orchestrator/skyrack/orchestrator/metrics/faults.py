@@ -1,4 +1,4 @@
-"""Families of faults: how many act, and what they add to the delay of links."""
+"""Families of faults: how many act, how many things of them failed, and what they add to the delay of links."""
 
 from __future__ import annotations
 
@@ -14,13 +14,24 @@ from skyrack.v1.metrics import MOST_LINKS
 
 
 def fault_families(
-    active: Mapping[str, int], extra_s: Mapping[tuple[int, int], float], links: Links, names: Sequence[str]
+    active: Mapping[str, int],
+    failures: Mapping[str, int],
+    extra_s: Mapping[tuple[int, int], float],
+    links: Links,
+    names: Sequence[str],
 ) -> Iterator[Metric]:
-    """`active`: faults by kind. `extra_s`: by direction of a link; shown of `links` in force, MOST_LINKS of them at most."""
+    """`active`: faults by kind. `failures`: what could not be done or undone, by kind.
+
+    `extra_s`: by direction of a link; shown of `links` in force, MOST_LINKS of them at most.
+    """
     acting = families.gauge("skyrack_fault_active")
     for fault, count in active.items():
         acting.add_metric([fault], count)
     yield acting
+    failed = families.counter("skyrack_fault_failures_total")
+    for fault, count in failures.items():
+        failed.add_metric([fault], count)
+    yield failed
     delay = families.gauge("skyrack_link_extra_delay_seconds")
     if extra_s:
         for src, dst, kind in islice(_directions(links, extra_s), MOST_LINKS):

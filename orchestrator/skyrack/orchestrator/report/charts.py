@@ -26,7 +26,7 @@ def latency_over_time(
     start_s: float,
 ) -> str:
     """A dot per answered operation at its intended start; failed and unknown ones along the top; noisy seconds shaded."""
-    answered = [(op.intended_s - start_s, op.latency_s * 1e3) for op in operations if op.kind == "ok"]
+    answered = [(op.intended_s - start_s, op.latency_s * 1e3) for op in operations if op.answered]
     end = max([op.intended_s - start_s for op in operations] + [1.0])
     top = _ceiling([y for _, y in answered])
     chart = Chart(
@@ -51,7 +51,13 @@ def latency_over_time(
     chart.dots(shown, "ok")
     for kind, height in (("fail", 1.08), ("unknown", 1.05)):
         chart.dots(
-            [(op.intended_s - start_s, top * height) for op in operations if op.kind == kind], kind, 2.2
+            [
+                (op.intended_s - start_s, top * height)
+                for op in operations
+                if op.kind == kind and not op.answered
+            ],
+            kind,
+            2.2,
         )
     for row, (at_s, label, tip) in enumerate(_markers(events, start_s, end / 200)):
         chart.vertical(at_s, "event", label, tip, 1 + row % 4)
@@ -82,7 +88,7 @@ def _markers(
 
 def latency_distribution(operations: Sequence[Operation]) -> str:
     """How many answered operations took how long, with the quantiles a threshold can name."""
-    values = [op.latency_s * 1e3 for op in operations if op.kind == "ok"]
+    values = [op.latency_s * 1e3 for op in operations if op.answered]
     high = _ceiling(values)
     counts = _histogram(values, 0.0, high)
     most = max([*counts, 1])

@@ -13,7 +13,6 @@ from skyrack.orchestrator.measure.fidelity import Sample
 from skyrack.orchestrator.measure.host import QuietTimes, Window
 from skyrack.orchestrator.measure.operations import Operation
 from skyrack.orchestrator.report import charts, convergence
-from skyrack.orchestrator.report.terminal import recovery_line
 from skyrack.orchestrator.report.words import duration, figure, is_on_measurement
 
 _MOST_EVENTS = 60
@@ -114,7 +113,8 @@ def _section(title: str, body: str, text: str = "") -> str:
 def _tiles(result: Mapping[str, Any]) -> str:
     ops, latency, fidelity = result["ops"], result["latency_s"], result["fidelity"]
     total = sum(ops.values())
-    share = f"{ops['ok'] / total * 100:.4g} % ok" if total else "none"
+    answered = ops["ok"] + result["refused"]
+    share = f"{answered / total * 100:.4g} % answered" if total else "none"
     within = fidelity["within_500us_ratio"]
     tiles = [
         ("operations", f"{total:,}", share),
@@ -152,7 +152,7 @@ def _checks(checks: Iterable[Mapping[str, Any]], verdict: str) -> str:
 
 
 def _history(history: Mapping[str, Any]) -> tuple[str, str]:
-    """What the history proves, and how long each fault was felt."""
+    """What the history proves, and on what."""
     rows = [
         (
             f'<span class="mark {css}">{word}</span>',
@@ -162,10 +162,9 @@ def _history(history: Mapping[str, Any]) -> tuple[str, str]:
         for check in history["checks"]
         for css, word in [_WORDS[{"ok": True, "bad": False, "inconclusive": None}[check["verdict"]]]]
     ]
-    table = _table(("", "check", ""), rows)
-    if history["recovery"]:
-        table += _table(("recovery",), [(escape(recovery_line(row)),) for row in history["recovery"]])
-    return table, f"Of model {history['model']}, on every operation in history.jsonl."
+    return _table(
+        ("", "check", ""), rows
+    ), f"Of model {history['model']}, on every operation in history.jsonl."
 
 
 def _nodes(nodes: Mapping[str, Mapping[str, Any]]) -> str:
@@ -177,13 +176,14 @@ def _nodes(nodes: Mapping[str, Mapping[str, Any]]) -> str:
                 escape(node),
                 f"{sum(counts.values()):,}",
                 f"{counts['ok']:,}",
-                f"{counts['fail']:,}",
+                f"{found['refused']:,}",
+                f"{counts['fail'] - found['refused']:,}",
                 f"{counts['unknown']:,}",
                 *(figure(latency[name], "s") for name in ("p50", "p99", "max")),
                 figure(found["availability_ratio"], "ratio"),
             )
         )
-    head = ("node", "operations", "ok", "failed", "unknown", "p50", "p99", "max", "availability")
+    head = ("node", "operations", "ok", "refused", "failed", "unknown", "p50", "p99", "max", "availability")
     return _table(head, rows)
 
 

@@ -37,6 +37,7 @@ def build(
         "checks": [asdict(check) for check in decision.checks],
         "ops": counts(operations),
         "latency_s": latencies(operations),
+        "refused": sum(operation.refused for operation in operations),
         "nodes": by_node(operations),
         "history": None if history is None else dict(history),
         "fidelity": {name: figures[name] for name in _PUBLISHED},

@@ -25,8 +25,13 @@ def render(result: Mapping[str, Any], *, colour: bool = False) -> str:
             lines.append((False if trusted else None, check["name"], f"{value}, limit {limit}"))
     lines.append(_fidelity_line(result))
     ops = result["ops"]
-    total = sum(ops.values())
-    lines.append((True if ops["ok"] else None, "operations", _operations(ops, total, result["latency_s"])))
+    lines.append(
+        (
+            True if ops["ok"] else None,
+            "operations",
+            _operations(ops, result.get("refused", 0), result["latency_s"]),
+        )
+    )
     if result["convergence"]:
         lines.append((True, "convergence", _convergence(result["convergence"])))
     width = max(len(name) for _, name, _ in lines)
@@ -42,18 +47,10 @@ def render(result: Mapping[str, Any], *, colour: bool = False) -> str:
 
 
 def _history_lines(history: Mapping[str, Any] | None) -> list[tuple[bool | None, str, str]]:
-    """What the history proves, each check with the operations that prove it, and how long each fault was felt."""
+    """What the history proves, each check with the operations that prove it."""
     if history is None:
         return []
-    lines = [(_VERDICTS[check["verdict"]], check["name"], check["text"]) for check in history["checks"]]
-    if history["recovery"]:
-        lines.append((True, "recovery", "\n".join(recovery_line(row) for row in history["recovery"])))
-    return lines
-
-
-def recovery_line(row: Mapping[str, Any]) -> str:
-    """One row of a report's `recovery`."""
-    return str(row)
+    return [(_VERDICTS[check["verdict"]], check["name"], check["text"]) for check in history["checks"]]
 
 
 def _fidelity_line(result: Mapping[str, Any]) -> tuple[bool | None, str, str]:
@@ -69,8 +66,10 @@ def _fidelity_line(result: Mapping[str, Any]) -> tuple[bool | None, str, str]:
     return ok, "fidelity", text
 
 
-def _operations(ops: Mapping[str, int], total: int, latency_s: Mapping[str, float | None]) -> str:
-    text = f"{total:,}: {ops['ok']:,} ok, {ops['fail']:,} failed, {ops['unknown']:,} unknown"
+def _operations(ops: Mapping[str, int], refused: int, latency_s: Mapping[str, float | None]) -> str:
+    text = f"{sum(ops.values()):,}: {ops['ok']:,} ok, "
+    text += f"{refused:,} refused, " if refused else ""
+    text += f"{ops['fail'] - refused:,} failed, {ops['unknown']:,} unknown"
     if latency_s["p50"] is not None and latency_s["p99"] is not None:
         text += f", p50 {duration(latency_s['p50'])}, p99 {duration(latency_s['p99'])}"
     return text

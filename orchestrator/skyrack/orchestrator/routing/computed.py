@@ -7,8 +7,9 @@
 A probe is walked hop by hop on its own clock. The route is the one in force when it reaches each node; the distance is
 that of the two nodes, by SGP4, at the orbit instant at which it leaves; the reply does the same from the instant the
 probe arrives. Each node has the route of what it has heard by then; a fault of a link counts as it is when the probe comes
-to it. A link's constants (fibre, stated processing) come on top; no queueing, no processing of the emulator's own. Nothing
-is shared with the fabric but the epochs: no linear segments, no interpolation between knots.
+to it, a cut as it is when the probe or its reply is sent. A link's constants (fibre, stated processing) come on top; no
+queueing, no processing of the emulator's own. Nothing is shared with the fabric but the epochs: no linear segments, no
+interpolation between knots.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Computed:
     """What one probe should take: `rtt_s`, or None and the `reason` why it or its reply is lost.
 
     `path` holds the nodes on the way out, as far as the probe got. `kept_ratio`: the share of such probes that come back
-    where links lose some at random. `slowest_bps`: the slowest link on the way out, in emulated bits.
+    where links lose or damage some at random. `slowest_bps`: the slowest link on the way out, in emulated bits.
     """
 
     rtt_s: float | None
@@ -112,6 +113,9 @@ class _Flight:
         """Move the packets flagged (m,) until all have arrived or are lost."""
         node = np.full(len(self.t_s), self._source)
         moving = np.nonzero(under_way)[0]
+        cut = self._history.cuts.part(self._source, self._destination, self.t_s[moving])
+        self._lose(moving[cut], self._cut_off)
+        moving = moving[~cut]
         ways = self._ways_to_bare(moving)
         for _ in range(_MOST_HOPS):
             moving = self._not_dark(moving, node)
@@ -128,6 +132,11 @@ class _Flight:
             moving = moving[~self._failed[moving]]
         self._lose(moving, f"more than {_MOST_HOPS} hops")
         self._lose_in_fabric_gaps(under_way)
+
+    @property
+    def _cut_off(self) -> str:
+        names = self._geometry.names
+        return f"{names[self._source]} is cut off from {names[self._destination]} by a fault"
 
     def _next_nodes(
         self, moving: NDArray[np.int_], node: NDArray[np.int_], ways: Mapping[int, Mapping[int, int]] | None
@@ -180,7 +189,7 @@ class _Flight:
             extra_s += np.where(disturbed, disturbance.extra_s, 0.0)
             self.kept_ratio[group] *= np.where(disturbed, 1.0 - disturbance.loss_ratio, 1.0)
         s_per_byte = model.serialisation_s_per_byte(ground=ground, condition=condition, share=share)
-        self.kept_ratio[group] *= 1.0 - model.lost_ratio(condition)
+        self.kept_ratio[group] *= model.kept_ratio(condition)
         self.slowest_bps[group] = np.minimum(self.slowest_bps[group], 8.0 * model.byte_scale / s_per_byte)
         self.t_s[group] += self._size_bytes[group] * s_per_byte
         if not model.zero_delay:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Added to the delay, a bound of the rate in emulated bits (None: none), a loss of its own, darkness.
+    """Added to the delay, a bound of the rate in emulated bits (None: none), a loss of its own, darkness, damage of its own.
 
     The default is a link as it always is.
     """
@@ -16,6 +16,7 @@ class Condition:
     rate_bps: float | None = None
     loss_ratio: float | None = None
     down: bool = False
+    corrupt_ratio: float | None = None
 
 
 AS_ALWAYS = Condition()

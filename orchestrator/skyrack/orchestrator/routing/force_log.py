@@ -1,4 +1,4 @@
-"""What was in force when: the epochs a run applied, nodes that were dark, faults of links, times the fabric was down.
+"""What was in force when: epochs, nodes that were dark, faults of links, who was cut off, times the fabric was down.
 
 The run appends as things happen; the oracle (computed.py) reads. Times are run seconds.
 """
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skyrack.orchestrator.routing.condition import AS_ALWAYS, Condition
+from skyrack.orchestrator.routing.cut import Cut
 from skyrack.orchestrator.topology.epoch import Epoch
 
 Floats = NDArray[np.float64]
@@ -55,6 +56,19 @@ class Steps:
 
 
 @dataclass(frozen=True, slots=True)
+class Partitions:
+    """`cuts[i]` are in force from `since_s[i]` until `since_s[i + 1]`; before the first there are none."""
+
+    since_s: Floats = field(default_factory=lambda: np.empty(0))
+    cuts: tuple[tuple[Cut, ...], ...] = ()
+
+    def part(self, source: int, target: int, t_s: Floats) -> Flags:
+        """Whether what a node sends to another at instants (m,) is lost."""
+        lost = [False, *(any(cut.parts(source, target) for cut in cuts) for cuts in self.cuts)]
+        return np.array(lost)[np.searchsorted(self.since_s, t_s, side="right")]
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """A frozen copy of the log.
 
@@ -68,6 +82,7 @@ class History:
     fabric_down: Intervals
     conditions: Mapping[Way, Steps] = field(default_factory=dict)
     adopted: tuple[tuple[Floats, int], ...] = ()
+    cuts: Partitions = field(default_factory=Partitions)
 
     def epoch_numbers(self, t_s: Floats, nodes: NDArray[np.int_]) -> NDArray[np.int_]:
         """Which epoch was in force at instants (m,) at nodes (m,); -1 before the first."""
@@ -90,6 +105,7 @@ class ForceLog:
         self._dark: dict[int, list[list[float]]] = {}
         self._down: list[list[float]] = []
         self._conditions: dict[Way, list[tuple[float, Condition]]] = {}
+        self._cuts: list[tuple[float, tuple[Cut, ...]]] = []
 
     def record(self, run_s: float, epoch: Epoch) -> None:
         """From `run_s` on, the fabric uses the links and routes of `epoch`, at every node.
@@ -125,6 +141,12 @@ class ForceLog:
             assert not steps or run_s >= steps[-1][0], "faults are recorded in order of time"
             steps.append((run_s, condition))
 
+    def cut(self, run_s: float, cuts: tuple[Cut, ...]) -> None:
+        """From `run_s` on, these cuts and no others are in force."""
+        with self._lock:
+            assert not self._cuts or run_s >= self._cuts[-1][0], "faults are recorded in order of time"
+            self._cuts.append((run_s, cuts))
+
     def fabric_down(self, run_s: float) -> None:
         """From `run_s` on, nothing moves, and what was in flight is lost."""
         with self._lock:
@@ -146,6 +168,8 @@ class ForceLog:
             ]
             for intervals in (*self._dark.values(), self._down):
                 intervals[:] = [interval for interval in intervals if interval[1] >= before_s]
+            held = sum(since_s <= before_s for since_s, _ in self._cuts) - 1
+            del self._cuts[: max(held, 0)]
             for way, steps in list(self._conditions.items()):
                 held = sum(since_s <= before_s for since_s, _ in steps) - 1
                 del steps[: max(held, 0)]
@@ -182,6 +206,9 @@ class ForceLog:
                     for way, steps in self._conditions.items()
                 },
                 tuple((at_s, known + i) for i, (at_s, _) in enumerate(self._adopted)),
+                Partitions(
+                    np.array([since_s for since_s, _ in self._cuts]), tuple(cuts for _, cuts in self._cuts)
+                ),
             )
 
 

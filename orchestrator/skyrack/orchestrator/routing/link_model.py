@@ -32,6 +32,10 @@ class LinkModel:
         """The share of packets that one direction of a link loses at random, by the scenario and by faults."""
         return either(self.loss_ratio, condition.loss_ratio or 0.0)
 
+    def kept_ratio(self, condition: Condition = AS_ALWAYS) -> float:
+        """The share of packets that arrive as they were sent: neither lost nor damaged."""
+        return (1.0 - self.lost_ratio(condition)) * (1.0 - (condition.corrupt_ratio or 0.0))
+
     def rate_bps(self, *, ground: bool, condition: Condition = AS_ALWAYS, share: float = 1.0) -> float:
         """Rate in emulated bits of a link that has `share` of its kind's."""
         rate_bps = share * (self.ground_rate_bps if ground else self.laser_rate_bps)

@@ -11,6 +11,8 @@ One record per fact, as JSON-able dictionaries in order of time; one scenario gi
     handover  from t_s on a station sends what is for `destinations` to satellite `to` instead of `from`; where it had
               neither for links.handover_gap_s, from the end of the gap on
     route     from t_s on packets between a station and an inhabited node take `path` (null: none), `delay_ms` one way
+    fault     the scenario breaks something at t_s, which is `run_s` of a run: as a request for faults has it, with what was
+              drawn for it
 
 A contact is counted while the link is in force, in whole epochs, which is what a run uses: a satellite that rises
 within an epoch is in contact from the next. It lasts while there is light: that of a station's old link to the end of the
@@ -28,14 +30,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skyrack.orchestrator.faults.plan import planned
+from skyrack.orchestrator.faults.request import entry_of
 from skyrack.orchestrator.orbit.times import iso_utc
 from skyrack.orchestrator.routing.paths import path_of
+from skyrack.orchestrator.topology.atlas import atlas_of
 from skyrack.orchestrator.topology.epoch import GROUND, KIND_NAMES, Epoch
 from skyrack.orchestrator.topology.geometry import Geometry
 
 Record = dict[str, Any]
 
-_ORDER = {"plan": 0, "weather": 1, "acquisition": 2, "contact": 3, "handover": 4, "route": 5}
+_ORDER = {"plan": 0, "weather": 1, "acquisition": 2, "contact": 3, "handover": 4, "route": 5, "fault": 6}
 
 
 def plan_lines(geometry: Geometry, duration_s: float) -> Iterator[str]:
@@ -45,7 +50,10 @@ def plan_lines(geometry: Geometry, duration_s: float) -> Iterator[str]:
 
 
 def plan_records(geometry: Geometry, duration_s: float) -> Iterator[Record]:
-    """Every record of the first `duration_s` seconds of orbit time, sorted by time, kind and names."""
+    """Every record of the first `duration_s` seconds of orbit time, sorted by time, kind and names.
+
+    Raises FaultProblem where the scenario's faults cannot be had of its orbits.
+    """
     yield _header(geometry, duration_s)
     contacts, routes = _Contacts(geometry), _Routes(geometry)
     records: list[Record] = []
@@ -58,11 +66,14 @@ def plan_records(geometry: Geometry, duration_s: float) -> Iterator[Record]:
     records += contacts.close(duration_s)
     records += _acquisitions(geometry, duration_s)
     records += _weather(geometry, duration_s)
+    records += fault_records(geometry, duration_s)
     yield from sorted(records, key=_sort_key)
 
 
 def _sort_key(record: Mapping[str, Any]) -> tuple[float, int, str, str, str]:
     first = record.get("a") or record.get("station") or record.get("from") or ""
+    if record["record"] == "fault":
+        return record["t_s"], _ORDER["fault"], "", "", ""  # in their own order
     second = record.get("b") or record.get("to") or ""
     return (
         record.get("t0_s", record.get("t_s")),
@@ -134,6 +145,24 @@ def _weather(geometry: Geometry, duration_s: float) -> Iterator[Record]:
                         for way, db in zip(("up", "down"), loss_db, strict=True)
                     },
                 }
+
+
+def fault_records(geometry: Geometry, duration_s: float) -> list[Record]:
+    """The faults of the scenario that begin before `duration_s` of orbit time. Raises FaultProblem."""
+    scenario = geometry.scenario
+    timetable = scenario.faults.timetable()
+    if not timetable.schedule and not timetable.campaigns:
+        return []
+    return [
+        {
+            "record": "fault",
+            "t_s": _seconds(fault.at_s * scenario.speed),
+            "run_s": _seconds(fault.at_s),
+            **entry_of(fault.draft),
+        }
+        for fault in planned(timetable, atlas_of(geometry), scenario.seed)
+        if fault.at_s * scenario.speed < duration_s
+    ]
 
 
 class _Contacts:

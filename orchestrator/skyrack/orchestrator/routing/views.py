@@ -6,7 +6,7 @@ it happened, whatever the order in which it was heard. A mask says which: bit k 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from skyrack.orchestrator.topology.failures import NO_FAILURES, Failures
 
 Floats = NDArray[np.float64]
 MOST_NEWS = 60  # bits of a mask
+_NOTHING = (NO_FAILURES, NO_FAILURES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,16 @@ class Views:
         """With one more piece of news; the oldest are taken as known to all when there are too many."""
         views = self if len(self.news) < MOST_NEWS else Views(self.knowledge(1), self.news[1:])
         return Views(views.base, (*views.news, news))
+
+    def unhear(self, part: Failures) -> Views:
+        """As if nobody ever heard that `part` has failed; itself where no news says so."""
+        if not any((news.worse.nodes & part.nodes) or (news.worse.links & part.links) for news in self.news):
+            return self
+        rest = (
+            replace(news, worse=Failures(news.worse.nodes - part.nodes, news.worse.links - part.links))
+            for news in self.news
+        )
+        return Views(self.base, tuple(news for news in rest if (news.worse, news.better) != _NOTHING))
 
     def settled(self, at_s: float) -> Views:
         """Without the oldest news that everybody has heard by `at_s`; who was cut off hears of it with this."""

@@ -13,6 +13,7 @@ from skyrack.orchestrator.runtime.brokers import Broker
 from skyrack.orchestrator.runtime.bus import RunBus
 from skyrack.orchestrator.runtime.entries import Entries
 from skyrack.orchestrator.runtime.events import EventLog
+from skyrack.orchestrator.runtime.faults import Faults
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.nodes import NodeBook
 from skyrack.orchestrator.runtime.places import Places
@@ -45,6 +46,7 @@ class Answers:
         background: Background,
         probes: OwnProbes,
         services: Services,
+        faults: Faults,
     ) -> None:
         self._run = run
         self._scenario = scenario
@@ -61,6 +63,7 @@ class Answers:
         self._background = background
         self._probes = probes
         self._services = services
+        self._faults = faults
 
     def status(self, state: str, http: str) -> dict[str, Any]:
         """The run as `skyrack status` shows it."""
@@ -94,6 +97,7 @@ class Answers:
             "bus": None if (way := self._broker.status()) is None else way | self._bus.counters(),
             "entries": self._entries.status(),
             "fidelity": self._fidelity(),
+            "faults": self._faults.acting(),
             "events_lost": self._events.lost,
         }
 

@@ -8,7 +8,8 @@ from typing import Any
 from skyrack.orchestrator.runtime import node_config
 from skyrack.orchestrator.runtime.awaited_fabric import AwaitedFabric
 from skyrack.orchestrator.runtime.awaited_nodes import AwaitedNodes
-from skyrack.orchestrator.runtime.hands.nothing import NoHands
+from skyrack.orchestrator.runtime.hands.contained import contained_hands
+from skyrack.orchestrator.runtime.hands.contained_parts import ContainedParts
 from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.runtime.processes import Launch, Processes
 from skyrack.orchestrator.runtime.services.prepared import ContainedRoom
@@ -28,4 +29,8 @@ def awaited_processes(launch: Launch, fabric_socket: Path) -> Processes:
 
     fabrics = AwaitedFabric(fabric_socket, failed)
     nodes = AwaitedNodes(launch.book, configure, launch.events, mesh_dir)
-    return Processes(fabrics, nodes, ContainedRoom(), NoHands(), awaited=True)
+    room = ContainedRoom()
+    parts = ContainedParts(fabrics, launch.clock)
+    return Processes(
+        fabrics, nodes, room, lambda services: contained_hands(launch, nodes, services, parts), awaited=True
+    )

@@ -10,6 +10,7 @@ from typing import Any
 from skyrack.orchestrator.fabric import handover
 from skyrack.orchestrator.fabric.client import FabricClient
 from skyrack.orchestrator.fabric.wire import FabricConfig
+from skyrack.orchestrator.runtime.hands.kept import Serving
 
 
 class AwaitedFabric:
@@ -19,6 +20,7 @@ class AwaitedFabric:
         self._path = path
         self._on_failure = on_failure
         self._fabric: FabricClient | None = None
+        self._served = 0
 
     async def start(self, config: FabricConfig, on_event: Callable[[dict[str, Any]], None]) -> FabricClient:
         """The next one that serves. Waits for ever."""
@@ -32,7 +34,22 @@ class AwaitedFabric:
             except RuntimeError as error:
                 self._on_failure(str(error))
             else:
+                self._served += 1
                 return fabric
+
+    def serving(self) -> Serving | None:
+        """The fabric there is."""
+        return (
+            Serving(self._served, self._fabric.pid)
+            if self._fabric is not None and self._fabric.scheduler
+            else None
+        )
+
+    def kill(self) -> None:
+        """Tell it to end. Raises ProcessLookupError."""
+        if self._fabric is None:
+            raise ProcessLookupError
+        self._fabric.end_process()
 
     async def end(self) -> dict[str, int]:
         """End the connection; what becomes of the process is not for us to know."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ class AwaitedNodes:
         self._events = events
         self._mesh_dir = mesh_dir
         self._stopping = False
+        self._off: set[str] = set()
+        self._news = asyncio.Event()
 
     async def run(self) -> None:
         """Tell every node what it is, then wait for ever. Raises OSError when the files cannot be written.
@@ -43,9 +46,14 @@ class AwaitedNodes:
         A node that was told something else by an earlier run notices, ends, and is started anew with what is true now.
         """
         for node in self.book.by_name.values():
-            text = json.dumps(self._configure(node))
-            write_private(self._mesh_dir / "nodes" / f"{node.name}.json", text)
+            self._tell(node)
         await asyncio.Event().wait()
+
+    def _tell(self, node: NodeState) -> None:
+        write_private(self._file(node), json.dumps(self._configure(node)))
+
+    def _file(self, node: NodeState) -> Path:
+        return self._mesh_dir / "nodes" / f"{node.name}.json"
 
     async def stop(self) -> None:
         """Nodes outlive this process: only its own knowledge of them ends."""
@@ -57,6 +65,33 @@ class AwaitedNodes:
             signal_node(init_socket(self._mesh_dir, name), number, timeout_s=SIGNAL_TIMEOUT_S)
         except (OSError, NodeInitError) as error:
             raise RuntimeError(f"{name} cannot be signalled: {error}") from error
+
+    async def gone(self, node: NodeState) -> None:
+        """Wait until nothing is heard of a node any more."""
+        while node.alive:
+            self._news.clear()
+            await self._news.wait()
+
+    async def switch_off(self, node: NodeState) -> None:
+        """Kill a node; its container finds no configuration when it is started again, until `switch_on`.
+
+        Raises OSError, RuntimeError.
+        """
+        self._off.add(node.name)
+        self._file(node).unlink(missing_ok=True)
+        if node.alive:
+            self.signal(node.name, signal.SIGKILL)
+        await self.gone(node)
+
+    def switch_on(self, node: NodeState) -> None:
+        """Tell it what it is. Raises OSError."""
+        self._off.discard(node.name)
+        self._tell(node)
+
+    def switch_all_on(self) -> None:
+        """Those that are off: nobody else would. Raises OSError."""
+        for name in list(self._off):
+            self.switch_on(self.book.by_name[name])
 
     def attached(self, node: NodeState, attached: bool) -> None:
         """The fabric says whether the node's lasers are lit."""
@@ -72,6 +107,7 @@ class AwaitedNodes:
         if alive and not node.alive:
             came = {"fresh": True, "restarts": node.restarts + node.ever_served}
         gone = node.alive and not alive
+        self._news.set()
         self.book.update(node, attached=attached, joined=joined, alive=alive, **came)
         if gone and not self._stopping:
             self._events.add("node_exited", node=node.name)

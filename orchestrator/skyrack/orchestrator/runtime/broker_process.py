@@ -17,6 +17,7 @@ from skyrack.orchestrator.broker.roles import Role
 from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.render import mosquitto
 from skyrack.orchestrator.runtime.files import write_private
+from skyrack.orchestrator.runtime.hands.kept import Serving
 
 Kind = Literal["mosquitto", "embedded"]
 
@@ -52,6 +53,8 @@ class BrokerProcess:
         self._log = log
         self._clock = clock
         self._process: asyncio.subprocess.Process | None = None
+        self._listening = False
+        self._started = 0
 
     async def start(self) -> bool:
         """Start a process, and wait; True when it listens, False when it ends before, or does not get that far."""
@@ -72,10 +75,25 @@ class BrokerProcess:
         while process.returncode is None and self._clock.run_s() < deadline_s:
             if _listens(self._path):
                 self._path.chmod(0o600)  # mosquitto lets its group in
+                self._listening = True
+                self._started += 1
                 return True
             await self._clock.sleep(POLL_S)
         await self.stop()
         return False
+
+    def serving(self) -> Serving | None:
+        """The process that listens."""
+        process = self._process
+        if process is None or process.returncode is not None or not self._listening:
+            return None
+        return Serving(self._started, process.pid)
+
+    def kill(self) -> None:
+        """SIGKILL. Raises ProcessLookupError."""
+        if self._process is None:
+            raise ProcessLookupError
+        self._process.kill()
 
     async def wait(self) -> int:
         """The exit status, negative for a signal, once it has ended."""
@@ -85,6 +103,7 @@ class BrokerProcess:
     async def stop(self) -> None:
         """End it, and take its files away."""
         process, self._process = self._process, None
+        self._listening = False
         if process is not None and process.returncode is None:
             process.terminate()
             try:

@@ -13,6 +13,7 @@ from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.render import mosquitto
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.files import write_private
+from skyrack.orchestrator.runtime.hands.kept import Kept
 from skyrack.orchestrator.runtime.places import Places
 from skyrack.orchestrator.runtime.progress import Progress
 from skyrack.v1.bus import Address
@@ -38,6 +39,9 @@ class Broker(Protocol):
     def status(self) -> dict[str, Any] | None:
         """What the user is told about it."""
 
+    def kept(self) -> Kept | None:
+        """Its process, where it is the run's own."""
+
 
 Brokers = Callable[[Places, EventLog, Clock], Broker]
 
@@ -62,6 +66,9 @@ class NoBroker:
     def status(self) -> dict[str, Any] | None:
         """Nothing to tell."""
         return None
+
+    def kept(self) -> None:
+        """None."""
 
 
 class AwaitedBroker:
@@ -90,6 +97,9 @@ class AwaitedBroker:
     def address(self, role: Role) -> Address:
         """By its Unix socket."""
         return Address(socket=str(self._socket), username=role, password=self._passwords[role])
+
+    def kept(self) -> None:
+        """None: it is somebody else's."""
 
     def status(self) -> dict[str, Any]:
         """Seen from inside the project's network."""

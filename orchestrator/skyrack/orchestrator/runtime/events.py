@@ -19,7 +19,8 @@ FORESEEN = (
     "ready", "all_serving", "node_serving", "node_exited", "node_failed", "node_signalled", "node_lit", "node_dark",
     "fabric_down", "fabric_up", "fabric_failed", "broker_down", "broker_up", "entry_down", "entry_up",
     "orchestrator_restarted", "handover",
-    "plan_failed", "fault_began", "fault_ended", "convergence", "transfer_started", "transfer_finished", "events_lost",
+    "plan_failed", "fault_began", "fault_effect", "fault_undone", "fault_failed", "fault_ended",
+    "fault_resumed", "convergence", "transfer_started", "transfer_finished", "events_lost",
     "bundle_routed", "bundle_stored", "bundle_stranded", "contact_missed",
     "service_ready", "service_unready", "service_ended", "service_finished", "service_failed", "service_added",
     "service_removed", "service_restarted",
@@ -49,6 +50,10 @@ class EventLog:
         """Call `listener` with every later event."""
         self._listeners.append(listener)
 
+    def forget(self, listener: Callable[[dict[str, Any]], None]) -> None:
+        """Call `listener` no more."""
+        self._listeners.remove(listener)
+
     def add(self, event: str, *, run_s: float | None = None, **fields: Any) -> dict[str, Any]:
         """Record an event that happened at `run_s` (now, if not given)."""
         self._sequence += 1
@@ -56,7 +61,7 @@ class EventLog:
         record = {"seq": self._sequence, "run_s": round(at, 6), "event": event, **fields}
         self._recent.append(record)
         self.counts[event] = self.counts.get(event, 0) + 1
-        for listener in self._listeners:
+        for listener in list(self._listeners):
             listener(record)
         self._write(record)
         return record

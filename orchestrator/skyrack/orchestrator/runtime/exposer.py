@@ -103,7 +103,9 @@ class Exposer:
         absent = frozenset(node.index for node in self._book.by_name.values() if not node.attached)
         out = self._feed.failures
         links = lit_links(epoch, Failures(out.nodes | absent, out.links))
-        faults = fault_families(self._faults.active(), self._faults.extra_s(), links, self._roster.names)
+        faults = fault_families(
+            self._faults.active(), self._faults.failures, self._faults.extra_s(), links, self._roster.names
+        )
         found = [*run_families(status, self._facts(links)), *faults, *self._workloads.families()]
         found += self._probes.families()
         found += self._feed.news.convergence.families()

@@ -5,46 +5,105 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from skyrack.orchestrator.clock import Clock
-from skyrack.orchestrator.faults.atlas import Atlas
+from skyrack.orchestrator.faults.atlas import Services
+from skyrack.orchestrator.faults.campaign import draw
 from skyrack.orchestrator.faults.effect import Way
-from skyrack.orchestrator.faults.fault import Fault
+from skyrack.orchestrator.faults.fault import Draft, Fault
 from skyrack.orchestrator.faults.kinds import KINDS
 from skyrack.orchestrator.faults.ledger import Ledger
-from skyrack.orchestrator.faults.problem import FaultProblem
-from skyrack.orchestrator.faults.request import read_requests
+from skyrack.orchestrator.faults.lot import Lot
+from skyrack.orchestrator.faults.plan import planned
+from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
+from skyrack.orchestrator.faults.request import read_draft, read_requests
 from skyrack.orchestrator.routing.condition import Condition
+from skyrack.orchestrator.routing.cut import Cut
 from skyrack.orchestrator.runtime.events import EventLog
+from skyrack.orchestrator.runtime.fault_journal import FaultJournal, Kept
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.hands.enactor import Enactor
 from skyrack.orchestrator.runtime.hands.hands import Hands
+from skyrack.orchestrator.scenario.campaigns import read_campaign
+from skyrack.orchestrator.topology.atlas import atlas_of
 from skyrack.orchestrator.topology.geometry import Geometry
 
 LEAD_S = 0.01  # the fabric hears of a change this long before it takes effect
+UNDO_S = 0.05  # what ended while there was no orchestrator acts this long once more: what it left is found and undone
 
 
 class Faults:
     """Every fault of a run. `run` has to be running for those that begin or end by the clock."""
 
-    def __init__(self, geometry: Geometry, feed: Feed, hands: Hands, events: EventLog, clock: Clock) -> None:
+    def __init__(
+        self,
+        geometry: Geometry,
+        feed: Feed,
+        hands: Hands,
+        events: EventLog,
+        clock: Clock,
+        services: Callable[[], Services],
+        journal: FaultJournal,
+    ) -> None:
         self._names = geometry.names
+        self._scenario = geometry.scenario
         self._byte_scale = geometry.scenario.links.byte_scale
-        self._atlas = _atlas(geometry)
+        self._atlas = atlas_of(geometry, services)
+        self._journal = journal
+        self._campaigns = {campaign.name for campaign in geometry.scenario.faults.campaigns}
+        self._resumed: set[str] = set()
         self._feed = feed
         self._events = events
         self._clock = clock
         self._hands = hands
-        self._enactor = Enactor(hands, self._names, events.add)
+        self._enactor = Enactor(hands, self._names, events.add, clock)
         self._ledger = Ledger()
         self._entered = asyncio.Event()
         self._carried_out_s = 0.0  # the latest instant that has been told of
 
+    def enter_plan(self) -> None:
+        """Everything that the scenario has decided beforehand. Raises FaultProblem; nothing is entered then."""
+        faults = planned(self._scenario.faults.timetable(), self._atlas, self._scenario.seed)
+        for fault in faults:
+            self._require_possible(fault.draft)
+        self._journal.entered([self._ledger.add(fault.draft, fault.at_s) for fault in faults])
+
+    def go_on(self) -> None:
+        """Take up the faults of an orchestrator that was there before: nothing is done twice that it has begun."""
+        kept = self._journal.read()
+        if kept is None:
+            self.enter_plan()
+            return
+        self._ledger.give_on(fault.id for fault in kept)
+        now_s = self._soon_s()
+        for fault in kept:
+            at_once = fault.until_s == fault.since_s
+            if fault.over or (fault.begun and at_once):
+                continue
+            if not fault.begun and fault.until_s < now_s:
+                self._lost(fault, "its time has passed while there was no orchestrator")
+                continue
+            try:
+                draft = read_draft(fault.entry, self._atlas, Lot(self._scenario.seed, fault.id))
+            except (FaultProblem, Unknown) as problem:
+                self._lost(fault, str(problem))
+                continue
+            since_s = max(fault.since_s, now_s)
+            lasts_s = 0.0 if at_once else max(fault.until_s - since_s, UNDO_S)
+            self._ledger.restore(Fault(fault.id, draft, since_s, since_s + lasts_s))
+            if fault.begun:
+                self._resumed.add(fault.id)
+
+    def _lost(self, fault: Kept, reason: str) -> None:
+        self._journal.over([fault.id])
+        self._events.add("fault_failed", fault=fault.id, kind=fault.entry.get("kind"), reason=reason)
+
     async def run(self) -> None:
         """Step from instant to instant until cancelled."""
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._expect([fault.draft for fault in self._ledger.faults]), name="hands")
             tasks.create_task(self._enactor.run(), name="enactor")
             await self._follow_clock()
 
@@ -78,6 +137,11 @@ class Faults:
         return counts
 
     @property
+    def failures(self) -> Mapping[str, int]:
+        """What could not be done or undone, by kind."""
+        return self._enactor.failures
+
+    @property
     def conditions(self) -> Mapping[Way, Condition]:
         """What faults make of directions of links."""
         return self._ledger.conditions
@@ -91,21 +155,63 @@ class Faults:
         return [
             (fault.id, fault.since_s, fault.draft.target.words)
             for fault in self._ledger.faults
-            if self._ledger.acts(fault.id) and fault.draft.kind in ("dark", "down")
+            if self._ledger.acts(fault.id)
+            and (fault.draft.effect.dark or fault.draft.kind in ("down", "flap"))
         ]
 
     async def add(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Enter all faults of a request; those that begin now begin at one instant, `at_s`. Raises FaultProblem, Unknown."""
-        requests = read_requests(body, self._atlas)
+        given, seed = self._ledger.given, self._scenario.seed
+        requests = read_requests(body, self._atlas, lambda index: Lot(seed, "request", given + index))
         for request in requests:
-            why_not = self._hands.refusal(request.draft.kind, request.draft.target)
-            if why_not is not None:
-                raise FaultProblem(f"{request.draft.kind}: {why_not}")
+            self._require_possible(request.draft)
+        await self._expect(request.draft for request in requests)
         at_s = self._soon_s()
-        added = [self._ledger.add(request.draft, at_s + request.in_s) for request in requests]
+        return await self._add([(request.draft, at_s + request.in_s) for request in requests], at_s)
+
+    async def add_campaign(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Draw a campaign whose times count from now, and enter its faults. Raises FaultProblem, Unknown."""
+        campaign = read_campaign(body)
+        if campaign.name in self._campaigns:
+            raise FaultProblem(
+                f"there is a campaign called {campaign.name!r} already, and it would draw the same"
+            )
+        faults = draw(campaign, self._atlas, self._scenario.seed)
+        for fault in faults:
+            self._require_possible(fault.draft)
+        self._campaigns.add(campaign.name)
+        await self._expect(fault.draft for fault in faults)
+        at_s = self._soon_s()
+        return await self._add([(fault.draft, at_s + fault.at_s) for fault in faults], at_s)
+
+    def _require_possible(self, draft: Draft) -> None:
+        """Raises FaultProblem with why this runtime cannot do it."""
+        why_not = self._hands.refusal(draft.kind, draft.target)
+        if why_not is not None:
+            raise FaultProblem(f"{draft.kind}: {why_not}")
+
+    async def _expect(self, drafts: Iterable[Draft]) -> None:
+        """Get ready for them what takes time to be."""
+        for draft in list(drafts):
+            await self._hands.expect(draft.kind, draft.target)
+
+    async def _add(self, drafts: Sequence[tuple[Draft, float]], at_s: float) -> dict[str, Any]:
+        added = [self._ledger.add(draft, since_s) for draft, since_s in drafts]
+        self._journal.entered(added)
         self._carry_out(at_s)
         await self._enactor.settled(fault.id for fault in added)
         return {"at_s": at_s, "faults": await self._shown(added)}
+
+    def acting(self) -> dict[str, Any]:
+        """For the run's status: those that act, in short, and how many are to come."""
+        acting = [fault for fault in self._ledger.faults if self._ledger.acts(fault.id)]
+        return {
+            "acting": [
+                {"id": f.id, "kind": f.draft.kind, "on": list(f.draft.target.words), "cause": f.draft.cause}
+                for f in acting
+            ],
+            "coming": len(self._ledger.faults) - len(acting),
+        }
 
     async def listed(self) -> dict[str, Any]:
         """Every fault that acts or is to act, with what the fabric says of the links."""
@@ -116,7 +222,11 @@ class Faults:
         at_s = self._soon_s()
         ids = [fault.id for fault in self._ledger.faults] if fault_id is None else [fault_id]
         for one in ids:
-            self._ledger.end(one, at_s)
+            fault = self._ledger.end(one, at_s)
+            if fault.since_s > at_s:
+                self._journal.over([one])
+            else:
+                self._journal.ended(one, at_s)
         self._carry_out(at_s)
         return {"at_s": at_s, "removed": ids}
 
@@ -131,14 +241,16 @@ class Faults:
 
     def _step(self) -> None:
         change = self._ledger.step()
+        self._journal.begun(fault.id for fault in change.began)
         self._carried_out_s = max(self._carried_out_s, change.at_s)
-        self._feed.apply(change.at_s, change.conditions, change.dark, change.lit)
+        self._feed.apply(change.at_s, change.conditions, change.dark, change.lit, change.cuts)
         self._enactor.follow(change)
+        self._journal.over(fault.id for fault in change.ended)
         for name, faults in (("fault_began", change.began), ("fault_ended", change.ended)):
             for fault in faults:
                 draft = fault.draft
                 self._events.add(
-                    name,
+                    "fault_resumed" if name == "fault_began" and fault.id in self._resumed else name,
                     run_s=change.at_s,
                     fault=fault.id,
                     kind=draft.kind,
@@ -152,7 +264,8 @@ class Faults:
         ways = {way: None for fault in faults for way in fault.draft.target.ways}
         numbers = {way: number for way in ways if (number := self._number(way)) is not None}
         nodes = sorted({node for fault in faults for node in fault.draft.effect.dark})
-        says = await self._fabric_says(list(numbers), list(numbers.values()), nodes)
+        cuts = list(dict.fromkeys(cut for fault in faults for cut in fault.draft.effect.cuts))
+        says = await self._fabric_says(numbers, nodes, cuts)
         return [
             {
                 "id": fault.id,
@@ -164,11 +277,7 @@ class Faults:
                 "acts": self._ledger.acts(fault.id),
                 "cause": fault.draft.cause,
                 "effects": self._enactor.effects(fault.id),
-                "fabric": [
-                    says[place]
-                    for place in (*fault.draft.target.ways, *sorted(fault.draft.effect.dark))
-                    if place in says
-                ],
+                "fabric": [says[place] for place in _places(fault) if place in says],
             }
             for fault in faults
         ]
@@ -178,20 +287,33 @@ class Faults:
         return None if pair is None else 2 * pair + (way[0] > way[1])
 
     async def _fabric_says(
-        self, ways: list[Way], numbers: list[int], nodes: list[int]
-    ) -> dict[Way | int, dict[str, Any]]:
-        """By direction of a link or node; nothing of links that are not in use, and of none while there is no fabric."""
+        self, numbers: Mapping[Way, int], nodes: list[int], cuts: list[Cut]
+    ) -> dict[Way | int | Cut, dict[str, Any]]:
+        """By direction of a link, node or cut; nothing of links that are not in use, and of none while there is no fabric."""
         fabric = self._feed.fabric
         if fabric is None:
             return {}
         try:
-            values, lit = await fabric.read(max(self._carried_out_s, self._clock.run_s()), numbers, nodes)
+            values, lit, cut_ways = await fabric.read(
+                max(self._carried_out_s, self._clock.run_s()),
+                list(numbers.values()),
+                nodes,
+                [(cut.sources, cut.targets) for cut in cuts],
+            )
         except (TimeoutError, ConnectionError):
             return {}
-        says: dict[Way | int, dict[str, Any]] = {
+        says: dict[Way | int | Cut, dict[str, Any]] = {
             node: {"node": self._names[node], "lit": light} for node, light in zip(nodes, lit, strict=True)
         }
-        for (src, dst), (s_per_byte, _, loss_ratio, extra_s) in zip(ways, values.tolist(), strict=True):
+        for cut, count in zip(cuts, cut_ways, strict=True):
+            says[cut] = {
+                "from": [self._names[node] for node in sorted(cut.sources)],
+                "to": [self._names[node] for node in sorted(cut.targets)],
+                "ways": len(cut.sources) * len(cut.targets),
+                "cut": count,
+            }
+        for (src, dst), row in zip(numbers, values.tolist(), strict=True):
+            s_per_byte, _, loss_ratio, extra_s, corrupt_ratio = row
             if not math.isnan(s_per_byte):
                 says[src, dst] = {
                     "from": self._names[src],
@@ -200,16 +322,12 @@ class Faults:
                     "extra_s": extra_s if extra_s > -math.inf else 0.0,
                     "rate_bps": 8.0 * self._byte_scale / s_per_byte,
                     "loss_ratio": loss_ratio,
+                    "corrupt_ratio": corrupt_ratio,
                 }
         return says
 
 
-def _atlas(geometry: Geometry) -> Atlas:
-    links, constellation = geometry.scenario.links, geometry.constellation
-    fixed = (
-        links.pattern == "plus-grid" and links.geo_relay is None and bool((constellation.plane >= 0).all())
-    )
-    lasers = [(int(a), int(b)) for a, b in constellation.grid_pairs.tolist()] if fixed else None
-    n_sat, fibres = geometry.n_sat, geometry.fibres
-    joined = [(n_sat + a, n_sat + b) for a, b in zip(fibres.a.tolist(), fibres.b.tolist(), strict=True)]
-    return Atlas(geometry.names, n_sat, geometry.stations.n_radio, lasers, joined)
+def _places(fault: Fault) -> list[Way | int | Cut]:
+    """What the fabric is asked about."""
+    effect = fault.draft.effect
+    return [*fault.draft.target.ways, *sorted(effect.dark), *effect.cuts]

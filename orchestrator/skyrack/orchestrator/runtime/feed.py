@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from skyrack.orchestrator.clock import RealClock
 from skyrack.orchestrator.fabric.client import FabricClient
 from skyrack.orchestrator.routing.condition import AS_ALWAYS, Condition
+from skyrack.orchestrator.routing.cut import Cut
 from skyrack.orchestrator.routing.force_log import Way
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.mesh import MeshDriver
@@ -69,6 +70,7 @@ class Feed:
         self._gone: set[int] = set()  # nodes without a process that is attached
         self._darkened: set[int] = set()  # nodes that a fault keeps dark
         self._conditions: dict[Way, Condition] = {}  # faults of links in force
+        self._cuts: tuple[Cut, ...] = ()
         self._rerouting = asyncio.Lock()
         self._tasks: asyncio.TaskGroup | None = None
         self._driver: MeshDriver | None = None
@@ -138,6 +140,8 @@ class Feed:
         )
         if self._darkened:
             fabric.set_lit(self._clock.run_s(), sorted(self._darkened), False)
+        if self._cuts:
+            fabric.set_cuts(self._clock.run_s(), _sides(self._cuts))
         self.on_fabric_up(fabric)
         return fabric
 
@@ -186,10 +190,18 @@ class Feed:
         else:
             self._lost(change, at_s, node.name)
 
-    def apply(self, at_s: float, conditions: Mapping[Way, Condition], dark: Set[int], lit: Set[int]) -> None:
-        """Faults: from `at_s` on these directions of links are so, these nodes are dark, those no more.
+    def apply(
+        self,
+        at_s: float,
+        conditions: Mapping[Way, Condition],
+        dark: Set[int],
+        lit: Set[int],
+        cuts: tuple[Cut, ...] | None,
+    ) -> None:
+        """Faults: from `at_s` on these directions of links are so, these nodes are dark, those no more, these cuts in force.
 
-        Nobody has planned it: routes follow what goes dark after the detection time.
+        Nobody has planned it: routes follow what goes dark after the detection time. `cuts`: None for those of before; no
+        routes follow them, for nobody sees them.
         """
         pairs = {(min(way), max(way)) for way in conditions}
         down = self._down_links(pairs)
@@ -202,6 +214,11 @@ class Feed:
         if self._driver is not None:
             self._driver.set_conditions(at_s, conditions)
         self.oracle.conditions(at_s, conditions)
+        if cuts is not None:
+            self._cuts = cuts
+            if self.fabric is not None:
+                self.fabric.set_cuts(at_s, _sides(cuts))
+            self.oracle.cuts(at_s, cuts)
         for nodes, on in ((dark, False), (lit, True)):
             if nodes and self.fabric is not None:
                 self.fabric.set_lit(at_s, sorted(nodes), on)
@@ -209,6 +226,8 @@ class Feed:
             self.oracle.dark(at_s, node)
         for node in lit - self._gone:
             self.oracle.lit(at_s, node)
+        if (told_s := self._clock.run_s()) > at_s:
+            self.oracle.late(at_s, told_s)
         after = self._down_links(pairs)
         worse = Failures(frozenset(dark), after - down)
         better = Failures(frozenset(lit), down - after)
@@ -273,3 +292,7 @@ class Feed:
         self.oracle.in_force(at_s, epoch, self._clock.run_s())
         self.up.set()
         self.on_change(at_s)
+
+
+def _sides(cuts: tuple[Cut, ...]) -> list[tuple[Set[int], Set[int]]]:
+    return [(cut.sources, cut.targets) for cut in cuts]

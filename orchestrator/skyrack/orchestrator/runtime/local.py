@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from skyrack.orchestrator.runtime import node_config
-from skyrack.orchestrator.runtime.hands.nothing import NoHands
+from skyrack.orchestrator.runtime.hands.local import local_hands
+from skyrack.orchestrator.runtime.hands.local_parts import LocalParts
 from skyrack.orchestrator.runtime.local_fabric import LocalFabric
 from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.runtime.processes import Launch, Processes
@@ -31,4 +32,12 @@ def local_processes(launch: Launch) -> Processes:
         may_start=fabrics.up,
         restart=scenario.nodes.restart == "on-crash",
     )
-    return Processes(fabrics, nodes, LocalRoom(launch.run, places), NoHands(), awaited=False)
+    room = LocalRoom(launch.run, places, launch.events)
+    parts = LocalParts(fabrics, launch.broker, launch.clock)
+    return Processes(
+        fabrics,
+        nodes,
+        room,
+        lambda services: local_hands(launch, nodes, room, services, parts),
+        awaited=False,
+    )

@@ -16,6 +16,7 @@ from skyrack.orchestrator.runtime.broker_process import BrokerProcess, Kind, fin
 from skyrack.orchestrator.runtime.brokers import SOCKET, WAY_IN, Broker, Brokers, NoBroker, write_way_in
 from skyrack.orchestrator.runtime.errors import last_line
 from skyrack.orchestrator.runtime.events import EventLog
+from skyrack.orchestrator.runtime.hands.kept import Kept, Serving
 from skyrack.orchestrator.runtime.places import Places
 from skyrack.orchestrator.runtime.progress import Progress
 from skyrack.orchestrator.runtime.spawned_nodes import backoff_s
@@ -78,6 +79,20 @@ class LocalBroker:
     def address(self, role: Role) -> Address:
         """By its Unix socket."""
         return Address(socket=str(self._socket), username=role, password=self._passwords[role])
+
+    def kept(self) -> Kept:
+        """The process there is, and those to come."""
+        return self
+
+    def serving(self) -> Serving | None:
+        """The process that listens."""
+        return self._process.serving() if self._process is not None else None
+
+    def kill(self) -> None:
+        """SIGKILL. Raises ProcessLookupError."""
+        if self._process is None:
+            raise ProcessLookupError
+        self._process.kill()
 
     def status(self) -> dict[str, Any]:
         """What it is, where, and how to get in."""

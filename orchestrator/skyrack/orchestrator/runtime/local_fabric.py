@@ -14,6 +14,7 @@ from skyrack.orchestrator.fabric import handover
 from skyrack.orchestrator.fabric.client import START_TIMEOUT_S, FabricClient
 from skyrack.orchestrator.fabric.wire import FabricConfig
 from skyrack.orchestrator.runtime.errors import last_line
+from skyrack.orchestrator.runtime.hands.kept import Serving
 
 END_TIMEOUT_S = 2.0
 
@@ -26,6 +27,7 @@ class LocalFabric:
         self._log = log
         self._fabric: FabricClient | None = None
         self._process: asyncio.subprocess.Process | None = None
+        self._served = 0
         self.up = asyncio.Event()
         self.realtime = False
 
@@ -46,8 +48,20 @@ class LocalFabric:
             await self.end()
             raise RuntimeError(f"the fabric did not start: {last_line(self._log) or error}") from error
         self.realtime = fabric.scheduler == "fifo"
+        self._served += 1
         self.up.set()
         return fabric
+
+    def serving(self) -> Serving | None:
+        """The fabric there is."""
+        fabric = self._fabric
+        return Serving(self._served, fabric.pid) if fabric is not None and fabric.scheduler else None
+
+    def kill(self) -> None:
+        """SIGKILL. Raises ProcessLookupError."""
+        if self._process is None:
+            raise ProcessLookupError
+        self._process.kill()
 
     async def end(self) -> dict[str, int]:
         """End the process, by closing its connection or by force; the status, negative for a signal."""

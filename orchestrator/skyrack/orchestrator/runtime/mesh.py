@@ -186,6 +186,33 @@ class MeshDriver:
                 except RuntimeError:  # much has failed within moments: earlier views are still being adopted
                     await self._clock.sleep(SLOTS_FREE_S)
 
+    async def unhear(self, part: Failures) -> None:
+        """What was told to be lost ahead of time was back before anybody could miss it: nobody is to hear of it."""
+        loop = asyncio.get_running_loop()
+        async with self._lock:
+            views = self._views.unhear(part)
+            if views is self._views:
+                return
+            self._views = views
+            for at_s, end_s, full in self._in_force_and_to_come():
+                begins_s = max(at_s, self._soon_s())
+                routes = await loop.run_in_executor(self._executor, self._routes, full, begins_s, end_s)
+                while True:
+                    try:
+                        self._set_routes(max(begins_s, self._soon_s()), routes.at_first)
+                        self._adopt(routes.later)
+                        break
+                    except RuntimeError:
+                        await self._clock.sleep(SLOTS_FREE_S)
+
+    def _in_force_and_to_come(self) -> list[tuple[float, float, Epoch]]:
+        """Epochs that were sent, without those that are over: from when on, until when, their links."""
+        now = self._clock.run_s()
+        while len(self._sent) > 1 and self._sent[1][0] <= now:
+            self._sent.pop(0)
+        ends_s = [*(at_s for at_s, _ in self._sent[1:]), math.inf]
+        return [(at_s, end_s, full) for (at_s, full), end_s in zip(self._sent, ends_s, strict=True)]
+
     async def _tell_again(self, mark: int) -> float:
         """Send the routes of epochs in force and to come anew; of the one in force what comes with news of `mark` alone.
 
@@ -193,12 +220,8 @@ class MeshDriver:
         """
         loop = asyncio.get_running_loop()
         now = self._clock.run_s()
-        while len(self._sent) > 1 and self._sent[1][0] <= now:
-            self._sent.pop(0)
-        sent = list(self._sent)
         late_s = 0.0
-        for i, (at_s, full) in enumerate(sent):
-            end_s = sent[i + 1][0] if i + 1 < len(sent) else math.inf
+        for at_s, end_s, full in self._in_force_and_to_come():
             if mark == MARK_ALL or at_s > now:
                 routes = await loop.run_in_executor(self._executor, self._routes, full, at_s, end_s)
                 self._set_routes(max(at_s, self._soon_s()), routes.at_first)
@@ -439,6 +462,7 @@ class MeshDriver:
             loss_ratio, extra_s = either(loss_ratio, disturbance.loss_ratio), extra_s + disturbance.extra_s
         arrays["loss_ratio"][number] = loss_ratio
         arrays["extra_s"][number] = -math.inf if condition.down else extra_s
+        arrays["corrupt_ratio"][number] = condition.corrupt_ratio or 0.0
 
     def _still_needed(self, i: int, now_s: float) -> bool:
         """Whether the i-th sent epoch is in force or to come."""

@@ -3,6 +3,7 @@
 lost at t --> t + detection: still out, since t? --\\
                                                     due --> one flood of all that is due --> routes of each node --> event
 back at t --> has anybody missed it? --------------/
+                                    '-- no: what was told ahead of it is taken back, and nobody ever hears of it
 
 At most FLOODS_AT_ONCE are under way. What falls due meanwhile goes together in the next one: a thousand lasers that fail within
 a second are a few floods, not a thousand, and a node acts on the flood when all of it has reached it.
@@ -12,10 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,21 @@ SPREAD_LEAD_S = 0.1  # how long before anybody notices the fabric is told who wi
 Drops = Mapping[str, int]
 
 
+@dataclass(slots=True)
+class Change:
+    """One node or link that failed, or is back, at `at_s`; `before`: packets lost so far, by cause.
+
+    `taken_back`: it was back before anybody could miss it.
+    """
+
+    part: Failures
+    lost: bool
+    at_s: float
+    cause: str
+    before: Drops
+    taken_back: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Flood:
     """Changes that were told together; `parts_s`: when each node (n_nodes,) heard of each of them, told `late_s` too late."""
@@ -56,16 +71,11 @@ class Flood:
     until_s: float
     late_s: float
 
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One node or link that failed, or is back, at `at_s`; `before`: packets lost so far, by cause."""
-
-    part: Failures
-    lost: bool
-    at_s: float
-    cause: str
-    before: Drops
+    def standing(self) -> Flood:
+        """Without what was taken back."""
+        kept = [i for i, change in enumerate(self.changes) if not change.taken_back]
+        changes, parts_s = tuple(self.changes[i] for i in kept), tuple(self.parts_s[i] for i in kept)
+        return replace(self, changes=changes, parts_s=parts_s)
 
 
 class NewsDesk:
@@ -95,11 +105,12 @@ class NewsDesk:
         self._start = start
         self._due: list[Change] = []
         self._arrived = asyncio.Event()
-        self._under_way_s: list[float] = []  # when each flood that was told ends
+        self._under_way: list[Flood] = []
         self._over: list[Flood] = []  # and not reported yet
         self._reporting = False
         self._out_since_s: dict[Failures, float] = {}
-        self._missed_s: dict[Failures, float] = {}  # when a part is missed; infinite: it was back before
+        # The latest loss of each part that was told, whether anybody has missed it yet or not.
+        self._told_losses: dict[Failures, Change] = {}
         self.convergence = ConvergenceTally()
 
     @property
@@ -116,14 +127,20 @@ class NewsDesk:
 
     def returned(self, change: Failures, at_s: float, cause: str) -> None:
         """These are in service again from `at_s` on, but for those that something else keeps out."""
-        out = self._failures()
+        out, detection_s = self._failures(), self._scenario.links.detection_s
+        unmissed: list[Failures] = []
         for part in change.parts():
             if not part.within(out):
                 self._out_since_s.pop(part, None)
-                # The loss was told ahead, so its end has to be, whether anybody missed it or not.
-                if at_s < self._missed_s.get(part, -math.inf):
-                    self._missed_s[part] = math.inf
-        self._start(self._notice_return(change, at_s, cause), "news")
+                loss = self._told_losses.pop(part, None)
+                if loss is not None and at_s < loss.at_s + detection_s:
+                    loss.taken_back = True
+                    unmissed.append(part)
+        if unmissed:
+            self._start(self._take_back(union(unmissed)), "news")
+        missed = [part for part in change.parts() if part not in unmissed]
+        if missed:
+            self._start(self._notice_return(union(missed), at_s, cause), "news")
 
     async def run(self) -> None:
         """Tell one flood after the other until cancelled."""
@@ -141,6 +158,7 @@ class NewsDesk:
                 and not change.part.within(told)
                 and self._out_since_s.get(change.part) == change.at_s
             ]
+            self._told_losses |= {change.part: change for change in lost}
             back = [
                 change
                 for change in due
@@ -153,20 +171,28 @@ class NewsDesk:
     def _free_s(self) -> float:
         """When another flood may be told, with no more than FLOODS_AT_ONCE under way."""
         now_s = self._clock.run_s()
-        self._under_way_s = sorted(end_s for end_s in self._under_way_s if end_s > now_s)
-        return now_s if len(self._under_way_s) < FLOODS_AT_ONCE else self._under_way_s[-FLOODS_AT_ONCE]
+        self._under_way = [
+            flood for flood in self._under_way if flood.until_s > now_s and flood.standing().changes
+        ]
+        ends_s = sorted(flood.until_s for flood in self._under_way)
+        return now_s if len(ends_s) < FLOODS_AT_ONCE else ends_s[-FLOODS_AT_ONCE]
 
     async def _notice_loss(self, change: Failures, at_s: float, cause: str) -> None:
         before, noticed_s = await self._drops(), at_s + self._scenario.links.detection_s
         await self._clock.sleep(noticed_s - SPREAD_LEAD_S - self._clock.run_s())
         out = self._failures()
         still = [part for part in change.parts() if part.within(out)]
-        self._missed_s |= dict.fromkeys(still, noticed_s)
         self._enter([Change(part, True, at_s, cause, before) for part in still])
 
     async def _notice_return(self, change: Failures, at_s: float, cause: str) -> None:
         before = await self._drops()
         self._enter([Change(part, False, at_s, cause, before) for part in change.parts()])
+
+    async def _take_back(self, parts: Failures) -> None:
+        """Nobody is to hear of losses that were told ahead."""
+        driver, _ = self._mesh()
+        if driver is not None:
+            await driver.unhear(parts)
 
     def _enter(self, changes: Sequence[Change]) -> None:
         self._due += changes
@@ -184,9 +210,12 @@ class NewsDesk:
         worse, better = (whole, NO_FAILURES) if changes[0].lost else (NO_FAILURES, whole)
         news = News(worse, better, all_heard_s(parts_s, self._geometry.n_nodes))
         late_s = await driver.hear(news)
-        until_s = max(news.last_s, at_s) + late_s
-        self._under_way_s.append(until_s)
-        self._start(self._follow(Flood(tuple(changes), tuple(parts_s), until_s, late_s)), "flood")
+        flood = Flood(tuple(changes), tuple(parts_s), max(news.last_s, at_s) + late_s, late_s)
+        back_meanwhile = [change.part for change in changes if change.taken_back]
+        if back_meanwhile:
+            await driver.unhear(union(back_meanwhile))
+        self._under_way.append(flood)
+        self._start(self._follow(flood), "flood")
 
     def _learn(self, epoch: Epoch, changes: Sequence[Change]) -> list[NDArray[np.float64]]:
         """When each node hears, for every change. Runs in the worker thread."""
@@ -214,7 +243,8 @@ class NewsDesk:
     async def _follow(self, flood: Flood) -> None:
         """Report it once everybody has heard, together with what else is over when the report before is done."""
         await self._clock.sleep(flood.until_s - self._clock.run_s())
-        if not any(self._missed_s.get(change.part, -math.inf) < math.inf for change in flood.changes):
+        flood = flood.standing()
+        if not flood.changes:
             return
         self._over.append(flood)
         if self._reporting:

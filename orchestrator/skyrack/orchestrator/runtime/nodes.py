@@ -1,6 +1,7 @@
 """What the orchestrator knows about every node, whoever starts them.
 
 starting --attached to the fabric, joined--> serving --socket or process gone--> dark --process back--> starting
+                                                                                 '-> lost: by a fault, with all it had
 """
 
 from __future__ import annotations
@@ -30,11 +31,14 @@ class NodeState:
     served_since_s: float = 0.0
     ever_served: bool = False
     fresh: bool = False  # a new process, and it has not served yet
+    lost: bool = False  # none is to come
     last_words: str = ""
 
     @property
     def state(self) -> str:
-        """serving, starting or dark."""
+        """serving, starting, dark or lost."""
+        if self.lost:
+            return "lost"
         if self.alive and self.attached and self.joined:
             return "serving"
         if self.alive or not self.ever_served:

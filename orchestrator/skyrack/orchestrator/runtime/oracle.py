@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from skyrack.orchestrator.routing.computed import Computed, computed_rtt
 from skyrack.orchestrator.routing.condition import Condition
+from skyrack.orchestrator.routing.cut import Cut
 from skyrack.orchestrator.routing.force_log import ForceLog, Way
 from skyrack.orchestrator.routing.link_model import LinkModel
 from skyrack.orchestrator.runtime.convergence import pairs_record
@@ -27,6 +29,10 @@ KEPT_S = 900.0
 # within milliseconds of the instant that is written down, and a reply leaves when the host's kernel has written it.
 GUARD_S = 0.01
 GUARDED_FLIGHT_S = 0.3
+# Faults and gaps are exact: there a probe may end either way only if it would a moment later, held up by the host, or, by a
+# fault that the fabric heard of late, a moment earlier.
+MOMENTS_S = (-GUARD_S, -0.003, 0.001, 0.003, GUARD_S)
+EDGE_S = 0.001  # how close together edges are told apart
 GUARD = "guard: a node or a route changed while it flew"
 
 
@@ -39,6 +45,9 @@ class Oracle:
         self._model = LinkModel.of(scenario)
         self._log = ForceLog()
         self._changes_s: deque[float] = deque(maxlen=10_000)  # unplanned: dark, lit, rerouted
+        self._edges_s: list[
+            float
+        ] = []  # when faults and the news of them begin or end to lose packets, in order
         self._down: set[Way] = set()
         self._gaps = False  # whether any epoch so far had a station between two links
 
@@ -47,10 +56,13 @@ class Oracle:
         self._log.record(at_s, epoch)
         self._gaps |= epoch.in_gap
         self._log.prune(now_s - KEPT_S)
+        del self._edges_s[: bisect_left(self._edges_s, now_s - KEPT_S)]
 
     def adopted(self, when_s: NDArray[np.float64], epoch: Epoch) -> None:
         """Routes that nodes take up one by one, node i at when_s[i]; infinite: it does not."""
         self._log.adopt(when_s, epoch)
+        for edge in np.unique(when_s[np.isfinite(when_s)] // EDGE_S).tolist():
+            insort(self._edges_s, edge * EDGE_S)
 
     def epoch_at(self, run_s: float) -> Epoch | None:
         """Links and routes in force at `run_s`; None before the first."""
@@ -67,16 +79,22 @@ class Oracle:
         self._changes_s.append(at_s)
 
     def conditions(self, at_s: float, conditions: Mapping[Way, Condition]) -> None:
-        """Faults make these directions of links so; it is exact, so only what darkens a link makes probes unsettled.
-
-        A reply leaves when the host's kernel has written it, later than computed by what the host takes.
-        """
+        """Faults make these directions of links so."""
         for way, condition in conditions.items():
             self._log.condition(at_s, way, condition)
         down = {way for way, condition in conditions.items() if condition.down}
         if down != self._down & set(conditions):
-            self._changes_s.append(at_s)
+            insort(self._edges_s, at_s)
         self._down = (self._down - set(conditions)) | down
+
+    def cuts(self, at_s: float, cuts: tuple[Cut, ...]) -> None:
+        """Faults cut these sides off from each other, and no others."""
+        self._log.cut(at_s, cuts)
+        insort(self._edges_s, at_s)
+
+    def late(self, at_s: float, told_s: float) -> None:
+        """The fabric was told of a fault's instant when that had passed."""
+        self._changes_s.extend(np.arange(at_s, told_s + GUARD_S, GUARD_S).tolist())
 
     def fabric_down(self, at_s: float) -> None:
         """Nothing moves any more."""
@@ -117,15 +135,30 @@ class Oracle:
         return results
 
     def _fates(self, a: int, b: int, sent_s: list[float], size: int) -> list[tuple[Computed, bool]]:
-        """What probes should take, and whether it is the same for one that the host holds up for GUARD_S at a gap's edge."""
+        """What probes should take, and whether they fare the same a moment off where a gap, a fault or its news has an edge."""
         found = computed_rtt(self._geometry, self._log, self._model, a, b, sent_s, size)
-        if not self._gaps:
-            return [(one, True) for one in found]
-        late_s = np.asarray(sent_s) + GUARD_S
-        late = computed_rtt(self._geometry, self._log, self._model, a, b, late_s, size)
-        return [(x, (x.rtt_s is None) == (y.rtt_s is None)) for x, y in zip(found, late, strict=True)]
+        edges = [self._at_edge(at_s, one.rtt_s) for at_s, one in zip(sent_s, found, strict=True)]
+        certain = [True] * len(found)
+        for off_s in MOMENTS_S:
+            some = [i for i, edge in enumerate(edges) if edge or (self._gaps and off_s == GUARD_S)]
+            if some:
+                at_s = np.asarray(sent_s)[some] + off_s
+                others = computed_rtt(self._geometry, self._log, self._model, a, b, at_s, size)
+                for i, other in zip(some, others, strict=True):
+                    certain[i] &= (found[i].rtt_s is None) == (other.rtt_s is None)
+        return list(zip(found, certain, strict=True))
+
+    def _at_edge(self, sent_s: float, rtt_s: float | None) -> bool:
+        """Whether a fault, or routing as it hears of one, changed something while a probe flew."""
+        first = bisect_left(self._edges_s, sent_s - GUARD_S - EDGE_S)
+        return first < bisect_left(self._edges_s, _last_s(sent_s, rtt_s))
 
     def _unsettled(self, sent_s: float, rtt_s: float | None) -> bool:
         """Whether the mesh changed unplanned while a probe flew."""
-        last_s = sent_s + (GUARDED_FLIGHT_S if rtt_s is None else rtt_s) + GUARD_S
+        last_s = _last_s(sent_s, rtt_s)
         return any(sent_s - GUARD_S <= at_s <= last_s for at_s in self._changes_s)
+
+
+def _last_s(sent_s: float, rtt_s: float | None) -> float:
+    """Until when a probe may be under way."""
+    return sent_s + (GUARDED_FLIGHT_S if rtt_s is None else rtt_s) + GUARD_S

@@ -9,11 +9,12 @@ from typing import Any, Protocol
 from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.fabric.client import FabricClient
 from skyrack.orchestrator.fabric.wire import FabricConfig
+from skyrack.orchestrator.runtime.brokers import Broker
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.hands.hands import Hands
 from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
 from skyrack.orchestrator.runtime.places import Places
-from skyrack.orchestrator.runtime.services.services import Preparing
+from skyrack.orchestrator.runtime.services.services import Preparing, Services
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.v1.bus import Address
 
@@ -60,14 +61,18 @@ class Launch:
     events: EventLog
     clock: Clock
     bus: Address | None
+    broker: Broker
 
 
 @dataclass(frozen=True)
 class Processes:
-    """One way to have both. `awaited`: somebody else starts them, so they may be there already, and may come late."""
+    """One way to have both. `awaited`: somebody else starts them, so they may be there already, and may come late.
+
+    `hands`: what acts on them for faults, made once it is known which services there are.
+    """
 
     fabrics: Fabrics
     nodes: Nodes
     preparing: Preparing
-    hands: Hands
+    hands: Callable[[Services], Hands]
     awaited: bool

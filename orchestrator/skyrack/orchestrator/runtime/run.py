@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -11,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from skyrack.orchestrator.api import control, server
+from skyrack.orchestrator.api import control, fault_service, server
 from skyrack.orchestrator.api.health import RunHealth
 from skyrack.orchestrator.api.listen import Listen
 from skyrack.orchestrator.clock import RealClock
+from skyrack.orchestrator.faults.problem import FaultProblem
 from skyrack.orchestrator.orbit.constellation import epoch_age_note
 from skyrack.orchestrator.routing.bundle_record import bundle_record
 from skyrack.orchestrator.routing.bundle_route import NoBundleRouteError
@@ -31,6 +33,7 @@ from skyrack.orchestrator.runtime.entries import MakeEntries
 from skyrack.orchestrator.runtime.errors import RunFailed, sentence
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.exposer import Exposer
+from skyrack.orchestrator.runtime.fault_journal import FaultJournal
 from skyrack.orchestrator.runtime.faults import Faults
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.files import write_whole
@@ -105,6 +108,10 @@ class Run:
                 self._control, self._health, self.places.mesh_dir / "control.sock"
             )
             stack.push_async_callback(grpc_server.stop, 0)
+            faults = fault_service.FaultService(self.faults, self.events)
+            await stack.enter_async_context(
+                fault_service.serve(faults, self.places.socket_dir / fault_service.SOCKET)
+            )
             await self._serve()
 
     async def _prepare(self) -> None:
@@ -134,7 +141,14 @@ class Run:
         self.bus = RunBus(self.run, self.broker.address("orchestrator"), self.geometry, self.clock, seed)
         self.events.listen(self.bus.event)
         launch = Launch(
-            self.run, self.scenario, self.places, book, self.events, self.clock, self.broker.address("node")
+            self.run,
+            self.scenario,
+            self.places,
+            book,
+            self.events,
+            self.clock,
+            self.broker.address("node"),
+            self.broker,
         )
         processes = self._processes(launch)
         self.fabrics, self.nodes, self._awaited = processes.fabrics, processes.nodes, processes.awaited
@@ -152,7 +166,16 @@ class Run:
         self.feed = Feed(
             self.scenario, self.geometry, self.roster, processes, self.events, self.clock, self._worker
         )
-        self.faults = Faults(self.geometry, self.feed, processes.hands, self.events, self.clock)
+        self.faults = Faults(
+            self.geometry,
+            self.feed,
+            processes.hands(self.services),
+            self.events,
+            self.clock,
+            self.services.places,
+            FaultJournal(self.places.run_dir / "faults.jsonl"),
+        )
+        self._enter_faults()
         self._ways = Ways(self.geometry, self.feed, self.faults, self.clock, self._worker)
         self.transfers = Transfers(
             self.roster,
@@ -194,6 +217,7 @@ class Run:
             self.background,
             self.probes,
             self.services,
+            self.faults,
         )
         self.exposer = Exposer(
             self.run,
@@ -218,6 +242,15 @@ class Run:
             self.run, self.nodes, self._update_for, self._lost_of, self.transfers, self.services
         )
         self.feed.outages.on_change = self._tell_lost
+
+    def _enter_faults(self) -> None:
+        try:
+            if self._began_before:
+                self.faults.go_on()
+            else:
+                self.faults.enter_plan()
+        except FaultProblem as problem:
+            raise RunFailed(str(problem)) from problem
 
     def _update_for(self, node: NodeState) -> control_pb2.NodeUpdate | None:
         """What a node is told. What it is told of its contacts is said on the bus as well."""
@@ -343,14 +376,17 @@ class Run:
         """The node's index. Raises KeyError with a text for the user."""
         return self.roster.require(name)
 
-    def kill(self, name: str, number: int) -> None:
-        """Send a signal to a node's process. Raises KeyError, RuntimeError."""
+    async def kill(self, name: str, number: int) -> None:
+        """Send a signal to a node's process; SIGKILL is a fault. Raises KeyError, RuntimeError."""
         self.require_node(name)
         node = self.nodes.book.by_name.get(name)
         if node is None:
             raise KeyError(f"{name} is a bare satellite: it has no process")
         if not node.alive:
             raise RuntimeError(f"{name} has no process at the moment")
+        if number == signal.SIGKILL:
+            await self.faults.add({"faults": [{"kind": "kill", "nodes": [name]}]})
+            return
         self.nodes.signal(name, number)
         self.events.add("node_signalled", node=name, signal=number)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -55,6 +56,9 @@ class SpawnedNodes:
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
         self._restarts: asyncio.Queue[NodeState] = asyncio.Queue()
+        self._starting: set[str] = set()  # the zygote has been asked, and has not answered
+        self._off: set[str] = set()
+        self._news = asyncio.Condition()
         self._given_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
@@ -78,6 +82,8 @@ class SpawnedNodes:
             tasks.create_task(self._give_up(), name="give-up")
             async for line in reader:
                 self._hear(json.loads(line))
+                async with self._news:
+                    self._news.notify_all()
             if not self._stopping:
                 status = await self._process.wait()
                 how = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
@@ -101,6 +107,25 @@ class SpawnedNodes:
         """Send a signal to a node's process."""
         self._send({"op": "signal", "name": name, "signal": number})
 
+    async def gone(self, node: NodeState, pid: int) -> None:
+        """Wait until that process of a node has ended, and everything in its PID namespace with it."""
+        async with self._news:
+            await self._news.wait_for(lambda: node.pid != pid)
+
+    async def switch_off(self, node: NodeState) -> None:
+        """Kill a node's process, if there is one, and start none until `switch_on`."""
+        self._off.add(node.name)
+        if node.alive:
+            self.signal(node.name, signal.SIGKILL)
+        async with self._news:
+            await self._news.wait_for(lambda: not node.alive and node.name not in self._starting)
+
+    def switch_on(self, node: NodeState) -> None:
+        """Start the node's process again."""
+        self._off.discard(node.name)
+        node.failures = 0
+        self._start_again(node)
+
     def attached(self, node: NodeState, attached: bool) -> None:
         """The fabric says whether the node's lasers are lit."""
         self.book.update(node, attached=attached)
@@ -118,10 +143,14 @@ class SpawnedNodes:
             return
         match message["event"]:
             case "spawned":
+                self._starting.discard(node.name)
                 self.book.update(node, pid=message["pid"], fresh=True, alive=True)
+                if node.name in self._off:
+                    self.signal(node.name, signal.SIGKILL)
             case "exited":
                 self._exited(node, message["status"])
             case "failed":
+                self._starting.discard(node.name)
                 self._events.add("node_failed", node=node.name, error=message["error"])
                 node.last_words = message["error"]
                 self._exited(node, {})
@@ -136,6 +165,8 @@ class SpawnedNodes:
             return
         if status:
             self._events.add("node_exited", node=node.name, **status)
+        if node.name in self._off:
+            return
         allowed = MOST_FAILED_STARTS if self._restart else 1
         if not node.ever_served and node.failures + 1 >= allowed and not self._given_up.done():
             self._given_up.set_exception(RuntimeError(self._why_not(node, status)))
@@ -165,10 +196,16 @@ class SpawnedNodes:
 
     async def _restart_later(self, node: NodeState) -> None:
         await self._clock.sleep(backoff_s(node.failures))
-        node.restarts += 1
-        self._spawn(node)
+        if node.name not in self._off:
+            self._start_again(node)
+
+    def _start_again(self, node: NodeState) -> None:
+        if not node.alive and node.name not in self._starting:
+            node.restarts += 1
+            self._spawn(node)
 
     def _spawn(self, node: NodeState) -> None:
+        self._starting.add(node.name)
         self._send({"op": "spawn", "config": self._configure(node)})
 
     def _send(self, message: dict[str, Any]) -> None:

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, Tag
 from pydantic_core import ErrorDetails
 
-from .model import services
+from ..spelling import closest
+from .model import ground, services
 from .model.scenario import Scenario
 from .model.workloads import PAIR_PATTERN
-from .names import closest
 from .problem import Problem
 from .reading import tree as trees
 from .reading.scalars import FLOAT
@@ -39,6 +39,7 @@ KINDS = {
 
 
 PATTERNS = {
+    ground.COUNTRY_PATTERN: "expected a country code of two capital letters, as JP",
     PAIR_PATTERN: "expected two node names as a>b",
     services.MODULE_PATTERN: "expected module:Class",
     services.FILE_PATTERN: "expected the name of a file, without a directory",
@@ -179,7 +180,7 @@ def _unknown_key_hint(unknown: str, parent: Path) -> str | None:
     if unknown == "<<":
         return "merge keys are not supported: use extends"
     if not parent:
-        for section in ("links", "weather", "fabric", "nodes"):
+        for section in ("links", "weather", "fabric", "nodes", "faults"):
             model = Scenario.model_fields[section].annotation
             if isinstance(model, type) and issubclass(model, BaseModel) and unknown in model.model_fields:
                 return f"it belongs under {section}:"

@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ..spelling import closest
 from .checks import Draft, Finding, check
 from .explain import Rejected, explain, place_of
 from .model.scenario import Scenario
-from .names import closest
 from .presets import preset_names
 from .problem import Problem, ScenarioError
 from .reading.extends import Resolver
@@ -30,6 +30,7 @@ def scenario_of(source: Source) -> Scenario:
     data = plain(tree)
     assert isinstance(data, dict)
     scenario, rejected = _validate(data)
+    rejected = [error for error in rejected if error.type != "too_short" or _is_alone(error, rejected)]
     bad = frozenset(str(error.loc[0]) for error in rejected if error.loc)
     if not resolver.complete:  # what is missing may well be in the part that could not be read
         rejected = [error for error in rejected if error.type != "missing" or len(error.loc) > 1]
@@ -59,6 +60,13 @@ def _validate(data: dict[str, Any]) -> tuple[Scenario | None, list[Rejected]]:
         return Scenario.model_validate(data), []
     except ValidationError as error:
         return None, [Rejected.of(details) for details in error.errors(include_url=False)]
+
+
+def _is_alone(error: Rejected, among: list[Rejected]) -> bool:
+    """Whether nothing of what a list holds was rejected: items that were do not count."""
+    return not any(
+        len(other.loc) > len(error.loc) and other.loc[: len(error.loc)] == error.loc for other in among
+    )
 
 
 def _draft(data: dict[str, Any], bad: frozenset[str]) -> Scenario | None:

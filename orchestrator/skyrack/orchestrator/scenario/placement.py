@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from .model.services import Service
 from .templates import Member, fill_peer
 
-_KINDS = {"satellites": "satellite", "ground": "ground", "users": "user", "pops": "pop"}
+KINDS = {"satellites": "satellite", "ground": "ground", "users": "user", "pops": "pop"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ def placed(service: Service, inhabited: Iterable[tuple[str, str]]) -> list[str]:
     """Return the names of a service's nodes, in the order of its members; `inhabited` are (name, kind) in node order."""
     if service.named_nodes:
         return list(service.named_nodes)
-    kind = _KINDS.get(str(service.nodes))
+    kind = KINDS.get(str(service.nodes))
     return [name for name, its_kind in inhabited if kind is None or its_kind == kind]
 
 

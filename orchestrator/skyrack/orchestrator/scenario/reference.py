@@ -61,6 +61,10 @@ SECTIONS = (
     ("`workloads`, kind `echo`", "EchoWorkload"),
     ("`workloads`, kinds `kv`, `append`, `queue`, `set`, `bank`", "StoreWorkload"),
     ("`workloads.thresholds`", "Thresholds"),
+    ("`faults`", "Faults"),
+    ("`faults.schedule`", "ScheduledFault"),
+    ("`faults.campaigns`", "Campaign"),
+    ("`faults.campaigns.kinds`", "CampaignKind"),
 )
 DERIVED = {
     "start",
@@ -159,7 +163,8 @@ def _stations() -> Iterator[str]:
     yield "Approximate, illustrative: town-level coordinates of well-known places, not positions of real gateways. "
     yield "Population: of the urban area."
     yield ""
-    yield "| name | lat_deg | lon_deg | population |"
-    yield "|---|---|---|---|"
+    yield "| name | lat_deg | lon_deg | population | country | region |"
+    yield "|---|---|---|---|---|---|"
     for name, place in sorted(stations().items()):
-        yield f"| `{name}` | {place['lat_deg']} | {place['lon_deg']} | {place['population']:,} |"
+        where = f"{place['country']} | {place['region']}"
+        yield f"| `{name}` | {place['lat_deg']} | {place['lon_deg']} | {place['population']:,} | {where} |"

@@ -6,6 +6,8 @@
 import json
 from typing import Any
 
+from skyrack.orchestrator.faults.kinds import KINDS
+
 from .model.scenario import Scenario
 from .presets import preset_names
 from .stations import station_names
@@ -53,6 +55,8 @@ def json_schema() -> dict[str, Any]:
             "anyOf": [{"enum": list(station_names())}, {"$ref": f"#/$defs/{definition}"}],
             "description": f"A known city's name, or {what} with coordinates.",
         }
+    kinds = definitions["Campaign"]["properties"]["kinds"]
+    kinds["items"] = {"anyOf": [{"enum": list(KINDS)}, {"$ref": "#/$defs/CampaignKind"}]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,

@@ -2,7 +2,7 @@
 
 from functools import cache
 from importlib import resources
-from typing import cast
+from typing import Any, cast
 
 import yaml
 
@@ -10,10 +10,10 @@ Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @cache
-def stations() -> dict[str, dict[str, float]]:
-    """Return name -> {lat_deg, lon_deg, population} of every known station, in order of name."""
+def stations() -> dict[str, dict[str, Any]]:
+    """Return name -> {lat_deg, lon_deg, population, country, region} of every known station, in order of name."""
     text = resources.files("skyrack.orchestrator.scenario").joinpath("stations.yaml").read_text("utf-8")
-    return cast(dict[str, dict[str, float]], yaml.load(text, Loader=Loader))
+    return cast(dict[str, dict[str, Any]], yaml.load(text, Loader=Loader))
 
 
 def station_names() -> tuple[str, ...]:

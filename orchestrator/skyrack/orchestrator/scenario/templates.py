@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from string import Formatter
 
-from .names import closest
+from ..spelling import closest
 
 OWN = ("node", "address", "index", "data", "path", "python", "service", "run")
 OF_MEMBERS = ("peers", "others", "first", "count")  # `:OTHER` makes them those of another service

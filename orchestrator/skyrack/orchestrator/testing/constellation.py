@@ -249,14 +249,18 @@ class Constellation:
         link: str | Sequence[str] = (),
         node: str | Sequence[str] = (),
         plane: str | Sequence[str] = (),
+        to: str | Sequence[str] = (),
+        part: str | Sequence[str] = (),
         **amounts: float,
     ) -> str:
-        """Begin a fault and return its id: `latency`, `rate`, `loss`, `down` (links) or `dark` (nodes).
+        """Begin a fault of any kind (`skyrack fault kinds`) and return its id.
 
-        A link is `A-B`, or `A>B` for one direction. `amounts`: extra_s, rate_bps, loss_ratio, and for_s and in_s for
-        how long and when. Returns when the fabric has it. Raises ApiError.
+        A link is `A-B`, or `A>B` for one direction; a node may be NODE/SERVICE or a selector. `amounts`: the kind's parameters,
+        such as extra_s, rate_bps, loss_ratio, and for_s and in_s for how long and when; one_way. Returns when it has taken
+        effect. Raises ApiError.
         """
-        fault = {"kind": kind, "links": _list(link), "nodes": _list(node), "planes": _list(plane)}
+        words = {"links": link, "nodes": node, "planes": plane, "to": to, "parts": part}
+        fault = {"kind": kind, **{key: _list(value) for key, value in words.items()}}
         answer = self._api.post("/v1/faults", {"faults": [{**fault, "cause": "test", **amounts}]})
         return str(answer["faults"][0]["id"])
 

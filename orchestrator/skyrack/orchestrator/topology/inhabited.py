@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from skyrack.orchestrator.orbit.errors import InhabitedError
 from skyrack.orchestrator.scenario.model.inhabited import Box, Inhabited, InhabitedBox, InhabitedCount
-from skyrack.orchestrator.scenario.names import closest
+from skyrack.orchestrator.spelling import closest
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int32]

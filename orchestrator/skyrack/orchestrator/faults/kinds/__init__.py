@@ -7,6 +7,7 @@ from typing import Final
 
 from skyrack.orchestrator.faults.kinds import (
     clock,
+    corrupt,
     cpu,
     dark,
     disk_full,
@@ -31,6 +32,7 @@ _MODULES = (
     latency,
     rate,
     loss,
+    corrupt,
     down,
     flap,
     dark,

@@ -9,6 +9,15 @@ KIND = Kind(
     text="added to the wall clock",
     acts_on="places",
     one_way=False,
-    parameters=(Parameter("clock_s", "seconds to add to the wall clock", above=-1e9, most=1e9),),
+    parameters=(
+        Parameter(
+            "clock_s",
+            "seconds to add to the wall clock",
+            above=-1e9,
+            most=1e9,
+            option="offset",
+            example="-5s",
+        ),
+    ),
     effect=lambda values, target: Effect(holds=dict.fromkeys(target.places, Hold(clock_s=values["clock_s"]))),
 )

@@ -9,7 +9,9 @@ KIND = Kind(
     text="share of a core it gets",
     acts_on="places",
     one_way=False,
-    parameters=(Parameter("cpu_ratio", "share of a core", above=0.0, most=64.0),),
+    parameters=(
+        Parameter("cpu_ratio", "share of a core", above=0.0, most=64.0, option="share", example="0.1"),
+    ),
     effect=lambda values, target: Effect(
         holds=dict.fromkeys(target.places, Hold(cpu_ratio=values["cpu_ratio"]))
     ),

@@ -18,8 +18,17 @@ KIND = Kind(
     acts_on="links",
     one_way=False,
     parameters=(
-        Parameter("period_s", "seconds from one darkness to the next", above=0.05, most=86_400.0),
-        Parameter("down_ratio", "share of the period that it is dark", above=0.0, most=0.99, default=0.5),
+        Parameter(
+            "period_s", "seconds from one darkness to the next", above=0.05, most=86_400.0, example="2s"
+        ),
+        Parameter(
+            "down_ratio",
+            "share of the period that it is dark",
+            above=0.0,
+            most=0.99,
+            default=0.5,
+            example="50%",
+        ),
     ),
     effect=lambda values, target: Effect(dict.fromkeys(target.ways, Condition(down=True))),
     pulse=_pulse,

@@ -9,6 +9,6 @@ KIND = Kind(
     text="added to each fsync",
     acts_on="places",
     one_way=False,
-    parameters=(Parameter("fsync_s", "seconds to add to each fsync", above=0.0, most=600.0),),
+    parameters=(Parameter("fsync_s", "seconds to add to each fsync", above=0.0, most=600.0, option="extra"),),
     effect=lambda values, target: Effect(holds=dict.fromkeys(target.places, Hold(fsync_s=values["fsync_s"]))),
 )

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from skyrack.orchestrator.faults.effect import Effect
 from skyrack.orchestrator.faults.fault import Pulse
 from skyrack.orchestrator.faults.targets import Target
+
+# How people write a number, by the end of its key.
+_SORTS: Final = {"s": "span", "bps": "rate", "ratio": "ratio"}
+_EXAMPLES: Final = {"span": "200ms", "rate": "10Mbit", "ratio": "5%"}
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """A number that a fault of the kind needs, by its key in a request: above `above`, at most `most`.
 
-    `default`: taken where a request does not say; without one it has to.
+    `default`: taken where a request does not say; without one it has to. On the command line it is --`option`, without
+    one the key without its unit; `example` is what one may write there.
     """
 
     key: str
@@ -23,6 +28,23 @@ class Parameter:
     above: float
     most: float
     default: float | None = None
+    option: str = ""
+    example: str = ""
+
+    @property
+    def sort(self) -> str:
+        """span, rate or ratio: how people write it."""
+        return _SORTS[self.key.rpartition("_")[2]]
+
+    @property
+    def flag(self) -> str:
+        """Its option, without dashes."""
+        return self.option or self.key.rpartition("_")[0].replace("_", "-")
+
+    @property
+    def shown(self) -> str:
+        """A value that one may write."""
+        return self.example or _EXAMPLES[self.sort]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +53,9 @@ class Kind:
 
     `acts_on` says what a selected node means: its links, itself, all that runs there (or one service, as NODE/SERVICE), or
     a side of a partition; or it acts on parts of the run itself. `effect` gets the parameters' values and the target.
-    `at_once`: it is done when it begins and does not last. `pulse`: it comes and goes.
+    `at_once`: it is done when it begins and does not last. `pulse`: it comes and goes. `for_s`: how long it lasts where
+    nobody says; None is until somebody ends it, infinite for good. `bare`: of what acts on places, it may be had of satellites
+    without a process too.
     """
 
     name: str
@@ -42,3 +66,5 @@ class Kind:
     effect: Callable[[Mapping[str, float], Target], Effect]
     at_once: bool = False
     pulse: Callable[[Mapping[str, float]], Pulse] | None = None
+    for_s: float | None = None
+    bare: bool = False

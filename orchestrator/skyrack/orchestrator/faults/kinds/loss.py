@@ -9,7 +9,7 @@ KIND = Kind(
     text="share of packets that the link loses",
     acts_on="links",
     one_way=True,
-    parameters=(Parameter("loss_ratio", "share of packets to lose", above=0.0, most=1.0),),
+    parameters=(Parameter("loss_ratio", "share of packets to lose", above=0.0, most=1.0, option="ratio"),),
     effect=lambda values, target: Effect(
         dict.fromkeys(target.ways, Condition(loss_ratio=values["loss_ratio"]))
     ),

@@ -1,5 +1,7 @@
 """lost: the node is no more, with everything it had; one that comes back after all begins anew."""
 
+import math
+
 from skyrack.orchestrator.faults.effect import Effect
 from skyrack.orchestrator.faults.hold import Hold, Off
 from skyrack.orchestrator.faults.kinds.kind import Kind
@@ -10,5 +12,9 @@ KIND = Kind(
     acts_on="places",
     one_way=False,
     parameters=(),
-    effect=lambda values, target: Effect(holds=dict.fromkeys(target.places, Hold(off=Off.LOST))),
+    effect=lambda values, target: Effect(
+        dark=frozenset(target.nodes), holds=dict.fromkeys(target.places, Hold(off=Off.LOST))
+    ),
+    for_s=math.inf,
+    bare=True,
 )

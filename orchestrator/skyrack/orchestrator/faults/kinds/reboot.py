@@ -10,5 +10,9 @@ KIND = Kind(
     acts_on="places",
     one_way=False,
     parameters=(),
-    effect=lambda values, target: Effect(holds=dict.fromkeys(target.places, Hold(off=Off.REBOOT))),
+    effect=lambda values, target: Effect(
+        dark=frozenset(target.nodes), holds=dict.fromkeys(target.places, Hold(off=Off.REBOOT))
+    ),
+    for_s=30.0,
+    bare=True,
 )

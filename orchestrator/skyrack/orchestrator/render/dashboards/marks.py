@@ -6,7 +6,7 @@ from typing import Any
 
 from skyrack.orchestrator.render.dashboards.panels import DATASOURCE
 
-_FAULTS = "node_signalled|node_exited|fabric_down|fabric_up|broker_down"
+_FAULTS = "node_signalled|node_exited|fabric_down|fabric_up|broker_down|fault_began"
 # Colour, name, when (a value of 1 is a mark), what to write beside it.
 MARKS = (
     ("red", "Dark nodes", "skyrack_node_up == bool 0", "{{node}} dark"),

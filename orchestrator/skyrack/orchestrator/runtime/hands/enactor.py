@@ -8,8 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
+from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.faults.fault import Fault
 from skyrack.orchestrator.faults.hold import AS_EVER, Hold, Place
+from skyrack.orchestrator.faults.kinds import KINDS
 from skyrack.orchestrator.faults.ledger import Change
 from skyrack.orchestrator.runtime.hands.hands import CannotError, Hands
 
@@ -20,28 +22,32 @@ SETTLE_S = 2.0  # an answer does not wait for longer; events tell of what is lat
 class Enactor:
     """Works while `run` does. `tell(event, **fields)` writes an event."""
 
-    def __init__(self, hands: Hands, names: Sequence[str], tell: Callable[..., object]) -> None:
+    def __init__(self, hands: Hands, names: Sequence[str], tell: Callable[..., object], clock: Clock) -> None:
         self._hands = hands
+        self._clock = clock
         self._names = names
         self._tell = tell
         self._held: dict[Place, Hold] = {}
         self._locks: dict[Place, asyncio.Lock] = {}
-        self._work: asyncio.Queue[tuple[Coroutine[Any, Any, None], list[str]]] = asyncio.Queue()
+        self._work: asyncio.Queue[tuple[float, Coroutine[Any, Any, None], list[str]]] = asyncio.Queue()
         self._pending: Counter[str] = Counter()
         self._done = asyncio.Condition()
         self._effects: dict[str, list[str]] = {}
+        self.failures = dict.fromkeys(KINDS, 0)  # by kind
 
     async def run(self) -> None:
         """Until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             while True:
-                work, concerned = await self._work.get()
+                at_s, work, concerned = await self._work.get()
+                await self._clock.sleep(max(0.0, at_s - self._clock.run_s()))
                 tasks.create_task(self._do(work, concerned), name=f"enact {' '.join(concerned)}")
 
     async def let_go(self) -> None:
-        """Bring everything back that is still held, as far as that can be done: the run ends."""
-        for place in list(self._held):
-            await self._hold(place, AS_EVER, [], [])
+        """Bring everything back that is still held, but for nodes that are off, as far as that can be done: the run ends."""
+        for place, held in list(self._held.items()):
+            await self._hold(place, Hold(off=held.off), [], [])
+        await self._hands.close()
 
     def effects(self, fault_id: str) -> list[str]:
         """What took effect of a fault, or why it did not, a sentence per place; of the latest faults."""
@@ -55,21 +61,23 @@ class Enactor:
                 await self._done.wait_for(lambda: not any(self._pending[one] for one in ids))
 
     def follow(self, change: Change) -> None:
-        """Have done what is different; returns at once."""
+        """Have done what is different, at the change's instant; returns at once."""
         for fault in change.began:
             for place in sorted(fault.draft.effect.kills):
-                self._put(self._once(fault, self._where(place), self._hands.kill(place)), [fault])
+                self._put(
+                    change.at_s, self._once(fault, self._where(place), self._hands.kill(place)), [fault]
+                )
             for part in sorted(fault.draft.effect.ends):
-                self._put(self._once(fault, part, self._hands.end(part)), [fault])
+                self._put(change.at_s, self._once(fault, part, self._hands.end(part)), [fault])
         for place, hold in change.holds.items():
             began = [fault for fault in change.began if place in fault.draft.effect.holds]
             ended = [fault for fault in change.ended if place in fault.draft.effect.holds]
-            self._put(self._hold(place, hold, began, ended), [*began, *ended])
+            self._put(change.at_s, self._hold(place, hold, began, ended), [*began, *ended])
 
-    def _put(self, work: Coroutine[Any, Any, None], faults: Sequence[Fault]) -> None:
+    def _put(self, at_s: float, work: Coroutine[Any, Any, None], faults: Sequence[Fault]) -> None:
         concerned = [fault.id for fault in faults]
         self._pending.update(concerned)
-        self._work.put_nowait((work, concerned))
+        self._work.put_nowait((at_s, work, concerned))
 
     async def _do(self, work: Coroutine[Any, Any, None], concerned: list[str]) -> None:
         try:
@@ -93,7 +101,7 @@ class Enactor:
                 seen = await self._hands.hold(place, before, hold)
             except CannotError as error:
                 for fault in (*began, *ended):
-                    self._say("fault_failed", fault, where, [str(error)])
+                    self._fail(fault, where, error)
                 return
             for fault in began:
                 self._say("fault_effect", fault, where, seen)
@@ -104,7 +112,7 @@ class Enactor:
         try:
             seen = await doing
         except CannotError as error:
-            self._say("fault_failed", fault, where, [str(error)])
+            self._fail(fault, where, error)
         else:
             self._say("fault_effect", fault, where, seen)
 
@@ -113,8 +121,16 @@ class Enactor:
         return f"{self._names[node]}/{service}" if service else self._names[node]
 
     def _say(self, event: str, fault: Fault, where: str, sentences: list[str]) -> None:
+        self._remember(fault, where, sentences)
+        self._tell(event, fault=fault.id, kind=fault.draft.kind, on=where, effect=sentences)
+
+    def _fail(self, fault: Fault, where: str, error: CannotError) -> None:
+        self.failures[fault.draft.kind] += 1
+        self._remember(fault, where, [f"failed: {error}"])
+        self._tell("fault_failed", fault=fault.id, kind=fault.draft.kind, on=where, reason=str(error))
+
+    def _remember(self, fault: Fault, where: str, sentences: list[str]) -> None:
         said = self._effects.setdefault(fault.id, [])
         said.extend(f"{where}: {sentence}" for sentence in sentences)
         while len(self._effects) > MOST_REMEMBERED:
             del self._effects[next(iter(self._effects))]
-        self._tell(event, fault=fault.id, kind=fault.draft.kind, on=where, effect=sentences)

@@ -19,6 +19,9 @@ class Hands(Protocol):
     def refusal(self, kind: str, target: Target) -> str | None:
         """Why a fault of this kind cannot be had here on that target, asked before it is entered; None when it can."""
 
+    async def expect(self, kind: str, target: Target) -> None:
+        """Such a fault is about to be entered: get ready what would take time when it begins."""
+
     async def hold(self, place: Place, before: Hold, hold: Hold) -> list[str]:
         """Bring a place from one state into another, and keep it there while processes come and go. Raises CannotError."""
 
@@ -27,3 +30,6 @@ class Hands(Protocol):
 
     async def end(self, part: Part) -> list[str]:
         """End a part of the run, once. Raises CannotError."""
+
+    async def close(self) -> None:
+        """The run ends; nothing is held any more but nodes that are off."""

@@ -38,6 +38,16 @@ class DataDirs:
         namespaces.mount(os.fspath(self._place), self._root, None, namespaces.MS_BIND)
         namespaces.mount("none", self._root, None, namespaces.MS_SHARED)
 
+    @property
+    def root(self) -> Path:
+        """Where they are, as nodes see it."""
+        return self._root
+
+    @property
+    def outside(self) -> Path:
+        """The same directory, as it is found after the run."""
+        return self._place
+
     def make(self, node: str, service: str, disk_mb: float | None) -> tuple[Path, list[str]]:
         """The directory of a service at a node, and what could not be had. Raises OSError when there is none."""
         notes = []
@@ -61,6 +71,18 @@ class DataDirs:
         shutil.rmtree(place, ignore_errors=True)
         with contextlib.suppress(OSError):
             place.parent.rmdir()
+
+    def erase(self, node: str) -> list[str]:
+        """Remove what all services of a node have written, not the directories themselves; their names."""
+        erased = []
+        for place in sorted((self._root / node).glob("*")):
+            for entry in place.iterdir():
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry, ignore_errors=True)
+                else:
+                    entry.unlink(missing_ok=True)
+            erased.append(place.name)
+        return erased
 
     def end(self) -> None:
         """Leave nothing but files in the run directory."""

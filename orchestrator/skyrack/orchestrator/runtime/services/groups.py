@@ -97,11 +97,36 @@ class Groups:
                 group.memory = place
         return group
 
+    def share(self, name: str, cpu_ratio: float) -> Path | None:
+        """A group for processes of several services, with that share of a core; None where it cannot be had.
+
+        With version 2 (`in_one`) whoever is put there leaves the group that limits its memory.
+        """
+        if self._hierarchies is None:
+            return None
+        place = self._hierarchies.dirs["cpu"] / self._name / name
+        try:
+            self._make(place)
+            _limit(place, "cpu", self._hierarchies.version, cpu_ratio)
+        except OSError:
+            return None
+        return place
+
+    @property
+    def in_one(self) -> bool:
+        """Whether a group limits both time and memory, as in version 2."""
+        return self._hierarchies is not None and self._hierarchies.version == 2
+
     def remove(self, group: Group) -> None:
         """Remove a group that has no processes any more."""
         for place in group.dirs:
-            with contextlib.suppress(OSError):
-                place.rmdir()
+            self.remove_dir(place)
+
+    def remove_dir(self, place: Path) -> None:
+        """Remove one directory, once nothing runs there."""
+        with contextlib.suppress(OSError):
+            place.rmdir()
+            self._made.remove(place)
 
     def end(self) -> None:
         """Remove all that was made, once nothing runs there."""

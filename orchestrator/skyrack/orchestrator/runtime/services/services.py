@@ -34,11 +34,15 @@ class ServiceProblem(ValueError):
     """What was asked for cannot be; the text is for whoever asked."""
 
 
+class CannotPrepare(RuntimeError):
+    """Something that a service was to have cannot be had here; the text says why, for the user."""
+
+
 class Preparing(Protocol):
     """Makes room for services where the run's processes are its own."""
 
     def prepare(self, node: str, service: Service) -> tuple[Room, Group]:
-        """Directory, log and limits; what could not be had is in the group's notes. Raises OSError."""
+        """Directory, log and limits; what could not be had is in the group's notes. Raises OSError, CannotPrepare."""
 
     def forget(self, node: str, service: str, group: Group, *, data: bool) -> None:
         """The service has ended for good; its directory goes too where `data`."""
@@ -157,6 +161,15 @@ class Services:
         )
         return [entry.shown() for entry in entries]
 
+    def places(self) -> dict[str, list[int]]:
+        """The nodes of each service, by index and in their order."""
+        nodes = self._book.by_name
+        return {name: [nodes[node].index for node in self._nodes_of(name)] for name in self._services}
+
+    def at(self, node: str) -> dict[str, Entry]:
+        """The services of a node by name."""
+        return {entry.service.name: entry for entry in self._entries.values() if entry.member.node == node}
+
     @property
     def count(self) -> int:
         """How many there are, each counted at every node."""
@@ -185,9 +198,9 @@ class Services:
         self._enter(service)
         try:
             self._place(service.name, {})
-        except OSError as error:
+        except (OSError, CannotPrepare) as error:
             self.remove(service.name)
-            raise ServiceProblem(f"{service.name}: {error.strerror or error}") from error
+            raise ServiceProblem(f"{service.name}: {getattr(error, 'strerror', None) or error}") from error
         self._keep()
         self._events.add("service_added", service=service.name, nodes=self._nodes_of(service.name))
         self._changed()
@@ -243,7 +256,7 @@ class Services:
         self._members[service.name] = members(service, hosts)
 
     def _place(self, name: str, generations: Mapping[tuple[str, str], int]) -> None:
-        """Make room at each node of a service; `generations` are those in force already. Raises OSError."""
+        """Make room at each node of a service; `generations` are those in force already. Raises OSError, CannotPrepare."""
         service = self._services[name]
         self._generation += 1
         for member in self._members[name]:

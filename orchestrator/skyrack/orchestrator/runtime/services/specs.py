@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from skyrack.orchestrator.scenario import Service
 from skyrack.orchestrator.scenario.placement import own_values
@@ -16,6 +16,8 @@ _RESTART = {
     "on-failure": service_pb2.RESTART_POLICY_ON_FAILURE,
     "never": service_pb2.RESTART_POLICY_NEVER,
 }
+
+_PRELOAD = "LD_PRELOAD"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Room:
     log: str = ""
     cgroup_dirs: tuple[str, ...] = ()
     beside: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)  # beside what the scenario says, which wins
 
 
 def spec(
@@ -58,7 +61,7 @@ def spec(
                 command=[filled(word) for word in service.command or ()],
                 python=service.python or "",
                 python_path=service.path,
-                environment={name: filled(text) for name, text in service.env.items()},
+                environment=_environment(room, {name: filled(text) for name, text in service.env.items()}),
                 data_dir=room.data,
                 files={name: filled(text) for name, text in service.files.items()},
                 user=service.user or "",
@@ -78,3 +81,11 @@ def spec(
             )
         )
     return message
+
+
+def _environment(room: Room, wanted: Mapping[str, str]) -> dict[str, str]:
+    """Both, and of libraries to be loaded first those of both."""
+    both = {**room.environment, **wanted}
+    if _PRELOAD in room.environment and _PRELOAD in wanted:
+        both[_PRELOAD] = f"{room.environment[_PRELOAD]}:{wanted[_PRELOAD]}"
+    return both

@@ -9,6 +9,7 @@
     background.py  what the gravity model needs
     entries.py who lets users in
     services.py what services run on, and their placeholders
+    faults.py  what faults act on
 
 Names are checked on what the user wrote, not on the validated scenario, so that a fault in one item of a list
 does not hide the faults in the others.
@@ -18,6 +19,7 @@ from collections.abc import Iterator
 
 from .background import check_background
 from .entries import check_entries
+from .faults import check_faults
 from .fibre import check_fibre
 from .finding import Draft, Finding
 from .lasers import check_lasers
@@ -43,3 +45,4 @@ def check(draft: Draft) -> Iterator[Finding]:
     yield from check_background(known)
     yield from check_entries(known)
     yield from check_services(known)
+    yield from check_faults(known)

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-from skyrack.workloads import OptionError, find_workload
-
 from ..model.workloads import STORE_KINDS
 from .finding import Draft, Finding, Path, as_list
 
@@ -69,10 +67,12 @@ def _workload(draft: Draft, path: Path, workload: dict[str, Any]) -> Iterator[Fi
             yield Finding((*path, "at", number), f"unknown node '{name}'", draft.nearest(name))
     kind, options = workload.get("kind"), workload.get("options")
     if kind in STORE_KINDS and isinstance(options, dict):
+        from skyrack.workloads import OptionError, find_workload
+
         try:
             find_workload(kind).of(options)
         except OptionError as error:
-            yield Finding((*path, "options"), str(error))
+            yield Finding((*path, "options", error.option), str(error))
 
 
 def _extra_delay(draft: Draft, path: Path, extra: Any) -> Iterator[Finding]:

@@ -9,6 +9,8 @@ from ..names import NAME_PATTERN
 from ..stations import stations
 from .base import Number, Section, Whole, key
 
+COUNTRY_PATTERN = r"^[A-Z]{2}$"
+
 Climate = Literal["osnabruck", "seattle", "nairobi", "miami", "singapore"]
 
 
@@ -30,6 +32,18 @@ class GroundStation(Section):
         default=None,
         ge=0,
         le=10**9,
+    )
+    country: str | None = key(
+        "Where it is, as a code of ISO 3166-1: what country:XX selects.",
+        source="D: known stations have theirs",
+        default=None,
+        pattern=COUNTRY_PATTERN,
+    )
+    region: str | None = key(
+        "Part of the world it is in: what region:NAME selects.",
+        source="D: known stations have africa, asia, europe, north-america, oceania or south-america",
+        default=None,
+        pattern=NAME_PATTERN,
     )
     antennas: Whole | None = key(
         "To how many satellites it has links at once.",

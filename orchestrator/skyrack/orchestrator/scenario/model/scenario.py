@@ -12,6 +12,7 @@ from ..names import NAME_PATTERN
 from .background import Background
 from .base import Number, Section, Time, Whole, key
 from .entries import Entries
+from .faults import Faults
 from .fibre import Fibre, PointOfPresence
 from .ground import GroundStation
 from .inhabited import Inhabited, default_inhabited
@@ -166,6 +167,7 @@ class Scenario(Section):
     telemetry: Telemetry = key("What nodes report about themselves, as MQTT messages.", default=Telemetry())
     services: tuple[Service, ...] = key("User software on the nodes.", source="D: none", default=())
     workloads: tuple[Workload, ...] = key("What runs on the nodes.", source="D: none", default=())
+    faults: Faults = key("What is broken on purpose, and when.", default=Faults())
 
     @field_validator("start", mode="after")
     @classmethod

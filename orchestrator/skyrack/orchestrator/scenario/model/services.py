@@ -162,6 +162,12 @@ class Service(Section):
         pattern=USER_PATTERN,
     )
     limits: Limits = key("What it may use.", source="D: no limits", default=Limits())
+    faults: tuple[Literal["disk", "clock"], ...] = key(
+        "What faults may act on beside its process: `disk` puts a file system in user space under its data directory, for "
+        "power, fsync-slow, fsync-fail and disk-full; `clock` starts it with libfaketime, for clock.",
+        source="D: neither; they cost it time",
+        default=(),
+    )
 
     @model_validator(mode="after")
     def _one_program(self) -> "Service":
@@ -175,6 +181,9 @@ class Service(Section):
                 f"service '{self.name}' runs inside the node process: no image, user or limits of its own"
             )
             raise PydanticCustomError("one_of", message, {"key": "python"})
+        if self.python and "clock" in self.faults:
+            message = f"service '{self.name}' runs inside the node process, which has the clock of all nodes"
+            raise PydanticCustomError("one_of", message, {"key": "faults", "hint": "faults: [disk]"})
         return self
 
     @property

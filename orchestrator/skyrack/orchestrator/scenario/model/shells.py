@@ -27,6 +27,16 @@ class _ShellBase(Section):
         default=None,
     )
 
+    launch_batch: Whole = key(
+        "Satellites per launch, consecutive in the order of their numbers: what batch:N selects. A model: launches do not fill "
+        "planes in this order.",
+        unit="count",
+        source="P: 60 per launch",
+        default=60,
+        ge=1,
+        le=100_000,
+    )
+
     @property
     def prefix(self) -> str:
         return f"{self.name}-" if self.name else ""

@@ -93,7 +93,7 @@ class StoreWorkload(Section):
     clients: Whole | None = key(
         "Clients in all, one operation at a time each.",
         unit="count",
-        source="C: rate x 0.25 s, at least one per node",
+        source="C: rate x 0.5 s, at least one per node",
         default=None,
         ge=1,
         le=5000,

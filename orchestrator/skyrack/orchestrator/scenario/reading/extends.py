@@ -8,7 +8,7 @@ import os.path
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..names import closest
+from ...spelling import closest
 from ..problem import Problem, ScenarioError
 from .parse import parse
 from .source import read_file, read_preset

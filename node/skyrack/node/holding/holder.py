@@ -1,0 +1,268 @@
+"""The holder: one event loop over its connection, and over the instants at which it has to look at what it holds."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from skyrack.node.clock import Clock
+from skyrack.node.holding.members import Finder, Member
+from skyrack.node.holding.quota import Quota
+from skyrack.node.holding.share import Share
+from skyrack.v1 import holding
+
+# Who comes later is found within LOOK_S, or when looking all the time would take more than this share of a core, later.
+LOOK_S = 0.02
+LOOK_RATIO = 0.03
+SETTLE_LIMIT_S = 2.0
+SETTLE_S = 0.001
+# Who is in the midst of a fork when he is stopped or killed has a child a moment later that the next search finds.
+QUIET_SEARCHES = 2
+
+
+@dataclass
+class _Held:
+    """What is kept so, and who that is now. `others`: those that somebody else has stopped."""
+
+    order: holding.Hold
+    marks: set[int] = field(default_factory=set)
+    members: dict[int, Member] = field(default_factory=dict)
+    others: set[int] = field(default_factory=set)
+    share: Share | None = None
+    quota: Quota | None = None
+    find_at_s: float = 0.0
+
+    @property
+    def stops(self) -> bool:
+        """Whether its members may not run at the moment."""
+        return self.order.paused or (self.share is not None and self.share.stands)
+
+    @property
+    def due_s(self) -> float:
+        """When to look at it again."""
+        return self.find_at_s if self.share is None else min(self.find_at_s, self.share.spend_at_s)
+
+
+class Holder:
+    """Serves one connection to its end, and lets go of everything then."""
+
+    def __init__(self, connection: socket.socket, clock: Clock) -> None:
+        """Raises OSError where it cannot see the processes."""
+        self._connection = connection
+        self._clock = clock
+        self._finder = Finder()
+        self._held: dict[str, _Held] = {}
+        self._stopped: dict[int, int] = {}  # by this: pid, and when that process began
+        self._asked_to_end = False
+
+    def serve(self) -> None:
+        """Until the connection ends, or SIGTERM comes. Raises HoldingError for what is no request."""
+        wake_read, wake_write = socket.socketpair()
+        wake_write.setblocking(False)
+        signal.set_wakeup_fd(wake_write.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, self._end)
+        try:
+            while not self._asked_to_end:
+                due_s = min((held.due_s for held in self._held.values()), default=None)
+                wait_s = None if due_s is None else max(0.0, due_s - self._now_s())
+                ready, _, _ = select.select([self._connection, wake_read], [], [], wait_s)
+                if self._connection in ready and not self._hear():
+                    return
+                self._look()
+        finally:
+            for key in list(self._held):
+                self._let_go(key)
+
+    def _end(self, *_: object) -> None:
+        self._asked_to_end = True
+
+    def _now_s(self) -> float:
+        return self._clock.monotonic_ns() / 1e9
+
+    # What is asked
+
+    def _hear(self) -> bool:
+        """One request; False at the end of the connection."""
+        try:
+            data = self._connection.recv(holding.MAX_MESSAGE_BYTES)
+            if data:
+                self._connection.send(holding.pack_answer(self._answer(holding.unpack_request(data))))
+        except ConnectionError:
+            return False
+        return bool(data)
+
+    def _answer(self, request: holding.Request) -> holding.Seen | holding.Failed:
+        try:
+            match request:
+                case holding.Hold():
+                    return self._hold(request)
+                case holding.Kill():
+                    return self._kill(request)
+                case holding.Look():
+                    return _seen(
+                        request, self._named(request.spot, self._finder.members(request.spot, set()))
+                    )
+        except OSError as error:
+            return holding.Failed(request.id, error.strerror or str(error))
+
+    def _named(self, spot: holding.Spot, members: Mapping[int, Member]) -> dict[int, tuple[int, str]]:
+        """Each by its pid as the node counts, and its name."""
+        return {
+            pid: (self._finder.counted_by_node(pid, spot.node), members[pid].name) for pid in sorted(members)
+        }
+
+    def _hold(self, order: holding.Hold) -> holding.Seen:
+        if not order.paused and order.cpu_ratio is None:
+            return _seen(order, self._named(order.spot, self._let_go(order.key)))
+        held = self._held.get(order.key)
+        if held is None:
+            held = self._held[order.key] = _Held(order)
+        before, held.order = held.order, order
+        if order.spot.node != before.spot.node:
+            held.marks.clear()
+        self._find(held)
+        self._see_to_share(held, before)
+        left = self._settled(held) if order.paused else {}
+        by = "" if order.cpu_ratio is None else "quota" if held.quota is not None else "signals"
+        return _seen(order, self._named(order.spot, held.members), self._named(order.spot, left), by)
+
+    def _settled(self, held: _Held) -> dict[int, Member]:
+        """Wait until nobody runs. Returns those that cannot be had."""
+        deadline_s = self._now_s() + SETTLE_LIMIT_S
+        quiet = 0
+        while True:
+            running = {pid: one for pid, one in held.members.items() if not one.stopped}
+            quiet = 0 if running or not self._finder.whole else quiet + 1
+            if quiet == QUIET_SEARCHES or self._now_s() > deadline_s:
+                return running
+            self._wait(SETTLE_S)
+            self._find(held)
+
+    def _see_to_share(self, held: _Held, before: holding.Hold) -> None:
+        """A share that is the same goes on."""
+        order = held.order
+        there = held.share is not None or held.quota is not None
+        if there and (order.cpu_ratio, order.cpu_group) == (before.cpu_ratio, before.cpu_group):
+            return
+        self._end_share(held)
+        if order.cpu_ratio is None:
+            return
+        if order.cpu_group:
+            held.quota = Quota(order.cpu_group)
+            self._put(held)
+        else:
+            held.share = Share(order.cpu_ratio, held.members, self._now_s())
+
+    def _end_share(self, held: _Held) -> None:
+        held.share = None
+        if held.quota is not None:
+            quota, held.quota = held.quota, None
+            with contextlib.suppress(OSError):
+                quota.let_go()
+
+    def _kill(self, request: holding.Kill) -> holding.Seen:
+        killed: dict[int, tuple[int, str]] = {}
+        marks: set[int] = set()
+        deadline_s = self._now_s() + SETTLE_LIMIT_S
+        quiet = 0
+        while quiet < QUIET_SEARCHES and self._now_s() < deadline_s:
+            found = self._finder.members(request.spot, marks)
+            killed = self._named(request.spot, found) | killed
+            for pid in found:
+                _signal(pid, signal.SIGKILL)
+            quiet = 0 if found or not self._finder.whole else quiet + 1
+            self._wait(SETTLE_S)
+        left = self._finder.members(request.spot, marks)
+        return _seen(request, killed, self._named(request.spot, left))
+
+    def _wait(self, delay_s: float) -> None:
+        select.select([], [], [], delay_s)
+
+    # What is kept
+
+    def _look(self) -> None:
+        for held in self._held.values():
+            if self._now_s() >= held.find_at_s:
+                self._find(held)
+            share = held.share
+            if share is not None and self._now_s() >= share.spend_at_s:
+                stood = share.stands
+                share.spend(held.members, self._now_s())
+                if share.stands != stood:
+                    self._settle(held.members)
+
+    def _find(self, held: _Held) -> None:
+        """Who is there now, in the state that they shall be in."""
+        began_s = self._now_s()
+        before, held.members = held.members, self._finder.members(held.order.spot, held.marks)
+        for pid, one in held.members.items():
+            if self._stopped.get(pid, one.since) != one.since:
+                del self._stopped[pid]  # of another process, which has ended
+            ours, new = pid in self._stopped, pid not in before or before[pid].since != one.since
+            if one.stopped and not ours and new:
+                if held.order.adopt:
+                    self._stopped[pid] = one.since
+                else:
+                    held.others.add(pid)
+            elif not one.stopped:
+                held.others.discard(pid)
+                if ours and held.stops:
+                    _signal(pid, signal.SIGSTOP)  # somebody has let it go on
+        held.others &= held.members.keys()
+        if held.quota is not None:
+            self._put(held)
+        self._settle({*before, *held.members})
+        now_s = self._now_s()
+        held.find_at_s = now_s + max(LOOK_S, (now_s - began_s) / LOOK_RATIO)
+
+    def _put(self, held: _Held) -> None:
+        """Into the group; where that cannot be, signals do it."""
+        assert held.quota is not None
+        assert held.order.cpu_ratio is not None
+        try:
+            held.quota.put(held.members)
+        except OSError:
+            self._end_share(held)
+            held.share = Share(held.order.cpu_ratio, held.members, self._now_s())
+
+    def _settle(self, pids: Iterable[int]) -> None:
+        """Stop those that some hold stops, and let the others go on."""
+        stopping = [held for held in self._held.values() if held.stops]
+        for pid in list(pids):
+            hold = next((held for held in stopping if pid in held.members and pid not in held.others), None)
+            if hold is not None and pid not in self._stopped:
+                self._stopped[pid] = hold.members[pid].since
+                _signal(pid, signal.SIGSTOP)
+            elif hold is None and pid in self._stopped:
+                del self._stopped[pid]
+                _signal(pid, signal.SIGCONT)
+
+    def _let_go(self, key: str) -> dict[int, Member]:
+        """Those that are let go."""
+        held = self._held.pop(key, None)
+        if held is None:
+            return {}
+        self._end_share(held)
+        self._settle(held.members)
+        return held.members
+
+
+def _seen(
+    request: holding.Request,
+    members: Mapping[int, tuple[int, str]],
+    left: Mapping[int, tuple[int, str]] | None = None,
+    by: str = "",
+) -> holding.Seen:
+    words = tuple(f"{name} (pid {pid})" for pid, name in (left or {}).values())
+    return holding.Seen(request.id, tuple(members.values()), len(members), words, by)
+
+
+def _signal(pid: int, number: int) -> None:
+    """Those of other users are not to be had; who asks is told, because they run on."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)

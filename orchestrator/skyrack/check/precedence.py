@@ -1,0 +1,25 @@
+"""Whether calls whose order is known but for ties can have happened in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from skyrack.check.call import Call
+
+
+def against_time(groups: Iterable[Sequence[Call]]) -> tuple[Call, Call] | None:
+    """The first call that had ended before one of an earlier group began, behind that one; None if time allows the order.
+
+    Calls of a group may happen in any order, all of them behind those of the groups before. That there is such an order
+    if and only if no pair contradicts it follows from both being interval orders.
+    """
+    latest: Call | None = None
+    for group in groups:
+        newest = latest
+        for call in group:
+            if latest is not None and call.end_s < latest.begin_s:
+                return latest, call
+            if newest is None or call.begin_s > newest.begin_s:
+                newest = call
+        latest = newest
+    return None

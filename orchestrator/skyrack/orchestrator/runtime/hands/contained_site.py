@@ -1,0 +1,107 @@
+"""Nodes in containers of their own: the init of each forks the holder of its processes."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Coroutine, Mapping
+from pathlib import Path
+from typing import Any
+
+from skyrack.orchestrator.clock import Clock
+from skyrack.orchestrator.runtime.awaited_nodes import AwaitedNodes
+from skyrack.orchestrator.runtime.hands.hands import CannotError
+from skyrack.orchestrator.runtime.hands.holder import Holder
+from skyrack.orchestrator.runtime.nodes import NodeState
+from skyrack.orchestrator.runtime.services.entry import Entry
+from skyrack.orchestrator.scenario.placement import sidecar_name
+from skyrack.v1.node_init import NodeInitError, connect_holder, init_socket
+
+END_S = 5.0
+CONNECT_TIMEOUT_S = 1.0
+
+
+class ContainedSite:
+    """Site."""
+
+    def __init__(self, nodes: AwaitedNodes, clock: Clock, mesh_dir: Path) -> None:
+        self._nodes = nodes
+        self._clock = clock
+        self._mesh_dir = mesh_dir
+        self._holders: dict[str, Holder] = {}
+
+    def why_not(self, kind: str, node: NodeState, services: Mapping[str, Entry], service: str) -> str | None:
+        """Containers beside the node are the engine's, and their data too."""
+        beside = [name for name, entry in services.items() if entry.beside]
+        if service in beside:
+            verb = {"kill": "kill", "pause": "pause"}.get(kind, "update --cpus")
+            name = sidecar_name(node.name, service)
+            return f"{node.name}/{service} runs in a container of its own: docker compose {verb} {name}"
+        if beside and not service and kind in ("pause", "cpu"):
+            return (
+                f"{node.name}: {', '.join(beside)} run in containers beside it, as users whose processes it may not "
+                f"signal: take {node.name}'s other services one by one"
+            )
+        if beside and kind == "lost":
+            return f"{node.name}: the data of {', '.join(beside)} are in volumes of the engine, which stay"
+        return None
+
+    def holder(self, node: NodeState) -> Holder:
+        """One per node."""
+        if node.name not in self._holders:
+
+            async def connect() -> socket.socket:
+                path = init_socket(self._mesh_dir, node.name)
+                try:
+                    return await asyncio.to_thread(connect_holder, path, timeout_s=CONNECT_TIMEOUT_S)
+                except NodeInitError as error:
+                    raise OSError(f"its container refuses: {error}") from error
+
+            self._holders[node.name] = Holder(connect, self._clock)
+        return self._holders[node.name]
+
+    def first(self, node: NodeState) -> None:
+        """All that its init sees."""
+
+    def group(self, node: NodeState, service: str, cpu_ratio: float | None, *, limited: bool) -> str:
+        """Groups are the engine's."""
+        return ""
+
+    async def kill(self, node: NodeState) -> None:
+        """The engine starts the container again. Raises CannotError."""
+        try:
+            self._nodes.signal(node.name, signal.SIGKILL)
+        except RuntimeError as error:
+            raise CannotError(str(error)) from error
+        await self._within(self._nodes.gone(node))
+
+    async def off(self, node: NodeState) -> None:
+        """The container that the engine starts waits until it is told what it is. Raises CannotError."""
+        try:
+            await self._within(self._nodes.switch_off(node))
+        except (OSError, RuntimeError) as error:
+            raise CannotError(str(error)) from error
+
+    async def _within(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await asyncio.wait_for(work, END_S)
+        except TimeoutError:
+            raise CannotError(f"killed, but not gone within {END_S:g} s") from None
+
+    async def erase(self, node: NodeState) -> list[str]:
+        """What there was ended with its container, whose files are in memory."""
+        return []
+
+    async def on(self, node: NodeState) -> None:
+        """Raises CannotError."""
+        try:
+            self._nodes.switch_on(node)
+        except OSError as error:
+            raise CannotError(f"{error.filename}: {error.strerror}") from error
+
+    async def close(self) -> None:
+        """Nodes outlive the run's orchestrator, and so must not stay as they are held."""
+        for holder in self._holders.values():
+            await holder.close()
+        self._nodes.switch_all_on()

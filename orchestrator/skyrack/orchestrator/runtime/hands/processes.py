@@ -1,0 +1,250 @@
+"""Hands on processes: what is the same wherever they run. A Site is where they do."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Coroutine, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from skyrack.orchestrator.faults.hold import Hold, Place
+from skyrack.orchestrator.faults.targets import Target
+from skyrack.orchestrator.runtime.events import EventLog
+from skyrack.orchestrator.runtime.hands.hands import CannotError
+from skyrack.orchestrator.runtime.hands.holder import Holder
+from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
+from skyrack.orchestrator.runtime.services.entry import AWAITED, Entry
+from skyrack.orchestrator.runtime.services.services import Services
+from skyrack.v1 import holding
+
+_WHOLE_NODES = ("reboot", "power", "lost")
+_MOST_NAMED = 6
+NOTHING_RUNS = "nothing runs there at the moment"
+
+
+class Site(Protocol):
+    """How a runtime gets at the processes of its nodes."""
+
+    def why_not(self, kind: str, node: NodeState, services: Mapping[str, Entry], service: str) -> str | None:
+        """What this runtime cannot do. `services`: all of the node; `service`: the one that is meant, or empty."""
+
+    def holder(self, node: NodeState) -> Holder:
+        """Who holds the processes of a node."""
+
+    def first(self, node: NodeState) -> int | None:
+        """The node's process as its holder counts; see holding.Spot."""
+
+    def group(self, node: NodeState, service: str, cpu_ratio: float | None, *, limited: bool) -> str:
+        """A control group with that share of a core, empty where it cannot be had; without a share it is no longer needed."""
+
+    async def kill(self, node: NodeState) -> None:
+        """SIGKILL to the node's process, and all that runs there with it. Raises CannotError."""
+
+    async def off(self, node: NodeState) -> None:
+        """The same, and nothing starts there until `on`. Raises CannotError."""
+
+    async def erase(self, node: NodeState) -> list[str]:
+        """Remove its data. Raises CannotError."""
+
+    async def on(self, node: NodeState) -> None:
+        """Let it start. Raises CannotError."""
+
+    async def close(self) -> None:
+        """The run ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Which processes a holder was told of."""
+
+    node: int | None
+    service: int | None
+
+
+class Processes:
+    """OnProcesses."""
+
+    def __init__(self, site: Site, book: NodeBook, services: Services, events: EventLog) -> None:
+        self._site = site
+        self._book = book
+        self._services = services
+        self._events = events
+        self._held: dict[Place, Hold] = {}
+        self._told: dict[Place, _Told] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        book.listen(self._node_changed)
+        services.listen(self._services_changed)
+
+    def refusal(self, kind: str, target: Target) -> str | None:
+        """The first place where it cannot be."""
+        reasons = (self._why_not(kind, self._book.by_index[node], service) for node, service in target.places)
+        return next((reason for reason in reasons if reason is not None), None)
+
+    def _why_not(self, kind: str, node: NodeState, service: str) -> str | None:
+        services = self._services.at(node.name)
+        if service and kind in _WHOLE_NODES:
+            return f"{node.name}/{service}: it acts on a whole node: {node.name}"
+        if service in services and services[service].spec.python:
+            return f"{node.name}/{service} is in the process of its node: take {node.name}"
+        return self._site.why_not(kind, node, services, service)
+
+    async def expect(self, target: Target) -> None:
+        """Have their holders there."""
+        holders = {self._site.holder(self._book.by_index[node]) for node, _ in target.places}
+        await asyncio.gather(*(holder.ready() for holder in holders))
+
+    async def off(self, node: int) -> list[str]:
+        """Raises CannotError."""
+        state = self._book.by_index[node]
+        seen = await self._look(state)
+        await self._site.off(state)
+        return [_words("killed", seen) if seen else "off"]
+
+    async def erase(self, node: int) -> list[str]:
+        """Raises CannotError."""
+        state = self._book.by_index[node]
+        erased = await self._site.erase(state)
+        self._book.update(state, lost=True)
+        return erased
+
+    async def on(self, node: int) -> list[str]:
+        """Raises CannotError."""
+        state = self._book.by_index[node]
+        self._book.update(state, lost=False)
+        await self._site.on(state)
+        return ["started again"]
+
+    async def kill(self, place: Place) -> list[str]:
+        """Raises CannotError."""
+        index, service = place
+        node = self._book.by_index[index]
+        if not node.alive:
+            raise CannotError(NOTHING_RUNS)
+        if service:
+            seen = await self._site.holder(node).ask(holding.Kill(0, self._spot(node, service)))
+            if not seen.count:
+                raise CannotError(NOTHING_RUNS)
+            return [_words("killed", seen), *_left("may not be killed", seen)]
+        looked = await self._look(node)
+        self._events.add("node_signalled", node=node.name, signal=int(signal.SIGKILL))
+        await self._site.kill(node)
+        return [_words("killed", looked) if looked else "killed"]
+
+    async def hold(self, place: Place, before: Hold, hold: Hold) -> list[str]:
+        """Raises CannotError."""
+        node = self._book.by_index[place[0]]
+        if (before.paused, before.cpu_ratio) == (hold.paused, hold.cpu_ratio):
+            return []
+        self._held[place] = hold
+        try:
+            seen = await self._tell(place, node)
+        except CannotError:
+            if node.alive:
+                raise
+            return [NOTHING_RUNS]  # who comes is held
+        finally:
+            if not hold.paused and hold.cpu_ratio is None:
+                del self._held[place]
+                self._told.pop(place, None)
+        return list(_held_words(before, hold, seen))
+
+    async def close(self) -> None:
+        """The run ends."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._site.close()
+
+    # Who comes and goes meanwhile
+
+    def _node_changed(self, node: NodeState) -> None:
+        for place in self._held:
+            if place[0] == node.index and node.alive:
+                self._tell_later(place, node)
+
+    def _services_changed(self) -> None:
+        for place in self._held:
+            if place[1]:
+                self._tell_later(place, self._book.by_index[place[0]])
+
+    def _tell_later(self, place: Place, node: NodeState) -> None:
+        spot = self._spot(node, place[1])
+        if self._told.get(place) != _Told(spot.node, spot.service):
+            self._start(self._tell_again(place, node))
+
+    async def _tell_again(self, place: Place, node: NodeState) -> None:
+        if place in self._held:
+            await self._tell(place, node)
+
+    def _start(self, work: Coroutine[Any, Any, object]) -> None:
+        async def run() -> None:
+            with contextlib.suppress(CannotError):  # a holder that comes later is told
+                await work
+
+        task = asyncio.create_task(run(), name="hands")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _tell(self, place: Place, node: NodeState) -> holding.Seen:
+        """Have the place held as it is to be now. Raises CannotError."""
+        hold, service = self._held[place], place[1]
+        spot = self._spot(node, service)
+        self._told[place] = _Told(spot.node, spot.service)
+        services = self._services.at(node.name).values()
+        limited = any(e.group.dirs for e in services if service in ("", e.service.name))
+        group = self._site.group(node, service, hold.cpu_ratio, limited=limited) if hold.cpu_ratio else ""
+        key = f"{node.name}/{service}"
+        try:
+            return await self._site.holder(node).hold(
+                holding.Hold(0, key, spot, hold.paused, hold.cpu_ratio, group)
+            )
+        finally:
+            if not group:
+                self._site.group(node, service, None, limited=limited)
+
+    async def _look(self, node: NodeState) -> holding.Seen | None:
+        """Who runs there, where that can be seen."""
+        if not node.alive:
+            return None
+        with contextlib.suppress(CannotError):
+            return await self._site.holder(node).ask(holding.Look(0, self._spot(node, "")))
+        return None
+
+    def _spot(self, node: NodeState, service: str) -> holding.Spot:
+        first = self._site.first(node)
+        if not service:
+            return holding.Spot(first)
+        entry = self._services.at(node.name).get(service)
+        return holding.Spot(first, entry.status.pid if entry is not None and entry.phase != AWAITED else 0)
+
+
+def _words(verb: str, seen: holding.Seen) -> str:
+    if not seen.count:
+        return NOTHING_RUNS
+    named = [f"{name} (pid {pid})" for pid, name in seen.processes[:_MOST_NAMED]]
+    more = f" and {seen.count - len(named)} more" if seen.count > len(named) else ""
+    return f"{verb} {_processes(seen.count)}: {', '.join(named)}{more}"
+
+
+def _processes(count: int) -> str:
+    return "1 process" if count == 1 else f"{count} processes"
+
+
+def _left(what: str, seen: holding.Seen) -> list[str]:
+    return [f"{', '.join(seen.left[:_MOST_NAMED])} {what}"] if seen.left else []
+
+
+def _held_words(before: Hold, hold: Hold, seen: holding.Seen) -> Iterator[str]:
+    if hold.paused and not before.paused:
+        yield _words("stopped", seen)
+        yield from _left("cannot be stopped", seen)
+    if before.paused and not hold.paused:
+        yield f"{_processes(seen.count)} {'goes' if seen.count == 1 else 'go'} on"
+    if hold.cpu_ratio != before.cpu_ratio:
+        if hold.cpu_ratio is None:
+            yield "no share of a core is kept to any more"
+        else:
+            how = "a quota of their control group" if seen.by == "quota" else "stopping and continuing them"
+            yield f"{hold.cpu_ratio:g} of a core for {_processes(seen.count)} together, by {how}"

@@ -1,0 +1,103 @@
+"""Faults act on what there is."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from skyrack.orchestrator.faults.atlas import Atlas, Services
+from skyrack.orchestrator.faults.campaign import draw
+from skyrack.orchestrator.faults.lot import Lot
+from skyrack.orchestrator.faults.plan import scheduled
+from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
+from skyrack.orchestrator.faults.selectors import drawn, is_random, select
+
+from ..model.scenario import Scenario
+from ..placement import KINDS
+from ..whereabouts import launches, on_ground
+from .finding import Draft, Finding, Path
+
+_NEEDED = {"faults", "shells", "tle", "omm", "ground", "users", "pops", "services"}
+
+
+def check_faults(draft: Draft) -> Iterator[Finding]:
+    """Yield words that name nothing, parameters that are missing, and campaigns that have nothing to draw from.
+
+    Which satellites have a process and which lasers there are is for the run to find out: both take the orbits.
+    """
+    if draft.bad & _NEEDED or draft.satellites is None:
+        return
+    faults, seed = draft.scenario.faults, draft.scenario.seed
+    if not faults.schedule and not faults.campaigns:
+        return
+    atlas = _atlas(draft.scenario, list(draft.satellites))
+    for index, fault in enumerate(faults.schedule):
+        path: Path = ("faults", "schedule", index)
+        entry = fault.entry()
+        findings = list(_words(path, entry, atlas))
+        yield from findings
+        if not findings:
+            yield from _tried(path, lambda i=index, e=entry: scheduled(i, e, atlas, seed))
+    names: set[str] = set()
+    for index, campaign in enumerate(faults.campaigns):
+        path = ("faults", "campaigns", index)
+        if campaign.name in names:
+            yield Finding((*path, "name"), f"'{campaign.name}' is already the name of another campaign")
+        names.add(campaign.name)
+        yield from _tried(path, lambda c=campaign: draw(c.draw(), atlas, seed))
+
+
+def _words(path: Path, entry: dict[str, Any], atlas: Atlas) -> Iterator[Finding]:
+    """Each word that selects nodes, by itself."""
+    for key in ("nodes", "to"):
+        for number, word in enumerate(entry.get(key, ())):
+            if is_random(word):
+                yield from _tried((*path, key, number), lambda w=word: drawn(w, atlas, Lot(0), services=True))
+            else:
+                yield from _tried((*path, key, number), lambda w=word: select(w, atlas))
+    for number, word in enumerate(entry.get("planes", ())):
+        yield from _tried((*path, "planes", number), lambda w=word: atlas.plane(w))
+
+
+def _tried(path: Path, attempt: Any) -> Iterator[Finding]:
+    try:
+        attempt()
+    except (FaultProblem, Unknown) as problem:
+        message, meant, near = str(problem).partition("did you mean ")
+        yield Finding(path, message.removesuffix(": "), meant + near or None)
+
+
+def _atlas(scenario: Scenario, satellites: list[str]) -> Atlas:
+    ground = on_ground(scenario)
+    names = [*satellites, *(station.name for station in scenario.ground)]
+    names += [*(user.name for user in scenario.users), *(pop.name for pop in scenario.pops)]
+    shells, first = [], 0
+    for shell in scenario.shells:
+        shells.append((shell, range(first, first + shell.size)))
+        first += shell.size
+    index = {name: i for i, name in enumerate(names)}
+    fibres = [
+        (index[fibre.a], index[fibre.b]) for fibre in scenario.fibre if {fibre.a, fibre.b} <= index.keys()
+    ]
+    return Atlas(
+        names,
+        len(satellites),
+        len(scenario.ground) + len(scenario.users),
+        None,
+        fibres,
+        ground=ground,
+        batches=launches(shells),
+        services=lambda: _services(scenario, len(satellites), index),
+    )
+
+
+def _services(scenario: Scenario, n_sat: int, index: dict[str, int]) -> Services:
+    """Where each could be: of those on satellites, any."""
+    kinds = ["satellite"] * n_sat + [place.kind for place in on_ground(scenario)]
+    return {
+        service.name: [index[name] for name in service.named_nodes if name in index]
+        or [
+            node
+            for node, kind in enumerate(kinds)
+            if service.nodes == "all" or kind == KINDS.get(str(service.nodes))
+        ]
+        for service in scenario.services
+    }

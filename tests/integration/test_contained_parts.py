@@ -1,0 +1,68 @@
+"""Parts of a contained run end when a fault says so, and who goes on with the run goes on with its faults."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from skyrack.orchestrator.api.client import ApiError
+
+from .contained_run import NODES, SCENARIO, Parts, eventually
+
+pytestmark = pytest.mark.mesh
+
+FAULTS = """\
+faults:
+  schedule:
+    - {kind: dark, nodes: [p3s07], at_s: 0.5}
+    - {kind: dark, nodes: [p3s08], at_s: 0.6, for_s: 0.2}
+    - {kind: dark, nodes: [p3s09], at_s: 3600}
+"""
+ENDED_ON_REQUEST = 70
+
+
+def events(parts: Parts, run_dir: str) -> list[tuple[str, str]]:
+    lines = Path(run_dir, "events.jsonl").read_text().splitlines()
+    return [(e["event"], e["fault"]) for e in map(json.loads, lines) if e["event"].startswith("fault_")]
+
+
+def faults(parts: Parts) -> dict[str, dict[str, Any]]:
+    return {fault["id"]: fault for fault in parts.api.get("/v1/faults")["faults"]}
+
+
+def test_an_orchestrator_that_is_ended_goes_on_with_the_plan_and_repeats_nothing(parts: Parts) -> None:
+    parts.scenario.write_text(SCENARIO + FAULTS)
+    for name in ("orchestrator", "fabric", *NODES):
+        parts.start(name)
+    run_dir = parts.await_all()["run_dir"]
+    eventually(lambda: ("fault_ended", "f2") in events(parts, run_dir), "the plan begins")
+    for part, words in (
+        ("broker", "docker compose restart mosquitto"),
+        ("everything", "is no part of a run"),
+    ):
+        with pytest.raises(ApiError, match=words):
+            parts.api.post("/v1/faults", {"faults": [{"kind": "end", "parts": [part]}]})
+    ended = parts.api.post("/v1/faults", {"faults": [{"kind": "end", "parts": ["orchestrator"]}]})["faults"][
+        0
+    ]
+    assert "ends in" in ended["effects"][0]
+    assert parts.ended("orchestrator") == ENDED_ON_REQUEST
+
+    parts.start("orchestrator")
+    parts.await_all()
+    eventually(lambda: faults(parts).get("f1", {}).get("acts", False), "what acted acts again")
+    assert [way["lit"] for way in faults(parts)["f1"]["fabric"]] == [False]
+    assert faults(parts).keys() == {"f1", "f3"}
+    assert faults(parts)["f3"]["since_s"] == 3600.0
+    told = events(parts, run_dir)
+    assert [name for name, fault in told if fault == "f1"] == ["fault_began", "fault_resumed"]
+    assert [name for name, fault in told if fault == "f2"] == ["fault_began", "fault_ended"]
+    assert told.count(("fault_began", ended["id"])) == 1, "it would end for ever"
+
+    parts.api.post("/v1/faults", {"faults": [{"kind": "end", "parts": ["fabric"], "in_s": 0.1}]})
+    assert parts.ended("fabric") == ENDED_ON_REQUEST
+    parts.start("fabric")
+    parts.await_all()
+    eventually(lambda: ("fault_effect", "f5") in events(parts, run_dir), "another fabric is seen", parts.logs)
+    assert [way["lit"] for way in faults(parts)["f1"]["fabric"]] == [False], "faults survive the fabric"

@@ -1,0 +1,94 @@
+"""What faults do to processes of nodes in containers, and who brings them back when whoever asked has ended."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from skyrack.v1 import namespaces
+
+from .contained_run import NODES, Parts, eventually
+
+pytestmark = pytest.mark.mesh
+
+COMMAND = [sys.executable, "-c", "while True: pass"]
+
+
+def effect(parts: Parts, name: str, fault: dict[str, Any]) -> str:
+    """What the event of that name says of a fault, once it is there."""
+    events = Path(parts.status()["run_dir"], "events.jsonl")
+
+    def found() -> list[Any]:
+        records = [json.loads(line) for line in events.read_text().splitlines()]
+        return [one["effect"] for one in records if one["event"] == name and one["fault"] == fault["id"]]
+
+    eventually(lambda: bool(found()), f"{name} of {fault}", parts.logs)
+    return str(found()[0][0])
+
+
+def add(parts: Parts, kind: str, where: str, **values: object) -> dict[str, Any]:
+    """Enter a fault; what the run answers of it."""
+    request = {"faults": [{"kind": kind, "nodes": [where], **values}]}
+    fault: dict[str, Any] = parts.api.post("/v1/faults", request)["faults"][0]
+    return fault
+
+
+def pid_of(parts: Parts, name: str) -> int:
+    """The node's process, as seen here."""
+    return namespaces.pid_of_socket(parts.mesh / "nodes" / f"{name}.sock")
+
+
+def states(pid: int) -> dict[str, str]:
+    """The node's process and what it has started: states by name."""
+    found = {}
+    for child in (pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())):
+        name, _, rest = Path(f"/proc/{child}/stat").read_text().partition("(")[2].rpartition(") ")
+        found[name] = rest[0]
+    return found
+
+
+def test_faults_act_on_the_processes_of_a_container_and_end_with_who_asked(parts: Parts) -> None:
+    for name in ("orchestrator", "fabric", *NODES):
+        parts.start(name)
+    parts.await_all()
+    parts.api.post(
+        "/v1/services", {"name": "burn", "nodes": ["london"], "command": COMMAND, "restart": "always"}
+    )
+    eventually(lambda: len(states(pid_of(parts, "london"))) == 2, "the service runs", parts.logs)
+
+    pid = pid_of(parts, "london")
+    paused = add(parts, "pause", "london")
+    assert effect(parts, "fault_effect", paused).startswith("stopped 2 processes: sky london (pid ")
+    assert set(states(pid).values()) == {"T"}
+    parts.end("orchestrator")
+    eventually(lambda: "T" not in states(pid).values(), "they go on without being told", parts.logs)
+    parts.start("orchestrator")
+    eventually(lambda: set(states(pid).values()) == {"T"}, "who goes on with the run stops them", parts.logs)
+    parts.api.delete(f"/v1/faults/{paused['id']}")
+    parts.await_all()
+    assert pid_of(parts, "london") == pid
+
+    slowed = add(parts, "cpu", "london/burn", cpu_ratio=0.3, for_s=0.3)
+    said = effect(parts, "fault_effect", slowed)
+    assert said == "0.3 of a core for 1 process together, by stopping and continuing them"
+    effect(parts, "fault_undone", slowed)
+    assert "T" not in states(pid).values()
+    killed = add(parts, "kill", "london/burn")
+    assert effect(parts, "fault_effect", killed).startswith("killed 1 process: python")
+    eventually(lambda: len(states(pid)) == 2, "the node has started it again", parts.logs)
+
+    rebooted = add(parts, "reboot", "london")
+    assert parts.ended("london") == 128 + signal.SIGKILL
+    parts.start("london")  # as an engine does
+    waits = "waiting for the configuration"
+    eventually(lambda: parts.log("london").read_text().count(waits) >= 1, "it waits", parts.logs)
+    assert parts.node("london")["state"] == "dark"
+    parts.api.delete(f"/v1/faults/{rebooted['id']}")
+    assert effect(parts, "fault_undone", rebooted) == "started again"
+    parts.await_all()
+    assert parts.node("london")["restarts"] == 1
