@@ -83,6 +83,8 @@ def _find(find: Find) -> dict[str, Any]:
 
 
 def _shrunk(find: Find) -> str:
+    if not find.wanted and len(find.trail) == 1:
+        return "not shrunk"
     before, after = len(find.trail[0].faults), len(find.smallest.faults)
     told = f"{before} fault{'' if before == 1 else 's'} shrunk to {after}"
     return told if find.shrinking_ended else f"{told}, and the time to shrink was over"
