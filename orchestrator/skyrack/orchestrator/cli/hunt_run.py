@@ -23,7 +23,7 @@ def carry_out(hunt: Hunt, files: HuntFiles, options: Options, geometry: Geometry
     """Answer what the hunt asks for until it asks for no more. Raises Problem, HuntError, OSError."""
     known = files.trials()
     if known:
-        note(f"{len(known)} trials are known from before")
+        note(f"{len(known)} trial{'' if len(known) == 1 else 's'} known from before")
     trials = Trials(
         files.directory / "running",
         lambda start_s: moved(geometry, options.scenario, start_s),
