@@ -7,7 +7,8 @@ Each member implements skyrack.v1.StoreService: Read, Write and CompareAndSet of
 others pass on to it what they are asked.
 
     term       who leads is elected for a term by a majority. A member votes once in a term, promises to listen to nobody of
-               an older one, and says with its vote what it has: the newest version of each register survives.
+               an older one, and says with its vote what it has: the newest version of each register survives. The first
+               of the members by name stands first, the others later in this order: who leads is the same in each run.
     write      the leader gives it a version (term, number), and it is done when a majority has it on disk.
     read       safe:        the leader asks a majority whether its term is still theirs, then answers from its copy.
                wall-clock:  a member that hears of the leader votes for nobody else for LEASE_S by its wall clock, and the
@@ -24,7 +25,6 @@ import argparse
 import asyncio
 import json
 import os
-import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -39,7 +39,7 @@ from skyrack.v1 import store_pb2_grpc
 
 HEARTBEAT_S = 0.25  # longer than a round trip between members
 LEASE_S = 1.0
-ELECTION_S = 1.2  # of silence, and up to as much again, drawn each time: longer than a lease
+ELECTION_S = 1.2  # of silence until the first by name stands, and as much again for each after it: longer than a lease
 PATIENCE_S = 1.0  # for a majority to answer
 PEER = "register.Peer"
 # A connection that is cut is noticed within two seconds, and another is tried for every half.
@@ -102,6 +102,7 @@ class Member(store_pb2_grpc.StoreServiceServicer):
         safe: bool = True, fsync: bool = True, wall_s: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
         self._name, self._majority = name, len(members) // 2 + 1
+        self._place = 1 + sorted(members).index(name)
         self._disk = Disk(directory, fsync)
         self._safe, self._wall_s = safe, wall_s
         others = {other: address for other, address in members.items() if other != name}
@@ -211,13 +212,12 @@ class Member(store_pb2_grpc.StoreServiceServicer):
 
     async def run(self) -> NoReturn:
         """Lead or follow, for ever."""
-        silence_s = ELECTION_S * random.uniform(1, 2)
         while True:
             await asyncio.sleep(HEARTBEAT_S if self._leading else 0.05)
             if self._leading:
                 await self._heed(self._leading, {})
-            elif time.monotonic() - self._heard_s > silence_s and self._free():
-                self._heard_s, silence_s = time.monotonic(), ELECTION_S * random.uniform(1, 2)
+            elif time.monotonic() - self._heard_s > ELECTION_S * self._place and self._free():
+                self._heard_s = time.monotonic()
                 await self._stand()
 
     def _free(self) -> bool:
