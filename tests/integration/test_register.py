@@ -191,6 +191,14 @@ async def cut_off_with_old_value(members: Cluster) -> tuple[str, str]:
     return old, new
 
 
+async def test_the_first_by_name_leads_first_and_the_next_when_it_is_away(tmp_path: Path) -> None:
+    """A schedule of faults that broke the leader's lease breaks the leader's again."""
+    async with cluster(tmp_path, safe=False) as members:
+        assert await members.leader() == "a"
+        members.cut_off("a")
+        assert await members.leader("a") == "b"
+
+
 async def test_any_member_answers_and_what_is_acknowledged_stays(tmp_path: Path) -> None:
     async with cluster(tmp_path, safe=True) as members:
         await members.leader()
