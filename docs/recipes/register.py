@@ -39,7 +39,7 @@ from skyrack.v1 import store_pb2_grpc
 
 HEARTBEAT_S = 0.25  # longer than a round trip between members
 LEASE_S = 1.0
-ELECTION_S = 1.2  # of silence until the first by name stands, and as much again for each after it: longer than a lease
+ELECTION_S = 1.2  # of silence until the first by name stands, the next after twice that: longer than a lease
 PATIENCE_S = 1.0  # for a majority to answer
 PEER = "register.Peer"
 # A connection that is cut is noticed within two seconds, and another is tried for every half.
