@@ -88,9 +88,8 @@ class Faults:
 
     def ticks(self) -> list[tuple[float, int]]:
         """When the service has written, and its pid in the node."""
-        lines = [
-            line.split() for line in self.file.read_text().splitlines(keepends=True) if line.endswith("\n")
-        ]
+        text = self.file.read_text() if self.file.exists() else ""  # it is ready before it has written
+        lines = [line.split() for line in text.splitlines(keepends=True) if line.endswith("\n")]
         return [(float(at_s), int(pid)) for at_s, pid in lines]
 
     def ticks_after(self, count: int) -> int:
@@ -179,11 +178,11 @@ def test_a_paused_node_stands_still_and_nobody_takes_it_for_dead(faults: Faults)
     # Its kernel goes on: it answers echoes, as that of a machine whose processes are stopped.
     faults.place.skyrack("ping", "tokyo", "london", "-c", 2).expect()
     entered = faults.place.foreground("exec", "london", "--", "sh", "-c", "sleep 0.3; echo entered")
-    eventually(lambda: len(stopped(faults.place)) == 3, "who comes later is stopped too")
+    eventually(lambda: len(stopped(faults.place)) >= 3, "who comes later is stopped too, with its child")
     assert entered.said == ""
     ended_s = faults.ticks()[-1][0]
     faults.remove(fault)
-    assert "3 processes go on" in faults.effect(fault, "fault_undone")
+    assert faults.effect(fault, "fault_undone") in ("3 processes go on", "4 processes go on")
     assert "entered" in entered.ends(0)
     faults.ticks_after(len(faults.ticks()))
     gap_s, pid, next_pid = faults.gap(since)

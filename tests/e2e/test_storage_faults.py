@@ -144,7 +144,7 @@ def test_a_power_loss_takes_what_was_not_fsynced_and_nothing_else(faults: Faults
     fault = faults.add("power", "london", for_s=0.2)
     found = faults.next(lambda record: "synced" in record, "it starts again")
     acknowledged = max(record.get("size", 0) for record in faults.said()[: faults.said().index(found)])
-    assert found["synced"] in (acknowledged, acknowledged + 1), "one may not have been told of"
+    assert found["synced"] >= acknowledged, "what it said last may have been lost on the way to its log"
     assert found["never"] == 0, "its name was kept by fsyncs of the other file, its contents by none"
     effect = faults.place.event("fault_effect", fault=fault["id"])["effect"]
     assert any("writer: unsynced contents of" in sentence for sentence in effect)

@@ -55,7 +55,7 @@ def test_etcd_keeps_what_it_acknowledged_while_members_are_killed_paused_and_cut
     options = ("--adapter", "etcd", "--service", "etcd", "--rate", 40, "--clients", 36, "--for", "10s")
     report = load(etcd, *options, *words)
     assert report["verdict"] == "ok"
-    assert report["operations"]["ok"] > 200, "too little was asked to prove anything"
+    assert report["operations"]["ok"] > 100, "too little was answered to prove anything"
     assert report["operations"]["unknown"] > 0, "nothing was in the way of the faults"
     lost = figures(report, "no acknowledged write lost")
     assert (lost["lost"], lost["acknowledged"] > 50) == (0, True)
