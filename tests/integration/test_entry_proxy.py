@@ -177,8 +177,10 @@ async def test_a_proxy_out_of_room_says_so_and_goes_on() -> None:
             writer.write_eof()
             assert await reader.read() == b""
             writer.close()
-        while not (await world.ask(b"GET / HTTP/1.1\r\n\r\n")).startswith("HTTP/1.1 200 "):
-            pass
+        answer = ""
+        while not answer.startswith("HTTP/1.1 200 "):
+            with contextlib.suppress(ConnectionResetError):  # one that is turned away is not read before
+                answer = await world.ask(b"GET / HTTP/1.1\r\n\r\n")
 
 
 @pytest.mark.parametrize("entry", ["london", "london=", "=8801", "london=fd:", "london=x"])
