@@ -17,7 +17,7 @@ ENVIRONMENT = "SKYRACK"
 EPILOG = (
     "Start with:  skyrack up   then, in another terminal:  skyrack ping london tokyo\n\n"
     "Every option can also be set in the environment: --port of up as SKYRACK_UP_PORT.\n\n"
-    "Exit status: 0 fine, 1 failed, 2 usage or scenario error, 3 a threshold failed, 4 inconclusive, 130 interrupted."
+    "Exit status: 0 fine, 1 failed, 2 usage or scenario error, 3 a check or threshold failed, 4 inconclusive, 130 interrupted."
 )
 
 # In the order of the help: the module of each, and the function or the group in it.
