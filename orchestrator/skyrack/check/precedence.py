@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from skyrack.check.call import Call
+from skyrack.check.judgement import Judgement
 
 
 def against_time(groups: Iterable[Sequence[Call]]) -> tuple[Call, Call] | None:
@@ -23,3 +24,12 @@ def against_time(groups: Iterable[Sequence[Call]]) -> tuple[Call, Call] | None:
                 newest = call
         latest = newest
     return None
+
+
+def judged_by_reads(groups: Iterable[Sequence[Call]], placed: int) -> Judgement:
+    """Whether time allows the order in which reads have seen the `placed` calls."""
+    wrong = against_time(groups)
+    if wrong is None:
+        return Judgement("ok", placed=placed)
+    why = "what was read puts the first behind the second, which had ended before it began"
+    return Judgement("bad", wrong, why)

@@ -7,7 +7,7 @@ import os
 import time
 from dataclasses import dataclass
 
-from skyrack.node.services.processes import read_mark
+from skyrack.node.services.processes import read_mark, read_text
 from skyrack.v1.holding import HOLDER_NAME, Spot
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -76,10 +76,10 @@ class Finder:
             return found
         if spot.service:
             first = next((pid for pid in found if self.counted_by_node(pid, spot.node) == spot.service), None)
-            mark = read_mark(_read(f"/proc/{first}/limits")) if first is not None else None
+            mark = read_mark(read_text(f"/proc/{first}/limits")) if first is not None else None
             if mark is not None:
                 marks.add(mark)
-        limits = {pid: _read(f"/proc/{pid}/limits") for pid in found}
+        limits = {pid: read_text(f"/proc/{pid}/limits") for pid in found}
         self.whole = self.whole and all(limits.values())
         return {pid: one for pid, one in found.items() if read_mark(limits[pid]) in marks}
 
@@ -122,7 +122,7 @@ class Finder:
         return {pid: every[pid] for pid in inside}
 
     def _every(self) -> dict[int, Member]:
-        texts = [_read(f"/proc/{entry}/stat") for entry in os.listdir("/proc") if entry.isdecimal()]
+        texts = [read_text(f"/proc/{entry}/stat") for entry in os.listdir("/proc") if entry.isdecimal()]
         every = {one.pid: one for one in map(read_member, filter(None, texts))}
         ended = {pid for pid, one in every.items() if one.ended}
         self.whole = all(texts) and ended <= self._ended
@@ -140,7 +140,7 @@ def cpu_s(pid: int) -> float | None:
 
 def _numbers(pid: int) -> list[int]:
     """The pids of a process, from this PID namespace inwards."""
-    for line in _read(f"/proc/{pid}/status").splitlines():
+    for line in read_text(f"/proc/{pid}/status").splitlines():
         if line.startswith("NSpid:"):
             return [int(number) for number in line.split()[1:]]
     return []
@@ -154,14 +154,6 @@ def _namespace(pid: int) -> str:
 
 def _thread_states(pid: int) -> list[str]:
     with contextlib.suppress(OSError):
-        texts = [_read(f"/proc/{pid}/task/{tid}/stat") for tid in os.listdir(f"/proc/{pid}/task")]
+        texts = [read_text(f"/proc/{pid}/task/{tid}/stat") for tid in os.listdir(f"/proc/{pid}/task")]
         return [read_member(text).state for text in texts if text]
     return []
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""

@@ -87,7 +87,7 @@ def marked(mark: int) -> list[Process]:
     if os.readlink("/proc/self") != str(own):
         return []  # another PID namespace's, where mounting an own one was refused
     pids = sorted(int(entry) for entry in os.listdir("/proc") if entry.isdecimal())
-    return _running(pid for pid in pids if pid != own and read_mark(_read(f"/proc/{pid}/limits")) == mark)
+    return _running(pid for pid in pids if pid != own and read_mark(read_text(f"/proc/{pid}/limits")) == mark)
 
 
 def usage_of(pids: Iterable[int]) -> Usage:
@@ -113,11 +113,12 @@ async def kill_marked(mark: int, sleep: Callable[[float], Awaitable[None]]) -> l
 
 
 def _running(pids: Iterable[int]) -> list[Process]:
-    texts = (_read(f"/proc/{pid}/stat") for pid in pids)
+    texts = (read_text(f"/proc/{pid}/stat") for pid in pids)
     return [process for process in (read_stat(text) for text in texts if text) if process.runs]
 
 
-def _read(path: str) -> str:
+def read_text(path: str) -> str:
+    """A file of /proc; empty when its process is gone, or nobody's to read."""
     try:
         with open(path, errors="replace") as file:
             return file.read()

@@ -10,7 +10,7 @@ from skyrack.check.call import Call
 from skyrack.check.judgement import Judgement
 from skyrack.check.list_checks import append_checks
 from skyrack.check.model import ILLEGAL, Illegal
-from skyrack.check.precedence import against_time
+from skyrack.check.precedence import judged_by_reads
 from skyrack.check.report import Check
 from skyrack.history import Operation
 
@@ -98,11 +98,7 @@ class Append:
             groups += [[appends[value]], reads[position]]
         placed = set(order)
         groups.append([call for value, call in appends.items() if value not in placed])
-        wrong = against_time(groups)
-        if wrong is None:
-            return Judgement("ok", placed=len(calls))
-        why = "what was read puts the first behind the second, which had ended before it began"
-        return Judgement("bad", wrong, why)
+        return judged_by_reads(groups, len(calls))
 
     def checks(self, operations: Sequence[Operation], options: Mapping[str, Any]) -> list[Check]:
         """Nothing acknowledged lost, each value once, reads that extend each other."""

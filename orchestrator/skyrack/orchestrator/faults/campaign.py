@@ -18,6 +18,7 @@ from typing import Any
 
 from skyrack.orchestrator.faults.atlas import Atlas
 from skyrack.orchestrator.faults.fault import Draft, Planned
+from skyrack.orchestrator.faults.hold import place_name
 from skyrack.orchestrator.faults.kinds import Kind
 from skyrack.orchestrator.faults.lot import Lot
 from skyrack.orchestrator.faults.problem import FaultProblem
@@ -137,7 +138,7 @@ def _source(kind: Kind, on: Sequence[str], atlas: Atlas) -> _Nodes | _Links | _S
     places = dict.fromkeys(place for word in others if word not in links for place in select(word, atlas))
     if kind.acts_on == "places":
         there = [place for place in places if kind.bare or atlas.has_process(place[0])]
-        names = [atlas.names[node] + (f"/{service}" if service else "") for node, service in there]
+        names = [place_name(place, atlas.names) for place in there]
     else:
         there = list(dict.fromkeys((node, "") for node, _ in places))
         names = [atlas.names[node] for node, _ in there]

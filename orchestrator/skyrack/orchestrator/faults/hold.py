@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 Place = tuple[int, str]  # a node, and the name of a service at it; "" is the node with all that runs there
+
+
+def place_name(place: Place, names: Sequence[str]) -> str:
+    """NODE or NODE/SERVICE. `names`: of all nodes."""
+    node, service = place
+    return f"{names[node]}/{service}" if service else names[node]
 
 
 class Off(IntEnum):

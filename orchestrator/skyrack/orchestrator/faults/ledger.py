@@ -6,7 +6,7 @@ Every change is composed anew from the faults that act then, so they may end in 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from typing import TypeVar
@@ -18,6 +18,7 @@ from skyrack.orchestrator.faults.problem import Unknown
 from skyrack.orchestrator.routing.condition import AS_ALWAYS, Condition
 
 K = TypeVar("K")
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,11 @@ class Ledger:
     def faults(self) -> list[Fault]:
         """In order of their ids."""
         return list(self._faults.values())
+
+    @property
+    def begun(self) -> list[Fault]:
+        """Those of them that have begun, in the same order."""
+        return [fault for fault in self._faults.values() if fault.id in self._begun]
 
     def acts(self, fault_id: str) -> bool:
         """Whether the fault has begun."""
@@ -192,30 +198,20 @@ class Ledger:
         )
 
     def _changed_ways(self, ways: Iterable[Way]) -> dict[Way, Condition]:
-        changed: dict[Way, Condition] = {}
-        for way in ways:
-            acting = self._on_way.get(way, ())
-            condition = compose(self._effect_of(fault_id).links[way] for fault_id in acting)
-            if condition != self.conditions.get(way, AS_ALWAYS):
-                changed[way] = condition
-                if condition == AS_ALWAYS:
-                    del self.conditions[way]
-                else:
-                    self.conditions[way] = condition
-        return changed
+        now = {
+            way: compose(self._effect_of(fault_id).links[way] for fault_id in self._on_way.get(way, ()))
+            for way in ways
+        }
+        return _put_in_force(self.conditions, now, AS_ALWAYS)
 
     def _changed_places(self, places: Iterable[Place]) -> dict[Place, Hold]:
-        changed: dict[Place, Hold] = {}
-        for place in places:
-            acting = self._on_place.get(place, ())
-            hold = compose_holds(self._effect_of(fault_id).holds[place] for fault_id in acting)
-            if hold != self.holds.get(place, AS_EVER):
-                changed[place] = hold
-                if hold == AS_EVER:
-                    del self.holds[place]
-                else:
-                    self.holds[place] = hold
-        return changed
+        now = {
+            place: compose_holds(
+                self._effect_of(fault_id).holds[place] for fault_id in self._on_place.get(place, ())
+            )
+            for place in places
+        }
+        return _put_in_force(self.holds, now, AS_EVER)
 
     def _effect_of(self, fault_id: str) -> Effect:
         return self._faults[fault_id].draft.effect
@@ -231,6 +227,15 @@ class Ledger:
         return fault is not None and (
             fault.id not in self._begun or fault.until_s <= at_s or fault.draft.pulse is not None
         )
+
+
+def _put_in_force(in_force: dict[K, V], now: Mapping[K, V], usual: V) -> dict[K, V]:
+    """Enter what differs from before, and return that; what is as usual is not kept."""
+    changed = {key: value for key, value in now.items() if value != in_force.get(key, usual)}
+    in_force |= changed
+    for key in [key for key, value in changed.items() if value == usual]:
+        del in_force[key]
+    return changed
 
 
 def _enter(table: dict[K, dict[str, None]], keys: Iterable[K], fault_id: str) -> None:

@@ -14,14 +14,14 @@ The name of a node comes before all of them.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from skyrack.orchestrator.environment.sphere import distance_km
 from skyrack.orchestrator.faults.atlas import Atlas
 from skyrack.orchestrator.faults.countries import NAMES, code_of
-from skyrack.orchestrator.faults.hold import Place
+from skyrack.orchestrator.faults.hold import Place, place_name
 from skyrack.orchestrator.faults.lot import Lot
 from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
 from skyrack.orchestrator.spelling import closest
@@ -32,7 +32,6 @@ PREFIXES: Final = (
 )  # fmt: skip
 _KINDS: Final = {"gateways": "ground", "users": "user", "pops": "pop"}
 _CIRCLE = re.compile(r"([-+]?[0-9.]+),\s*([-+]?[0-9.]+),\s*([0-9.]+)\s*km")
-_EARTH_RADIUS_KM = 6371.0088  # of the sphere with the Earth's volume: great circles within 0.6 % of geodesics
 
 
 def is_selector(word: str) -> bool:
@@ -56,7 +55,7 @@ def drawn(word: str, atlas: Atlas, lot: Lot, *, services: bool) -> list[str]:
         places = list(dict.fromkeys((node, "") for node, _ in places))
     if int(number) > len(places):
         raise FaultProblem(f"{word[:80]}: {inner} is {len(places)} in all")
-    return [_named(place, atlas) for place in lot.some(int(number), places)]
+    return [place_name(place, atlas.names) for place in lot.some(int(number), places)]
 
 
 def select(word: str, atlas: Atlas) -> list[Place]:
@@ -156,7 +155,7 @@ def _circle(word: str, rest: str, atlas: Atlas) -> list[int]:
     if not -90.0 <= lat_deg <= 90.0:
         raise FaultProblem(f"{word[:80]}: a latitude is from -90 to 90 degrees")
     distances = {
-        node: _distance_km(lat_deg, lon_deg, place.lat_deg, place.lon_deg)
+        node: distance_km(lat_deg, lon_deg, place.lat_deg, place.lon_deg)
         for node in _on_ground(atlas, "ground")
         for place in (atlas.ground[node - atlas.n_sat],)
     }
@@ -167,18 +166,6 @@ def _circle(word: str, rest: str, atlas: Atlas) -> list[int]:
             f"{word[:80]}: no gateway is in it: the nearest is {atlas.names[nearest]}, {distances[nearest]:,.0f} km away"
         )
     return within
-
-
-def _distance_km(lat_a_deg: float, lon_a_deg: float, lat_b_deg: float, lon_b_deg: float) -> float:
-    """Along the great circle, by the haversine."""
-    a, b, turn = (math.radians(angle) for angle in (lat_a_deg, lat_b_deg, lon_b_deg - lon_a_deg))
-    half = math.sin((b - a) / 2) ** 2 + math.cos(a) * math.cos(b) * math.sin(turn / 2) ** 2
-    return 2.0 * _EARTH_RADIUS_KM * math.asin(min(1.0, math.sqrt(half)))
-
-
-def _named(place: Place, atlas: Atlas) -> str:
-    node, service = place
-    return f"{atlas.names[node]}/{service}" if service else atlas.names[node]
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -132,8 +132,8 @@ class Faults:
     def active(self) -> dict[str, int]:
         """How many faults of each kind act."""
         counts = dict.fromkeys(KINDS, 0)
-        for fault in self._ledger.faults:
-            counts[fault.draft.kind] += self._ledger.acts(fault.id)
+        for fault in self._ledger.begun:
+            counts[fault.draft.kind] += 1
         return counts
 
     @property
@@ -154,9 +154,8 @@ class Faults:
         """Faults that act and keep something dark: id, since when (run seconds), on what."""
         return [
             (fault.id, fault.since_s, fault.draft.target.words)
-            for fault in self._ledger.faults
-            if self._ledger.acts(fault.id)
-            and (fault.draft.effect.dark or fault.draft.kind in ("down", "flap"))
+            for fault in self._ledger.begun
+            if fault.draft.effect.dark or fault.draft.kind in ("down", "flap")
         ]
 
     async def add(self, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -204,7 +203,7 @@ class Faults:
 
     def acting(self) -> dict[str, Any]:
         """For the run's status: those that act, in short, and how many are to come."""
-        acting = [fault for fault in self._ledger.faults if self._ledger.acts(fault.id)]
+        acting = self._ledger.begun
         return {
             "acting": [
                 {"id": f.id, "kind": f.draft.kind, "on": list(f.draft.target.words), "cause": f.draft.cause}

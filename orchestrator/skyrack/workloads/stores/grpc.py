@@ -18,27 +18,17 @@ import grpc
 import grpc.aio
 
 from skyrack.v1 import store_pb2, store_pb2_grpc
+from skyrack.workloads.grpc_status import NOT_DONE, never_sent
 from skyrack.workloads.stores import Failed
 from skyrack.workloads.stores.turns import Turns
 
 T = TypeVar("T")
 
-REFUSED = frozenset(
-    {
-        grpc.StatusCode.ABORTED,
-        grpc.StatusCode.ALREADY_EXISTS,
-        grpc.StatusCode.FAILED_PRECONDITION,
-        grpc.StatusCode.INVALID_ARGUMENT,
-        grpc.StatusCode.NOT_FOUND,
-        grpc.StatusCode.OUT_OF_RANGE,
-        grpc.StatusCode.PERMISSION_DENIED,
-        grpc.StatusCode.RESOURCE_EXHAUSTED,
-        grpc.StatusCode.UNAUTHENTICATED,
-        grpc.StatusCode.UNIMPLEMENTED,
-    }
-)
-# What gRPC says of a call for which there was no connection.
-NEVER_SENT = ("failed to connect to all addresses", "Failed to pick subchannel", "no available subchannel")
+REFUSED = NOT_DONE | {
+    grpc.StatusCode.ABORTED,
+    grpc.StatusCode.ALREADY_EXISTS,
+    grpc.StatusCode.FAILED_PRECONDITION,
+}
 # Its own retries would do things twice; after a member was away it is tried again within a second.
 CHANNEL = (
     ("grpc.enable_retries", 0),
@@ -152,7 +142,7 @@ class GrpcStore:
                 self._turns.leave(endpoint)
                 raise Failed(f"{endpoint}: {code.name}: {details}") from error
             await self._leave(endpoint)
-            if code is grpc.StatusCode.UNAVAILABLE and any(words in (details or "") for words in NEVER_SENT):
+            if never_sent(code, details or ""):
                 raise Failed(f"{endpoint}: never sent: {details}") from error
             if code is grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise TimeoutError(f"{endpoint}: no answer within {self._timeout_s:g} s") from error

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.runtime.awaited_nodes import AwaitedNodes
+from skyrack.orchestrator.runtime.hands.gone import within
 from skyrack.orchestrator.runtime.hands.hands import CannotError
 from skyrack.orchestrator.runtime.hands.holder import Holder
 from skyrack.orchestrator.runtime.nodes import NodeState
@@ -18,7 +18,6 @@ from skyrack.orchestrator.runtime.services.entry import Entry
 from skyrack.orchestrator.scenario.placement import sidecar_name
 from skyrack.v1.node_init import NodeInitError, connect_holder, init_socket
 
-END_S = 5.0
 CONNECT_TIMEOUT_S = 1.0
 
 
@@ -74,20 +73,14 @@ class ContainedSite:
             self._nodes.signal(node.name, signal.SIGKILL)
         except RuntimeError as error:
             raise CannotError(str(error)) from error
-        await self._within(self._nodes.gone(node))
+        await within(self._nodes.gone(node))
 
     async def off(self, node: NodeState) -> None:
         """The container that the engine starts waits until it is told what it is. Raises CannotError."""
         try:
-            await self._within(self._nodes.switch_off(node))
+            await within(self._nodes.switch_off(node))
         except (OSError, RuntimeError) as error:
             raise CannotError(str(error)) from error
-
-    async def _within(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await asyncio.wait_for(work, END_S)
-        except TimeoutError:
-            raise CannotError(f"killed, but not gone within {END_S:g} s") from None
 
     async def erase(self, node: NodeState) -> list[str]:
         """What there was ended with its container, whose files are in memory."""

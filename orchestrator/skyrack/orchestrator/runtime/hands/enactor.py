@@ -10,7 +10,7 @@ from typing import Any
 
 from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.faults.fault import Fault
-from skyrack.orchestrator.faults.hold import AS_EVER, Hold, Place
+from skyrack.orchestrator.faults.hold import AS_EVER, Hold, Place, place_name
 from skyrack.orchestrator.faults.kinds import KINDS
 from skyrack.orchestrator.faults.ledger import Change
 from skyrack.orchestrator.runtime.hands.hands import CannotError, Hands
@@ -117,8 +117,7 @@ class Enactor:
             self._say("fault_effect", fault, where, seen)
 
     def _where(self, place: Place) -> str:
-        node, service = place
-        return f"{self._names[node]}/{service}" if service else self._names[node]
+        return place_name(place, self._names)
 
     def _say(self, event: str, fault: Fault, where: str, sentences: list[str]) -> None:
         self._remember(fault, where, sentences)

@@ -7,19 +7,17 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from skyrack.orchestrator.clock import Clock
+from skyrack.orchestrator.runtime.hands.gone import within
 from skyrack.orchestrator.runtime.hands.hands import CannotError
 from skyrack.orchestrator.runtime.hands.holder import Holder
 from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.runtime.services.entry import Entry
 from skyrack.orchestrator.runtime.services.prepared import LocalRoom
 from skyrack.orchestrator.runtime.spawned_nodes import SpawnedNodes
-
-END_S = 5.0  # the kernel kills a PID namespace within milliseconds, where it can
 
 
 class LocalSite:
@@ -66,17 +64,11 @@ class LocalSite:
         """Raises CannotError."""
         pid = node.pid
         self._nodes.signal(node.name, signal.SIGKILL)
-        await self._within(self._nodes.gone(node, pid))
+        await within(self._nodes.gone(node, pid))
 
     async def off(self, node: NodeState) -> None:
         """Raises CannotError."""
-        await self._within(self._nodes.switch_off(node))
-
-    async def _within(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await asyncio.wait_for(work, END_S)
-        except TimeoutError:
-            raise CannotError(f"killed, but not gone within {END_S:g} s") from None
+        await within(self._nodes.switch_off(node))
 
     async def erase(self, node: NodeState) -> list[str]:
         """Raises CannotError."""
