@@ -19,7 +19,9 @@ from skyrack.orchestrator.cli.times import parse_span_s
 if TYPE_CHECKING:
     from skyrack.orchestrator.cli.hunt_files import HuntFiles
     from skyrack.orchestrator.cli.hunt_options import Options
+    from skyrack.orchestrator.hunt.search import Hunt
     from skyrack.orchestrator.scenario import Scenario
+    from skyrack.orchestrator.topology.geometry import Geometry
 
 _STATUS = {"found": BAD, "unstable": INCONCLUSIVE, "inconclusive": INCONCLUSIVE, "held": FINE}
 _ON_RESUME = ("resume", "span", "output")
@@ -115,7 +117,8 @@ def hunt(
 
     if resume is not None:
         files = HuntFiles(resume)
-        return _hunt(files, _resumed(context, files, span), output)
+        options = _resumed(context, files, span)
+        return _hunt(files, options, prepared(options), output)
     if source is None:
         raise Problem("which scenario?", hint="skyrack hunt SCENARIO, or --resume DIR", status=USAGE)
     scenario = load_scenario(source)
@@ -141,10 +144,10 @@ def hunt(
         replays=replays,
         test="" if test is None else str(test.resolve()),
     )
-    prepared(options)  # what is wrong is said before there is a directory
+    ready = prepared(options)  # what is wrong is said before there is a directory
     files = HuntFiles(out or Path("runs") / f"hunt-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{scenario.name}")
     files.begin(asdict(options))
-    return _hunt(files, options, output)
+    return _hunt(files, options, ready, output)
 
 
 def _resumed(context: typer.Context, files: HuntFiles, span: str) -> Options:
@@ -176,14 +179,13 @@ def _was_given(context: typer.Context, name: str) -> bool:
     return source is not None and source.name in ("COMMANDLINE", "ENVIRONMENT")
 
 
-def _hunt(files: HuntFiles, options: Options, output: Format) -> int:
+def _hunt(files: HuntFiles, options: Options, ready: tuple[Hunt, Geometry], output: Format) -> int:
     """Carry it out from where it is, and report. Raises Problem."""
-    from skyrack.orchestrator.cli.hunt_options import prepared
     from skyrack.orchestrator.cli.hunt_run import carry_out, write_test
     from skyrack.orchestrator.hunt.report import as_json, lines, verdict
     from skyrack.orchestrator.hunt.search import HuntError
 
-    hunt, geometry = prepared(options)
+    hunt, geometry = ready
     shown = shortened(files.directory.resolve())
     note(f"hunt in {shown}; Ctrl-C ends it with the best found so far")
     interrupted = False

@@ -21,6 +21,7 @@ from skyrack.orchestrator.cli.loading import (
     SpacingOption,
     carry_out,
     find_up,
+    limits,
 )
 from skyrack.orchestrator.cli.times import parse_span_s
 
@@ -90,13 +91,11 @@ def echo(
     """
     from skyrack.orchestrator.measure import pairs as choice
     from skyrack.orchestrator.measure.load import EchoLoad
-    from skyrack.orchestrator.scenario import EchoWorkload, Thresholds
+    from skyrack.orchestrator.scenario import EchoWorkload
 
     live, status = find_up(run)
     given: dict[str, object] = next((w for w in status["scenario"]["workloads"] if w["kind"] == "echo"), {})
     planned = EchoWorkload.model_validate(given, strict=False)
-    thresholds = planned.thresholds.model_dump() if planned.thresholds else Thresholds().model_dump()
-    thresholds |= {k: v for k, v in (("p99_ms", p99), ("availability_ratio", availability)) if v is not None}
     nodes = [node["name"] for node in status["nodes"] if node["inhabited"]]
     wanted: str | list[str] = pair or (
         planned.pairs if isinstance(planned.pairs, str) else list(planned.pairs)
@@ -116,7 +115,7 @@ def echo(
         spacing=spacing.value,
         seed=status["scenario"]["seed"],
         probe_rate_hz=probe_rate,
-        thresholds=thresholds,
+        thresholds=limits(planned.thresholds, p99, availability),
     )
     return carry_out(live, status, load, fault or [], output)
 

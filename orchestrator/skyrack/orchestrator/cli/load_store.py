@@ -21,6 +21,7 @@ from skyrack.orchestrator.cli.loading import (
     SpacingOption,
     carry_out,
     find_up,
+    limits,
 )
 from skyrack.orchestrator.cli.times import parse_span_s
 from skyrack.workloads import Option, UnknownName, Workload, find_workload
@@ -160,12 +161,7 @@ def _load(kind: str, options: Mapping[str, Any], given: Mapping[str, Any]) -> in
             hint="--service NAME --adapter etcd|redis|grpc, or a workload of this kind in the scenario",
             status=USAGE,
         )
-    limits = (planned.thresholds if planned else Thresholds()).model_dump()
-    limits |= {
-        name: given[key]
-        for name, key in (("p99_ms", "p99"), ("availability_ratio", "availability"))
-        if given[key] is not None
-    }
+    thresholds = planned.thresholds if planned else Thresholds()
     try:
         load = store_load(
             status,
@@ -187,7 +183,7 @@ def _load(kind: str, options: Mapping[str, Any], given: Mapping[str, Any]) -> in
             spacing=given["spacing"].value,
             seed=status["scenario"]["seed"] if given["seed"] is None else given["seed"],
             probe_rate_hz=given["probe_rate"],
-            thresholds=limits,
+            thresholds=limits(thresholds, given["p99"], given["availability"]),
         )
     except StoreLoadError as error:
         raise Problem(str(error), hint=error.hint, status=USAGE) from error

@@ -20,6 +20,7 @@ from skyrack.orchestrator.cli.find import LiveRun, find_run
 if TYPE_CHECKING:
     from skyrack.orchestrator.measure.load import Fault, LoadResult, Progress
     from skyrack.orchestrator.measure.workload import Load
+    from skyrack.orchestrator.scenario import Thresholds
 
 _STATUS = {"ok": FINE, "bad": BAD, "inconclusive": INCONCLUSIVE}
 
@@ -66,6 +67,12 @@ def find_up(run: str | None) -> tuple[LiveRun, dict[str, Any]]:
     if status["state"] != "up":
         raise Problem(f"{status['run']} is still starting", hint="skyrack up waits until everything serves")
     return live, status
+
+
+def limits(planned: Thresholds, p99_ms: float | None, availability_ratio: float | None) -> dict[str, Any]:
+    """The thresholds that hold: what the command says goes before what the scenario has planned."""
+    said = {"p99_ms": p99_ms, "availability_ratio": availability_ratio}
+    return planned.model_dump() | {name: value for name, value in said.items() if value is not None}
 
 
 def carry_out(
