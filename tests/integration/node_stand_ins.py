@@ -123,6 +123,7 @@ class StandInOrchestrator(control_pb2_grpc.ControlServiceServicer):
         self.joined: list[str] = []
         self.services: dict[str, service_pb2.ServiceList] = {}
         self.reports: list[control_pb2.ReportServicesRequest] = []
+        self.flights: list[control_pb2.ReportFlightRequest] = []
         self.cancelled: list[str] = []
         self.update = first_update()
         self._says: dict[str, asyncio.Queue[control_pb2.JoinResponse]] = {}
@@ -167,6 +168,12 @@ class StandInOrchestrator(control_pb2_grpc.ControlServiceServicer):
     ) -> control_pb2.ReportServicesResponse:
         self.reports.append(request)
         return control_pb2.ReportServicesResponse()
+
+    async def ReportFlight(
+        self, request: control_pb2.ReportFlightRequest, context: Any
+    ) -> control_pb2.ReportFlightResponse:
+        self.flights.append(request)
+        return control_pb2.ReportFlightResponse()
 
     async def RelayTransfer(
         self, request: control_pb2.RelayTransferRequest, context: Any

@@ -27,31 +27,39 @@ from skyrack.v1 import service_pb2 as skyrack_dot_v1_dot_service__pb2
 from skyrack.v1 import transfer_pb2 as skyrack_dot_v1_dot_transfer__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18skyrack/v1/control.proto\x12\nskyrack.v1\x1a\x15skyrack/v1/mesh.proto\x1a\x18skyrack/v1/service.proto\x1a\x19skyrack/v1/transfer.proto\"_\n\x15ReportServicesRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03run\x18\x02 \x01(\t\x12+\n\x08services\x18\x03 \x03(\x0b\x32\x19.skyrack.v1.ServiceStatus\"\x18\n\x16ReportServicesResponse\"`\n\x14RelayTransferRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03run\x18\x02 \x01(\t\x12-\n\x08transfer\x18\x03 \x01(\x0b\x32\x1b.skyrack.v1.TransferRequest\"G\n\x15RelayTransferResponse\x12.\n\x08progress\x18\x01 \x01(\x0b\x32\x1c.skyrack.v1.TransferProgress\"(\n\x0bJoinRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03run\x18\x02 \x01(\t\"\xab\x01\n\x0cJoinResponse\x12&\n\x06update\x18\x01 \x01(\x0b\x32\x16.skyrack.v1.NodeUpdate\x12)\n\x08services\x18\x02 \x01(\x0b\x32\x17.skyrack.v1.ServiceList\x12#\n\x05peers\x18\x03 \x01(\x0b\x32\x14.skyrack.v1.PeerList\x12#\n\x04lost\x18\x04 \x01(\x0b\x32\x15.skyrack.v1.LostLinks\"+\n\x08PeerList\x12\x1f\n\x05peers\x18\x01 \x03(\x0b\x32\x10.skyrack.v1.Peer\"\x1a\n\tLostLinks\x12\r\n\x05peers\x18\x01 \x03(\t\"\xc2\x02\n\nNodeUpdate\x12#\n\x05\x63lock\x18\x01 \x01(\x0b\x32\x14.skyrack.v1.RunClock\x12 \n\x05\x65poch\x18\x02 \x01(\x0b\x32\x11.skyrack.v1.Epoch\x12(\n\tephemeris\x18\x03 \x01(\x0b\x32\x15.skyrack.v1.Ephemeris\x12)\n\nneighbours\x18\x04 \x03(\x0b\x32\x15.skyrack.v1.Neighbour\x12%\n\x08\x66orecast\x18\x05 \x03(\x0b\x32\x13.skyrack.v1.Contact\x12\x1a\n\x12\x66orecast_until_t_s\x18\x06 \x01(\x01\x12+\n\x06shadow\x18\x07 \x01(\x0b\x32\x1b.skyrack.v1.EclipseForecast\x12(\n\x07weather\x18\x08 \x03(\x0b\x32\x17.skyrack.v1.LinkWeather2\xfe\x01\n\x0e\x43ontrolService\x12;\n\x04Join\x12\x17.skyrack.v1.JoinRequest\x1a\x18.skyrack.v1.JoinResponse0\x01\x12V\n\rRelayTransfer\x12 .skyrack.v1.RelayTransferRequest\x1a!.skyrack.v1.RelayTransferResponse0\x01\x12W\n\x0eReportServices\x12!.skyrack.v1.ReportServicesRequest\x1a\".skyrack.v1.ReportServicesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18skyrack/v1/control.proto\x12\nskyrack.v1\x1a\x15skyrack/v1/mesh.proto\x1a\x18skyrack/v1/service.proto\x1a\x19skyrack/v1/transfer.proto\"Y\n\x13ReportFlightRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03run\x18\x02 \x01(\t\x12\'\n\x06\x66light\x18\x03 \x01(\x0b\x32\x17.skyrack.v1.FlightState\"\'\n\x14ReportFlightResponse\x12\x0f\n\x07\x65\x66\x66\x65\x63ts\x18\x01 \x03(\t\"\xa4\x01\n\x0b\x46lightState\x12$\n\x04mode\x18\x01 \x01(\x0e\x32\x16.skyrack.v1.FlightMode\x12\x16\n\tcpu_cores\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0b\n\x03t_s\x18\x04 \x01(\x01\x12\x15\n\rbattery_ratio\x18\x05 \x01(\x01\x12\x15\n\rtemperature_c\x18\x06 \x01(\x01\x42\x0c\n\n_cpu_cores\"_\n\x15ReportServicesRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03run\x18\x02 \x01(\t\x12+\n\x08services\x18\x03 \x03(\x0b\x32\x19.skyrack.v1.ServiceStatus\"\x18\n\x16ReportServicesResponse\"`\n\x14RelayTransferRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03run\x18\x02 \x01(\t\x12-\n\x08transfer\x18\x03 \x01(\x0b\x32\x1b.skyrack.v1.TransferRequest\"G\n\x15RelayTransferResponse\x12.\n\x08progress\x18\x01 \x01(\x0b\x32\x1c.skyrack.v1.TransferProgress\"(\n\x0bJoinRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03run\x18\x02 \x01(\t\"\xab\x01\n\x0cJoinResponse\x12&\n\x06update\x18\x01 \x01(\x0b\x32\x16.skyrack.v1.NodeUpdate\x12)\n\x08services\x18\x02 \x01(\x0b\x32\x17.skyrack.v1.ServiceList\x12#\n\x05peers\x18\x03 \x01(\x0b\x32\x14.skyrack.v1.PeerList\x12#\n\x04lost\x18\x04 \x01(\x0b\x32\x15.skyrack.v1.LostLinks\"+\n\x08PeerList\x12\x1f\n\x05peers\x18\x01 \x03(\x0b\x32\x10.skyrack.v1.Peer\"\x1a\n\tLostLinks\x12\r\n\x05peers\x18\x01 \x03(\t\"\xf2\x02\n\nNodeUpdate\x12#\n\x05\x63lock\x18\x01 \x01(\x0b\x32\x14.skyrack.v1.RunClock\x12 \n\x05\x65poch\x18\x02 \x01(\x0b\x32\x11.skyrack.v1.Epoch\x12(\n\tephemeris\x18\x03 \x01(\x0b\x32\x15.skyrack.v1.Ephemeris\x12)\n\nneighbours\x18\x04 \x03(\x0b\x32\x15.skyrack.v1.Neighbour\x12%\n\x08\x66orecast\x18\x05 \x03(\x0b\x32\x13.skyrack.v1.Contact\x12\x1a\n\x12\x66orecast_until_t_s\x18\x06 \x01(\x01\x12+\n\x06shadow\x18\x07 \x01(\x0b\x32\x1b.skyrack.v1.EclipseForecast\x12(\n\x07weather\x18\x08 \x03(\x0b\x32\x17.skyrack.v1.LinkWeather\x12.\n\x0csurroundings\x18\t \x01(\x0b\x32\x18.skyrack.v1.Surroundings*s\n\nFlightMode\x12\x1b\n\x17\x46LIGHT_MODE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x46LIGHT_MODE_NOMINAL\x10\x01\x12\x19\n\x15\x46LIGHT_MODE_THROTTLED\x10\x02\x12\x14\n\x10\x46LIGHT_MODE_SAFE\x10\x03\x32\xd1\x02\n\x0e\x43ontrolService\x12;\n\x04Join\x12\x17.skyrack.v1.JoinRequest\x1a\x18.skyrack.v1.JoinResponse0\x01\x12V\n\rRelayTransfer\x12 .skyrack.v1.RelayTransferRequest\x1a!.skyrack.v1.RelayTransferResponse0\x01\x12W\n\x0eReportServices\x12!.skyrack.v1.ReportServicesRequest\x1a\".skyrack.v1.ReportServicesResponse\x12Q\n\x0cReportFlight\x12\x1f.skyrack.v1.ReportFlightRequest\x1a .skyrack.v1.ReportFlightResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'skyrack.v1.control_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REPORTSERVICESREQUEST']._serialized_start=116
-  _globals['_REPORTSERVICESREQUEST']._serialized_end=211
-  _globals['_REPORTSERVICESRESPONSE']._serialized_start=213
-  _globals['_REPORTSERVICESRESPONSE']._serialized_end=237
-  _globals['_RELAYTRANSFERREQUEST']._serialized_start=239
-  _globals['_RELAYTRANSFERREQUEST']._serialized_end=335
-  _globals['_RELAYTRANSFERRESPONSE']._serialized_start=337
-  _globals['_RELAYTRANSFERRESPONSE']._serialized_end=408
-  _globals['_JOINREQUEST']._serialized_start=410
-  _globals['_JOINREQUEST']._serialized_end=450
-  _globals['_JOINRESPONSE']._serialized_start=453
-  _globals['_JOINRESPONSE']._serialized_end=624
-  _globals['_PEERLIST']._serialized_start=626
-  _globals['_PEERLIST']._serialized_end=669
-  _globals['_LOSTLINKS']._serialized_start=671
-  _globals['_LOSTLINKS']._serialized_end=697
-  _globals['_NODEUPDATE']._serialized_start=700
-  _globals['_NODEUPDATE']._serialized_end=1022
-  _globals['_CONTROLSERVICE']._serialized_start=1025
-  _globals['_CONTROLSERVICE']._serialized_end=1279
+  _globals['_FLIGHTMODE']._serialized_start=1371
+  _globals['_FLIGHTMODE']._serialized_end=1486
+  _globals['_REPORTFLIGHTREQUEST']._serialized_start=116
+  _globals['_REPORTFLIGHTREQUEST']._serialized_end=205
+  _globals['_REPORTFLIGHTRESPONSE']._serialized_start=207
+  _globals['_REPORTFLIGHTRESPONSE']._serialized_end=246
+  _globals['_FLIGHTSTATE']._serialized_start=249
+  _globals['_FLIGHTSTATE']._serialized_end=413
+  _globals['_REPORTSERVICESREQUEST']._serialized_start=415
+  _globals['_REPORTSERVICESREQUEST']._serialized_end=510
+  _globals['_REPORTSERVICESRESPONSE']._serialized_start=512
+  _globals['_REPORTSERVICESRESPONSE']._serialized_end=536
+  _globals['_RELAYTRANSFERREQUEST']._serialized_start=538
+  _globals['_RELAYTRANSFERREQUEST']._serialized_end=634
+  _globals['_RELAYTRANSFERRESPONSE']._serialized_start=636
+  _globals['_RELAYTRANSFERRESPONSE']._serialized_end=707
+  _globals['_JOINREQUEST']._serialized_start=709
+  _globals['_JOINREQUEST']._serialized_end=749
+  _globals['_JOINRESPONSE']._serialized_start=752
+  _globals['_JOINRESPONSE']._serialized_end=923
+  _globals['_PEERLIST']._serialized_start=925
+  _globals['_PEERLIST']._serialized_end=968
+  _globals['_LOSTLINKS']._serialized_start=970
+  _globals['_LOSTLINKS']._serialized_end=996
+  _globals['_NODEUPDATE']._serialized_start=999
+  _globals['_NODEUPDATE']._serialized_end=1369
+  _globals['_CONTROLSERVICE']._serialized_start=1489
+  _globals['_CONTROLSERVICE']._serialized_end=1826
 # @@protoc_insertion_point(module_scope)

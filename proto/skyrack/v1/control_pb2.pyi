@@ -7,6 +7,7 @@ import builtins
 import collections.abc
 import google.protobuf.descriptor
 import google.protobuf.internal.containers
+import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
 import skyrack.v1.mesh_pb2
 import skyrack.v1.service_pb2
@@ -20,6 +21,123 @@ else:
     import typing_extensions
 
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
+
+class _FlightMode:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _FlightModeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_FlightMode.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    FLIGHT_MODE_UNSPECIFIED: _FlightMode.ValueType  # 0
+    """Not said; never sent."""
+    FLIGHT_MODE_NOMINAL: _FlightMode.ValueType  # 1
+    """As it was asked to."""
+    FLIGHT_MODE_THROTTLED: _FlightMode.ValueType  # 2
+    """Its services get less of the computer, so that it does not get too hot or run out of power."""
+    FLIGHT_MODE_SAFE: _FlightMode.ValueType  # 3
+    """Its services are stopped; the bus, which answers and carries packets, is alive."""
+
+class FlightMode(_FlightMode, metaclass=_FlightModeEnumTypeWrapper):
+    """How a satellite's flight software runs it."""
+
+FLIGHT_MODE_UNSPECIFIED: FlightMode.ValueType  # 0
+"""Not said; never sent."""
+FLIGHT_MODE_NOMINAL: FlightMode.ValueType  # 1
+"""As it was asked to."""
+FLIGHT_MODE_THROTTLED: FlightMode.ValueType  # 2
+"""Its services get less of the computer, so that it does not get too hot or run out of power."""
+FLIGHT_MODE_SAFE: FlightMode.ValueType  # 3
+"""Its services are stopped; the bus, which answers and carries packets, is alive."""
+Global___FlightMode: typing_extensions.TypeAlias = FlightMode
+
+@typing.final
+class ReportFlightRequest(google.protobuf.message.Message):
+    """What the flight software of a satellite has decided."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    RUN_FIELD_NUMBER: builtins.int
+    FLIGHT_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """The node."""
+    run: builtins.str
+    """The run it was started for; the orchestrator refuses other runs with FAILED_PRECONDITION."""
+    @property
+    def flight(self) -> Global___FlightState:
+        """Replaces what was said before."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        run: builtins.str = ...,
+        flight: Global___FlightState | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["flight", b"flight"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["flight", b"flight", "name", b"name", "run", b"run"]) -> None: ...
+
+Global___ReportFlightRequest: typing_extensions.TypeAlias = ReportFlightRequest
+
+@typing.final
+class ReportFlightResponse(google.protobuf.message.Message):
+    """Heard."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECTS_FIELD_NUMBER: builtins.int
+    @property
+    def effects(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """What is done about the processes it limits, in a sentence each."""
+
+    def __init__(
+        self,
+        *,
+        effects: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["effects", b"effects"]) -> None: ...
+
+Global___ReportFlightResponse: typing_extensions.TypeAlias = ReportFlightResponse
+
+@typing.final
+class FlightState(google.protobuf.message.Message):
+    """The mode and its reasons."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODE_FIELD_NUMBER: builtins.int
+    CPU_CORES_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    T_S_FIELD_NUMBER: builtins.int
+    BATTERY_RATIO_FIELD_NUMBER: builtins.int
+    TEMPERATURE_C_FIELD_NUMBER: builtins.int
+    mode: Global___FlightMode.ValueType
+    """The mode."""
+    cpu_cores: builtins.float
+    """Cores that all services together may use, of the host's; unset for no limit."""
+    reason: builtins.str
+    """Why, in a sentence."""
+    t_s: builtins.float
+    """When it was decided, orbit time."""
+    battery_ratio: builtins.float
+    """What is left in the battery, of its capacity."""
+    temperature_c: builtins.float
+    """Temperature of the computer."""
+    def __init__(
+        self,
+        *,
+        mode: Global___FlightMode.ValueType = ...,
+        cpu_cores: builtins.float | None = ...,
+        reason: builtins.str = ...,
+        t_s: builtins.float = ...,
+        battery_ratio: builtins.float = ...,
+        temperature_c: builtins.float = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_cpu_cores", b"_cpu_cores", "cpu_cores", b"cpu_cores"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_cpu_cores", b"_cpu_cores", "battery_ratio", b"battery_ratio", "cpu_cores", b"cpu_cores", "mode", b"mode", "reason", b"reason", "t_s", b"t_s", "temperature_c", b"temperature_c"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_cpu_cores", b"_cpu_cores"]) -> typing.Literal["cpu_cores"] | None: ...
+
+Global___FlightState: typing_extensions.TypeAlias = FlightState
 
 @typing.final
 class ReportServicesRequest(google.protobuf.message.Message):
@@ -228,6 +346,7 @@ class NodeUpdate(google.protobuf.message.Message):
     FORECAST_UNTIL_T_S_FIELD_NUMBER: builtins.int
     SHADOW_FIELD_NUMBER: builtins.int
     WEATHER_FIELD_NUMBER: builtins.int
+    SURROUNDINGS_FIELD_NUMBER: builtins.int
     forecast_until_t_s: builtins.float
     """Orbit time up to which contacts are known: one that ends there may go on."""
     @property
@@ -258,6 +377,10 @@ class NodeUpdate(google.protobuf.message.Message):
     def weather(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[skyrack.v1.mesh_pb2.LinkWeather]:
         """Weather on its ground links during the epoch; empty where the air is clear."""
 
+    @property
+    def surroundings(self) -> skyrack.v1.mesh_pb2.Surroundings:
+        """What it is exposed to; unset for a node on the ground."""
+
     def __init__(
         self,
         *,
@@ -269,8 +392,9 @@ class NodeUpdate(google.protobuf.message.Message):
         forecast_until_t_s: builtins.float = ...,
         shadow: skyrack.v1.mesh_pb2.EclipseForecast | None = ...,
         weather: collections.abc.Iterable[skyrack.v1.mesh_pb2.LinkWeather] | None = ...,
+        surroundings: skyrack.v1.mesh_pb2.Surroundings | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["clock", b"clock", "ephemeris", b"ephemeris", "epoch", b"epoch", "shadow", b"shadow"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["clock", b"clock", "ephemeris", b"ephemeris", "epoch", b"epoch", "forecast", b"forecast", "forecast_until_t_s", b"forecast_until_t_s", "neighbours", b"neighbours", "shadow", b"shadow", "weather", b"weather"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["clock", b"clock", "ephemeris", b"ephemeris", "epoch", b"epoch", "shadow", b"shadow", "surroundings", b"surroundings"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["clock", b"clock", "ephemeris", b"ephemeris", "epoch", b"epoch", "forecast", b"forecast", "forecast_until_t_s", b"forecast_until_t_s", "neighbours", b"neighbours", "shadow", b"shadow", "surroundings", b"surroundings", "weather", b"weather"]) -> None: ...
 
 Global___NodeUpdate: typing_extensions.TypeAlias = NodeUpdate

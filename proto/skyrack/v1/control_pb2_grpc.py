@@ -50,6 +50,11 @@ class ControlServiceStub(object):
                 request_serializer=skyrack_dot_v1_dot_control__pb2.ReportServicesRequest.SerializeToString,
                 response_deserializer=skyrack_dot_v1_dot_control__pb2.ReportServicesResponse.FromString,
                 _registered_method=True)
+        self.ReportFlight = channel.unary_unary(
+                '/skyrack.v1.ControlService/ReportFlight',
+                request_serializer=skyrack_dot_v1_dot_control__pb2.ReportFlightRequest.SerializeToString,
+                response_deserializer=skyrack_dot_v1_dot_control__pb2.ReportFlightResponse.FromString,
+                _registered_method=True)
 
 
 class ControlServiceServicer(object):
@@ -79,6 +84,14 @@ class ControlServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportFlight(self, request, context):
+        """Say what the flight software has decided: whenever it decides anew, and once after every Join. What it allows its
+        services is kept to by who can act on their processes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ControlServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -96,6 +109,11 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.ReportServices,
                     request_deserializer=skyrack_dot_v1_dot_control__pb2.ReportServicesRequest.FromString,
                     response_serializer=skyrack_dot_v1_dot_control__pb2.ReportServicesResponse.SerializeToString,
+            ),
+            'ReportFlight': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportFlight,
+                    request_deserializer=skyrack_dot_v1_dot_control__pb2.ReportFlightRequest.FromString,
+                    response_serializer=skyrack_dot_v1_dot_control__pb2.ReportFlightResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -180,6 +198,33 @@ class ControlService(object):
             '/skyrack.v1.ControlService/ReportServices',
             skyrack_dot_v1_dot_control__pb2.ReportServicesRequest.SerializeToString,
             skyrack_dot_v1_dot_control__pb2.ReportServicesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportFlight(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/skyrack.v1.ControlService/ReportFlight',
+            skyrack_dot_v1_dot_control__pb2.ReportFlightRequest.SerializeToString,
+            skyrack_dot_v1_dot_control__pb2.ReportFlightResponse.FromString,
             options,
             channel_credentials,
             insecure,

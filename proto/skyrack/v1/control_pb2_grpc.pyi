@@ -73,7 +73,23 @@ _ControlServiceReportServicesType = typing_extensions.TypeVar(
     ],
 )
 
-class ControlServiceStub(typing.Generic[_ControlServiceJoinType, _ControlServiceRelayTransferType, _ControlServiceReportServicesType]):
+_ControlServiceReportFlightType = typing_extensions.TypeVar(
+    '_ControlServiceReportFlightType',
+    grpc.UnaryUnaryMultiCallable[
+        skyrack.v1.control_pb2.ReportFlightRequest,
+        skyrack.v1.control_pb2.ReportFlightResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        skyrack.v1.control_pb2.ReportFlightRequest,
+        skyrack.v1.control_pb2.ReportFlightResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        skyrack.v1.control_pb2.ReportFlightRequest,
+        skyrack.v1.control_pb2.ReportFlightResponse,
+    ],
+)
+
+class ControlServiceStub(typing.Generic[_ControlServiceJoinType, _ControlServiceRelayTransferType, _ControlServiceReportServicesType, _ControlServiceReportFlightType]):
     """The orchestrator's side of the conversation with its nodes, on the Unix socket `control.sock`."""
 
     @typing.overload
@@ -89,6 +105,10 @@ class ControlServiceStub(typing.Generic[_ControlServiceJoinType, _ControlService
         grpc.UnaryUnaryMultiCallable[
             skyrack.v1.control_pb2.ReportServicesRequest,
             skyrack.v1.control_pb2.ReportServicesResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            skyrack.v1.control_pb2.ReportFlightRequest,
+            skyrack.v1.control_pb2.ReportFlightResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -106,6 +126,10 @@ class ControlServiceStub(typing.Generic[_ControlServiceJoinType, _ControlService
             skyrack.v1.control_pb2.ReportServicesRequest,
             skyrack.v1.control_pb2.ReportServicesResponse,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            skyrack.v1.control_pb2.ReportFlightRequest,
+            skyrack.v1.control_pb2.ReportFlightResponse,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     Join: _ControlServiceJoinType
@@ -120,6 +144,11 @@ class ControlServiceStub(typing.Generic[_ControlServiceJoinType, _ControlService
     ReportServices: _ControlServiceReportServicesType
     """Say how the services of a node are going: all of them, whenever something about one has changed."""
 
+    ReportFlight: _ControlServiceReportFlightType
+    """Say what the flight software has decided: whenever it decides anew, and once after every Join. What it allows its
+    services is kept to by who can act on their processes.
+    """
+
 ControlServiceAsyncStub: typing_extensions.TypeAlias = ControlServiceStub[
     grpc.aio.UnaryStreamMultiCallable[
         skyrack.v1.control_pb2.JoinRequest,
@@ -132,6 +161,10 @@ ControlServiceAsyncStub: typing_extensions.TypeAlias = ControlServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         skyrack.v1.control_pb2.ReportServicesRequest,
         skyrack.v1.control_pb2.ReportServicesResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        skyrack.v1.control_pb2.ReportFlightRequest,
+        skyrack.v1.control_pb2.ReportFlightResponse,
     ],
 ]
 
@@ -164,5 +197,15 @@ class ControlServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[skyrack.v1.control_pb2.ReportServicesResponse, collections.abc.Awaitable[skyrack.v1.control_pb2.ReportServicesResponse]]:
         """Say how the services of a node are going: all of them, whenever something about one has changed."""
+
+    @abc.abstractmethod
+    def ReportFlight(
+        self,
+        request: skyrack.v1.control_pb2.ReportFlightRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[skyrack.v1.control_pb2.ReportFlightResponse, collections.abc.Awaitable[skyrack.v1.control_pb2.ReportFlightResponse]]:
+        """Say what the flight software has decided: whenever it decides anew, and once after every Join. What it allows its
+        services is kept to by who can act on their processes.
+        """
 
 def add_ControlServiceServicer_to_server(servicer: ControlServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

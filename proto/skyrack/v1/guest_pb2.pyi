@@ -395,6 +395,52 @@ class GetEnvironmentResponse(google.protobuf.message.Message):
 Global___GetEnvironmentResponse: typing_extensions.TypeAlias = GetEnvironmentResponse
 
 @typing.final
+class DeclareLoadRequest(google.protobuf.message.Message):
+    """Electric load of a guest that its use of the host's processors does not show: an accelerator that is declared, not there."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    POWER_W_FIELD_NUMBER: builtins.int
+    FOR_S_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Who has it; the load declared before under this name ends. One word."""
+    power_w: builtins.float
+    """How much power it draws; 0 ends it."""
+    for_s: builtins.float
+    """For how long, in real seconds; unset until it is declared anew."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        power_w: builtins.float = ...,
+        for_s: builtins.float | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_for_s", b"_for_s", "for_s", b"for_s"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_for_s", b"_for_s", "for_s", b"for_s", "name", b"name", "power_w", b"power_w"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_for_s", b"_for_s"]) -> typing.Literal["for_s"] | None: ...
+
+Global___DeclareLoadRequest: typing_extensions.TypeAlias = DeclareLoadRequest
+
+@typing.final
+class DeclareLoadResponse(google.protobuf.message.Message):
+    """What the satellite makes of it."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    GRANTED_RATIO_FIELD_NUMBER: builtins.int
+    granted_ratio: builtins.float
+    """Share of the power that it grants at present: 1, or less while it is throttled, 0 in safe mode."""
+    def __init__(
+        self,
+        *,
+        granted_ratio: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["granted_ratio", b"granted_ratio"]) -> None: ...
+
+Global___DeclareLoadResponse: typing_extensions.TypeAlias = DeclareLoadResponse
+
+@typing.final
 class WatchAlertsRequest(google.protobuf.message.Message):
     """Asks to be told."""
 

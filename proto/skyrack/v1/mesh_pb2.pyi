@@ -274,6 +274,78 @@ class EclipseForecast(google.protobuf.message.Message):
 Global___EclipseForecast: typing_extensions.TypeAlias = EclipseForecast
 
 @typing.final
+class AnomalyPass(google.protobuf.message.Message):
+    """A stay over the South Atlantic Anomaly, where the radiation belt reaches down."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    START_T_S_FIELD_NUMBER: builtins.int
+    END_T_S_FIELD_NUMBER: builtins.int
+    start_t_s: builtins.float
+    """Begin, orbit time; may lie in the past."""
+    end_t_s: builtins.float
+    """End, orbit time; as far as it is known when the stay outlasts it."""
+    def __init__(
+        self,
+        *,
+        start_t_s: builtins.float = ...,
+        end_t_s: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["end_t_s", b"end_t_s", "start_t_s", b"start_t_s"]) -> None: ...
+
+Global___AnomalyPass: typing_extensions.TypeAlias = AnomalyPass
+
+@typing.final
+class Surroundings(google.protobuf.message.Message):
+    """What surrounds a satellite, as it is and will be: what its hardware is exposed to. Forecasts, which may be wrong, are
+    for its software.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ECLIPSES_FIELD_NUMBER: builtins.int
+    ANOMALY_PASSES_FIELD_NUMBER: builtins.int
+    UNTIL_T_S_FIELD_NUMBER: builtins.int
+    BETA_DEG_FIELD_NUMBER: builtins.int
+    SUN_ITRF_FIELD_NUMBER: builtins.int
+    STORM_FACTOR_FIELD_NUMBER: builtins.int
+    COUNTRY_FIELD_NUMBER: builtins.int
+    until_t_s: builtins.float
+    """Orbit time up to which both are known."""
+    beta_deg: builtins.float
+    """Angle of the Sun above the orbital plane."""
+    storm_factor: builtins.float
+    """By how much a solar storm multiplies the rates of upsets; 1 without one."""
+    country: builtins.str
+    """The country below, ISO 3166-1 alpha-2; empty over the sea."""
+    @property
+    def eclipses(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Eclipse]:
+        """Stays in the Earth's shadow that have not ended, in order."""
+
+    @property
+    def anomaly_passes(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___AnomalyPass]:
+        """Stays over the South Atlantic Anomaly that have not ended, in order."""
+
+    @property
+    def sun_itrf(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.float]:
+        """Direction of the Sun from the Earth: a unit vector in the Earth-fixed frame of the ephemeris, at the start of the epoch."""
+
+    def __init__(
+        self,
+        *,
+        eclipses: collections.abc.Iterable[Global___Eclipse] | None = ...,
+        anomaly_passes: collections.abc.Iterable[Global___AnomalyPass] | None = ...,
+        until_t_s: builtins.float = ...,
+        beta_deg: builtins.float = ...,
+        sun_itrf: collections.abc.Iterable[builtins.float] | None = ...,
+        storm_factor: builtins.float = ...,
+        country: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["anomaly_passes", b"anomaly_passes", "beta_deg", b"beta_deg", "country", b"country", "eclipses", b"eclipses", "storm_factor", b"storm_factor", "sun_itrf", b"sun_itrf", "until_t_s", b"until_t_s"]) -> None: ...
+
+Global___Surroundings: typing_extensions.TypeAlias = Surroundings
+
+@typing.final
 class LinkWeather(google.protobuf.message.Message):
     """What the air does to a ground link, in both directions."""
 

@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection
 
 from skyrack.orchestrator.api.health import RunHealth
 from skyrack.orchestrator.fabric.quantum import BEST_EFFORT, COMPUTE
+from skyrack.orchestrator.runtime.flights import Flights
 from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.runtime.processes import Nodes
 from skyrack.orchestrator.runtime.services.services import Services
@@ -65,6 +66,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
         lost_of: Callable[[NodeState], list[str]],
         transfers: Transfers,
         services: Services,
+        flights: Flights,
     ) -> None:
         self._run = run
         self._nodes = nodes
@@ -72,6 +74,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
         self._lost_of = lost_of
         self._transfers = transfers
         self._services = services
+        self._flights = flights
         self._version = 0
         services.listen(self._wake)
         # What wakes each node's newest stream: the end of an older one means nothing.
@@ -141,6 +144,17 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
         await self._require_node(request.name, request.run, context)
         self._services.reported(request.name, request.services)
         return control_pb2.ReportServicesResponse()
+
+    async def ReportFlight(
+        self,
+        request: control_pb2.ReportFlightRequest,
+        context: grpc.aio.ServicerContext[control_pb2.ReportFlightRequest, control_pb2.ReportFlightResponse],
+    ) -> control_pb2.ReportFlightResponse:
+        """What the flight software of a node has decided."""
+        await self._require_node(request.name, request.run, context)
+        return control_pb2.ReportFlightResponse(
+            effects=await self._flights.report(request.name, request.flight)
+        )
 
     async def _require_node(self, name: str, run: str, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         if run != self._run or name not in self._nodes.book.by_name:

@@ -20,7 +20,7 @@ class Effect:
     """Conditions of directions of links, and nodes whose lasers and radios are off. A new sort of effect is a field here.
 
     `holds` act on places and `cuts` on pairs of nodes for as long as the fault does; `kills` (places) and `ends` (parts of
-    the run) are done once, when it begins.
+    the run) are done once, when it begins. `radiation`: by how much the rates of radiation's outcomes are multiplied at nodes.
     """
 
     links: Mapping[Way, Condition] = field(default_factory=dict)
@@ -29,6 +29,7 @@ class Effect:
     cuts: tuple[Cut, ...] = ()
     kills: frozenset[Place] = frozenset()
     ends: frozenset[Part] = frozenset()
+    radiation: Mapping[int, float] = field(default_factory=dict)
 
 
 def compose(conditions: Iterable[Condition]) -> Condition:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 Place = tuple[int, str]  # a node, and the name of a service at it; "" is the node with all that runs there
+GUESTS = "*"  # as the service of a place: all user software at the node, without the node's own process
 
 
 def place_name(place: Place, names: Sequence[str]) -> str:

@@ -37,6 +37,7 @@ from skyrack.orchestrator.runtime.fault_journal import FaultJournal
 from skyrack.orchestrator.runtime.faults import Faults
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.files import write_whole
+from skyrack.orchestrator.runtime.flights import Flights
 from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
 from skyrack.orchestrator.runtime.places import Places
 from skyrack.orchestrator.runtime.planning import write_plan
@@ -53,6 +54,7 @@ from skyrack.orchestrator.runtime.transfers import Transfers
 from skyrack.orchestrator.runtime.updates import Outlook
 from skyrack.orchestrator.runtime.ways import Ways
 from skyrack.orchestrator.scenario import Scenario, entry_nodes
+from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.epoch import count_kinds
 from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
@@ -91,6 +93,7 @@ class Run:
         self._brokers = brokers if scenario.telemetry.enabled else NoBroker
         self._entries = entries
         self._worker = ThreadPoolExecutor(1, "geometry")
+        self.timeline = Timeline(scenario.speed)
 
     async def main(self, listen: Listen | None) -> None:
         """Start, serve, stop. Raises RunFailed."""
@@ -238,8 +241,9 @@ class Run:
         )
         self._outlook = Outlook(self.scenario, self.geometry, self.roster.address, self.clock.t0_monotonic_ns)
         self._health = RunHealth(book)
+        self.flights = Flights(self.events)
         self._control = control.ControlService(
-            self.run, self.nodes, self._update_for, self._lost_of, self.transfers, self.services
+            self.run, self.nodes, self._update_for, self._lost_of, self.transfers, self.services, self.flights
         )
         self.feed.outages.on_change = self._tell_lost
 
