@@ -42,6 +42,8 @@ _ORCHESTRATOR: _Table = (
     ("orbit_time_seconds", "gauge", "seconds", "Orbit time in force, as Unix time.", ()),
     ("node_up", "gauge", "", "1 while the node serves and its lasers are lit.", _NODE),
     ("node_restarts_total", "counter", "starts", "Starts after the first one.", _NODE),
+    ("satellites", "gauge", "satellites",
+     "Satellites by what they are doing: not launched, drifting, raising, commissioning, in service, lost.", ("phase",)),
     ("links_lit", "gauge", "links", "Links in force now, without those of nodes that are dark.", ("kind",)),
     ("partitions", "gauge", "parts", "Parts that links divide the lit nodes into: 1 when each can reach all others.", ()),
     ("link_delay_seconds", "gauge", "seconds", "One-way propagation delay in force now.", _LINK),

@@ -10,7 +10,7 @@ from typing import Any
 _NEWS = {
     "node_signalled", "node_exited", "node_failed", "fabric_down", "fabric_up", "all_serving", "events_lost",
     "plan_failed", "fabric_failed", "orchestrator_restarted", "broker_down", "broker_up", "entry_down", "entry_up",
-    "fault_began", "fault_failed", "fault_ended",
+    "fault_began", "fault_failed", "fault_ended", "launch_ordered", "launch_phase",
     "service_unready", "service_ended", "service_failed", "service_added", "service_removed", "service_restarted",
 }  # fmt: skip
 _WARNINGS = {
@@ -96,6 +96,11 @@ def sentence(event: Mapping[str, Any]) -> str:
         case "fault_failed":
             where = f" at {event['on']}" if "on" in event else ""
             return f"fault {event.get('fault')} failed{where}: {event.get('reason')}"
+        case "launch_ordered":
+            return f"{event.get('launch')}: launch of {event.get('satellites')} satellites at {event.get('t_s')} s of orbit time"
+        case "launch_phase":
+            verb = "is" if len(event.get("on", [])) == 1 else "are"
+            return f"{event.get('launch')}: {_some(event.get('on', []))} {verb} {event.get('phase')}"
         case happened if happened in _SERVICE:
             why = f": {event['reason']}" if event.get("reason") else ""
             after = f" after {event['after_s']:g} s" if "after_s" in event else ""

@@ -41,6 +41,7 @@ VERBS = {
     "verify": "verify:verify",
     "service": "service:app",
     "fault": "fault:app",
+    "launch": "launch:launch",
     "render": "render:app",
     "version": "show:version",
 }

@@ -58,6 +58,8 @@ def status(
         print(f"entries: {entries_line(entries)}")
     if (fidelity := answer["fidelity"]) is not None:
         print(_fidelity(fidelity))
+    if said := _fleet(answer["fleet"]):
+        print(said)
     if said := _faults(answer["faults"]):
         print(said)
     print_table(["NODE", "KIND", "STATE", "ADDRESS", "PID", "RESTARTS"], rows)
@@ -71,6 +73,14 @@ def status(
     bare = len(answer["nodes"]) - sum(n["inhabited"] for n in answer["nodes"])
     if bare and not everything:
         note(f"and {bare} bare satellites, which forward and answer ping: skyrack status --all")
+
+
+def _fleet(found: dict[str, Any]) -> str:
+    """Where the satellites are, in one line; nothing where all are in service and none is to be launched."""
+    phases = {phase: count for phase, count in found["phases"].items() if count}
+    if not found["launches"] and len(phases) == 1:
+        return ""
+    return f"fleet: {', '.join(f'{count:,} {phase}' for phase, count in phases.items())}"
 
 
 def _faults(found: dict[str, Any]) -> str:

@@ -34,6 +34,10 @@ def run_families(status: Mapping[str, Any], facts: RunFacts) -> Iterator[Metric]
             up.add_metric([node["name"], node["kind"]], node["state"] == "serving")
             restarts.add_metric([node["name"], node["kind"]], node["restarts"])
     yield from (up, restarts)
+    fleet = families.gauge("skyrack_satellites")
+    for phase, count in status["fleet"]["phases"].items():
+        fleet.add_metric([phase], count)
+    yield fleet
     lit = families.gauge("skyrack_links_lit")
     for kind, count in facts.links_lit.items():
         lit.add_metric([kind], count)

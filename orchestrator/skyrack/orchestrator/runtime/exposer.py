@@ -83,10 +83,12 @@ class Exposer:
         feed.on_change = self.handovers.expect
 
     def targets(self, host: str) -> list[dict[str, Any]]:
-        """Targets for http_sd, all at `host`: the orchestrator with the fabric, and every node."""
+        """Targets for http_sd, all at `host`: the orchestrator with the fabric, and every node in service."""
         run = self._run
         found = [_target(host, "/metrics/run", job="skyrack", instance="orchestrator", run=run)]
         for node in self._book.by_name.values():
+            if node.phase:
+                continue
             path, what = f"/nodes/{node.name}/metrics", {"node": node.name, "kind": node.kind}
             found.append(_target(host, path, job="skyrack-node", instance=node.name, run=run, **what))
         return found

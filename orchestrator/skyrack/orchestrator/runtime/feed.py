@@ -190,6 +190,12 @@ class Feed:
         else:
             self._lost(change, at_s, node.name)
 
+    def absent(self, nodes: Set[int]) -> None:
+        """Before the first fabric: these have no process yet, and routes know it as well as anybody."""
+        self._gone |= nodes
+        for node in nodes:
+            self.oracle.dark(0.0, node)
+
     def apply(
         self,
         at_s: float,

@@ -38,6 +38,7 @@ from skyrack.orchestrator.runtime.faults import Faults
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.files import write_whole
 from skyrack.orchestrator.runtime.flights import Flights
+from skyrack.orchestrator.runtime.launches import Launches
 from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
 from skyrack.orchestrator.runtime.places import Places
 from skyrack.orchestrator.runtime.planning import write_plan
@@ -178,6 +179,19 @@ class Run:
             self.services.places,
             FaultJournal(self.places.run_dir / "faults.jsonl"),
         )
+        self.launches = Launches(
+            self.geometry,
+            self.timeline,
+            book,
+            self.nodes.keep_off,
+            self.feed,
+            self.faults,
+            self.events,
+            self.clock,
+            self._worker,
+            self.places.run_dir / "launches.json",
+        )
+        self.launches.begin(again=self._began_before)
         self._enter_faults()
         self._ways = Ways(self.geometry, self.feed, self.faults, self.clock, self._worker)
         self.transfers = Transfers(
@@ -221,6 +235,7 @@ class Run:
             self.probes,
             self.services,
             self.faults,
+            self.launches,
         )
         self.exposer = Exposer(
             self.run,
@@ -316,6 +331,7 @@ class Run:
                     tasks.create_task(self.feed.run(self.progress), name="feed"),
                     tasks.create_task(self.nodes.run(), name="nodes"),
                     tasks.create_task(self.faults.run(), name="faults"),
+                    tasks.create_task(self.launches.run(), name="launches"),
                     tasks.create_task(self.broker.run(self.progress), name="broker"),
                     tasks.create_task(self._speak(), name="bus"),
                     tasks.create_task(self._become_ready(), name="ready"),
@@ -359,7 +375,7 @@ class Run:
         await every_service_ready(self.services, self.clock, self.progress, for_ever=self._awaited)
         await self.broker.up.wait()
         self.ready.set()
-        self.events.add("ready", nodes=len(book.by_name))
+        self.events.add("ready", nodes=sum(not node.phase for node in book.by_name.values()))
         self.progress.send(ready=await self.status())
         self.progress.never_wait()
         await write_plan(self.places.run_dir, self.events)
