@@ -112,7 +112,7 @@ def show(
     serving_s = {e["node"]: e["run_s"] for e in events(run, "node_serving") if e["node"] in batch}
     let_in_s = {node: e["run_s"] for e in phases if e["phase"] == "in service" for node in e["on"]}
     waits = sorted(serving_s[node] - let_in_s[node] for node in serving_s)
-    lost = [event for event in events(run, "fault_began") if event["kind"] == "lost"][0]
+    lost = next(event for event in events(run, "fault_began") if event["kind"] == "lost")
     print(f"ordered at {ordered_s:.1f} s, first in service at {first_s:.1f} s, all {len(serving_s)} serve at "
           f"{max(serving_s.values()):.1f} s; from in service to serving median {waits[len(waits) // 2]:.2f}, most "
           f"{waits[-1]:.2f} s")  # fmt: skip

@@ -21,6 +21,7 @@ from skyrack.orchestrator.spelling import closest
 CAMPAIGN: Final = "campaign"
 _NODES: Final = {
     "links": "All links of a node",
+    "across": "A satellite",
     "nodes": "A node",
     "places": "A node with all that runs there, or NODE/SERVICE",
     "sides": "A node of one side",

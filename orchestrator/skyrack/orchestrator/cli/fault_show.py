@@ -13,6 +13,7 @@ _ACTS_ON = {
     "links": "links",
     "nodes": "nodes",
     "places": "nodes, NODE/SERVICE",
+    "across": "satellites",
     "sides": "two sides",
     "parts": "the run",
 }

@@ -21,6 +21,7 @@ from skyrack.orchestrator.faults.problem import FaultProblem
 from skyrack.orchestrator.faults.targets import (
     Selection,
     Target,
+    across_of,
     links_of,
     nodes_of,
     parts_of,
@@ -35,6 +36,7 @@ _SELECTORS: Final = ("links", "nodes", "planes", "to", "parts")
 _COMMON: Final = ("kind", *_SELECTORS, "one_way", "for_s", "cause")
 _ACTS_ON: Final = {
     "links": "links, nodes (all their links) or planes",
+    "across": "satellites, as nodes or planes",
     "nodes": "nodes or planes",
     "places": "nodes, services of theirs as NODE/SERVICE, or planes",
     "sides": "nodes or planes of one side",
@@ -133,6 +135,8 @@ def _target(kind: Kind, chosen: Selection, atlas: Atlas, one_way: bool) -> Targe
     match kind.acts_on:
         case "links":
             return links_of(chosen, atlas, one_way=kind.one_way)
+        case "across":
+            return across_of(chosen, atlas)
         case "nodes":
             return nodes_of(chosen, atlas)
         case "places":

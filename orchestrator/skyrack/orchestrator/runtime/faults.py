@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+from bisect import insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from skyrack.orchestrator.faults.ledger import Ledger
 from skyrack.orchestrator.faults.lot import Lot
 from skyrack.orchestrator.faults.plan import planned
 from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
-from skyrack.orchestrator.faults.request import read_draft, read_requests
+from skyrack.orchestrator.faults.request import Request, read_draft, read_requests
 from skyrack.orchestrator.routing.condition import Condition
 from skyrack.orchestrator.routing.cut import Cut
 from skyrack.orchestrator.runtime.events import EventLog
@@ -28,9 +29,11 @@ from skyrack.orchestrator.runtime.hands.enactor import Enactor
 from skyrack.orchestrator.runtime.hands.hands import Hands
 from skyrack.orchestrator.scenario.campaigns import read_campaign
 from skyrack.orchestrator.topology.atlas import atlas_of
+from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 
 LEAD_S = 0.01  # the fabric hears of a change this long before it takes effect
+AROUND_S = 0.5  # routes leave links so long before they are down as planned: what is under way comes through
 UNDO_S = 0.05  # what ended while there was no orchestrator acts this long once more: what it left is found and undone
 
 
@@ -62,13 +65,15 @@ class Faults:
         self._ledger = Ledger()
         self._entered = asyncio.Event()
         self._carried_out_s = 0.0  # the latest instant that has been told of
+        self._to_announce: list[tuple[float, str]] = []  # when, and which fault, earliest first
+        self._announced: dict[str, Failures] = {}
 
     def enter_plan(self) -> None:
         """Everything that the scenario has decided beforehand. Raises FaultProblem; nothing is entered then."""
         faults = planned(self._scenario.faults.timetable(), self._atlas, self._scenario.seed)
         for fault in faults:
             self._require_possible(fault.draft)
-        self._journal.entered([self._ledger.add(fault.draft, fault.at_s) for fault in faults])
+        self._journal.entered([self._plan(self._ledger.add(fault.draft, fault.at_s)) for fault in faults])
 
     def go_on(self) -> None:
         """Take up the faults of an orchestrator that was there before: nothing is done twice that it has begun."""
@@ -130,10 +135,18 @@ class Faults:
 
     async def _follow_clock(self) -> None:
         while True:
-            wait_s = self._ledger.next_s() - LEAD_S - self._clock.run_s()
+            now_s = self._clock.run_s()
+            wait_s = self._ledger.next_s() - LEAD_S - now_s
             if wait_s <= 0.0:
                 self._step()
                 continue
+            if self._to_announce:
+                announce_s, fault_id = self._to_announce[0]
+                if announce_s <= now_s:
+                    del self._to_announce[0]
+                    self._announce(fault_id)
+                    continue
+                wait_s = min(wait_s, announce_s - now_s)
             self._entered.clear()
             waits: list[asyncio.Task[Any]] = [asyncio.create_task(self._entered.wait(), name="fault-entered")]
             if wait_s < math.inf:
@@ -145,6 +158,24 @@ class Faults:
                     task.cancel()
                     with contextlib.suppress(asyncio.CancelledError):
                         await task
+
+    def _plan(self, fault: Fault) -> Fault:
+        """Have routes go around what a planned fault is to take."""
+        if KINDS[fault.draft.kind].planned:
+            insort(self._to_announce, (fault.since_s - AROUND_S, fault.id))
+        return fault
+
+    def _announce(self, fault_id: str) -> None:
+        fault = next((fault for fault in self._ledger.faults if fault.id == fault_id), None)
+        if fault is not None:
+            pairs = frozenset((min(way), max(way)) for way in fault.draft.effect.links)
+            self._announced[fault_id] = Failures(links=pairs)
+            self._feed.announce(worse=self._announced[fault_id])
+
+    def _take_back(self, fault_id: str) -> None:
+        """What was announced does not come."""
+        if (told := self._announced.pop(fault_id, None)) is not None:
+            self._feed.announce(better=Failures(links=told.links - self._feed.failures.links))
 
     def active(self) -> dict[str, int]:
         """How many faults of each kind act."""
@@ -183,7 +214,7 @@ class Faults:
             self._require_possible(request.draft)
         await self._expect(request.draft for request in requests)
         at_s = self._soon_s()
-        return await self._add([(request.draft, at_s + request.in_s) for request in requests], at_s)
+        return await self._add([(one.draft, at_s + _in_s(one)) for one in requests], at_s)
 
     async def add_campaign(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Draw a campaign whose times count from now, and enter its faults. Raises FaultProblem, Unknown."""
@@ -212,7 +243,7 @@ class Faults:
             await self._hands.expect(draft.kind, draft.target)
 
     async def _add(self, drafts: Sequence[tuple[Draft, float]], at_s: float) -> dict[str, Any]:
-        added = [self._ledger.add(draft, since_s) for draft, since_s in drafts]
+        added = [self._plan(self._ledger.add(draft, since_s)) for draft, since_s in drafts]
         self._journal.entered(added)
         self._carry_out(at_s)
         await self._enactor.settled(fault.id for fault in added)
@@ -241,6 +272,7 @@ class Faults:
             fault = self._ledger.end(one, at_s)
             if fault.since_s > at_s:
                 self._journal.over([one])
+                self._take_back(one)
             else:
                 self._journal.ended(one, at_s)
         self._carry_out(at_s)
@@ -262,6 +294,8 @@ class Faults:
         self._feed.apply(change.at_s, change.conditions, change.dark, change.lit, change.cuts)
         self._enactor.follow(change)
         self._journal.over(fault.id for fault in change.ended)
+        for fault in change.ended:
+            self._announced.pop(fault.id, None)
         for name, faults in (("fault_began", change.began), ("fault_ended", change.ended)):
             for fault in faults:
                 draft = fault.draft
@@ -341,6 +375,11 @@ class Faults:
                     "corrupt_ratio": corrupt_ratio,
                 }
         return says
+
+
+def _in_s(request: Request) -> float:
+    """How long from now it begins: what is planned not before routes have gone around it."""
+    return max(request.in_s, AROUND_S) if KINDS[request.draft.kind].planned else request.in_s
 
 
 def _places(fault: Fault) -> list[Way | int | Cut]:
