@@ -13,6 +13,7 @@ One record per fact, as JSON-able dictionaries in order of time; one scenario gi
     route     from t_s on packets between a station and an inhabited node take `path` (null: none), `delay_ms` one way
     fault     the scenario breaks something at t_s, which is `run_s` of a run: as a request for faults has it, with what was
               drawn for it
+    launch    from t_s on `satellites` of a launch are in a phase; `lost` of them are lost as it begins
 
 A contact is counted while the link is in force, in whole epochs, which is what a run uses: a satellite that rises
 within an epoch is in contact from the next. It lasts while there is light: that of a station's old link to the end of the
@@ -40,7 +41,7 @@ from skyrack.orchestrator.topology.geometry import Geometry
 
 Record = dict[str, Any]
 
-_ORDER = {"plan": 0, "weather": 1, "acquisition": 2, "contact": 3, "handover": 4, "route": 5, "fault": 6}
+_ORDER = {"plan": 0, "weather": 1, "acquisition": 2, "contact": 3, "handover": 4, "route": 5, "fault": 6, "launch": 7}
 
 
 def plan_lines(geometry: Geometry, duration_s: float) -> Iterator[str]:
@@ -67,6 +68,7 @@ def plan_records(geometry: Geometry, duration_s: float) -> Iterator[Record]:
     records += _acquisitions(geometry, duration_s)
     records += _weather(geometry, duration_s)
     records += fault_records(geometry, duration_s)
+    records += launch_records(geometry, duration_s)
     yield from sorted(records, key=_sort_key)
 
 
@@ -74,6 +76,8 @@ def _sort_key(record: Mapping[str, Any]) -> tuple[float, int, str, str, str]:
     first = record.get("a") or record.get("station") or record.get("from") or ""
     if record["record"] == "fault":
         return record["t_s"], _ORDER["fault"], "", "", ""  # in their own order
+    if record["record"] == "launch":
+        return record["t_s"], _ORDER["launch"], record["launch"], "", ""
     second = record.get("b") or record.get("to") or ""
     return (
         record.get("t0_s", record.get("t_s")),
@@ -162,6 +166,23 @@ def fault_records(geometry: Geometry, duration_s: float) -> list[Record]:
         }
         for fault in planned(timetable, atlas_of(geometry), scenario.seed)
         if fault.at_s * scenario.speed < duration_s
+    ]
+
+
+def launch_records(geometry: Geometry, duration_s: float) -> list[Record]:
+    """What the scenario's launches do before `duration_s` of orbit time, from its start on."""
+    names = geometry.names
+    return [
+        {
+            "record": "launch",
+            "t_s": _seconds(step.t_s),
+            "launch": step.batch,
+            "phase": step.phase.value,
+            "satellites": [names[node] for node in step.nodes],
+            **({"lost": [names[node] for node in step.lost]} if step.lost else {}),
+        }
+        for step in geometry.fleet.steps(math.nextafter(0.0, -1.0), duration_s)
+        if step.t_s < duration_s
     ]
 
 
