@@ -44,7 +44,15 @@ def parse_shift_s(text: str) -> float:
     return -parse_span_s(text.strip()[1:]) if back else parse_span_s(text)
 
 
+def parse_whole(text: str) -> float:
+    """A whole number. Raises Problem."""
+    if not text.strip().isdecimal():
+        raise Problem(f"{text!r} is not a whole number", hint="for instance 7", status=USAGE)
+    return float(text)
+
+
 _PARSERS: Final[dict[str, Callable[[str], float]]] = {
+    "whole": parse_whole,
     "rate": parse_rate_bps,
     "ratio": parse_ratio,
 }

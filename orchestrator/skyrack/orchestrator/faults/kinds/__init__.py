@@ -9,13 +9,17 @@ from skyrack.orchestrator.faults.kinds import (
     clock,
     corrupt,
     cpu,
+    crash,
     dark,
     disk_full,
     down,
     end,
     flap,
+    flip_file,
+    flip_memory,
     fsync_fail,
     fsync_slow,
+    hang,
     kill,
     latency,
     loss,
@@ -25,6 +29,7 @@ from skyrack.orchestrator.faults.kinds import (
     power,
     rate,
     reboot,
+    sefi,
 )
 from skyrack.orchestrator.faults.kinds.kind import Kind, Parameter
 
@@ -47,6 +52,11 @@ _MODULES = (
     fsync_fail,
     disk_full,
     clock,
+    flip_memory,
+    flip_file,
+    crash,
+    hang,
+    sefi,
     end,
 )
 KINDS: Final[Mapping[str, Kind]] = {module.KIND.name: module.KIND for module in _MODULES}
