@@ -16,8 +16,10 @@ from .environment import Environment
 from .faults import Faults
 from .fibre import Fibre, PointOfPresence
 from .ground import GroundStation
+from .hardening import Hardening
 from .inhabited import Inhabited, default_inhabited
 from .links import Links
+from .radiation import Radiation
 from .routing import Routing
 from .services import Service
 from .shells import Shell
@@ -138,6 +140,10 @@ class Scenario(Section):
     fibre: tuple[Fibre, ...] = key(
         "Fibre between ground stations and points of presence.", source="D: none", default=()
     )
+    radiation: Radiation | None = key(
+        "How often particles do what to satellites with a process.", default=None
+    )
+    hardening: Hardening | None = key("What the computers on board withstand.", default=None)
     background: Background = key(
         "What ground stations send each other beside the nodes' packets.", default=Background()
     )
