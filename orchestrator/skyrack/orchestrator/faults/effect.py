@@ -31,8 +31,8 @@ class Effect:
     """Conditions of directions of links, and nodes whose lasers and radios are off. A new sort of effect is a field here.
 
     `holds` act on places and `cuts` on pairs of nodes for as long as the fault does; `kills` (places) and `ends` (parts of
-    the run) are done once, when it begins, and so are `upsets`; who hangs by
-    one of these goes on at the end. `radiation`: by how much the rates of radiation's outcomes are multiplied at nodes.
+    the run) are done once, when it begins, and so are `upsets`; who hangs by one of these goes on at the end. `radiation`: by
+    how much the rates of radiation's outcomes are multiplied at nodes; `anomaly`: nodes over the South Atlantic Anomaly.
     """
 
     links: Mapping[Way, Condition] = field(default_factory=dict)
@@ -43,6 +43,7 @@ class Effect:
     ends: frozenset[Part] = frozenset()
     upsets: Mapping[Place, Upset] = field(default_factory=dict)
     radiation: Mapping[int, float] = field(default_factory=dict)
+    anomaly: frozenset[int] = frozenset()
 
 
 def compose(conditions: Iterable[Condition]) -> Condition:

@@ -115,13 +115,12 @@ class Occurrences:
                     self._enter_due()
                     await self._wait()
 
-    def draw_anew(self, name: str) -> None:
-        """What this source says of the time to come is not what it said."""
+    def draw_anew(self) -> None:
+        """What sources say of the time to come may not be what they said."""
         for stream in self._streams:
-            if stream.source.name == name:
-                stream.draws += 1
-                stream.drawn_t_s = min(stream.drawn_t_s, self._entered_t_s)
-        self._waiting = [one for one in self._waiting if one.known.source != name]
+            stream.draws += 1
+            stream.drawn_t_s = min(stream.drawn_t_s, self._entered_t_s)
+        self._waiting = [one for one in self._waiting if one.known.t_s < self._entered_t_s]
         self._changed.set()
 
     def _go_on(self) -> None:
@@ -142,7 +141,7 @@ class Occurrences:
             self._leave_out((max(before_t_s, self._entered_t_s), piece.t_s), "jump")
         for fault_id, known in self._lasting.items():
             self._faults.until(fault_id, self._timeline.run_s(_end_t_s(known)))
-        self._changed.set()
+        self.draw_anew()  # storms last in run time
 
     def _leave_out(self, gap: Span, reason: str) -> None:
         first_t_s, last_t_s = gap

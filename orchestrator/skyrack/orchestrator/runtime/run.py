@@ -16,7 +16,8 @@ from skyrack.orchestrator.api import control, fault_service, server
 from skyrack.orchestrator.api.health import RunHealth
 from skyrack.orchestrator.api.listen import Listen
 from skyrack.orchestrator.clock import RealClock
-from skyrack.orchestrator.faults.problem import FaultProblem
+from skyrack.orchestrator.faults.occurrence import Source
+from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
 from skyrack.orchestrator.orbit.constellation import epoch_age_note
 from skyrack.orchestrator.routing.bundle_record import bundle_record
 from skyrack.orchestrator.routing.bundle_route import NoBundleRouteError
@@ -182,13 +183,14 @@ class Run:
         )
         self._enter_faults()
         self.occurrences = Occurrences(
-            sources_of(self.geometry),
+            self._sources(),
             self.timeline,
             self.faults,
             self.events,
             self.clock,
             resumed=self._began_before,
         )
+        self.faults.on_radiation = self.occurrences.draw_anew
         self._ways = Ways(self.geometry, self.feed, self.faults, self.clock, self._worker)
         self.transfers = Transfers(
             self.roster,
@@ -256,6 +258,13 @@ class Run:
             self.run, self.nodes, self._update_for, self._lost_of, self.transfers, self.services, self.flights
         )
         self.feed.outages.on_change = self._tell_lost
+
+    def _sources(self) -> list[Source]:
+        """What befalls nodes by orbit time. Raises RunFailed."""
+        try:
+            return sources_of(self.geometry, lambda: self.faults.spells(self.timeline))
+        except (FaultProblem, Unknown) as problem:
+            raise RunFailed(str(problem)) from problem
 
     def _enter_faults(self) -> None:
         try:

@@ -29,7 +29,9 @@ from skyrack.orchestrator.faults.kinds import (
     power,
     rate,
     reboot,
+    saa,
     sefi,
+    storm,
 )
 from skyrack.orchestrator.faults.kinds.kind import Kind, Parameter
 
@@ -57,6 +59,8 @@ _MODULES = (
     crash,
     hang,
     sefi,
+    storm,
+    saa,
     end,
 )
 KINDS: Final[Mapping[str, Kind]] = {module.KIND.name: module.KIND for module in _MODULES}
