@@ -21,7 +21,7 @@ _FLATTENING: Final = 1.0 / 298.257223563  # WGS84
 
 
 class Passes:
-    """Of every satellite from orbit time 0 on: what goes on before begins there. For one thread at a time."""
+    """Of every satellite from orbit time 0 on: what goes on before begins there. May be asked from any thread."""
 
     def __init__(self, geometry: Geometry) -> None:
         self._geometry = geometry
@@ -58,12 +58,13 @@ class Passes:
 
     def _block(self, node: int, number: int) -> list[Stay]:
         key = node, number
-        if key not in self._known:
-            if len(self._known) >= _MOST_BLOCKS:
-                self._known.clear()
-            first_t_s = number * BLOCK_S
-            self._known[key] = anomaly_passes(self._geometry, node, first_t_s, first_t_s + BLOCK_S)
-        return self._known[key]
+        if (known := self._known.get(key)) is not None:
+            return known
+        if len(self._known) >= _MOST_BLOCKS:
+            self._known.clear()
+        first_t_s = number * BLOCK_S
+        found = self._known[key] = anomaly_passes(self._geometry, node, first_t_s, first_t_s + BLOCK_S)
+        return found
 
 
 class PassSource:

@@ -60,7 +60,7 @@ class Over(Protocol):
 class RadiationSource:
     """`spells`: the storms that are known of now, also those that are over, which count for the dose.
 
-    What `between` says of times that no storm changes any more stays so. For one thread at a time.
+    What `between` says of times that no storm changes any more stays so. May be asked from any thread.
     """
 
     name = "radiation"
@@ -92,15 +92,17 @@ class RadiationSource:
         return [occurrence for _, _, occurrence in sorted(found, key=lambda row: row[:2])]
 
     def expected(self, first_t_s: float, last_t_s: float) -> dict[str, float]:
-        """Mean numbers of each outcome over [first_t_s, last_t_s), those of corrected upsets included."""
+        """Mean numbers of each outcome over [first_t_s, last_t_s); `upset`: those that are corrected."""
+        known = self._spells()
         return {
-            outcome: sum(self.expected_at(one, outcome, first_t_s, last_t_s) for one in self._exposed)
+            outcome: sum(self.expected_of(one, outcome, first_t_s, last_t_s, known) for one in self._exposed)
             for outcome in ("upset", *OUTCOMES)
         }
 
-    def expected_at(self, one: Exposed, outcome: str, first_t_s: float, last_t_s: float) -> float:
-        """The same of one outcome and node."""
-        known = self._spells()
+    def expected_of(
+        self, one: Exposed, outcome: str, first_t_s: float, last_t_s: float, known: Spells
+    ) -> float:
+        """The same of one outcome and satellite."""
         streams = [one.upsets] if outcome == "upset" else [s for s in one.streams if s.outcome == outcome]
         total = 0.0
         for begin_t_s, end_t_s in self._pieces(one, known, first_t_s, last_t_s):
@@ -111,14 +113,18 @@ class RadiationSource:
                 total += stream.per_s * intensity**stream.power * growth * (end_t_s - begin_t_s)
         return total
 
+    def is_inside(self, one: Exposed, spells: Spells, t_s: float) -> bool:
+        """Whether a satellite counts as over the anomaly."""
+        return self._passes.inside(one.node, t_s) or spells.inside(one.node, t_s)
+
     @property
     def exposed(self) -> Sequence[Exposed]:
         """Who is exposed, in node order."""
         return self._exposed
 
     def _intensity(self, one: Exposed, spells: Spells, t_s: float) -> float:
-        inside = self._passes.inside(one.node, t_s) or spells.inside(one.node, t_s)
-        return (one.inside if inside else one.outside) * spells.factor(one.node, t_s)
+        usual = one.inside if self.is_inside(one, spells, t_s) else one.outside
+        return usual * spells.factor(one.node, t_s)
 
     def _pieces(
         self, one: Exposed, spells: Spells, first_t_s: float, last_t_s: float
@@ -143,13 +149,13 @@ class RadiationSource:
 
     def _block(self, one: Exposed, stream: Stream, layer: int, block: int) -> list[Candidate]:
         key = one.node, stream.name, layer, block
-        if key not in self._known:
-            if len(self._known) >= _MOST_BLOCKS:
-                self._known.clear()
-            self._known[key] = list(
-                _drawn(Lot(self._seed, "radiation", one.name, *key[1:]), stream, layer, block)
-            )
-        return self._known[key]
+        if (known := self._known.get(key)) is not None:
+            return known
+        if len(self._known) >= _MOST_BLOCKS:
+            self._known.clear()
+        lot = Lot(self._seed, "radiation", one.name, stream.name, layer, block)
+        drawn = self._known[key] = list(_drawn(lot, stream, layer, block))
+        return drawn
 
 
 def _drawn(lot: Lot, stream: Stream, layer: int, block: int) -> Iterator[Candidate]:

@@ -213,8 +213,8 @@ class Faults:
         return draft
 
     def enter(self, draft: Draft, since_s: float, until_s: float, known: Known) -> str:
-        """Enter an occurrence that is due, now at the earliest; the fault's id."""
-        since_s = max(since_s, self._soon_s())
+        """Enter an occurrence that is due or, at the start of a run, was; the fault's id."""
+        since_s = max(since_s, self._carried_out_s)
         fault = self._ledger.add(replace(draft, for_s=max(until_s, since_s) - since_s), since_s)
         self._journal.entered([fault], known)
         self._entered.set()
