@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 import time
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Clock(Protocol):
@@ -38,3 +40,17 @@ class RealClock:
     async def sleep(self, seconds: float) -> None:
         """Wait in real time."""
         await asyncio.sleep(max(0.0, seconds))
+
+
+async def sleep_unless(event: asyncio.Event, clock: Clock, seconds: float) -> None:
+    """Wait in real time, for ever if it is infinite, but no longer than until the event is set."""
+    waits: list[asyncio.Task[Any]] = [asyncio.create_task(event.wait(), name="event")]
+    if seconds < math.inf:
+        waits.append(asyncio.create_task(clock.sleep(seconds), name="due"))
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waits:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task

@@ -11,8 +11,8 @@ One record per fact, as JSON-able dictionaries in order of time; one scenario gi
     handover  from t_s on a station sends what is for `destinations` to satellite `to` instead of `from`; where it had
               neither for links.handover_gap_s, from the end of the gap on
     route     from t_s on packets between a station and an inhabited node take `path` (null: none), `delay_ms` one way
-    fault     the scenario breaks something at t_s, which is `run_s` of a run: as a request for faults has it, with what was
-              drawn for it
+    fault     something breaks or befalls at t_s, which is `run_s` of a run at the scenario's speed: as a request for faults
+              has it, with what was drawn for it
 
 A contact is counted while the link is in force, in whole epochs, which is what a run uses: a satellite that rises
 within an epoch is in contact from the next. It lasts while there is light: that of a station's old link to the end of the
@@ -25,18 +25,21 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skyrack.orchestrator.faults.plan import planned
+from skyrack.orchestrator.faults.occurrence import occurrences_of
+from skyrack.orchestrator.faults.plan import drafted, planned
 from skyrack.orchestrator.faults.request import entry_of
 from skyrack.orchestrator.orbit.times import iso_utc
 from skyrack.orchestrator.routing.paths import path_of
 from skyrack.orchestrator.topology.atlas import atlas_of
 from skyrack.orchestrator.topology.epoch import GROUND, KIND_NAMES, Epoch
 from skyrack.orchestrator.topology.geometry import Geometry
+from skyrack.orchestrator.topology.sources import sources_of
 
 Record = dict[str, Any]
 
@@ -148,21 +151,37 @@ def _weather(geometry: Geometry, duration_s: float) -> Iterator[Record]:
 
 
 def fault_records(geometry: Geometry, duration_s: float) -> list[Record]:
-    """The faults of the scenario that begin before `duration_s` of orbit time. Raises FaultProblem."""
+    """What befalls nodes before `duration_s` of orbit time: the scenario's faults, and occurrences. Raises FaultProblem."""
     scenario = geometry.scenario
-    timetable = scenario.faults.timetable()
-    if not timetable.schedule and not timetable.campaigns:
+    timetable, sources = scenario.faults.timetable(), sources_of(geometry)
+    if not timetable.schedule and not timetable.campaigns and not sources:
         return []
-    return [
+    atlas = atlas_of(geometry)
+    records: list[Record] = [
         {
             "record": "fault",
             "t_s": _seconds(fault.at_s * scenario.speed),
             "run_s": _seconds(fault.at_s),
             **entry_of(fault.draft),
         }
-        for fault in planned(timetable, atlas_of(geometry), scenario.seed)
+        for fault in planned(timetable, atlas, scenario.seed)
         if fault.at_s * scenario.speed < duration_s
     ]
+    for occurrence in occurrences_of(sources, 0.0, duration_s):
+        draft = drafted(occurrence, atlas, scenario.seed)
+        if occurrence.for_t_s is not None:
+            until_s = (occurrence.t_s + occurrence.for_t_s) / scenario.speed
+            draft = replace(draft, for_s=_seconds(until_s - max(occurrence.t_s, 0.0) / scenario.speed))
+        t_s = max(occurrence.t_s, 0.0)
+        records.append(
+            {
+                "record": "fault",
+                "t_s": _seconds(t_s),
+                "run_s": _seconds(t_s / scenario.speed),
+                **entry_of(draft),
+            }
+        )
+    return records
 
 
 class _Contacts:

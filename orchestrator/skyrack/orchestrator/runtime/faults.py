@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from skyrack.orchestrator.clock import Clock
+from skyrack.orchestrator.clock import Clock, sleep_unless
 from skyrack.orchestrator.faults.atlas import Services
 from skyrack.orchestrator.faults.campaign import draw
 from skyrack.orchestrator.faults.effect import Way
@@ -16,7 +16,8 @@ from skyrack.orchestrator.faults.fault import Draft, Fault
 from skyrack.orchestrator.faults.kinds import KINDS
 from skyrack.orchestrator.faults.ledger import Ledger
 from skyrack.orchestrator.faults.lot import Lot
-from skyrack.orchestrator.faults.plan import planned
+from skyrack.orchestrator.faults.occurrence import Known, Occurrence
+from skyrack.orchestrator.faults.plan import drafted, planned
 from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
 from skyrack.orchestrator.faults.request import read_draft, read_requests
 from skyrack.orchestrator.routing.condition import Condition
@@ -55,6 +56,7 @@ class Faults:
         self._journal = journal
         self._campaigns = {campaign.name for campaign in geometry.scenario.faults.campaigns}
         self._resumed: set[str] = set()
+        self.occurred: Mapping[str, Known] = {}  # that an orchestrator before this one has entered, by fault
         self._feed = feed
         self._events = events
         self._clock = clock
@@ -79,6 +81,7 @@ class Faults:
             self.enter_plan()
             return
         self._ledger.give_on(fault.id for fault in kept)
+        self.occurred = {fault.id: fault.occurrence for fault in kept if fault.occurrence is not None}
         now_s = self._soon_s()
         for fault in kept:
             at_once = fault.until_s == fault.since_s
@@ -120,16 +123,7 @@ class Faults:
                 self._step()
                 continue
             self._entered.clear()
-            waits: list[asyncio.Task[Any]] = [asyncio.create_task(self._entered.wait(), name="fault-entered")]
-            if wait_s < math.inf:
-                waits.append(asyncio.create_task(self._clock.sleep(wait_s), name="fault-due"))
-            try:
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for task in waits:
-                    task.cancel()
-                    with contextlib.suppress(asyncio.CancelledError):
-                        await task
+            await sleep_unless(self._entered, self._clock, wait_s)
 
     def fabric_down(self) -> None:
         """Packets that it was to hit will not come to it."""
@@ -206,6 +200,33 @@ class Faults:
         self._carry_out(at_s)
         await self._enactor.settled(fault.id for fault in added)
         return {"at_s": at_s, "faults": await self._shown(added)}
+
+    async def foresee(self, occurrence: Occurrence) -> Draft:
+        """What an occurrence will be; what takes time to be is got ready. Raises FaultProblem, Unknown."""
+        draft = drafted(occurrence, self._atlas, self._scenario.seed)
+        self._require_possible(draft)
+        await self._expect([draft])
+        return draft
+
+    def enter(self, draft: Draft, since_s: float, until_s: float, known: Known) -> str:
+        """Enter an occurrence that is due, now at the earliest; the fault's id."""
+        since_s = max(since_s, self._soon_s())
+        fault = self._ledger.add(replace(draft, for_s=max(until_s, since_s) - since_s), since_s)
+        self._journal.entered([fault], known)
+        self._entered.set()
+        return fault.id
+
+    def until(self, fault_id: str, until_s: float) -> None:
+        """Let a fault that lasts in orbit time end at another instant, now at the earliest; nothing if it is over."""
+        if self._ledger.has(fault_id):
+            until_s = max(until_s, self._soon_s())
+            self._ledger.until(fault_id, until_s)
+            self._journal.ended(fault_id, until_s)
+            self._entered.set()
+
+    def is_there(self, fault_id: str) -> bool:
+        """Whether a fault acts or is to act."""
+        return self._ledger.has(fault_id)
 
     def acting(self) -> dict[str, Any]:
         """For the run's status: those that act, in short, and how many are to come."""

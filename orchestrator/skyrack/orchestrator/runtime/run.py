@@ -39,6 +39,7 @@ from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.files import write_whole
 from skyrack.orchestrator.runtime.flights import Flights
 from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
+from skyrack.orchestrator.runtime.occurrences import Occurrences
 from skyrack.orchestrator.runtime.places import Places
 from skyrack.orchestrator.runtime.planning import write_plan
 from skyrack.orchestrator.runtime.probes import OwnProbes
@@ -58,6 +59,7 @@ from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.epoch import count_kinds
 from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
+from skyrack.orchestrator.topology.sources import sources_of
 from skyrack.v1 import control_pb2
 
 
@@ -179,6 +181,14 @@ class Run:
             FaultJournal(self.places.run_dir / "faults.jsonl"),
         )
         self._enter_faults()
+        self.occurrences = Occurrences(
+            sources_of(self.geometry),
+            self.timeline,
+            self.faults,
+            self.events,
+            self.clock,
+            resumed=self._began_before,
+        )
         self._ways = Ways(self.geometry, self.feed, self.faults, self.clock, self._worker)
         self.transfers = Transfers(
             self.roster,
@@ -320,6 +330,7 @@ class Run:
                     tasks.create_task(self.feed.run(self.progress), name="feed"),
                     tasks.create_task(self.nodes.run(), name="nodes"),
                     tasks.create_task(self.faults.run(), name="faults"),
+                    tasks.create_task(self.occurrences.run(), name="occurrences"),
                     tasks.create_task(self.broker.run(self.progress), name="broker"),
                     tasks.create_task(self._speak(), name="bus"),
                     tasks.create_task(self._become_ready(), name="ready"),

@@ -12,11 +12,14 @@ from ..names import NAME_PATTERN
 from .background import Background
 from .base import Number, Section, Time, Whole, key
 from .entries import Entries
+from .environment import Environment
 from .faults import Faults
 from .fibre import Fibre, PointOfPresence
 from .ground import GroundStation
+from .hardening import Hardening
 from .inhabited import Inhabited, default_inhabited
 from .links import Links
+from .radiation import Radiation
 from .routing import Routing
 from .services import Service
 from .shells import Shell
@@ -118,6 +121,9 @@ class Scenario(Section):
     links: Links = key("Which links exist, how fast, how lossy.", default=Links())
     routing: Routing = key("How next hops are chosen.", default=Routing())
     weather: Weather = key("What rain and clouds do to ground links.", default=Weather())
+    environment: Environment = key(
+        "What surrounds the satellites, and how well they are told of it.", default=Environment()
+    )
     ground: tuple[GroundStation, ...] = key(
         "Ground stations: names of known ones (london) or own coordinates.", source="D: none", default=()
     )
@@ -134,6 +140,10 @@ class Scenario(Section):
     fibre: tuple[Fibre, ...] = key(
         "Fibre between ground stations and points of presence.", source="D: none", default=()
     )
+    radiation: Radiation | None = key(
+        "How often particles do what to satellites with a process.", default=None
+    )
+    hardening: Hardening | None = key("What the computers on board withstand.", default=None)
     background: Background = key(
         "What ground stations send each other beside the nodes' packets.", default=Background()
     )
