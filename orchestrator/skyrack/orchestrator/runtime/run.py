@@ -167,6 +167,7 @@ class Run:
             self.clock,
             file,
             kept.read(file) if self._began_before else None,
+            watchdog_s=self.scenario.watchdog_s,
         )
         self.feed = Feed(
             self.scenario, self.geometry, self.roster, processes, self.events, self.clock, self._worker

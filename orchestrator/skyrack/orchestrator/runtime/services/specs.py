@@ -42,8 +42,12 @@ def spec(
     *,
     run: str,
     generation: int,
+    watchdog_s: float | None = None,
 ) -> service_pb2.ServiceSpec:
-    """One service at one node; `everybody` are the members of every service by its name."""
+    """One service at one node; `everybody` are the members of every service by its name.
+
+    `watchdog_s`: of a service that can be probed and has none of its own.
+    """
     own = own_values(service, member, run, room.data or ".", sys.executable)  # a command starts there
 
     def filled(text: str) -> str:
@@ -80,6 +84,10 @@ def spec(
                 timeout_s=ready.timeout_s,
             )
         )
+    timeout_s = service.watchdog_s or (watchdog_s if service.ready is not None else None)
+    if timeout_s is not None and message.command:
+        message.watchdog.timeout_s = timeout_s
+        message.watchdog.start_s = service.ready_within_s
     return message
 
 

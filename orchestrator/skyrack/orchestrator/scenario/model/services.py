@@ -154,6 +154,15 @@ class Service(Section):
         source="D: as a service manager would",
         default="on-failure",
     )
+    watchdog_s: Number | None = key(
+        "It is killed and started again when it has not answered its `ready` probe for so long or, without one, not printed a "
+        "line; `ready_within_s` is what it may take to the first answer.",
+        unit="s",
+        source="D: as `hardening` says of services with `ready`, else never",
+        default=None,
+        ge=0.1,
+        le=86_400,
+    )
     stop_timeout_s: Number = key("From SIGTERM to SIGKILL.", unit="s", source="D", default=5.0, ge=0, le=600)
     user: str | None = key(
         "User it runs as; some programs refuse root.",
@@ -184,6 +193,11 @@ class Service(Section):
         if self.python and "clock" in self.faults:
             message = f"service '{self.name}' runs inside the node process, which has the clock of all nodes"
             raise PydanticCustomError("one_of", message, {"key": "faults", "hint": "faults: [disk]"})
+        if self.python and self.watchdog_s:
+            message = f"service '{self.name}' runs inside the node process, which has a watchdog of its own"
+            raise PydanticCustomError(
+                "one_of", message, {"key": "watchdog_s", "hint": "hardening: {watchdog_s: 10}"}
+            )
         return self
 
     @property
