@@ -154,6 +154,15 @@ class Service(Section):
         source="D: as a service manager would",
         default="on-failure",
     )
+    redundancy: Whole | None = key(
+        "So many copies of the command run at once, for a task that ends: what they print and their exit status are voted "
+        "on, and the majority's are the service's; without a majority all of it is repeated.",
+        unit="count",
+        source="D: one",
+        default=None,
+        ge=2,
+        le=9,
+    )
     watchdog_s: Number | None = key(
         "It is killed and started again when it has not answered its `ready` probe for so long or, without one, not printed a "
         "line; `ready_within_s` is what it may take to the first answer.",
@@ -193,6 +202,9 @@ class Service(Section):
         if self.python and "clock" in self.faults:
             message = f"service '{self.name}' runs inside the node process, which has the clock of all nodes"
             raise PydanticCustomError("one_of", message, {"key": "faults", "hint": "faults: [disk]"})
+        if self.redundancy and (self.python or self.image):
+            message = f"service '{self.name}' is no program that the node starts: it cannot start several"
+            raise PydanticCustomError("one_of", message, {"key": "redundancy", "hint": "command: [...]"})
         if self.python and self.watchdog_s:
             message = f"service '{self.name}' runs inside the node process, which has a watchdog of its own"
             raise PydanticCustomError(
