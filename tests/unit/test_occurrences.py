@@ -193,7 +193,7 @@ def test_what_is_drawn_anew_does_not_come_twice(tmp_path: Path) -> None:
 
     def sooner(occurrences: Occurrences) -> None:
         source.period_s = 2.0
-        occurrences.draw_anew("every")
+        occurrences.draw_anew()
 
     world = World(tmp_path)
     world.run([source], 15.5, {9.0: sooner})

@@ -42,7 +42,8 @@ class Effect:
 
     `holds` act on places and `cuts` on pairs of nodes for as long as the fault does; `kills` (places) and `ends` (parts of
     the run) are done once, when it begins, and so are `upsets` of places and `slips` of nodes; who hangs by one of these goes
-    on at the end. `radiation`: by how much the rates of radiation's outcomes are multiplied at nodes.
+    on at the end. `radiation`: by how much the rates of radiation's outcomes are multiplied at nodes; `anomaly`: nodes over the
+    South Atlantic Anomaly.
     """
 
     links: Mapping[Way, Condition] = field(default_factory=dict)
@@ -54,6 +55,7 @@ class Effect:
     upsets: Mapping[Place, Upset] = field(default_factory=dict)
     slips: Mapping[int, Slip] = field(default_factory=dict)
     radiation: Mapping[int, float] = field(default_factory=dict)
+    anomaly: frozenset[int] = frozenset()
 
 
 def compose(conditions: Iterable[Condition]) -> Condition:

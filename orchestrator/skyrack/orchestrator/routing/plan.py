@@ -31,6 +31,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skyrack.orchestrator.environment.spells import Spells, spell_of
+from skyrack.orchestrator.faults.fault import Draft, Planned
 from skyrack.orchestrator.faults.occurrence import occurrences_of
 from skyrack.orchestrator.faults.plan import drafted, planned
 from skyrack.orchestrator.faults.request import entry_of
@@ -70,6 +72,7 @@ def plan_records(geometry: Geometry, duration_s: float) -> Iterator[Record]:
     records += _acquisitions(geometry, duration_s)
     records += _weather(geometry, duration_s)
     records += fault_records(geometry, duration_s)
+    records += occurrence_records(geometry, duration_s)
     yield from sorted(records, key=_sort_key)
 
 
@@ -151,37 +154,48 @@ def _weather(geometry: Geometry, duration_s: float) -> Iterator[Record]:
 
 
 def fault_records(geometry: Geometry, duration_s: float) -> list[Record]:
-    """What befalls nodes before `duration_s` of orbit time: the scenario's faults, and occurrences. Raises FaultProblem."""
-    scenario = geometry.scenario
-    timetable, sources = scenario.faults.timetable(), sources_of(geometry)
-    if not timetable.schedule and not timetable.campaigns and not sources:
-        return []
-    atlas = atlas_of(geometry)
-    records: list[Record] = [
-        {
-            "record": "fault",
-            "t_s": _seconds(fault.at_s * scenario.speed),
-            "run_s": _seconds(fault.at_s),
-            **entry_of(fault.draft),
-        }
-        for fault in planned(timetable, atlas, scenario.seed)
-        if fault.at_s * scenario.speed < duration_s
+    """The faults that the scenario plans before `duration_s` of orbit time. Raises FaultProblem."""
+    return [
+        _fault(geometry, fault.at_s * geometry.scenario.speed, fault.draft)
+        for fault in _planned(geometry, duration_s)
     ]
-    for occurrence in occurrences_of(sources, 0.0, duration_s):
-        draft = drafted(occurrence, atlas, scenario.seed)
+
+
+def occurrence_records(geometry: Geometry, duration_s: float) -> list[Record]:
+    """What befalls nodes before `duration_s` of orbit time, as long as the scenario's speed is kept. Raises FaultProblem."""
+    speed = geometry.scenario.speed
+    storms = [
+        spell_of(fault.draft.effect, fault.at_s * speed, (fault.at_s + fault.draft.for_s) * speed)
+        for fault in _planned(geometry, math.inf)
+    ]
+    spells = Spells(spell for spell in storms if spell is not None)
+    atlas = atlas_of(geometry)
+    records: list[Record] = []
+    for occurrence in occurrences_of(sources_of(geometry, lambda: spells), 0.0, duration_s):
+        draft, t_s = drafted(occurrence, atlas, geometry.scenario.seed), max(occurrence.t_s, 0.0)
         if occurrence.for_t_s is not None:
-            until_s = (occurrence.t_s + occurrence.for_t_s) / scenario.speed
-            draft = replace(draft, for_s=_seconds(until_s - max(occurrence.t_s, 0.0) / scenario.speed))
-        t_s = max(occurrence.t_s, 0.0)
-        records.append(
-            {
-                "record": "fault",
-                "t_s": _seconds(t_s),
-                "run_s": _seconds(t_s / scenario.speed),
-                **entry_of(draft),
-            }
-        )
+            until_t_s = occurrence.t_s + occurrence.for_t_s
+            draft = replace(draft, for_s=_seconds(until_t_s / speed - t_s / speed))
+        records.append(_fault(geometry, t_s, draft))
     return records
+
+
+def _planned(geometry: Geometry, duration_s: float) -> list[Planned]:
+    scenario = geometry.scenario
+    timetable = scenario.faults.timetable()
+    if not timetable.schedule and not timetable.campaigns:
+        return []
+    faults = planned(timetable, atlas_of(geometry), scenario.seed)
+    return [fault for fault in faults if fault.at_s * scenario.speed < duration_s]
+
+
+def _fault(geometry: Geometry, t_s: float, draft: Draft) -> Record:
+    return {
+        "record": "fault",
+        "t_s": _seconds(t_s),
+        "run_s": _seconds(t_s / geometry.scenario.speed),
+        **entry_of(draft),
+    }
 
 
 class _Contacts:

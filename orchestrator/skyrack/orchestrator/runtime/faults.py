@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from skyrack.orchestrator.clock import Clock, sleep_unless
+from skyrack.orchestrator.environment.spells import Spells, spell_of
 from skyrack.orchestrator.faults.atlas import Services
 from skyrack.orchestrator.faults.campaign import draw
 from skyrack.orchestrator.faults.effect import Way
@@ -29,6 +30,7 @@ from skyrack.orchestrator.runtime.hands.enactor import Enactor
 from skyrack.orchestrator.runtime.hands.hands import Hands
 from skyrack.orchestrator.runtime.slips import Slips
 from skyrack.orchestrator.scenario.campaigns import read_campaign
+from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.atlas import atlas_of
 from skyrack.orchestrator.topology.geometry import Geometry
 
@@ -65,6 +67,8 @@ class Faults:
         self._ledger = Ledger()
         self._slips = Slips(feed, self._enactor, self._names)
         self._entered = asyncio.Event()
+        self._radiating: dict[str, Fault] = {}  # storms and the like, also those that are over
+        self.on_radiation: Callable[[], None] = lambda: None
         self._carried_out_s = 0.0  # the latest instant that has been told of
 
     def enter_plan(self) -> None:
@@ -72,7 +76,9 @@ class Faults:
         faults = planned(self._scenario.faults.timetable(), self._atlas, self._scenario.seed)
         for fault in faults:
             self._require_possible(fault.draft)
-        self._journal.entered([self._ledger.add(fault.draft, fault.at_s) for fault in faults])
+        added = [self._ledger.add(fault.draft, fault.at_s) for fault in faults]
+        self._journal.entered(added)
+        self._note_radiation(added)
 
     def go_on(self) -> None:
         """Take up the faults of an orchestrator that was there before: nothing is done twice that it has begun."""
@@ -97,7 +103,10 @@ class Faults:
                 continue
             since_s = max(fault.since_s, now_s)
             lasts_s = 0.0 if at_once else max(fault.until_s - since_s, UNDO_S)
-            self._ledger.restore(Fault(fault.id, draft, since_s, since_s + lasts_s))
+            restored = Fault(fault.id, draft, since_s, since_s + lasts_s)
+            self._ledger.restore(restored)
+            if fault.occurrence is None:
+                self._note_radiation([restored])
             if fault.begun:
                 self._resumed.add(fault.id)
 
@@ -197,6 +206,7 @@ class Faults:
     async def _add(self, drafts: Sequence[tuple[Draft, float]], at_s: float) -> dict[str, Any]:
         added = [self._ledger.add(draft, since_s) for draft, since_s in drafts]
         self._journal.entered(added)
+        self._note_radiation(added)
         self._carry_out(at_s)
         await self._enactor.settled(fault.id for fault in added)
         return {"at_s": at_s, "faults": await self._shown(added)}
@@ -209,8 +219,8 @@ class Faults:
         return draft
 
     def enter(self, draft: Draft, since_s: float, until_s: float, known: Known) -> str:
-        """Enter an occurrence that is due, now at the earliest; the fault's id."""
-        since_s = max(since_s, self._soon_s())
+        """Enter an occurrence that is due or, at the start of a run, was; the fault's id."""
+        since_s = max(since_s, self._carried_out_s)
         fault = self._ledger.add(replace(draft, for_s=max(until_s, since_s) - since_s), since_s)
         self._journal.entered([fault], known)
         self._entered.set()
@@ -223,6 +233,20 @@ class Faults:
             self._ledger.until(fault_id, until_s)
             self._journal.ended(fault_id, until_s)
             self._entered.set()
+
+    def spells(self, timeline: Timeline) -> Spells:
+        """What is known of storms, and of stays over the anomaly that somebody has ordered: orbits have their own."""
+        found = (
+            spell_of(fault.draft.effect, timeline.t_s(fault.since_s), _t_s(timeline, fault.until_s))
+            for fault in self._radiating.values()
+        )
+        return Spells(spell for spell in found if spell is not None)
+
+    def _note_radiation(self, faults: Iterable[Fault]) -> None:
+        radiating = {f.id: f for f in faults if f.draft.effect.radiation or f.draft.effect.anomaly}
+        if radiating:
+            self._radiating |= radiating
+            self.on_radiation()
 
     def is_there(self, fault_id: str) -> bool:
         """Whether a fault acts or is to act."""
@@ -253,6 +277,8 @@ class Faults:
                 self._journal.over([one])
             else:
                 self._journal.ended(one, at_s)
+            if one in self._radiating:
+                self._note_radiation([replace(fault, until_s=at_s)])
         self._carry_out(at_s)
         return {"at_s": at_s, "removed": ids}
 
@@ -352,6 +378,10 @@ class Faults:
                     "corrupt_ratio": corrupt_ratio,
                 }
         return says
+
+
+def _t_s(timeline: Timeline, run_s: float) -> float:
+    return timeline.t_s(run_s) if run_s < math.inf else math.inf
 
 
 def _places(fault: Fault) -> list[Way | int | Cut]:

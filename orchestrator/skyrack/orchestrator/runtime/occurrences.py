@@ -71,6 +71,8 @@ class _Waiting:
 class Occurrences:
     """What befalls nodes by orbit time. `run` has to be running. `skipped`: by kind, how many were left out.
 
+    `entered`: by source and kind, how many became faults.
+
     `resumed`: an orchestrator before this one has entered some.
     """
 
@@ -98,7 +100,9 @@ class Occurrences:
         self._reading = asyncio.Lock()  # sources keep what they have worked out
         self._changed = asyncio.Event()
         self._last = timeline.pieces[-1]
+        self._since_s = clock.run_s() if resumed else 0.0  # nothing is entered as of before
         self.skipped: Counter[str] = Counter()
+        self.entered: Counter[tuple[str, str]] = Counter()
         if resumed:
             self._go_on()
         timeline.listen(self._hear)
@@ -115,13 +119,12 @@ class Occurrences:
                     self._enter_due()
                     await self._wait()
 
-    def draw_anew(self, name: str) -> None:
-        """What this source says of the time to come is not what it said."""
+    def draw_anew(self) -> None:
+        """What sources say of the time to come may not be what they said."""
         for stream in self._streams:
-            if stream.source.name == name:
-                stream.draws += 1
-                stream.drawn_t_s = min(stream.drawn_t_s, self._entered_t_s)
-        self._waiting = [one for one in self._waiting if one.known.source != name]
+            stream.draws += 1
+            stream.drawn_t_s = min(stream.drawn_t_s, self._entered_t_s)
+        self._waiting = [one for one in self._waiting if one.known.t_s < self._entered_t_s]
         self._changed.set()
 
     def _go_on(self) -> None:
@@ -142,7 +145,7 @@ class Occurrences:
             self._leave_out((max(before_t_s, self._entered_t_s), piece.t_s), "jump")
         for fault_id, known in self._lasting.items():
             self._faults.until(fault_id, self._timeline.run_s(_end_t_s(known)))
-        self._changed.set()
+        self.draw_anew()  # storms last in run time
 
     def _leave_out(self, gap: Span, reason: str) -> None:
         first_t_s, last_t_s = gap
@@ -207,7 +210,7 @@ class Occurrences:
 
     def _enter(self, one: _Waiting) -> None:
         known = one.known
-        since_s = self._timeline.run_s(known.t_s)
+        since_s = max(self._timeline.run_s(known.t_s), self._since_s)
         if isinstance(one.draft, str):
             self._events.add("fault_failed", run_s=since_s, kind=one.kind, reason=one.draft)
             return
@@ -215,6 +218,7 @@ class Occurrences:
         if known.for_t_s is not None:
             until_s = self._timeline.run_s(_end_t_s(known))
         fault_id = self._faults.enter(one.draft, since_s, until_s, known)
+        self.entered[known.source, one.kind] += 1
         self._lasting = {name: lasts for name, lasts in self._lasting.items() if self._faults.is_there(name)}
         if known.for_t_s is not None:
             self._lasting[fault_id] = known

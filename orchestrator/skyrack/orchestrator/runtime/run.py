@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
@@ -16,7 +16,9 @@ from skyrack.orchestrator.api import control, fault_service, server
 from skyrack.orchestrator.api.health import RunHealth
 from skyrack.orchestrator.api.listen import Listen
 from skyrack.orchestrator.clock import RealClock
-from skyrack.orchestrator.faults.problem import FaultProblem
+from skyrack.orchestrator.environment.radiation import RadiationSource
+from skyrack.orchestrator.faults.occurrence import Source
+from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
 from skyrack.orchestrator.orbit.constellation import epoch_age_note
 from skyrack.orchestrator.routing.bundle_record import bundle_record
 from skyrack.orchestrator.routing.bundle_route import NoBundleRouteError
@@ -45,6 +47,7 @@ from skyrack.orchestrator.runtime.planning import write_plan
 from skyrack.orchestrator.runtime.probes import OwnProbes
 from skyrack.orchestrator.runtime.processes import Launch, Processes
 from skyrack.orchestrator.runtime.progress import Progress
+from skyrack.orchestrator.runtime.radiation import RadiationCount
 from skyrack.orchestrator.runtime.readiness import every_node_serves
 from skyrack.orchestrator.runtime.roster import Roster
 from skyrack.orchestrator.runtime.services import kept
@@ -182,14 +185,17 @@ class Run:
             FaultJournal(self.places.run_dir / "faults.jsonl"),
         )
         self._enter_faults()
+        sources = self._sources()
         self.occurrences = Occurrences(
-            sources_of(self.geometry),
+            sources,
             self.timeline,
             self.faults,
             self.events,
             self.clock,
             resumed=self._began_before,
         )
+        self.faults.on_radiation = self.occurrences.draw_anew
+        self.radiation = self._radiation(sources)
         self._ways = Ways(self.geometry, self.feed, self.faults, self.clock, self._worker)
         self.transfers = Transfers(
             self.roster,
@@ -249,6 +255,8 @@ class Run:
             self.bundles,
             self.background,
             self.probes.tally,
+            self.occurrences,
+            self.radiation,
         )
         self._outlook = Outlook(self.scenario, self.geometry, self.roster.address, self.clock.t0_monotonic_ns)
         self._health = RunHealth(book)
@@ -261,6 +269,27 @@ class Run:
     def _fabric_down(self) -> None:
         self.transfers.fabric_down()
         self.faults.fabric_down()
+
+    def _sources(self) -> list[Source]:
+        """What befalls nodes by orbit time. Raises RunFailed."""
+        try:
+            return sources_of(self.geometry, lambda: self.faults.spells(self.timeline))
+        except (FaultProblem, Unknown) as problem:
+            raise RunFailed(str(problem)) from problem
+
+    def _radiation(self, sources: Sequence[Source]) -> RadiationCount | None:
+        """Where the scenario has some."""
+        for source in sources:
+            if isinstance(source, RadiationSource):
+                return RadiationCount(
+                    source,
+                    lambda: self.faults.spells(self.timeline),
+                    self.occurrences.entered,
+                    self.timeline,
+                    self.clock,
+                    self.scenario.seed,
+                )
+        return None
 
     def _enter_faults(self) -> None:
         try:
@@ -344,6 +373,8 @@ class Run:
                         name="updates",
                     ),
                 ]
+                if self.radiation is not None:
+                    jobs.append(tasks.create_task(self.radiation.run(), name="radiation"))
                 await self.stop.wait()
                 self.events.add("stopping")
                 await self.faults.let_go()
@@ -412,7 +443,8 @@ class Run:
 
     async def status(self) -> dict[str, Any]:
         """The run as `skyrack status` shows it."""
-        return self.answers.status("up" if self.ready.is_set() else "starting", self.http)
+        answer = self.answers.status("up" if self.ready.is_set() else "starting", self.http)
+        return answer | {"radiation": None if self.radiation is None else self.radiation.status()}
 
     async def fabric_counters(self) -> dict[str, Any]:
         """Cumulative counters of the fabric process. Raises RuntimeError while there is none."""

@@ -30,7 +30,9 @@ from skyrack.orchestrator.faults.kinds import (
     power,
     rate,
     reboot,
+    saa,
     sefi,
+    storm,
 )
 from skyrack.orchestrator.faults.kinds.kind import Kind, Parameter
 
@@ -59,6 +61,8 @@ _MODULES = (
     crash,
     hang,
     sefi,
+    storm,
+    saa,
     end,
 )
 KINDS: Final[Mapping[str, Kind]] = {module.KIND.name: module.KIND for module in _MODULES}

@@ -12,8 +12,8 @@ from skyrack.orchestrator.faults.fault import Pulse
 from skyrack.orchestrator.faults.targets import Target
 
 # How people write a number, by the end of its key.
-_SORTS: Final = {"s": "span", "bps": "rate", "ratio": "ratio", "draw": "whole"}
-_EXAMPLES: Final = {"span": "200ms", "rate": "10Mbit", "ratio": "5%", "whole": "7"}
+_SORTS: Final = {"s": "span", "bps": "rate", "ratio": "ratio", "draw": "whole", "factor": "factor"}
+_EXAMPLES: Final = {"span": "200ms", "rate": "10Mbit", "ratio": "5%", "whole": "7", "factor": "100"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Parameter:
 
     @property
     def sort(self) -> str:
-        """span, rate, ratio or whole: how people write it."""
+        """span, rate, ratio, whole or factor: how people write it."""
         return _SORTS[self.key.rpartition("_")[2]]
 
     @property

@@ -21,7 +21,7 @@ from skyrack.orchestrator.faults.request import LONGEST_S
 from ..names import NAME_PATTERN
 from .base import Flag, Number, Section, Whole, choice, key
 
-_UNITS = {"span": "s", "rate": "bit/s", "ratio": "ratio", "whole": "count"}
+_UNITS = {"span": "s", "rate": "bit/s", "ratio": "ratio", "whole": "count", "factor": "ratio"}
 
 
 def _kind(value: object) -> object:
