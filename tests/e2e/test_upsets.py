@@ -61,7 +61,7 @@ services:
     nodes: [tokyo]
     command: [python3, -m, http.server, "8000"]
     ready: {{http: 8000/, timeout_s: 0.3}}
-    watchdog_s: 0.5
+    watchdog_s: 1
   - name: take
     nodes: [tokyo]
     command: [python3, -c, {json.dumps(TAKE)}]

@@ -18,9 +18,9 @@ from skyrack.node.logs import fields, log
 from skyrack.node.services import policy
 from skyrack.node.services.probes import Try
 from skyrack.node.services.processes import Usage, usage_of
-from skyrack.node.services.readiness import readiness
+from skyrack.node.services.readiness import DEFAULT_PERIOD_S, readiness
 from skyrack.node.services.runner import CannotStartError, Ended, Runner
-from skyrack.node.silence import Silence
+from skyrack.node.silence import LOOKS, Silence
 from skyrack.v1 import service_pb2
 
 DEFAULT_STOP_TIMEOUT_S = 5.0
@@ -211,7 +211,10 @@ class Service:
             self._answers += 1
 
         probe = self.spec.readiness
-        return readiness(counted, probe.period_s, probe.timeout_s, self._clock)
+        period_s = probe.period_s or DEFAULT_PERIOD_S
+        if self.spec.HasField("watchdog"):  # one try that fails is not silence
+            period_s = min(period_s, self.spec.watchdog.timeout_s / LOOKS)
+        return readiness(counted, period_s, probe.timeout_s, self._clock)
 
     async def _or_stop(self, work: Awaitable[object]) -> bool:
         """Whether the work was done before it was told to stop. What the work raises is raised."""

@@ -165,7 +165,7 @@ class Service(Section):
     )
     watchdog_s: Number | None = key(
         "It is killed and started again when it has not answered its `ready` probe for so long or, without one, not printed a "
-        "line; `ready_within_s` is what it may take to the first answer.",
+        "line; it is asked five times as often. `ready_within_s` is what it may take to the first answer.",
         unit="s",
         source="D: as `hardening` says of services with `ready`, else never",
         default=None,
