@@ -144,6 +144,7 @@ _NODES: _Table = (
     ("service_up", "gauge", "", "1 while the service runs.", _SERVICE),
     ("service_ready", "gauge", "", "1 while it is ready: its probe answers.", _SERVICE),
     ("service_restarts_total", "counter", "starts", "Starts after the first one that was asked for.", _SERVICE),
+    ("service_watchdog_restarts_total", "counter", "starts", "Of these, those after its watchdog had killed it.", _SERVICE),
     ("service_cpu_seconds_total", "counter", "seconds", "CPU time of its processes, ended ones included.", _SERVICE),
     ("service_resident_bytes", "gauge", "bytes", "Resident memory of its processes, shared pages included.", _SERVICE),
 )  # fmt: skip

@@ -28,6 +28,7 @@ from skyrack.orchestrator.runtime.fault_journal import FaultJournal, Kept
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.hands.enactor import Enactor
 from skyrack.orchestrator.runtime.hands.hands import Hands
+from skyrack.orchestrator.runtime.slips import Slips
 from skyrack.orchestrator.scenario.campaigns import read_campaign
 from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.atlas import atlas_of
@@ -64,6 +65,7 @@ class Faults:
         self._hands = hands
         self._enactor = Enactor(hands, self._names, events.add, clock)
         self._ledger = Ledger()
+        self._slips = Slips(feed, self._enactor, self._names)
         self._entered = asyncio.Event()
         self._radiating: dict[str, Fault] = {}  # storms and the like, also those that are over
         self.on_radiation: Callable[[], None] = lambda: None
@@ -131,6 +133,10 @@ class Faults:
                 continue
             self._entered.clear()
             await sleep_unless(self._entered, self._clock, wait_s)
+
+    def fabric_down(self) -> None:
+        """Packets that it was to hit will not come to it."""
+        self._slips.fabric_down()
 
     def active(self) -> dict[str, int]:
         """How many faults of each kind act."""
@@ -295,6 +301,7 @@ class Faults:
         self._carried_out_s = max(self._carried_out_s, change.at_s)
         self._feed.apply(change.at_s, change.conditions, change.dark, change.lit, change.cuts)
         self._enactor.follow(change)
+        self._slips.follow(change)
         self._journal.over(fault.id for fault in change.ended)
         for name, faults in (("fault_began", change.began), ("fault_ended", change.ended)):
             for fault in faults:

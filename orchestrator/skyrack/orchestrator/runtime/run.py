@@ -173,6 +173,7 @@ class Run:
             self.clock,
             file,
             kept.read(file) if self._began_before else None,
+            watchdog_s=self.scenario.watchdog_s,
         )
         self.feed = Feed(
             self.scenario, self.geometry, self.roster, processes, self.events, self.clock, self._worker
@@ -211,7 +212,7 @@ class Run:
             classes=self.scenario.links.classes is not None,
         )
         self.feed.on_transfer = self.transfers.heard
-        self.feed.on_fabric_down = self.transfers.fabric_down
+        self.feed.on_fabric_down = self._fabric_down
         self.bundles = self.transfers.bundles = self._store_and_forward(book)
         self.background = Background(self.scenario, self.roster, self.clock, lambda: self.feed.fabric)
         self.feed.on_fabric_up = self.background.start
@@ -270,6 +271,10 @@ class Run:
             self.run, self.nodes, self._update_for, self._lost_of, self.transfers, self.services, self.flights
         )
         self.feed.outages.on_change = self._tell_lost
+
+    def _fabric_down(self) -> None:
+        self.transfers.fabric_down()
+        self.faults.fabric_down()
 
     def _sources(self) -> list[Source]:
         """What befalls nodes by orbit time. Raises RunFailed."""

@@ -142,6 +142,14 @@ class Enactor:
     def _where(self, place: Place) -> str:
         return place_name(place, self._names)
 
+    def saw(self, fault: Fault, node: int, sentence: str) -> None:
+        """Something of a fault has taken effect that others see to."""
+        self._say("fault_effect", fault, self._names[node], [sentence])
+
+    def cannot(self, fault: Fault, node: int, reason: str) -> None:
+        """Something of a fault that others see to cannot be."""
+        self._fail(fault, self._names[node], CannotError(reason))
+
     def _say(self, event: str, fault: Fault, where: str, sentences: list[str]) -> None:
         self._remember(fault, where, sentences)
         self._tell(event, fault=fault.id, kind=fault.draft.kind, on=where, effect=sentences)

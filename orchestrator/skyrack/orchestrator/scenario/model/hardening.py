@@ -91,6 +91,15 @@ class DesignOf(Design):
 class Hardening(Design):
     """What radiation's rates become. Without this section: those of the reference computer, which has its defaults."""
 
+    watchdog_s: Number | None = key(
+        "A node whose own process has not run for so long is killed and started again; services with `ready` and without "
+        "a `watchdog_s` of their own that do not answer for so long are, too.",
+        unit="s",
+        source="D: no watchdogs",
+        default=None,
+        ge=0.5,
+        le=86_400,
+    )
     designs: tuple[DesignOf, ...] = key(
         "Satellites that are built otherwise; what a design does not say is as `hardening` says.",
         source="D: none",

@@ -192,6 +192,11 @@ class Scenario(Section):
         shells = sum(shell.size for shell in info.data.get("shells", ()))
         return default_inhabited(shells + _catalogued(info.data))
 
+    @property
+    def watchdog_s(self) -> float | None:
+        """How long a node, and a service that can be asked, may be silent; None: for ever."""
+        return self.hardening.watchdog_s if self.hardening is not None else None
+
 
 def _catalogued(data: dict[str, Any]) -> int:
     """Return how many satellites the orbit files hold; files that cannot be read are reported elsewhere."""
