@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from skyrack.orchestrator.faults.lot import Lot
@@ -20,15 +19,22 @@ BLOCK_S: Final = 3600.0
 CAUSE: Final = "avoidance"
 
 
-@dataclass(frozen=True)
 class Avoidance:
     """Source. `names`: of all satellites. `in_service` says whether one is, at an instant."""
 
-    manoeuvres: Manoeuvres
-    names: Sequence[str]
-    seed: int
-    in_service: Callable[[int, float], bool]
-    name: str = "manoeuvres"
+    name = "manoeuvres"
+
+    def __init__(
+        self,
+        manoeuvres: Manoeuvres,
+        names: Sequence[str],
+        seed: int,
+        in_service: Callable[[int, float], bool],
+    ) -> None:
+        self._manoeuvres = manoeuvres
+        self._names = names
+        self._seed = seed
+        self._in_service = in_service
 
     def between(self, first_t_s: float, last_t_s: float) -> list[Occurrence]:
         """Those that begin in [first_t_s, last_t_s)."""
@@ -38,15 +44,15 @@ class Avoidance:
         return found
 
     def _block(self, block: int) -> list[Occurrence]:
-        lot = Lot(self.seed, "manoeuvres", block)
-        gap_s = SECONDS_PER_DAY / (self.manoeuvres.per_day * len(self.names))
-        least_s, most_s = self.manoeuvres.for_s
+        lot = Lot(self._seed, "manoeuvres", block)
+        gap_s = SECONDS_PER_DAY / (self._manoeuvres.per_day * len(self._names))
+        least_s, most_s = self._manoeuvres.for_s
         found = []
         t_s = block * BLOCK_S + lot.gap(gap_s)
         while t_s < (block + 1) * BLOCK_S:
-            node, for_t_s = lot.one(range(len(self.names))), lot.between(least_s, most_s)
-            if self.in_service(node, t_s):
-                entry = {"kind": "manoeuvre", "nodes": [self.names[node]], "cause": CAUSE}
+            node, for_t_s = lot.one(range(len(self._names))), lot.between(least_s, most_s)
+            if self._in_service(node, t_s):
+                entry = {"kind": "manoeuvre", "nodes": [self._names[node]], "cause": CAUSE}
                 found.append(Occurrence(t_s, entry, round(for_t_s, 3)))
             t_s += lot.gap(gap_s)
         return found

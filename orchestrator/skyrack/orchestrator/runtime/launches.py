@@ -41,7 +41,10 @@ class LaunchProblem(ValueError):
 
 
 class Launches:
-    """`begin` before anything runs, then `run`. `file` keeps what an orchestrator that goes on with the run needs."""
+    """`begin` before anything runs, then `run`. `file` keeps what an orchestrator that goes on with the run needs.
+
+    `on_ordered`: hears that satellites will be in service who were not to be.
+    """
 
     def __init__(
         self,
@@ -70,6 +73,7 @@ class Launches:
         self._done_t_s = -math.inf  # every step until then has been taken
         self._changed = asyncio.Event()
         self._launching = asyncio.Lock()
+        self.on_ordered: Callable[[], None] = lambda: None
         timeline.listen(lambda piece: self._changed.set())
 
     @property
@@ -134,6 +138,7 @@ class Launches:
             self._ordered.append(order)
             self._keep()
             self._changed.set()
+            self.on_ordered()
             self._events.add("launch_ordered", launch=name, t_s=round(t_s, 3), satellites=len(batch.nodes))
             return {"now_t_s": now_t_s, "launch": self._shown(name, self._phases())}
 

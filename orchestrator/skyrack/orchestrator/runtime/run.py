@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
@@ -16,7 +16,9 @@ from skyrack.orchestrator.api import control, fault_service, server
 from skyrack.orchestrator.api.health import RunHealth
 from skyrack.orchestrator.api.listen import Listen
 from skyrack.orchestrator.clock import RealClock
-from skyrack.orchestrator.faults.problem import FaultProblem
+from skyrack.orchestrator.environment.radiation import RadiationSource
+from skyrack.orchestrator.faults.occurrence import Source
+from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
 from skyrack.orchestrator.orbit.constellation import epoch_age_note
 from skyrack.orchestrator.routing.bundle_record import bundle_record
 from skyrack.orchestrator.routing.bundle_route import NoBundleRouteError
@@ -40,16 +42,19 @@ from skyrack.orchestrator.runtime.files import write_whole
 from skyrack.orchestrator.runtime.flights import Flights
 from skyrack.orchestrator.runtime.launches import Launches
 from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
+from skyrack.orchestrator.runtime.occurrences import Occurrences
 from skyrack.orchestrator.runtime.places import Places
 from skyrack.orchestrator.runtime.planning import write_plan
 from skyrack.orchestrator.runtime.probes import OwnProbes
 from skyrack.orchestrator.runtime.processes import Launch, Processes
 from skyrack.orchestrator.runtime.progress import Progress
+from skyrack.orchestrator.runtime.radiation import RadiationCount
 from skyrack.orchestrator.runtime.readiness import every_node_serves
 from skyrack.orchestrator.runtime.roster import Roster
 from skyrack.orchestrator.runtime.services import kept
 from skyrack.orchestrator.runtime.services.awaited import every_service_ready
 from skyrack.orchestrator.runtime.services.services import Services
+from skyrack.orchestrator.runtime.space import Space
 from skyrack.orchestrator.runtime.stores import Stores
 from skyrack.orchestrator.runtime.transfers import Transfers
 from skyrack.orchestrator.runtime.updates import Outlook
@@ -59,6 +64,7 @@ from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.epoch import count_kinds
 from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
+from skyrack.orchestrator.topology.sources import sources_of
 from skyrack.v1 import control_pb2
 
 
@@ -142,7 +148,9 @@ class Run:
             entry_nodes(self.scenario.entries, on_ground), self.places, self.events, self.clock
         )
         seed = self.scenario.seed
-        self.bus = RunBus(self.run, self.broker.address("orchestrator"), self.geometry, self.clock, seed)
+        self.bus = RunBus(
+            self.run, self.broker.address("orchestrator"), self.geometry, self.clock, seed, self._storm
+        )
         self.events.listen(self.bus.event)
         launch = Launch(
             self.run,
@@ -166,6 +174,7 @@ class Run:
             self.clock,
             file,
             kept.read(file) if self._began_before else None,
+            watchdog_s=self.scenario.watchdog_s,
         )
         self.feed = Feed(
             self.scenario, self.geometry, self.roster, processes, self.events, self.clock, self._worker
@@ -193,6 +202,18 @@ class Run:
         )
         self.launches.begin(again=self._began_before)
         self._enter_faults()
+        sources = self._sources()
+        self.occurrences = Occurrences(
+            sources,
+            self.timeline,
+            self.faults,
+            self.events,
+            self.clock,
+            resumed=self._began_before,
+        )
+        self.faults.on_radiation = self.launches.on_ordered = self.occurrences.draw_anew
+        self.radiation = self._radiation(sources)
+        self._space = Space(self.geometry, self._storm, self._worker)
         self._ways = Ways(self.geometry, self.feed, self.faults, self.clock, self._worker)
         self.transfers = Transfers(
             self.roster,
@@ -205,7 +226,7 @@ class Run:
             classes=self.scenario.links.classes is not None,
         )
         self.feed.on_transfer = self.transfers.heard
-        self.feed.on_fabric_down = self.transfers.fabric_down
+        self.feed.on_fabric_down = self._fabric_down
         self.bundles = self.transfers.bundles = self._store_and_forward(book)
         self.background = Background(self.scenario, self.roster, self.clock, lambda: self.feed.fabric)
         self.feed.on_fabric_up = self.background.start
@@ -253,14 +274,43 @@ class Run:
             self.bundles,
             self.background,
             self.probes.tally,
+            self.occurrences,
+            self.radiation,
         )
-        self._outlook = Outlook(self.scenario, self.geometry, self.roster.address, self.clock.t0_monotonic_ns)
+        self._outlook = Outlook(
+            self.scenario, self.geometry, self.roster.address, self.clock.t0_monotonic_ns, self._storm
+        )
         self._health = RunHealth(book)
         self.flights = Flights(self.events)
         self._control = control.ControlService(
             self.run, self.nodes, self._update_for, self._lost_of, self.transfers, self.services, self.flights
         )
         self.feed.outages.on_change = self._tell_lost
+
+    def _fabric_down(self) -> None:
+        self.transfers.fabric_down()
+        self.faults.fabric_down()
+
+    def _sources(self) -> list[Source]:
+        """What befalls nodes by orbit time. Raises RunFailed."""
+        try:
+            return sources_of(self.geometry, lambda: self.faults.spells(self.timeline))
+        except (FaultProblem, Unknown) as problem:
+            raise RunFailed(str(problem)) from problem
+
+    def _radiation(self, sources: Sequence[Source]) -> RadiationCount | None:
+        """Where the scenario has some."""
+        for source in sources:
+            if isinstance(source, RadiationSource):
+                return RadiationCount(
+                    source,
+                    lambda: self.faults.spells(self.timeline),
+                    self.occurrences.entered,
+                    self.timeline,
+                    self.clock,
+                    self.scenario.seed,
+                )
+        return None
 
     def _enter_faults(self) -> None:
         try:
@@ -272,12 +322,16 @@ class Run:
             raise RunFailed(str(problem)) from problem
 
     def _update_for(self, node: NodeState) -> control_pb2.NodeUpdate | None:
-        """What a node is told. What it is told of its contacts is said on the bus as well."""
+        """What a node is told. What it is told of its future is said on the bus as well."""
         update = self._outlook.update_for(node)
         if update is not None:
             t_s = self.clock.run_s() * self.scenario.speed
-            self.bus.forecast(node.name, update.forecast, t_s, self._outlook.known_until_s)
+            self.bus.forecast(node.name, update, t_s)
         return update
+
+    def _storm(self, nodes: Sequence[int]) -> list[float]:
+        """By how much storms multiply the rates of upsets at nodes now."""
+        return self.faults.storm(nodes)
 
     def _lost_of(self, node: NodeState) -> list[str]:
         """Neighbours of a node whose link it has noticed to be dark."""
@@ -332,6 +386,7 @@ class Run:
                     tasks.create_task(self.nodes.run(), name="nodes"),
                     tasks.create_task(self.faults.run(), name="faults"),
                     tasks.create_task(self.launches.run(), name="launches"),
+                    tasks.create_task(self.occurrences.run(), name="occurrences"),
                     tasks.create_task(self.broker.run(self.progress), name="broker"),
                     tasks.create_task(self._speak(), name="bus"),
                     tasks.create_task(self._become_ready(), name="ready"),
@@ -344,6 +399,8 @@ class Run:
                         name="updates",
                     ),
                 ]
+                if self.radiation is not None:
+                    jobs.append(tasks.create_task(self.radiation.run(), name="radiation"))
                 await self.stop.wait()
                 self.events.add("stopping")
                 await self.faults.let_go()
@@ -412,7 +469,8 @@ class Run:
 
     async def status(self) -> dict[str, Any]:
         """The run as `skyrack status` shows it."""
-        return self.answers.status("up" if self.ready.is_set() else "starting", self.http)
+        answer = self.answers.status("up" if self.ready.is_set() else "starting", self.http)
+        return answer | {"radiation": None if self.radiation is None else self.radiation.status()}
 
     async def fabric_counters(self) -> dict[str, Any]:
         """Cumulative counters of the fabric process. Raises RuntimeError while there is none."""
@@ -425,6 +483,10 @@ class Run:
     async def path(self, a: str, b: str) -> dict[str, Any]:
         """The path in force beside the ideal one."""
         return await self._ways.path(a, b)
+
+    async def environment(self, names: Sequence[str]) -> dict[str, Any]:
+        """What surrounds satellites now, and what comes next. Raises ValueError."""
+        return await self._space.around(names, self.timeline.t_s(self.clock.run_s()))
 
     async def background_figures(self) -> dict[str, Any]:
         """The background traffic, flow by flow. Raises RuntimeError while there is no fabric."""

@@ -12,12 +12,15 @@ from ..names import NAME_PATTERN
 from .background import Background
 from .base import Number, Section, Time, Whole, key
 from .entries import Entries
+from .environment import Environment
 from .faults import Faults
 from .fibre import Fibre, PointOfPresence
 from .ground import GroundStation
+from .hardening import Hardening
 from .inhabited import Inhabited, default_inhabited
 from .lifecycle import Lifecycle
 from .links import Links
+from .radiation import Radiation
 from .routing import Routing
 from .services import Service
 from .shells import Shell
@@ -119,6 +122,9 @@ class Scenario(Section):
     links: Links = key("Which links exist, how fast, how lossy.", default=Links())
     routing: Routing = key("How next hops are chosen.", default=Routing())
     weather: Weather = key("What rain and clouds do to ground links.", default=Weather())
+    environment: Environment = key(
+        "What surrounds the satellites, and how well they are told of it.", default=Environment()
+    )
     ground: tuple[GroundStation, ...] = key(
         "Ground stations: names of known ones (london) or own coordinates.", source="D: none", default=()
     )
@@ -135,6 +141,10 @@ class Scenario(Section):
     fibre: tuple[Fibre, ...] = key(
         "Fibre between ground stations and points of presence.", source="D: none", default=()
     )
+    radiation: Radiation | None = key(
+        "How often particles do what to satellites with a process.", default=None
+    )
+    hardening: Hardening | None = key("What the computers on board withstand.", default=None)
     background: Background = key(
         "What ground stations send each other beside the nodes' packets.", default=Background()
     )
@@ -187,6 +197,11 @@ class Scenario(Section):
             return value
         shells = sum(shell.size for shell in info.data.get("shells", ()))
         return default_inhabited(shells + _catalogued(info.data))
+
+    @property
+    def watchdog_s(self) -> float | None:
+        """How long a node, and a service that can be asked, may be silent; None: for ever."""
+        return self.hardening.watchdog_s if self.hardening is not None else None
 
 
 def _catalogued(data: dict[str, Any]) -> int:
