@@ -1,7 +1,8 @@
-"""Verdict: see VERDICT below; written by hand from what this prints.
+"""Verdict: 60 satellites join a running constellation, each within 0.6 s of being let in, and no client hears nothing for longer
+than 0.2 s; 40 of them are lost at once, and it is 0.3 s. Nothing that was acknowledged is lost.
 
-deploy/scenarios/launch.yaml: 96 satellites in service, eight of them with a process, five gateways' clients of an etcd; then 60
-satellites with a process each are launched, and later 40 of them are lost at once.
+deploy/scenarios/launch.yaml: 96 satellites in service, eight of them with a process, and clients of an etcd at four gateways;
+60 satellites with a process each are launched, and later 40 of them are lost.
 
 Run: python docs/design/launch_under_load.py [--seed 1]     three minutes; needs etcd
 """
@@ -98,7 +99,8 @@ def answered(run: Path) -> Iterator[tuple[float, float, str]]:
             begun[line["process"]] = line["time_s"]
         elif kind in ("ok", "fail", "info") and line.get("process") in begun:
             at_s = begun.pop(line["process"])
-            yield at_s, line["time_s"] - at_s, kind
+            refused = kind == "fail" and not line.get("error")  # a compare-and-set that found another value
+            yield at_s, line["time_s"] - at_s, "ok" if refused else kind
 
 
 def show(

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from skyrack.orchestrator.faults.kinds import KINDS
 from skyrack.orchestrator.faults.lot import Lot
 from skyrack.orchestrator.faults.occurrence import Occurrence
 from skyrack.orchestrator.orbit.constants import SECONDS_PER_DAY
@@ -20,7 +21,7 @@ from skyrack.orchestrator.scenario.model.lifecycle import Ageing
 
 YEAR_S: Final = 365.25 * SECONDS_PER_DAY
 CAUSE: Final = "end of life"
-RETIRED: Final = "lost"
+RETIRED: Final = "retire" if "retire" in KINDS else "lost"
 
 
 def scale_years(mean_years: float, shape: float) -> float:

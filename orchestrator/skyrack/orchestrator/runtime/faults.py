@@ -37,6 +37,7 @@ from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 
 LEAD_S = 0.01  # the fabric hears of a change this long before it takes effect
+_GONE = {"lost": "lost", "retire": "retired"}  # by kind of fault
 AROUND_S = 0.5  # routes leave links so long before they are down as planned: what is under way comes through
 UNDO_S = 0.05  # what ended while there was no orchestrator acts this long once more: what it left is found and undone
 
@@ -134,14 +135,14 @@ class Faults:
         """Have their processes start, but for those of nodes that a fault keeps off."""
         self._enactor.appear((node, "") for node in nodes)
 
-    def lost(self) -> frozenset[int]:
-        """Nodes that are gone for good."""
-        return frozenset(
-            node
+    def gone(self) -> dict[int, str]:
+        """Satellites that are out of service for good: lost or retired."""
+        return {
+            node: word
             for fault in self._ledger.begun
-            if fault.draft.kind == "lost"
-            for node in fault.draft.target.nodes
-        )
+            if (word := _GONE.get(fault.draft.kind)) is not None
+            for node in fault.draft.effect.dark
+        }
 
     async def let_go(self) -> None:
         """Of processes that faults hold, before they are asked to end."""

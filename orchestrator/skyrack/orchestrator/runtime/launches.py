@@ -32,7 +32,7 @@ from skyrack.orchestrator.spelling import closest
 from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.geometry import Geometry
 
-LOST: Final = "lost"
+GONE: Final = ("lost", "retired")
 HORIZON_S: Final = LEAD_S + 2 * LONGEST_SEGMENT_S  # real seconds that the fabric may have been told of
 
 
@@ -148,7 +148,7 @@ class Launches:
         counts = Counter(phases.values())
         away = sum(count for phase, count in counts.items() if phase != Phase.IN_SERVICE.value)
         counts[Phase.IN_SERVICE.value] = self._geometry.n_sat - away
-        order = (*(phase.value for phase in Phase), LOST)
+        order = (*(phase.value for phase in Phase), *GONE)
         return {
             "phases": {phase: counts[phase] for phase in order},
             "launches": [self._shown(name, phases) for name in self.fleet.batches],
@@ -174,9 +174,11 @@ class Launches:
         }
 
     def _phases(self) -> dict[int, str]:
-        """Where each satellite is: those of launches, and those that are lost."""
+        """Where each satellite is: those of launches, and those that are gone."""
         phases = {node: phase.value for node, phase in self.fleet.phases(self._now_t_s()).items()}
-        return phases | {node: LOST for node in self._faults.lost() if node < self._geometry.n_sat}
+        return phases | {
+            node: word for node, word in self._faults.gone().items() if node < self._geometry.n_sat
+        }
 
     async def _advance(self, t_s: float, *, quietly: bool = False) -> None:
         """Take every step until `t_s`. `quietly`: it was before the run, and nobody needs to hear of it."""
@@ -188,7 +190,7 @@ class Launches:
             self._keep()
 
     async def _take(self, step: Step, *, quietly: bool) -> None:
-        names, lost = self._geometry.names, self._faults.lost()
+        names, lost = self._geometry.names, self._faults.gone()
         there = [node for node in step.nodes if node not in lost]
         if not there:
             return

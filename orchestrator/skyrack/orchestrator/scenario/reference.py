@@ -71,6 +71,11 @@ SECTIONS = (
     ("`faults.schedule`", "ScheduledFault"),
     ("`faults.campaigns`", "Campaign"),
     ("`faults.campaigns.kinds`", "CampaignKind"),
+    ("`lifecycle`", "Lifecycle"),
+    ("`lifecycle.launches`", "Launch"),
+    ("`lifecycle.launches.loss`", "LaunchLoss"),
+    ("`lifecycle.manoeuvres`", "Manoeuvres"),
+    ("`lifecycle.ageing`", "Ageing"),
 )
 DERIVED = {
     "start",
