@@ -1,5 +1,5 @@
-"""Verdict: 60 satellites join a running constellation, each within 0.6 s of being let in, and no client hears nothing for longer
-than 0.2 s; 40 of them are lost at once, and it is 0.3 s. Nothing that was acknowledged is lost.
+"""Verdict: 60 satellites join a running constellation, each within 0.6 s of being let in, and the longest silence for clients
+is 0.2 s; 40 of them are lost at once, and it is 0.3 s. Nothing that was acknowledged is lost.
 
 deploy/scenarios/launch.yaml: 96 satellites in service, eight of them with a process, and clients of an etcd at four gateways;
 60 satellites with a process each are launched, and later 40 of them are lost.

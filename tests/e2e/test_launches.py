@@ -68,7 +68,7 @@ def test_who_is_not_launched_is_not_waited_for_and_has_no_process(run: Place) ->
 
 def test_a_launch_joins_under_pings_and_its_services_start(run: Place) -> None:
     pings = run.start(
-        ("exec", "p0s00", "--", "ping", "-i", "0.02", "-w", "60", "p1s01"), stdout=subprocess.PIPE, text=True
+        ("exec", "p0s00", "--", "ping", "-i", "0.02", "-w", "60", "p1s01"), stdout=subprocess.PIPE
     )
     assert "4 satellites" in run.skyrack("launch", "batch").expect().out
     assert "already" in run.skyrack("launch", "batch").expect(2).err
@@ -77,7 +77,7 @@ def test_a_launch_joins_under_pings_and_its_services_start(run: Place) -> None:
     run.event("service_ready", node="p2s00")
     eventually(lambda: run.skyrack("ping", "london", "p2s01", "-c", "1").status == 0, "it is reached")
     pings.send_signal(2)
-    said, _ = pings.communicate()
+    said = pings.communicate()[0].decode()
     answered = [int(number) for number in re.findall(r"icmp_seq=(\d+)", said)]
     assert len(answered) > 50
     assert sorted(answered) == list(range(1, max(answered) + 1)), "none was lost"
@@ -102,10 +102,9 @@ def test_an_avoidance_manoeuvre_is_gone_around_before_it_begins(run: Place) -> N
     pings = run.start(
         ("exec", "p0s00", "--", "ping", "-q", "-i", "0.005", "-c", "500", "p1s01"),
         stdout=subprocess.PIPE,
-        text=True,
     )
     run.skyrack("fault", "add", "manoeuvre", "--node", "p1s01", "--for", "1s").expect()
-    said, _ = pings.communicate()
+    said = pings.communicate()[0].decode()
     assert "500 received" in said, said
     eventually(lambda: len(of(run, "convergence")) > before, "lasers are back")
     assert [event["change"] for event in of(run, "convergence")[before:]] == ["return"]

@@ -216,7 +216,7 @@ def select_names(sky: Geometry, word: str) -> list[str]:
 
 def _linked(sky: Geometry, t_s: float) -> list[int]:
     epoch = sky.epoch(t_s)
-    return np.unique(np.concatenate([epoch.a, epoch.b])).tolist()
+    return [int(node) for node in np.unique(np.concatenate([epoch.a, epoch.b]))]
 
 
 def _lasers(sky: Geometry, node: int, t_s: float) -> list[int]:
