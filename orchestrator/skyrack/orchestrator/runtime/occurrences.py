@@ -25,7 +25,7 @@ from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.timeline import Piece, Timeline
 
-LEAD_S = 0.05  # a fault is entered this long before it begins
+LEAD_S = 0.09  # a fault is entered this long before it begins: the clock announces a change a moment earlier than that
 AHEAD_S = 20.0  # real seconds that are drawn ahead; when half of them are left, the next are
 SOONEST_S = 1e-4  # the shortest wait, where rounding would make it none
 COUNTED_AT_ONCE_S = 6 * 3600.0  # of orbit time that was left out
