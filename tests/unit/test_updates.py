@@ -125,6 +125,10 @@ def test_only_what_is_told_is_wrong_and_only_by_the_error_of_the_scenario(
             )
         for over, told_of in zip(right.anomaly.passes, update.anomaly.passes, strict=True):
             assert told_of.start_t_s == told_s("anomaly", name, over.start_t_s, 0.0)
+        sights = {
+            (one.peer, told_s("contact", f"{name}, {one.peer}", one.start_t_s, 0.0)) for one in right.gateways
+        }
+        assert {(one.peer, one.start_t_s) for one in update.gateways} == sights
         heard = {(contact.peer, contact.start_t_s) for contact in update.forecast}
         for contact in right.forecast:
             by_radio = (contact.kind == mesh_pb2.NODE_KIND_SATELLITE) != (node < geometry.n_sat)

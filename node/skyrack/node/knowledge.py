@@ -90,6 +90,10 @@ class Knowledge:
         ahead = [one for one in anomaly.passes if one.end_t_s > t_s]
         return mesh_pb2.AnomalyForecast(passes=ahead, until_t_s=anomaly.until_t_s)
 
+    def gateways(self, t_s: float) -> list[mesh_pb2.Contact]:
+        """When ground stations are in sight, as forecast: what is not over at `t_s`."""
+        return [one for one in self._update.gateways if one.end_t_s > t_s]
+
     @property
     def surroundings(self) -> mesh_pb2.Surroundings | None:
         """What the node is exposed to, in truth; None on the ground."""

@@ -298,6 +298,7 @@ class GuestServiceGetForecastResponse(google.protobuf.message.Message):
     CONTACTS_UNTIL_T_S_FIELD_NUMBER: builtins.int
     SHADOW_FIELD_NUMBER: builtins.int
     ANOMALY_FIELD_NUMBER: builtins.int
+    GATEWAYS_FIELD_NUMBER: builtins.int
     t_s: builtins.float
     """Orbit time of the answer."""
     contacts_until_t_s: builtins.float
@@ -314,6 +315,10 @@ class GuestServiceGetForecastResponse(google.protobuf.message.Message):
     def anomaly(self) -> skyrack.v1.mesh_pb2.AnomalyForecast:
         """The South Atlantic Anomaly; unset for a node on the ground."""
 
+    @property
+    def gateways(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[skyrack.v1.mesh_pb2.Contact]:
+        """When a satellite sees ground stations, two hours ahead, ordered by start: contacts are possible then."""
+
     def __init__(
         self,
         *,
@@ -322,9 +327,10 @@ class GuestServiceGetForecastResponse(google.protobuf.message.Message):
         contacts_until_t_s: builtins.float = ...,
         shadow: skyrack.v1.mesh_pb2.EclipseForecast | None = ...,
         anomaly: skyrack.v1.mesh_pb2.AnomalyForecast | None = ...,
+        gateways: collections.abc.Iterable[skyrack.v1.mesh_pb2.Contact] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["anomaly", b"anomaly", "shadow", b"shadow"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["anomaly", b"anomaly", "contacts", b"contacts", "contacts_until_t_s", b"contacts_until_t_s", "shadow", b"shadow", "t_s", b"t_s"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["anomaly", b"anomaly", "contacts", b"contacts", "contacts_until_t_s", b"contacts_until_t_s", "gateways", b"gateways", "shadow", b"shadow", "t_s", b"t_s"]) -> None: ...
 
 Global___GuestServiceGetForecastResponse: typing_extensions.TypeAlias = GuestServiceGetForecastResponse
 

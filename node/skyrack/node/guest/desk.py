@@ -110,6 +110,7 @@ class GuestDesk:
             contacts_until_t_s=knowledge.contacts_until_t_s,
             shadow=knowledge.shadow(t_s),
             anomaly=knowledge.anomaly(t_s),
+            gateways=knowledge.gateways(t_s),
         )
 
     def environment(self) -> guest_pb2.GetEnvironmentResponse:
