@@ -55,8 +55,8 @@ def environment(
         return
     print_table(HEADERS, [_row(one, found["t_s"]) for one in found["nodes"]])
     note(
-        f"at {found['time']}, orbit time {found['t_s']:.0f} s; a time is how long until it begins or, "
-        f"where it is on, ends; - is not within {found['ahead_s'] / 3600:g} h"
+        f"at {found['time']}, orbit time {found['t_s']:.0f} s; minutes:seconds until it begins or, where it is on, ends; "
+        f"- is not within {found['ahead_s'] / 3600:g} h"
     )
 
 

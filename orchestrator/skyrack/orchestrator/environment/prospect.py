@@ -19,7 +19,7 @@ BACK_S = 5_400.0  # longer than any stay in the shadow
 
 
 def prospect(geometry: Geometry, node: int, truth: Truth) -> dict[str, Any]:
-    """A satellite at the instant of `truth`; `eclipse`, `anomaly_pass`, `gateway_pass` are on or come next: None within AHEAD_S."""
+    """A satellite at the instant of `truth`. Its `eclipse` and passes are on or come next; None: not within AHEAD_S."""
     return {
         "node": geometry.names[node],
         "lit": bool(truth.lit[node]),
