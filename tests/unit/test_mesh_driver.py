@@ -26,6 +26,7 @@ from skyrack.orchestrator.runtime.mesh import (
     link_capacity,
 )
 from skyrack.orchestrator.scenario import Scenario
+from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.epoch import Epoch
 from skyrack.orchestrator.topology.failures import NO_FAILURES, Failures
 from skyrack.orchestrator.topology.geometry import Geometry
@@ -103,6 +104,8 @@ class WritingFabric:
     values: list[dict[int, tuple[float, float]]] = field(default_factory=list)
     extra_s: list[dict[int, float]] = field(default_factory=list)  # likewise: added to the delay
     adoptions_told_s: list[float] = field(default_factory=list)
+    ahead: list[bool] = field(default_factory=list)  # of `parameters`: whether a recall makes them void
+    recalls: list[tuple[float, float]] = field(default_factory=list)  # after when, and when that was told
     full_for: int = 0  # so many adoptions are refused
 
     def __post_init__(self) -> None:
@@ -131,8 +134,21 @@ class WritingFabric:
         self.adopted.append((at_s.copy(), table.copy()))
         self.adoptions_told_s.append(self.clock.now_s)
 
-    def set_parameters(self, at_s: float, ids: list[int]) -> None:
+    def recall(self, after_s: float) -> None:
+        """Note it, and forget what is void."""
+        self.recalls.append((after_s, self.clock.now_s))
+        self.segments = [one for one in self.segments if one.at_s <= after_s]
+        self.routes = [one for one in self.routes if one[0] <= after_s]
+        self.links = [one for one in self.links if one[0] <= after_s]
+        kept = [i for i, (at_s, _) in enumerate(self.parameters) if at_s <= after_s or not self.ahead[i]]
+        self.parameters = [self.parameters[i] for i in kept]
+        self.values = [self.values[i] for i in kept]
+        self.extra_s = [self.extra_s[i] for i in kept]
+        self.ahead = [self.ahead[i] for i in kept]
+
+    def set_parameters(self, at_s: float, ids: list[int], *, ahead: bool = False) -> None:
         """Note it."""
+        self.ahead.append(ahead)
         self.parameters.append((at_s, list(ids)))
         s_per_byte, loss_ratio = self.arrays["s_per_byte"], self.arrays["loss_ratio"]
         self.values.append({number: (float(s_per_byte[number]), float(loss_ratio[number])) for number in ids})
@@ -169,6 +185,7 @@ class Bench:
     fabric: WritingFabric
     clock: ManualClock
     in_force: list[tuple[float, Epoch]]
+    timeline: Timeline
 
     async def drive(self, until_s: float) -> None:
         """Let the driver run until this much run time has passed."""
@@ -187,7 +204,7 @@ def executor() -> Iterator[ThreadPoolExecutor]:
 def bench(executor: ThreadPoolExecutor, **more: Any) -> Bench:
     """A driver of the test scenario."""
     chosen = scenario(**more)
-    geometry, clock = Geometry(chosen), ManualClock()
+    geometry, clock, timeline = Geometry(chosen), ManualClock(), Timeline(chosen.speed)
     capacity = link_capacity(geometry.n_sat, geometry.n_nodes - geometry.n_sat)
     fabric = WritingFabric(clock, capacity)
     in_force: list[tuple[float, Epoch]] = []
@@ -195,13 +212,14 @@ def bench(executor: ThreadPoolExecutor, **more: Any) -> Bench:
     driver = MeshDriver(
         chosen,
         geometry,
+        timeline,
         stand_in,
         clock,
         executor,
         capacity,
         lambda at_s, epoch: in_force.append((at_s, epoch)),
     )
-    return Bench(driver, geometry, fabric, clock, in_force)
+    return Bench(driver, geometry, fabric, clock, in_force, timeline)
 
 
 @pytest.mark.parametrize("speed", [0.1, 1.0, 10.0, 1000.0])

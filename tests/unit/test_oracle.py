@@ -14,6 +14,7 @@ from skyrack.orchestrator.routing.cut import Cut
 from skyrack.orchestrator.routing.paths import path_of
 from skyrack.orchestrator.runtime.oracle import GUARD, Oracle
 from skyrack.orchestrator.scenario import Scenario, load_scenario
+from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.geometry import Geometry
 
 LONDON, TOKYO = 66, 67
@@ -25,7 +26,7 @@ def told(*changes: Callable[[Oracle], None]) -> Iterator[Oracle]:
     scenario = load_scenario("iridium")
     geometry = Geometry(scenario)
     with ThreadPoolExecutor(1) as worker:
-        oracle = Oracle(scenario, geometry, worker)
+        oracle = Oracle(scenario, geometry, Timeline(scenario.speed), worker)
         oracle.in_force(0.0, geometry.epoch(0.0), 0.0)
         for change in changes:
             change(oracle)
@@ -110,7 +111,7 @@ async def test_at_the_edge_of_a_gap_only_those_are_not_judged_that_the_host_may_
     geometry = Geometry(scenario)
     a, b = geometry.index_of("london"), geometry.index_of("tokyo")
     with ThreadPoolExecutor(1) as worker:
-        oracle, t_s, gap = Oracle(scenario, geometry, worker), 0.0, None
+        oracle, t_s, gap = Oracle(scenario, geometry, Timeline(scenario.speed), worker), 0.0, None
         while gap is None or t_s < gap.t1_s + 2.0:
             epoch = geometry.epoch(t_s)
             oracle.in_force(t_s, epoch, 0.0)

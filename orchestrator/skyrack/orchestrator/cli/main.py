@@ -41,6 +41,7 @@ VERBS = {
     "verify": "verify:verify",
     "service": "service:app",
     "fault": "fault:app",
+    "clock": "clock:app",
     "render": "render:app",
     "version": "show:version",
 }
