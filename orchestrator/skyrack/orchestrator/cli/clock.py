@@ -27,6 +27,7 @@ _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]+)?(Z|[+-][0-9:]+)
 def show(context: typer.Context, run: RunName = None, output: Output = Format.TABLE) -> None:
     """Show the clock of the run that is up."""
     if context.invoked_subcommand is not None:
+        context.obj = run
         return
     clock = find_run(run).ask("GET", "/v1/clock")
     if output is Format.JSON:
@@ -43,29 +44,31 @@ def show(context: typer.Context, run: RunName = None, output: Output = Format.TA
 
 
 @app.command()
-def pause(run: RunName = None, output: Output = Format.TABLE) -> None:
+def pause(context: typer.Context, run: RunName = None, output: Output = Format.TABLE) -> None:
     """Let orbits, shadows and weather stand still. Processes, packets and faults go on."""
-    _change(run, output, {"action": "pause"})
+    _change(run or context.obj, output, {"action": "pause"})
 
 
 @app.command()
-def resume(run: RunName = None, output: Output = Format.TABLE) -> None:
+def resume(context: typer.Context, run: RunName = None, output: Output = Format.TABLE) -> None:
     """Let the orbits go on."""
-    _change(run, output, {"action": "resume"})
+    _change(run or context.obj, output, {"action": "resume"})
 
 
 @app.command()
 def speed(
+    context: typer.Context,
     ratio: Annotated[float, typer.Argument(help="Orbit seconds per real second, above 0, at most 1000.")],
     run: RunName = None,
     output: Output = Format.TABLE,
 ) -> None:
     """Set how fast the orbits turn. Delays of packets are real at every speed; a paused clock stays paused."""
-    _change(run, output, {"action": "speed", "speed": ratio})
+    _change(run or context.obj, output, {"action": "speed", "speed": ratio})
 
 
 @app.command()
 def jump(
+    context: typer.Context,
     span: Annotated[
         str | None, typer.Argument(help="How far, in orbit time: 90, 10m, 2h.", show_default=False)
     ] = None,

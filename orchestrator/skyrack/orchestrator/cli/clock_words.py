@@ -7,10 +7,10 @@ from typing import Any
 
 
 def clock_words(clock: Mapping[str, Any]) -> str:
-    """How fast it goes: `speed 1`, `paused at t = 12.3 s`, and where the scenario did not have it so, since when."""
+    """How fast it goes: `speed 1`, or `paused at t = 12.3 s, to go on at speed 60`."""
     if clock["paused"]:
         goes_on = f", to go on at speed {clock['set_speed']:g}" if clock["set_speed"] != 1.0 else ""
-        return f"clock paused at t = {clock['t_s']:.3f} s{goes_on}"
+        return f"paused at t = {clock['t_s']:.3f} s{goes_on}"
     return f"speed {clock['speed']:g}"
 
 

@@ -49,7 +49,7 @@ def status(
     links, fabric = answer["links"], answer["fabric"]
     fibres = f"{links['fibre']} fibres, " if links["fibre"] else ""
     print(
-        f"{answer['run']}: {answer['state']} for {answer['run_s']:.0f} s, {clock_words(answer['clock'])}, "
+        f"{answer['run']}: {answer['state']} for {answer['run_s']:.0f} s, {_clock(answer['clock'])}, "
         f"{links['laser']} lasers, {links['ground']} ground links, "
         f"{fibres}fabric {fabric['scheduler']} {answer['http']}".rstrip()
     )
@@ -72,6 +72,10 @@ def status(
     bare = len(answer["nodes"]) - sum(n["inhabited"] for n in answer["nodes"])
     if bare and not everything:
         note(f"and {bare} bare satellites, which forward and answer ping: skyrack status --all")
+
+
+def _clock(clock: dict[str, Any]) -> str:
+    return f"clock {clock_words(clock)}" if clock["paused"] else clock_words(clock)
 
 
 def _faults(found: dict[str, Any]) -> str:

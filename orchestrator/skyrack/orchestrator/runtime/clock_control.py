@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from skyrack.orchestrator.clock import Clock
-from skyrack.orchestrator.orbit.times import iso_utc
+from skyrack.orchestrator.orbit.times import as_utc, iso_utc
 from skyrack.orchestrator.runtime.clock_journal import ClockJournal
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.timeline import Piece, Timeline
@@ -68,7 +68,7 @@ class ClockControl:
     def state(self) -> dict[str, Any]:
         """GET /v1/clock: now, and every piece since the start."""
         return self.now() | {
-            "start": self._start.isoformat(),
+            "start": iso_utc(self._start),
             "pieces": [asdict(piece) for piece in self._timeline.pieces],
         }
 
@@ -119,7 +119,7 @@ class ClockControl:
             t_s = _number(how, wanted) + (now_s if how == "by_s" else 0.0)
         if t_s <= now_s:
             raise ValueError(
-                f"the clock is at t = {now_s:.3f} s, {iso_utc(self._utc(now_s))}, and does not go back to "
+                f"the clock is at t = {now_s:.3f} s, {self._utc(now_s)}, and does not go back to "
                 f"t = {t_s:.3f} s; a run that is started anew begins at t = 0"
             )
         if t_s > LATEST_S:
@@ -155,7 +155,7 @@ class ClockControl:
         return {
             "run_s": round(run_s, 6),
             "t_s": round(t_s, 6),
-            "utc": iso_utc(self._utc(t_s)),
+            "utc": self._utc(t_s),
             "speed": piece.speed,
             "paused": piece.speed == 0.0,
             "set_speed": self._set_speed,
@@ -163,8 +163,9 @@ class ClockControl:
             "since_t_s": piece.t_s,
         }
 
-    def _utc(self, t_s: float) -> datetime:
-        return self._start + timedelta(milliseconds=round(t_s * 1e3))
+    def _utc(self, t_s: float) -> str:
+        instant = as_utc(self._start) + timedelta(milliseconds=round(t_s * 1e3))
+        return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _action(body: Mapping[str, Any]) -> str:

@@ -108,7 +108,7 @@ class MeshDriver:
         self._capacity = capacity
         self._links = scenario.links
         self._numbering = LinkNumbering(capacity)
-        self._next_s = 0.0
+        self._next_s = -math.inf
         self._turned = asyncio.Event()
         self._segments_s: deque[float] = deque(maxlen=SEGMENTS_AHEAD)  # begin of those sent last
         self._epoch: Epoch | None = None  # links of the newest epoch, as if no node were dark
@@ -128,12 +128,11 @@ class MeshDriver:
 
     async def run(self) -> None:
         """Feed the fabric until cancelled, beginning now."""
-        self._next_s = self._segment_start_s()
         while True:
             self._turned.clear()
             await sleep_unless(self._turned, self._clock, self._feed_at_s() - self._clock.run_s())
             if self._next_s < self._clock.run_s() - BEHIND_S:
-                self._next_s = self._segment_start_s()  # held up: what has passed needs no telling
+                self._next_s = self._segment_start_s()  # at first, or held up: what has passed needs no telling
             await self.feed_one()
 
     async def turn(self, at_s: float) -> None:
