@@ -27,13 +27,13 @@ _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]+)?(Z|[+-][0-9:]+)
 def show(context: typer.Context, run: RunName = None, output: Output = Format.TABLE) -> None:
     """Show the clock of the run that is up."""
     if context.invoked_subcommand is not None:
-        context.obj = run
+        context.obj = run, output
         return
     clock = find_run(run).ask("GET", "/v1/clock")
     if output is Format.JSON:
         print_json(clock)
         return
-    since = f" since {clock['since_run_s']:.3f} s of the run" if len(clock["pieces"]) > 1 else ""
+    since = f" (since {clock['since_run_s']:.3f} s of the run)" if len(clock["pieces"]) > 1 else ""
     for name, text in (
         ("run", f"{clock['run_s']:.3f} s"),
         ("orbits", f"t = {clock['t_s']:.3f} s"),
@@ -46,13 +46,13 @@ def show(context: typer.Context, run: RunName = None, output: Output = Format.TA
 @app.command()
 def pause(context: typer.Context, run: RunName = None, output: Output = Format.TABLE) -> None:
     """Let orbits, shadows and weather stand still. Processes, packets and faults go on."""
-    _change(run or context.obj, output, {"action": "pause"})
+    _change(context, run, output, {"action": "pause"})
 
 
 @app.command()
 def resume(context: typer.Context, run: RunName = None, output: Output = Format.TABLE) -> None:
     """Let the orbits go on."""
-    _change(run or context.obj, output, {"action": "resume"})
+    _change(context, run, output, {"action": "resume"})
 
 
 @app.command()
@@ -63,7 +63,7 @@ def speed(
     output: Output = Format.TABLE,
 ) -> None:
     """Set how fast the orbits turn. Delays of packets are real at every speed; a paused clock stays paused."""
-    _change(run or context.obj, output, {"action": "speed", "speed": ratio})
+    _change(context, run, output, {"action": "speed", "speed": ratio})
 
 
 @app.command()
@@ -94,7 +94,10 @@ def jump(
             status=USAGE,
         )
     _change(
-        run, output, {"action": "jump"} | (_target(to) if to is not None else {"by_s": _span_s(span or "")})
+        context,
+        run,
+        output,
+        {"action": "jump"} | (_target(to) if to is not None else {"by_s": _span_s(span or "")}),
     )
 
 
@@ -122,9 +125,11 @@ def _target(text: str) -> dict[str, Any]:
     )
 
 
-def _change(run: str | None, output: Format, body: dict[str, Any]) -> None:
-    answer = find_run(run).ask("POST", "/v1/clock", body)
-    if output is Format.JSON:
+def _change(context: typer.Context, run: str | None, output: Format, body: dict[str, Any]) -> None:
+    """Options may also have been given before the verb."""
+    earlier_run, earlier_output = context.obj
+    answer = find_run(run or earlier_run).ask("POST", "/v1/clock", body)
+    if Format.JSON in (output, earlier_output):
         print_json(answer)
     elif answer["changed"] is not None:
         print(change_words(answer["changed"]))

@@ -119,8 +119,8 @@ class ClockControl:
             t_s = _number(how, wanted) + (now_s if how == "by_s" else 0.0)
         if t_s <= now_s:
             raise ValueError(
-                f"the clock is at t = {now_s:.3f} s, {self._utc(now_s)}, and does not go back to "
-                f"t = {t_s:.3f} s; a run that is started anew begins at t = 0"
+                f"t = {t_s:.3f} s is not later than the clock is, t = {now_s:.3f} s, {self._utc(now_s)}, and it does "
+                "not go back; a run that is started anew begins at t = 0"
             )
         if t_s > LATEST_S:
             raise ValueError(f"t = {t_s:.0f} s is more than ten years after the start of the scenario")
@@ -188,8 +188,8 @@ def _speed(wanted: object) -> float:
     speed = _number("speed", wanted)
     if not 0.0 < speed <= FASTEST:
         raise ValueError(
-            f"speed: {speed:g} is outside of what orbits can turn at, above 0 and at most {FASTEST:g}"
-            + ("; pause stops them" if speed == 0.0 else "")
+            f"speed: expected above 0 and at most {FASTEST:g} orbit seconds per real second, not {speed:g}"
+            + ("; to let the orbits stand still, pause" if speed == 0.0 else "")
         )
     return speed
 

@@ -132,7 +132,9 @@ class MeshDriver:
             self._turned.clear()
             await sleep_unless(self._turned, self._clock, self._feed_at_s() - self._clock.run_s())
             if self._next_s < self._clock.run_s() - BEHIND_S:
-                self._next_s = self._segment_start_s()  # at first, or held up: what has passed needs no telling
+                self._next_s = (
+                    self._segment_start_s()
+                )  # at first, or held up: what has passed needs no telling
             await self.feed_one()
 
     async def turn(self, at_s: float) -> None:
