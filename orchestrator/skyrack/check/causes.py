@@ -36,7 +36,7 @@ class Cause:
 
 
 def causes(events: Iterable[Mapping[str, Any]]) -> list[Cause]:
-    """Faults that were injected, processes that ended, links that were lost, handovers, changes of the clock: in the order of their begins."""
+    """Faults that were injected, processes that ended, links lost, handovers, changes of the clock, in the order of begins."""
     faults: dict[str, Cause] = {}
     found: list[Cause] = []
     ended: dict[str, int] = {}  # where in `found` the end of a node's process is
