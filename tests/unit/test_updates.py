@@ -12,6 +12,7 @@ from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.runtime.updates import FORECAST_S, Outlook
 from skyrack.orchestrator.scenario import Scenario, load_scenario
 from skyrack.orchestrator.scenario.model.environment import Environment, ForecastError
+from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.v1 import control_pb2, mesh_pb2
@@ -31,8 +32,8 @@ def geometry(scenario: Scenario) -> Geometry:
 @pytest.fixture(scope="module")
 def outlook(scenario: Scenario, geometry: Geometry) -> Outlook:
     found = Outlook(
-        scenario,
         geometry,
+        Timeline(scenario.speed),
         lambda index: f"100.64.0.{index + 1}",
         0,
         lambda nodes: [1.0 + node for node in nodes],
@@ -108,7 +109,9 @@ def test_only_what_is_told_is_wrong_and_only_by_the_error_of_the_scenario(
 ) -> None:
     error = ForecastError(eclipse_s=30.0, anomaly_s=10.0, contact_s=4.0)
     wrong = scenario.model_copy(update={"environment": Environment(forecast_error=error)})
-    found = Outlook(wrong, geometry, lambda index: "", 0, lambda nodes: [1.0 for _ in nodes])
+    found = Outlook(
+        Geometry(wrong), Timeline(wrong.speed), lambda index: "", 0, lambda nodes: [1.0 for _ in nodes]
+    )
     found.compute(0.0)
     while found.extend():
         pass
