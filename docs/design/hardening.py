@@ -174,13 +174,17 @@ def measured(row: Row, strikes: list[Strike], seconds: float, directory: Path) -
     environment = os.environ | {"SKYRACK_SOCKET_DIR": os.fspath(directory / "s")}
 
     def skyrack(*words: str) -> None:
-        subprocess.run(["skyrack", *words], cwd=directory, env=environment, check=True, stdout=subprocess.PIPE)
+        subprocess.run(
+            ["skyrack", *words], cwd=directory, env=environment, check=True, stdout=subprocess.PIPE
+        )
 
     skyrack("up", "hardening.yaml", "--detach")
     try:
         api = ApiClient(directory / "s" / "hardening", 30.0)
         status = api.get("/v1/status")
-        names = [node["name"] for node in status["nodes"] if node["kind"] == "satellite" and node["inhabited"]]
+        names = [
+            node["name"] for node in status["nodes"] if node["kind"] == "satellite" and node["inhabited"]
+        ]
         sockets = [Path(status["mesh_dir"], "nodes", f"{name}.metrics.sock") for name in names]
         before_s, began_s = sum(map(cpu_s, sockets)), time.time()
         faults = [
@@ -237,7 +241,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     strikes = storm(arguments.seed, arguments.seconds)
-    print(f"{sum(one.share is not None for one in strikes)} upsets, {sum(one.share is None for one in strikes)} hangs")
+    print(
+        f"{sum(one.share is not None for one in strikes)} upsets, {sum(one.share is None for one in strikes)} hangs"
+    )
     print(
         f"{'computer':43} flips crashes hangs | results: right wrong failed | watchdog  down  CPU s per right result",
         flush=True,
