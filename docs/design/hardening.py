@@ -6,8 +6,8 @@ Show 5: ECC, scrubbing, redundancy and watchdogs, on and off, in the same storm.
 
 Four satellites run one task after the other: a buffer of 16 MiB is filled, kept for three seconds, read three times, and the
 SHA-256 of all that was read is the result, which is known. The storm is one list of upsets, drawn before the first run: when,
-where, a number between 0 and 1 that says what it becomes, and a number that decides which bit of which process it hits. A design
-makes an upset nothing, a flipped bit or a crash by the shares of `skyrack.orchestrator.environment.hardening`, whose limits
+where, a number between 0 and 1 that says what it becomes, and a number that decides which bit of which process it hits. A
+design makes an upset nothing, a flipped bit or a crash by the shares of `skyrack.orchestrator.environment.hardening`, whose limits
 lie one in the other: what crashes a computer with a code crashes the same computer without one. Memory is hit by its size:
 three copies are hit three times as often as one. All else is real: bits are flipped in the memory of processes that run.
 """
@@ -255,7 +255,8 @@ def main() -> None:
             seen = measured(row, strikes, arguments.seconds, Path(place, str(number)))
             print(
                 f"{row.name:43} {seen['flips']:5} {seen['crashes']:7} {seen['hangs']:5} | {seen['good']:14} "
-                f"{seen['wrong']:5} {seen['failed']:6} | {seen['watchdog']:8} {seen['down_ratio']:5.1%} {seen['cpu_s_per_good']:8.2f}",
+                f"{seen['wrong']:5} {seen['failed']:6} | {seen['watchdog']:8} {seen['down_ratio']:5.1%} "
+                f"{seen['cpu_s_per_good']:8.2f}",
                 flush=True,
             )
     print("\nin the memory of 64 GiB, by the closed forms: crashes per satellite and hour of this storm")
