@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import math
 import time
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 
 class Clock(Protocol):
@@ -43,14 +41,13 @@ class RealClock:
 
 
 async def sleep_unless(event: asyncio.Event, clock: Clock, seconds: float) -> None:
-    """Wait in real time, for ever if it is infinite, but no longer than until the event is set."""
-    waits: list[asyncio.Task[Any]] = [asyncio.create_task(event.wait(), name="event")]
-    if seconds < math.inf:
-        waits.append(asyncio.create_task(clock.sleep(seconds), name="due"))
+    """Wait in real time, or until the event."""
+    sleeping = asyncio.ensure_future(clock.sleep(seconds))
+    waking = asyncio.ensure_future(event.wait())
     try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({sleeping, waking}, return_when=asyncio.FIRST_COMPLETED)
+        if sleeping.done():
+            sleeping.result()
     finally:
-        for task in waits:
+        for task in (sleeping, waking):
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task

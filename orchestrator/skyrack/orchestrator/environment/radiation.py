@@ -18,8 +18,8 @@ that no intensity reaches are never drawn.
            | .  .    .   . . | layer 0
          0 +-----------------+ t
 
-Draws depend on seed, node, outcome, layer and the six hours they are in alone: not on how time is cut, on other nodes, or on
-rates: another rate stretches time itself.
+Draws depend on seed, node, outcome, layer and block of time alone, not on how time is cut or on other nodes. Blocks of higher
+layers are shorter, so that each has about as many candidates.
 """
 
 from __future__ import annotations
@@ -34,7 +34,11 @@ from skyrack.orchestrator.environment.stays import Stay
 from skyrack.orchestrator.faults.lot import Lot
 from skyrack.orchestrator.faults.occurrence import Occurrence
 
-BLOCK_S: Final = 21_600.0
+LONGEST_BLOCK_S: Final = 2.0**18  # three days, of layer 0
+SHORTEST_BLOCK_S: Final = 2.0**6
+HIGHEST_MARK: Final = (
+    2.0**24
+)  # what grows with the square stops at 4,096 times its mean: no memory is left by then
 _MOST_BLOCKS: Final = 50_000  # that are kept
 
 
@@ -80,15 +84,16 @@ class RadiationSource:
         spells = known.during(first_t_s, last_t_s)
         found: list[tuple[float, int, Occurrence]] = []
         for one in self._exposed:
-            near = bool(self._passes.of(one.node, first_t_s, last_t_s)) or spells.ever_inside(one.node)
-            highest = (max(one.inside, one.outside) if near else one.outside) * spells.highest(one.node)
-            for stream in one.streams:
-                most = highest**stream.power * stream.growth(one.design, known.storms(one.node), last_t_s)
-                for candidate in self._candidates(one, stream, most, first_t_s, last_t_s):
-                    t_s = candidate.t_s
-                    growth = stream.growth(one.design, known.storms(one.node), t_s)
-                    if candidate.mark < self._intensity(one, spells, t_s) ** stream.power * growth:
-                        found.append((t_s, one.node, _occurrence(one, stream, candidate)))
+            storms = known.storms(one.node)
+            for begin_t_s, end_t_s in self._pieces(one, spells, first_t_s, last_t_s):
+                intensity = self._intensity(one, spells, (begin_t_s + end_t_s) / 2.0)
+                for stream in one.streams:
+                    times = intensity**stream.power
+                    most = min(HIGHEST_MARK, times * stream.growth(one.design, storms, end_t_s))
+                    for candidate in self._candidates(one, stream, most, begin_t_s, end_t_s):
+                        t_s = candidate.t_s
+                        if candidate.mark < times * stream.growth(one.design, storms, t_s):
+                            found.append((t_s, one.node, _occurrence(one, stream, candidate)))
         return [occurrence for _, _, occurrence in sorted(found, key=lambda row: row[:2])]
 
     def expected(self, first_t_s: float, last_t_s: float) -> dict[str, float]:
@@ -104,13 +109,14 @@ class RadiationSource:
     ) -> float:
         """The same of one outcome and satellite."""
         streams = [one.upsets] if outcome == "upset" else [s for s in one.streams if s.outcome == outcome]
-        total = 0.0
+        total, storms = 0.0, known.storms(one.node)
         for begin_t_s, end_t_s in self._pieces(one, known, first_t_s, last_t_s):
             middle_t_s = (begin_t_s + end_t_s) / 2.0
             intensity = self._intensity(one, known, middle_t_s)
             for stream in streams:
-                growth = stream.growth(one.design, known.storms(one.node), middle_t_s)
-                total += stream.per_s * intensity**stream.power * growth * (end_t_s - begin_t_s)
+                growth = stream.growth(one.design, storms, middle_t_s)
+                times = min(HIGHEST_MARK, intensity**stream.power * growth)
+                total += stream.per_s * times * (end_t_s - begin_t_s)
         return total
 
     def is_inside(self, one: Exposed, spells: Spells, t_s: float) -> bool:
@@ -141,30 +147,31 @@ class RadiationSource:
         """Those of all layers that reach below `most`."""
         layer = 0
         while stream.per_s and most > (2.0 ** (layer - 1) if layer else 0.0):
-            for block in range(int(first_t_s // BLOCK_S), int(last_t_s // BLOCK_S) + 1):
-                for candidate in self._block(one, stream, layer, block):
+            block_s = max(LONGEST_BLOCK_S / 2.0**layer, SHORTEST_BLOCK_S)
+            for block in range(int(first_t_s // block_s), int(last_t_s // block_s) + 1):
+                for candidate in self._block(one, stream, layer, block, block_s):
                     if first_t_s <= candidate.t_s < last_t_s:
                         yield candidate
             layer += 1
 
-    def _block(self, one: Exposed, stream: Stream, layer: int, block: int) -> list[Candidate]:
+    def _block(self, one: Exposed, stream: Stream, layer: int, block: int, block_s: float) -> list[Candidate]:
         key = one.node, stream.name, layer, block
         if (known := self._known.get(key)) is not None:
             return known
         if len(self._known) >= _MOST_BLOCKS:
             self._known.clear()
         lot = Lot(self._seed, "radiation", one.name, stream.name, layer, block)
-        drawn = self._known[key] = list(_drawn(lot, stream, layer, block))
+        drawn = self._known[key] = list(_drawn(lot, stream, layer, block * block_s, block_s))
         return drawn
 
 
-def _drawn(lot: Lot, stream: Stream, layer: int, block: int) -> Iterator[Candidate]:
+def _drawn(lot: Lot, stream: Stream, layer: int, begin_t_s: float, block_s: float) -> Iterator[Candidate]:
     low, high = (2.0 ** (layer - 1), 2.0**layer) if layer else (0.0, 1.0)
     mean_s = 1.0 / (stream.per_s * (high - low))
     t_s = lot.gap(mean_s)
-    while t_s < BLOCK_S:
+    while t_s < block_s:
         mark, share = lot.between(low, high), lot.between(0.0, 1.0)
-        yield Candidate(block * BLOCK_S + int(t_s * 1e3) / 1e3, mark, share, 1 + lot.one(range(999_999)))
+        yield Candidate(begin_t_s + int(t_s * 1e3) / 1e3, mark, share, 1 + lot.one(range(999_999)))
         t_s += lot.gap(mean_s)
 
 
