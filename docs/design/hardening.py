@@ -7,9 +7,9 @@ Show 5: ECC, scrubbing, redundancy and watchdogs, on and off, in the same storm.
 Four satellites run one task after the other: a buffer of 16 MiB is filled, kept for three seconds, read three times, and the
 SHA-256 of all that was read is the result, which is known. The storm is one list of upsets, drawn before the first run: when,
 where, a number between 0 and 1 that says what it becomes, and a number that decides which bit of which process it hits. A
-design makes an upset nothing, a flipped bit or a crash by the shares of `skyrack.orchestrator.environment.hardening`, whose limits
-lie one in the other: what crashes a computer with a code crashes the same computer without one. Memory is hit by its size:
-three copies are hit three times as often as one. All else is real: bits are flipped in the memory of processes that run.
+design makes an upset nothing, a flipped bit or a crash by the shares of `skyrack.orchestrator.environment.hardening`, which lie
+one in the other: what crashes a computer with a code crashes the same computer without one. Memory is hit by its size: three
+copies are hit three times as often as one. All else is real: bits are flipped in the memory of processes that run.
 """
 
 from __future__ import annotations
