@@ -14,7 +14,7 @@ _NEWS = {
     "plan_failed", "fabric_failed", "orchestrator_restarted", "broker_down", "broker_up", "entry_down", "entry_up",
     "fault_began", "fault_failed", "fault_ended",
     "service_unready", "service_ended", "service_failed", "service_added", "service_removed", "service_restarted",
-    "clock_changed",
+    "clock_changed", "occurrences_skipped",
 }  # fmt: skip
 _WARNINGS = {
     "node_exited", "node_dark", "fabric_down", "fabric_failed", "plan_failed", "orchestrator_restarted",
@@ -100,7 +100,10 @@ def sentence(event: Mapping[str, Any]) -> str:
             return f"fault {event.get('fault')}{undone} at {event.get('on')}: {seen}"
         case "fault_failed":
             where = f" at {event['on']}" if "on" in event else ""
-            return f"fault {event.get('fault')} failed{where}: {event.get('reason')}"
+            return f"fault {event.get('fault') or event.get('kind')} failed{where}: {event.get('reason')}"
+        case "occurrences_skipped":
+            kinds = ", ".join(f"{count:,} {kind}" for kind, count in event.get("kinds", {}).items())
+            return f"left out ({event.get('reason')}): {kinds}"
         case happened if happened in _SERVICE:
             why = f": {event['reason']}" if event.get("reason") else ""
             after = f" after {event['after_s']:g} s" if "after_s" in event else ""
