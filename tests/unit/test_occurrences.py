@@ -154,13 +154,13 @@ def test_a_jump_leaves_out_what_it_jumps_over_and_says_so(tmp_path: Path) -> Non
     assert [known.t_s for known in world.book.known] == [0.0, 10.0, 100.0, 110.0, 120.0]
     (event,) = world.events("occurrences_skipped")
     assert (event["reason"], event["kinds"]) == ("jump", {"reboot": 8})
-    assert occurrences.skipped == {"reboot": 8}
+    assert occurrences.skipped["reboot"] == sum(occurrences.skipped.values()) == 8
 
 
 def test_a_jump_of_a_year_is_counted_without_holding_up_what_comes(tmp_path: Path) -> None:
     world = World(tmp_path)
     occurrences = world.run([Every(3600.0)], 10.0, {5.0: world.change(t_s=365 * 86_400.0 - 1.0)})
-    assert occurrences.skipped == {"reboot": 365 * 24 - 1}
+    assert occurrences.skipped["reboot"] == 365 * 24 - 1
     assert world.book.since_s == [0.0, 6.0]
 
 
@@ -179,7 +179,7 @@ def test_who_lands_in_the_middle_of_what_lasts_finds_it_under_way(tmp_path: Path
     occurrences = world.run([Lasts(100.0, for_t_s=50.0)], 20.0, {10.0: world.change(t_s=320.0)})
     assert world.book.since_s == [0.0, 10.0]
     assert world.book.until_s == {"f1": 10.0, "f2": pytest.approx(40.0)}
-    assert occurrences.skipped == {"reboot": 2}  # at 100 and 200
+    assert occurrences.skipped["reboot"] == 2  # at 100 and 200
 
 
 def test_a_jump_within_what_lasts_does_not_enter_it_again(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_an_orchestrator_that_goes_on_enters_none_again_and_counts_what_it_misse
     world.book.occurred = dict(zip(first.book.until_s, first.book.known, strict=True))
     occurrences = world.run([Every(10.0, for_t_s=15.0)], 75.0, begin_s=55.0)
     assert world.book.since_s == [60.0, 70.0]
-    assert occurrences.skipped == {"reboot": 3}  # at 30, 40 and 50
+    assert occurrences.skipped["reboot"] == 3  # at 30, 40 and 50
     assert world.events("occurrences_skipped")[0]["reason"] == "no orchestrator"
 
 

@@ -290,7 +290,7 @@ class Run:
                 return RadiationCount(
                     source,
                     lambda: self.faults.spells(self.timeline),
-                    self.occurrences.entered,
+                    self.faults.came,
                     self.timeline,
                     self.clock,
                     self.scenario.seed,
