@@ -2,7 +2,7 @@
 
 Show 5: ECC, scrubbing, redundancy and watchdogs, on and off, in the same storm.
 
-    python docs/design/hardening.py [--seconds 90] [--seed 1] [DESIGN ...]
+    python docs/design/hardening.py [--seconds 90] [--seed 1] [--upsets 1.5] [DESIGN ...]
 
 Four satellites run one task after the other: a buffer of 16 MiB is filled, kept for three seconds, read three times, and the
 SHA-256 of all that was read is the result, which is known. The storm is one list of upsets, drawn before the first run: when,
@@ -34,7 +34,7 @@ from skyrack.orchestrator.faults.lot import Lot
 from skyrack.orchestrator.scenario.model.hardening import Design, Ecc
 
 NODES = 4
-UPSETS_PER_S = 1.5  # of 64 GiB of a satellite: 130,000 a day, within the 55 to 222,000 that are published
+UPSETS_PER_S = 1.5  # of 64 GiB of a satellite: 130,000 a day, of the 55 to 222,000 that are published
 HANGS_PER_S = 0.01  # of a satellite
 HANG_S = 25.0  # until somebody on the ground ends it
 WATCHDOG_S = 12.0  # three results are late
@@ -95,11 +95,11 @@ class Strike:
     draw: int
 
 
-def storm(seed: int, seconds: float) -> list[Strike]:
+def storm(seed: int, seconds: float, upsets_per_s: float) -> list[Strike]:
     """The same for all designs."""
     strikes = []
     for node in range(NODES):
-        for what, rate in (("upset", UPSETS_PER_S), ("hang", HANGS_PER_S)):
+        for what, rate in (("upset", upsets_per_s), ("hang", HANGS_PER_S)):
             lot, at_s = Lot(seed, "hardening", what, node), 0.0
             while (at_s := at_s + lot.gap(1.0 / rate)) < seconds:
                 share = lot.between(0.0, 1.0)
@@ -108,14 +108,14 @@ def storm(seed: int, seconds: float) -> list[Strike]:
     return sorted(strikes, key=lambda one: one.at_s)
 
 
-def becomes(row: Row, strike: Strike) -> str:
+def becomes(row: Row, strike: Strike, upsets_per_s: float) -> str:
     """The kind of fault, or empty: corrected, or nobody reads it."""
     if strike.share is None:
         return "hang"
-    rates = memory_rates(row.design, UPSETS_PER_S)
+    rates = memory_rates(row.design, upsets_per_s)
     in_use = row.copies / MOST_COPIES  # of the memory that matters
-    crash = (rates.crashes + rates.pairs) / UPSETS_PER_S * in_use
-    flip = rates.flips / UPSETS_PER_S * in_use
+    crash = (rates.crashes + rates.pairs) / upsets_per_s * in_use
+    flip = rates.flips / upsets_per_s * in_use
     return "crash" if strike.share < crash else "flip-memory" if strike.share < crash + flip else ""
 
 
@@ -167,7 +167,7 @@ def cpu_s(socket_path: Path) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in lines)
 
 
-def measured(row: Row, strikes: list[Strike], seconds: float, directory: Path) -> dict[str, Any]:
+def measured(row: Row, strikes: list[tuple[Strike, str]], seconds: float, directory: Path) -> dict[str, Any]:
     """One run."""
     directory.mkdir()
     (directory / "hardening.yaml").write_text(scenario(row))
@@ -196,8 +196,8 @@ def measured(row: Row, strikes: list[Strike], seconds: float, directory: Path) -
                 "cause": "storm",
                 **({"for_s": HANG_S} if kind == "hang" else {}),
             }
-            for strike in strikes
-            if (kind := becomes(row, strike))
+            for strike, kind in strikes
+            if kind
         ]
         if faults:
             api.post("/v1/faults", {"faults": faults})
@@ -239,8 +239,9 @@ def main() -> None:
     parser.add_argument("designs", nargs="*", help="a part of their names; default: all")
     parser.add_argument("--seconds", type=float, default=90.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--upsets", type=float, default=UPSETS_PER_S, help="of a satellite, per second")
     arguments = parser.parse_args()
-    strikes = storm(arguments.seed, arguments.seconds)
+    strikes = storm(arguments.seed, arguments.seconds, arguments.upsets)
     print(
         f"{sum(one.share is not None for one in strikes)} upsets, {sum(one.share is None for one in strikes)} hangs"
     )
@@ -252,7 +253,8 @@ def main() -> None:
         for number, row in enumerate(ROWS):
             if arguments.designs and not any(word in row.name for word in arguments.designs):
                 continue
-            seen = measured(row, strikes, arguments.seconds, Path(place, str(number)))
+            hits = [(strike, becomes(row, strike, arguments.upsets)) for strike in strikes]
+            seen = measured(row, hits, arguments.seconds, Path(place, str(number)))
             print(
                 f"{row.name:43} {seen['flips']:5} {seen['crashes']:7} {seen['hangs']:5} | {seen['good']:14} "
                 f"{seen['wrong']:5} {seen['failed']:6} | {seen['watchdog']:8} {seen['down_ratio']:5.1%} "
@@ -261,7 +263,7 @@ def main() -> None:
             )
     print("\nin the memory of 64 GiB, by the closed forms: crashes per satellite and hour of this storm")
     for row in ROWS[4:6]:
-        rates = memory_rates(row.design, UPSETS_PER_S)
+        rates = memory_rates(row.design, arguments.upsets)
         print(
             f"{row.name:43} several bits {rates.crashes * 3600:.2f}, two single bits in a word {rates.pairs * 3600:.3f}; "
             f"scrubbing reads {scrub_bytes_per_s(row.design) / 1e6:.3f} MB/s, {scrub_w(row.design) * 1e3:.3f} mW"
