@@ -14,7 +14,7 @@ from skyrack.v1 import namespaces
 
 from .contained_run import NODES, Parts, eventually
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 COMMAND = [sys.executable, "-c", "while True: pass"]
 
@@ -77,6 +77,13 @@ def test_faults_act_on_the_processes_of_a_container_and_end_with_who_asked(parts
     said = effect(parts, "fault_effect", slowed)
     assert said == "0.3 of a core for 1 process together, by stopping and continuing them"
     effect(parts, "fault_undone", slowed)
+    assert "T" not in states(pid).values()
+    flipped = add(parts, "flip-memory", "london/burn")
+    assert " is 0x" in effect(parts, "fault_effect", flipped)
+    hung = add(parts, "hang", "london/burn")
+    assert effect(parts, "fault_effect", hung).startswith("stopped python")
+    parts.api.delete(f"/v1/faults/{hung['id']}")
+    assert effect(parts, "fault_undone", hung).endswith("goes on")
     assert "T" not in states(pid).values()
     killed = add(parts, "kill", "london/burn")
     assert effect(parts, "fault_effect", killed).startswith("killed 1 process: python")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,12 @@ from typing import Any
 import pytest
 
 from skyrack.orchestrator.faults.effect import Effect
-from skyrack.orchestrator.faults.fault import Draft
+from skyrack.orchestrator.faults.fault import Draft, Fault
 from skyrack.orchestrator.faults.occurrence import Known, Occurrence, known_of
 from skyrack.orchestrator.faults.problem import Unknown
 from skyrack.orchestrator.faults.targets import Target
 from skyrack.orchestrator.runtime.events import EventLog
+from skyrack.orchestrator.runtime.fault_journal import FaultJournal
 from skyrack.orchestrator.runtime.occurrences import LEAD_S, Occurrences
 from skyrack.orchestrator.timeline import Timeline
 
@@ -224,3 +226,15 @@ def test_two_nodes_at_one_instant_are_two_occurrences() -> None:
     one = Every().between(0.0, 1.0)[0]
     other = replace(one, entry={**one.entry, "nodes": ["p0s01"]})
     assert known_of("every", one) != known_of("every", other)
+
+
+def test_the_journal_tells_the_next_orchestrator_what_was_entered_and_when_it_ends(tmp_path: Path) -> None:
+    journal = FaultJournal(tmp_path / "faults.jsonl")
+    draft = Draft("reboot", Target(("p0s00",)), {}, Effect(), 30.0, "orbit")
+    known = Known("every", "reboot p0s00", 12.5, 90.0)
+    journal.entered([Fault("f1", draft, 1.0, 2.5)], known)
+    journal.entered([Fault("f2", draft, 1.0, 31.0)])
+    journal.ended("f1", math.inf)  # orbit time stands still
+    first, second = journal.read() or []
+    assert (first.occurrence, first.until_s) == (known, math.inf)
+    assert second.occurrence is None
