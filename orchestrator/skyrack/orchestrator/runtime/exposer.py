@@ -39,6 +39,7 @@ from skyrack.orchestrator.runtime.radiation import RadiationCount
 from skyrack.orchestrator.runtime.roster import Roster
 from skyrack.orchestrator.runtime.transfers import Transfers
 from skyrack.orchestrator.scenario import Scenario
+from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.epoch import count_kinds
 from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
@@ -54,6 +55,7 @@ class Exposer:
         run: str,
         scenario: Scenario,
         geometry: Geometry,
+        timeline: Timeline,
         mesh_dir: Path,
         roster: Roster,
         book: NodeBook,
@@ -72,7 +74,7 @@ class Exposer:
         self._run = run
         self._geometry = geometry
         self._model = LinkModel.of(scenario)
-        self._speed = scenario.speed
+        self._timeline = timeline
         self._mesh_dir = mesh_dir
         self._roster = roster
         self._book = book
@@ -122,10 +124,10 @@ class Exposer:
         found += skipped_families(self._occurrences.skipped)
         if (radiation := self._radiation) is not None:
             found += radiation_families(radiation.outcomes, radiation.doses_gy())
-        sky = await asyncio.to_thread(self._geometry.station_sky, run_s * self._speed)
+        sky = await asyncio.to_thread(self._geometry.station_sky, self._timeline.t_s(run_s))
         found += weather_families(self._geometry.weather.stations, sky)
         storm = self._faults.storm(range(self._geometry.n_sat))
-        truth = await asyncio.to_thread(truth_at, self._geometry, run_s * self._speed, lambda _: storm)
+        truth = await asyncio.to_thread(truth_at, self._geometry, self._timeline.t_s(run_s), lambda _: storm)
         found += environment_families(truth)
         if (bundles := self._bundles) is not None:
             names = self._roster.names
