@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from skyrack.orchestrator.clock import Clock
@@ -15,6 +15,7 @@ from skyrack.orchestrator.runtime.hands.hands import CannotError
 from skyrack.orchestrator.runtime.hands.holder import Holder
 from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.runtime.services.entry import Entry
+from skyrack.orchestrator.scenario import Limits
 from skyrack.orchestrator.scenario.placement import sidecar_name
 from skyrack.v1.node_init import NodeInitError, connect_holder, init_socket
 
@@ -63,7 +64,9 @@ class ContainedSite:
     def first(self, node: NodeState) -> None:
         """All that its init sees."""
 
-    def group(self, node: NodeState, service: str, cpu_ratio: float | None, *, limited: bool) -> str:
+    def group(
+        self, node: NodeState, service: str, cpu_ratio: float | None, limits: Sequence[Limits] = ()
+    ) -> str:
         """Groups are the engine's."""
         return ""
 
