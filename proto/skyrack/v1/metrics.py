@@ -52,7 +52,7 @@ _ORCHESTRATOR: _Table = (
     ("fault_active", "gauge", "faults", "Faults that act now.", ("kind",)),
     ("fault_failures_total", "counter", "failures", "What of faults could not be done, or undone, by place.", ("kind",)),
     ("throttle_cpu_cores", "gauge", "cores",
-     "What flight software allows all services of a node together; only while it limits them.", _N),
+     "What flight software allows all services of a node together; +Inf: no limit. Only of nodes with flight software.", _N),
     ("throttle_failures_total", "counter", "failures", "Limits of flight software that could not be kept to.", ()),
     ("link_extra_delay_seconds", "gauge", "seconds", "What faults add to the delay; only where they do.", _LINK),
     ("handovers_total", "counter", "handovers", "Times a ground station began to send through another satellite.", _N),

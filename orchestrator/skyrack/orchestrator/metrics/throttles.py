@@ -9,12 +9,10 @@ from prometheus_client import Metric
 from skyrack.v1 import families
 
 
-def throttle_families(in_force: Mapping[str, float], failures: int) -> Iterator[Metric]:
-    """`in_force`: cores by name of a node. `failures`: how often it could not be done."""
+def throttle_families(allowed: Mapping[str, float], failures: int) -> Iterator[Metric]:
+    """`allowed`: cores by name of a node, infinite for no limit. `failures`: how often it could not be done."""
     cores = families.gauge("skyrack_throttle_cpu_cores")
-    for node, allowed in in_force.items():
-        cores.add_metric([node], allowed)
+    for node, value in allowed.items():
+        cores.add_metric([node], value)
     yield cores
-    failed = families.counter("skyrack_throttle_failures_total")
-    failed.add_metric([], failures)
-    yield failed
+    yield families.counter("skyrack_throttle_failures_total", failures)

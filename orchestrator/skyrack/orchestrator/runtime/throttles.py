@@ -6,6 +6,7 @@ It is no fault: nobody enters it, and it acts beside whatever faults do to the s
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from collections.abc import Mapping
 
@@ -15,6 +16,8 @@ from skyrack.orchestrator.runtime.hands.hands import CannotError, Hands
 from skyrack.orchestrator.runtime.nodes import NodeBook
 
 ANSWER_S = 2.0  # who asks does not wait for longer; events tell of what is later
+# Who is allowed none is being ended by the node, for which he needs some; what is no service of the node's gets no more.
+LEAST_CORES = 0.05
 
 
 class Throttles:
@@ -34,8 +37,9 @@ class Throttles:
 
     @property
     def in_force(self) -> Mapping[str, float]:
-        """Cores that the services of a node get together, 0 for none; of nodes that are held only."""
-        return {node: hold.cpu_ratio or 0.0 for node, hold in self._held.items() if hold != AS_EVER}
+        """Cores that the services of a node get together, infinite for no limit; of nodes that have flight software."""
+        held = ((node, self._held.get(node, AS_EVER).cpu_ratio) for node in self._wanted)
+        return {node: math.inf if cores is None else cores for node, cores in held}
 
     async def allow(self, node: str, cpu_cores: float | None) -> list[str]:
         """Have the services of a node get so much together; None: no limit. Returns what took effect, as far as it has."""
@@ -55,18 +59,17 @@ class Throttles:
     def _hold_of(self, cpu_cores: float | None) -> Hold:
         if cpu_cores is None or cpu_cores >= self._cores:
             return AS_EVER
-        return Hold(cpu_ratio=cpu_cores) if cpu_cores > 0.0 else Hold(paused=True)
+        return Hold(cpu_ratio=max(cpu_cores, LEAST_CORES))
 
     async def _follow(self, node: str) -> None:
         """Until what is held is what is wanted; what was wanted for a moment only is left out."""
         place = (self._book.by_name[node].index, GUESTS)
         while (hold := self._wanted[node]) != (before := self._held.get(node, AS_EVER)):
             self._held[node] = hold
-            cores = self.in_force.get(node)
             try:
                 effects = await self._hands.hold(place, before, hold)
             except CannotError as error:
                 self.failures += 1
                 effects = [f"failed: {error}"]
             self._effects[node] = effects
-            self._events.add("flight_throttle", node=node, cpu_cores=cores, effect=effects)
+            self._events.add("flight_throttle", node=node, cpu_cores=hold.cpu_ratio, effect=effects)
