@@ -26,9 +26,17 @@ from skyrack.v1 import holding
 SHARES = (0.1, 0.25, 0.5, 0.9)
 FOR_S = 2.0
 BURN = "import hashlib\nblock = bytes(1 << 20)\nwhile True: hashlib.sha256(block)"
-THREADS = f"import threading\nfor _ in range(4): threading.Thread(target=lambda: exec({BURN!r})).start()"
+THREADS = f"""
+import threading
+for _ in range(4):
+    threading.Thread(target=lambda: exec({BURN!r})).start()
+"""
 PROGRAMS = {"one process": (BURN, 1), "four processes": (BURN, 4), "four threads": (THREADS, 1)}
-TOGETHER = "import subprocess, sys\nfor one in [subprocess.Popen([sys.executable, '-c', sys.argv[1]]) for _ in range(int(sys.argv[2]))]: one.wait()"
+TOGETHER = """
+import subprocess, sys
+for one in [subprocess.Popen([sys.executable, "-c", sys.argv[1]]) for _ in range(int(sys.argv[2]))]:
+    one.wait()
+"""
 
 
 async def main() -> None:

@@ -59,7 +59,7 @@ class Flight:
         state = control_pb2.FlightState(mode=control_pb2.FLIGHT_MODE_THROTTLED, cpu_cores=cpu_cores)
         (socket,) = self.place.sockets.rglob("control.sock")
         with grpc.insecure_channel(f"unix:{socket}") as channel:
-            stub = control_pb2_grpc.ControlServiceStub(channel)  # type: ignore[no-untyped-call]
+            stub = control_pb2_grpc.ControlServiceStub(channel)
             request = control_pb2.ReportFlightRequest(name=THROTTLED, run="small", flight=state)
             return str(stub.ReportFlight(request, timeout=10.0).effects[0])
 
@@ -78,7 +78,9 @@ class Flight:
         return self._share(THROTTLED, began), self._share(FREE, began)
 
     def _spoke(self, began: dict[str, int], end_s: float) -> bool:
-        return all(len(rows := self.used(node)) > since + 2 and rows[-1][0] > end_s for node, since in began.items())
+        return all(
+            len(rows := self.used(node)) > since + 2 and rows[-1][0] > end_s for node, since in began.items()
+        )
 
     def _share(self, node: str, began: dict[str, int]) -> float:
         rows = self.used(node)[began[node] :]

@@ -26,13 +26,14 @@ class SlowHands:
     """Hands that hold once they are let, and remember from what to what."""
 
     def __init__(self) -> None:
-        self.may = asyncio.Event()
+        self.may, self.asked = asyncio.Event(), asyncio.Event()
         self.may.set()
         self.held: list[tuple[Place, Hold, Hold]] = []
         self.why_not = ""
 
     async def hold(self, place: Place, before: Hold, hold: Hold) -> list[str]:
         self.held.append((place, before, hold))
+        self.asked.set()
         await self.may.wait()
         if self.why_not:
             raise CannotError(self.why_not)
@@ -105,8 +106,7 @@ async def test_as_many_cores_as_there_are_is_no_limit_and_none_is_the_least(worl
 async def test_what_was_allowed_while_hands_were_busy_is_left_out_but_for_the_last(world: World) -> None:
     world.hands.may.clear()
     reports = [asyncio.create_task(world.report(0.5))]
-    while not world.hands.held:
-        await asyncio.sleep(0)
+    await world.hands.asked.wait()
     reports += [asyncio.create_task(world.report(cores)) for cores in (0.4, 0.3)]
     await asyncio.sleep(0)
     world.hands.may.set()

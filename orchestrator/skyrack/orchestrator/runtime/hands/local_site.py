@@ -64,6 +64,10 @@ class LocalSite:
         self._groups[place] = group
         return str(group)
 
+    async def limit(self, node: NodeState, entry: Entry, cpu_cores: float | None) -> str:
+        """Nothing runs in containers."""
+        raise AssertionError(entry)
+
     async def kill(self, node: NodeState) -> None:
         """Raises CannotError."""
         pid = node.pid

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from skyrack.orchestrator.faults.hold import GUESTS, Hold, Place
@@ -43,6 +44,9 @@ class Site(Protocol):
 
         `limits`: of the services that are to go there.
         """
+
+    async def limit(self, node: NodeState, entry: Entry, cpu_cores: float | None) -> str:
+        """Have a service in a container beside its node get no more than that; says what took effect, or why it did not."""
 
     async def kill(self, node: NodeState) -> None:
         """SIGKILL to the node's process, and all that runs there with it. Raises CannotError."""
@@ -134,6 +138,30 @@ class Processes:
         node = self._book.by_index[place[0]]
         if (before.paused, before.cpu_ratio) == (hold.paused, hold.cpu_ratio):
             return []
+        beside = [entry for entry in self._services.at(node.name).values() if entry.beside]
+        if place[1] == GUESTS and beside and before.cpu_ratio != hold.cpu_ratio:
+            return await self._hold_with_those_beside(node, before, hold, beside)
+        return await self._hold_within(place, node, before, hold)
+
+    async def _hold_with_those_beside(
+        self, node: NodeState, before: Hold, hold: Hold, beside: Sequence[Entry]
+    ) -> list[str]:
+        """Who keeps them to a share cannot know what the others use: everybody gets an equal part of it."""
+        within = [
+            one for one in self._services.at(node.name).values() if one not in beside and one.spec.command
+        ]
+        parts = len(beside) + bool(within)
+        ratio = None if hold.cpu_ratio is None else hold.cpu_ratio / parts
+        earlier = None if before.cpu_ratio is None else before.cpu_ratio / parts
+        limits = (self._site.limit(node, entry, ratio) for entry in beside)
+        said = await asyncio.gather(*limits)
+        place = (node.index, GUESTS)
+        held = await self._hold_within(
+            place, node, replace(before, cpu_ratio=earlier), replace(hold, cpu_ratio=ratio)
+        )
+        return [*(held if within else ()), *said]
+
+    async def _hold_within(self, place: Place, node: NodeState, before: Hold, hold: Hold) -> list[str]:
         self._held[place] = hold
         try:
             seen = await self._tell(place, node)
