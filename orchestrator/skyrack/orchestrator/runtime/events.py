@@ -23,7 +23,7 @@ FORESEEN = (
     "fault_resumed", "flight_mode", "flight_throttle", "convergence", "transfer_started", "transfer_finished", "events_lost",
     "bundle_routed", "bundle_stored", "bundle_stranded", "contact_missed",
     "service_ready", "service_unready", "service_ended", "service_finished", "service_failed", "service_added",
-    "service_removed", "service_restarted",
+    "service_removed", "service_restarted", "service_stopped", "flight_mode",
 )  # fmt: skip
 
 
