@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from skyrack.orchestrator.orbit.constants import SECONDS_PER_DAY
 from skyrack.orchestrator.orbit.sun import sun_direction, sunlit
@@ -26,8 +26,13 @@ class Shadow:
         return float(self.eclipsed.mean()) if len(self.eclipsed) else 0.0
 
 
+def sun_at(geometry: Geometry, t_s: ArrayLike) -> NDArray[np.float64]:
+    """Unit vectors (..., 3) from the Earth to the Sun at instants (...) of orbit time, in TEME."""
+    jd, fraction = julian_date(geometry.start)
+    return sun_direction(jd, fraction + np.asarray(t_s, dtype=np.float64) / SECONDS_PER_DAY)
+
+
 def shadow_at(geometry: Geometry, t_s: float) -> Shadow:
     """The shadow at orbit time `t_s`."""
-    jd, fraction = julian_date(geometry.start)
-    sun = sun_direction(jd, fraction + t_s / SECONDS_PER_DAY)
+    sun = sun_at(geometry, t_s)
     return Shadow(sun, ~sunlit(geometry.positions_km(t_s)[: geometry.n_sat], sun))

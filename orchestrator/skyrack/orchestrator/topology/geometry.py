@@ -156,6 +156,10 @@ class Geometry:
             velocity = np.zeros_like(position)
         return (position, velocity) if np.ndim(t_s) else (position[0], velocity[0])
 
+    def velocities_km_s(self, t_s: float) -> Floats:
+        """TEME velocities (n_sat, 3) of the satellites at `t_s`: the derivative of `positions_km`."""
+        return self._knots.velocities_km_s(t_s)
+
     def satellites_itrf_km(self, t_s: float) -> Floats:
         """Earth-fixed positions (n_sat, 3) at one instant."""
         return rotate_z(self._knots.positions_km(t_s), -self._gmst_rad(t_s))
