@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from skyrack.orchestrator.environment.shadow import sun_at
 from skyrack.orchestrator.environment.stays import Stay, stays
+from skyrack.orchestrator.environment.sun import sun_at
 from skyrack.orchestrator.orbit.sun import sunlit
 from skyrack.orchestrator.topology.geometry import Geometry
 

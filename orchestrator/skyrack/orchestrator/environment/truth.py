@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skyrack.orchestrator.environment.region import Region
-from skyrack.orchestrator.environment.shadow import sun_at
 from skyrack.orchestrator.environment.stays import Stay, stays
+from skyrack.orchestrator.environment.sun import sun_at
 from skyrack.orchestrator.orbit.frames import itrf_to_geodetic
 from skyrack.orchestrator.orbit.sun import sunlit
 from skyrack.orchestrator.topology.geometry import Geometry

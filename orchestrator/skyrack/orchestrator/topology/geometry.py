@@ -160,9 +160,13 @@ class Geometry:
         """TEME velocities (n_sat, 3) of the satellites at `t_s`: the derivative of `positions_km`."""
         return self._knots.velocities_km_s(t_s)
 
+    def itrf_of(self, vectors_teme: Floats, t_s: float) -> Floats:
+        """Vectors (..., 3) in TEME at one instant, in the axes that turn with the Earth."""
+        return rotate_z(vectors_teme, -self._gmst_rad(t_s))
+
     def satellites_itrf_km(self, t_s: float) -> Floats:
         """Earth-fixed positions (n_sat, 3) at one instant."""
-        return rotate_z(self._knots.positions_km(t_s), -self._gmst_rad(t_s))
+        return self.itrf_of(self._knots.positions_km(t_s), t_s)
 
     def geodetic(self, t_s: float) -> tuple[Floats, Floats, Floats]:
         """Latitude and longitude in degrees and altitude in km (n_nodes,) over the WGS84 ellipsoid."""
