@@ -57,11 +57,6 @@ class Knowledge:
         """What the air does to its ground links during the epoch."""
         return list(self._update.weather)
 
-    @property
-    def surroundings(self) -> mesh_pb2.Surroundings | None:
-        """What it is exposed to; None on the ground, and where nobody has said."""
-        return self._update.surroundings if self._update.HasField("surroundings") else None
-
     def t_s(self, monotonic_ns: int) -> float:
         """Orbit time at a reading of CLOCK_MONOTONIC."""
         clock = self._update.clock
