@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+
 import pytest
 
 from skyrack.node.services.pace import BURST_S, Pace

@@ -141,7 +141,9 @@ class Run:
             entry_nodes(self.scenario.entries, on_ground), self.places, self.events, self.clock
         )
         seed = self.scenario.seed
-        self.bus = RunBus(self.run, self.broker.address("orchestrator"), self.geometry, self.clock, seed)
+        self.bus = RunBus(
+            self.run, self.broker.address("orchestrator"), self.geometry, self.clock, seed, self._storm
+        )
         self.events.listen(self.bus.event)
         launch = Launch(
             self.run,
@@ -239,7 +241,9 @@ class Run:
             self.background,
             self.probes.tally,
         )
-        self._outlook = Outlook(self.scenario, self.geometry, self.roster.address, self.clock.t0_monotonic_ns)
+        self._outlook = Outlook(
+            self.scenario, self.geometry, self.roster.address, self.clock.t0_monotonic_ns, self._storm
+        )
         self._health = RunHealth(book)
         self.flights = Flights(self.events)
         self._control = control.ControlService(
@@ -257,12 +261,16 @@ class Run:
             raise RunFailed(str(problem)) from problem
 
     def _update_for(self, node: NodeState) -> control_pb2.NodeUpdate | None:
-        """What a node is told. What it is told of its contacts is said on the bus as well."""
+        """What a node is told. What it is told of its future is said on the bus as well."""
         update = self._outlook.update_for(node)
         if update is not None:
             t_s = self.clock.run_s() * self.scenario.speed
-            self.bus.forecast(node.name, update.forecast, t_s, self._outlook.known_until_s)
+            self.bus.forecast(node.name, update, t_s)
         return update
+
+    def _storm(self, node: int) -> float:
+        """By how much storms multiply the rates of upsets at a node now."""
+        return self.faults.radiation(node)
 
     def _lost_of(self, node: NodeState) -> list[str]:
         """Neighbours of a node whose link it has noticed to be dark."""

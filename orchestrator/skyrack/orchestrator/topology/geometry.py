@@ -7,7 +7,7 @@ restarted process computes the same. Caches only save time; one Geometry may be 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import reduce
@@ -15,6 +15,7 @@ from functools import reduce
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skyrack.orchestrator.environment.endurance import endurance_notes
 from skyrack.orchestrator.environment.weather import Sky as StationSky
 from skyrack.orchestrator.environment.weather import StationWeather
 from skyrack.orchestrator.orbit.constants import SECONDS_PER_DAY
@@ -74,7 +75,6 @@ class Geometry:
         self.constellation: Constellation = build_constellation(scenario)
         self.stations = Stations.of(scenario)
         self.start: datetime = self.constellation.start
-        self.notes: tuple[str, ...] = self.constellation.notes
         self.n_sat: int = len(self.constellation)
         self.names: tuple[str, ...] = self.constellation.names + self.stations.names
         self.n_nodes: int = len(self.names)
@@ -118,6 +118,13 @@ class Geometry:
         self._strategy = STRATEGIES[scenario.routing.strategy](scenario.routing)
         self._epoch = Latest(self._build_epoch)
         self.inhabited: Indices = self._resolve_inhabited()
+        self.notes: tuple[str, ...] = (*self.constellation.notes, *self._endurance_notes())
+
+    def _endurance_notes(self) -> Iterator[str]:
+        """What its users should know of batteries."""
+        satellites = self.inhabited[self.inhabited < self.n_sat]
+        radii_km = np.linalg.norm(self.constellation.teme_km(0.0)[0][satellites], axis=1)
+        return endurance_notes(self.scenario.power, radii_km.tolist())
 
     def index_of(self, name: str) -> int:
         """The node called `name`; raises KeyError."""
@@ -156,9 +163,17 @@ class Geometry:
             velocity = np.zeros_like(position)
         return (position, velocity) if np.ndim(t_s) else (position[0], velocity[0])
 
+    def velocities_km_s(self, t_s: float) -> Floats:
+        """TEME velocities (n_sat, 3) of the satellites at `t_s`: the derivative of `positions_km`."""
+        return self._knots.velocities_km_s(t_s)
+
+    def itrf_of(self, vectors_teme: Floats, t_s: float) -> Floats:
+        """Vectors (..., 3) in TEME at one instant, in the axes that turn with the Earth."""
+        return rotate_z(vectors_teme, -self._gmst_rad(t_s))
+
     def satellites_itrf_km(self, t_s: float) -> Floats:
         """Earth-fixed positions (n_sat, 3) at one instant."""
-        return rotate_z(self._knots.positions_km(t_s), -self._gmst_rad(t_s))
+        return self.itrf_of(self._knots.positions_km(t_s), t_s)
 
     def geodetic(self, t_s: float) -> tuple[Floats, Floats, Floats]:
         """Latitude and longitude in degrees and altitude in km (n_nodes,) over the WGS84 ellipsoid."""
