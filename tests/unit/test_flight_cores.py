@@ -232,7 +232,9 @@ def test_declared_loads_end_by_themselves_and_are_replaced_by_name() -> None:
 
 @settings(max_examples=50)
 @given(st.floats(0, 5000), st.floats(0, 5000), st.floats(1.0, 500.0))
-def test_stretches_cover_the_time_and_change_with_the_light(start: float, length: float, longest: float) -> None:
+def test_stretches_cover_the_time_and_change_with_the_light(
+    start: float, length: float, longest: float
+) -> None:
     sky = Sky()
     sky.learn(0.0, 4000.0, [(500.0, 1500.0), (3500.0, 4500.0)])
     sky.learn(2000.0, 6000.0, [(3500.0, 5400.0)])

@@ -111,7 +111,7 @@ class Governor:
     def _said(
         self, mode: Mode, share: float, charge_ratio: float, temperature_c: float | None, *, hot: bool
     ) -> Decision:
-        limits, battery = self._limits, f"battery {_percent(charge_ratio)}"
+        limits, battery = self._limits, f"battery {math.floor(100 * charge_ratio + 1e-6)} %"
         if mode is Mode.NOMINAL:
             both = battery if temperature_c is None else f"{battery}, {temperature_c:.1f} °C"
             return Decision(mode, share, both, f"{both}: within limits")

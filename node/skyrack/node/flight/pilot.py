@@ -268,9 +268,7 @@ class Pilot:
         if knowledge is self._learnt:
             return
         self._learnt = knowledge
-        # Until the orchestrator fills the surroundings in, forecasts, which are right so far, do.
-        surroundings = knowledge.surroundings or knowledge.shadow(knowledge.epoch.t0_s)
-        if surroundings is not None:
+        if (surroundings := knowledge.surroundings) is not None:
             dark = [(one.start_t_s, one.end_t_s) for one in surroundings.eclipses]
             self._sky.learn(knowledge.epoch.t0_s, surroundings.until_t_s, dark)
 

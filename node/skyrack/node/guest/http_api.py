@@ -133,7 +133,11 @@ def _json(message: Message, indent: int | None) -> str:
     from google.protobuf import json_format
 
     return json_format.MessageToJson(
-        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True, indent=indent
+        message,
+        preserving_proto_field_name=True,
+        always_print_fields_with_no_presence=True,
+        indent=indent,
+        ensure_ascii=False,
     )
 
 

@@ -18,6 +18,7 @@ from skyrack.node.clock import Clock
 T = TypeVar("T")
 
 BURST_S = 0.05  # of CPU time that may be saved up
+_NOTHING_S = 1e-6  # a debt that is not worth a wait
 
 
 class Pace:
@@ -43,7 +44,7 @@ class Pace:
         now_ns = self._clock.monotonic_ns()
         self._left_s = min(BURST_S, self._left_s + self.ratio * (now_ns - self._since_ns) / 1e9)
         self._since_ns = now_ns
-        return max(0.0, -self._left_s / self.ratio)
+        return -self._left_s / self.ratio if self._left_s < -_NOTHING_S else 0.0
 
     def step(self, work: Callable[[Any], T], value: Any) -> T:
         """Do one step, and count what it uses."""

@@ -168,20 +168,18 @@ class Power(Section):
     @model_validator(mode="after")
     def _in_order(self) -> "Power":
         if self.compute_peak_w < self.compute_idle_w:
-            raise _out_of_order("compute_peak_w", f"at least compute_idle_w, {self.compute_idle_w:g} W")
+            raise out_of_order(self, "compute_idle_w", "at most", "compute_peak_w", "at least", "W")
         if self.safe_below_ratio >= self.throttle_below_ratio:
-            raise _out_of_order(
-                "safe_below_ratio",
-                f"below throttle_below_ratio, {self.throttle_below_ratio:g}: first it throttles, then it stops",
-            )
+            raise out_of_order(self, "safe_below_ratio", "below", "throttle_below_ratio", "above")
         if self.safe_until_ratio <= self.safe_below_ratio:
-            raise _out_of_order(
-                "safe_until_ratio",
-                f"above safe_below_ratio, {self.safe_below_ratio:g}: it would go to and fro",
-            )
+            raise out_of_order(self, "safe_below_ratio", "below", "safe_until_ratio", "above")
         return self
 
 
-def _out_of_order(name: str, bound: str) -> PydanticCustomError:
-    context = {"key": name, "bound": bound}
-    return PydanticCustomError("order", "must be {bound}", context)
+def out_of_order(
+    section: Section, low: str, under: str, high: str, over: str, unit: str = ""
+) -> PydanticCustomError:
+    """Two keys that are the wrong way round: said at the one that the user wrote."""
+    name, words, other = (high, over, low) if high in section.model_fields_set else (low, under, high)
+    bound = f"{words} {other}, {getattr(section, other):g} {unit}".rstrip()
+    return PydanticCustomError("order", "must be {bound}", {"key": name, "bound": bound})
