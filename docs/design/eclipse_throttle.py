@@ -34,7 +34,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from skyrack.orchestrator.report.svg import WIDTH, Chart
 
 IMAGE = Path(__file__).parents[1] / "images" / "eclipse_throttle.svg"
-NODE, SERVICE = "p0s00", "hash"
+NODE, SERVICE = "p0s03", "hash"
 BLOCK_MB = 65_536 / 1e6
 SAMPLE_S = 0.5
 LONGEST_S = 240.0
