@@ -66,6 +66,8 @@ def sentence(event: Mapping[str, Any]) -> str:
             return f"{node} is sent {_signal(event.get('signal'))}"
         case "flight_mode":
             return f"{node} flies in mode {event.get('mode')}: {event.get('reason')}"
+        case "flight_throttle":
+            return f"{node}, for its flight software: {'; '.join(event.get('effect', []))}"
         case "handover":
             return f"{node} sends to {event.get('to')} instead of {event.get('from')}"
         case "fabric_down":
