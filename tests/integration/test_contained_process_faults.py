@@ -15,7 +15,7 @@ from skyrack.v1 import control_pb2, control_pb2_grpc, namespaces
 
 from .contained_run import NAME, NODES, Parts, eventually
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 COMMAND = [sys.executable, "-c", "while True: pass"]
 

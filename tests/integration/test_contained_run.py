@@ -16,7 +16,7 @@ from skyrack.v1 import namespaces
 from .contained_run import NAME, NODES, Parts, eventually
 from .mesh_world import socket_in
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 
 def events(parts: Parts, run_dir: str) -> list[dict[str, Any]]:
