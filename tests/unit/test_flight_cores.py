@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -121,7 +122,7 @@ def test_wear_never_shrinks_and_is_that_of_half_the_way_at_least(levels: list[fl
 @given(st.lists(st.floats(0.1, 1.0), min_size=2, max_size=20))
 def test_wear_does_not_depend_on_how_often_the_level_is_looked_at(levels: list[float]) -> None:
     coarse, fine = Wear(), Wear()
-    for a, b in zip(levels, levels[1:], strict=False):
+    for a, b in itertools.pairwise(levels):
         coarse.follow(a)
         for i in range(20):
             fine.follow(a + (b - a) * i / 20)
@@ -186,8 +187,8 @@ def test_noise_smaller_than_the_hysteresis_changes_a_mode_once_at_most(
     decisions = [seen.decide(level + each, at_c + 100 * each) for each in noise]
     shares = [decision.share for decision in decisions]
     modes_seen = [decision.mode for decision in decisions]
-    assert sum(a is not b for a, b in zip(modes_seen, modes_seen[1:], strict=False)) <= 2
-    falls = [a >= b for a, b in zip(shares, shares[1:], strict=False)]
+    assert sum(a is not b for a, b in itertools.pairwise(modes_seen)) <= 2
+    falls = [a >= b for a, b in itertools.pairwise(shares)]
     assert all(falls), "within the hysteresis the share only ever falls"
 
 

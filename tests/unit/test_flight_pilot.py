@@ -147,7 +147,8 @@ def test_an_eclipse_takes_a_small_battery_to_safe_mode_and_the_sun_brings_it_bac
 
 def test_a_second_at_speed_60_is_a_minute_at_speed_1(tmp_path: Path) -> None:
     fast, slow = Flying(tmp_path, 60.0), Flying(tmp_path, 1.0)
-    fast.pilot.look(), slow.pilot.look()
+    fast.pilot.look()
+    slow.pilot.look()
     fast.fly(20)
     slow.fly(1200)
     assert fast.charge == pytest.approx(slow.charge, abs=2e-4)

@@ -89,13 +89,16 @@ async def _serve(
     control = ControlLink(config, clock)
     service = NodeService(config, clock, fabric, control)
     desk = GuestDesk(config, clock, fabric, control)
-    control.on_change = desk.wake
     reporter = Reporter(config, clock, fabric, control)
     methods = Methods()
     pace = _pace(config, clock)
     host = ServiceHost(config, clock, control, reaper, lines, methods, desk, pace)
     pilot = _pilot(config, clock, control, host, pace)
     desk.pilot = reporter.pilot = pilot
+    control.on_change = desk.wake
+    if pilot is not None:
+        pilot.on_change = desk.wake
+        control.on_change = pilot.told
     collector = NodeCollector(config, clock, fabric, control, service.echo, lines, reporter.bus, host, pilot)
     state = Health()
     first_attach = asyncio.Event()
@@ -129,7 +132,6 @@ async def _serve(
                 links.append(tasks.create_task(also(config, clock), name="also"))
             links.append(tasks.create_task(control.run(), name="control link"))
             if pilot is not None:
-                pilot.on_change = desk.wake
                 links.append(tasks.create_task(pilot.run(), name="flight software"))
             links.append(tasks.create_task(host.run(), name="services"))
             await stop.wait()

@@ -153,6 +153,12 @@ class Pilot:
                 self.look()
                 await self._clock.sleep(LOOK_S)
 
+    def told(self) -> None:
+        """The orchestrator has spoken: at its first word there is something to decide before services start."""
+        if self.readings is None:
+            self.look()
+        self.on_change()
+
     def declare(self, name: str, power_w: float, for_s: float | None) -> float:
         """Count a load that a guest declares; returns the share of it that is granted."""
         self._declared.declare(name, power_w, self._clock.monotonic_ns() / 1e9, for_s)

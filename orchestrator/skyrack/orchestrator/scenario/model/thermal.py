@@ -3,10 +3,9 @@
 from typing import Any
 
 from pydantic import ValidationInfo, field_validator, model_validator
-from pydantic_core import PydanticCustomError
 
 from .base import Number, Section, key
-from .power import Platform
+from .power import Platform, out_of_order
 
 COOLED: dict[str, dict[str, float]] = {
     "small": {"radiator_m2": 2.1, "heat_capacity_j_per_k": 50_000},
@@ -114,8 +113,5 @@ class Thermal(Section):
     @model_validator(mode="after")
     def _in_order(self) -> "Thermal":
         if self.critical_c <= self.throttle_above_c:
-            bound = (
-                f"above throttle_above_c, {self.throttle_above_c:g} degC: first it throttles, then it stops"
-            )
-            raise PydanticCustomError("order", "must be {bound}", {"key": "critical_c", "bound": bound})
+            raise out_of_order(self, "throttle_above_c", "below", "critical_c", "above", "degC")
         return self
