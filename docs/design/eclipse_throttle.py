@@ -57,11 +57,14 @@ def record(file: Path) -> None:
     """From now until an eclipse has passed and the satellite is as before it."""
     status = json.loads(_skyrack("status", "-o", "json"))
     samples: list[dict[str, float]] = []
-    seen_dark, well_since_s, end_s = False, math.inf, time.monotonic() + LONGEST_S
+    seen_lit, seen_dark = False, False
+    well_since_s, end_s = math.inf, time.monotonic() + LONGEST_S
     while time.monotonic() < min(end_s, well_since_s + AFTER_S):
         sample = _metrics(status["http"])
-        samples.append(sample)
-        seen_dark |= sample["in_w"] == 0.0
+        seen_lit |= sample["in_w"] > 0.0
+        seen_dark |= seen_lit and sample["in_w"] == 0.0
+        if seen_lit:
+            samples.append(sample)
         well = seen_dark and sample["in_w"] > 0.0 and sample["nominal"] == 1.0
         well_since_s = min(well_since_s, time.monotonic()) if well else math.inf
         time.sleep(SAMPLE_S)

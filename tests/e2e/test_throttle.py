@@ -16,7 +16,7 @@ import pytest
 from skyrack.orchestrator.api.client import ApiClient
 from skyrack.v1 import control_pb2, control_pb2_grpc
 
-from .place import Place, eventually, open_place
+from .place import Place, eventually, open_place, port
 
 pytestmark = pytest.mark.mesh
 
@@ -43,8 +43,8 @@ services:
     restart: always
 """
 THROTTLED, FREE = "p3s07", "p0s00"
-LOOK_S = 1.0
-PORT = 18187
+LOOK_S = 0.8
+PORT = port(18187)
 
 
 class Flight:
@@ -143,6 +143,9 @@ def test_a_busy_service_falls_to_what_is_allowed_and_comes_back(flight: Flight) 
 
 
 def test_faults_and_a_throttle_on_the_same_service_hold_beside_each_other(flight: Flight) -> None:
+    """By signals; two quotas on the same processes are tested with the holder."""
+    if flight.place.uid is None and os.getuid() == 0:
+        pytest.skip("for who has no control groups")
     flight.allow(0.2)
     paused = flight.add("pause", f"{THROTTLED}/burn")
     flight.allow(None)
