@@ -30,7 +30,13 @@ def geometry(scenario: Scenario) -> Geometry:
 
 @pytest.fixture(scope="module")
 def outlook(scenario: Scenario, geometry: Geometry) -> Outlook:
-    found = Outlook(scenario, geometry, lambda index: f"100.64.0.{index + 1}", 0, lambda node: 1.0 + node)
+    found = Outlook(
+        scenario,
+        geometry,
+        lambda index: f"100.64.0.{index + 1}",
+        0,
+        lambda nodes: [1.0 + node for node in nodes],
+    )
     found.compute(0.0)
     while found.extend():
         pass
@@ -102,7 +108,7 @@ def test_only_what_is_told_is_wrong_and_only_by_the_error_of_the_scenario(
 ) -> None:
     error = ForecastError(eclipse_s=30.0, anomaly_s=10.0, contact_s=4.0)
     wrong = scenario.model_copy(update={"environment": Environment(forecast_error=error)})
-    found = Outlook(wrong, geometry, lambda index: "", 0, lambda node: 1.0)
+    found = Outlook(wrong, geometry, lambda index: "", 0, lambda nodes: [1.0 for _ in nodes])
     found.compute(0.0)
     while found.extend():
         pass

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from typing import Any, cast
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from skyrack.orchestrator.clock import Clock
@@ -107,7 +106,7 @@ def _stays(stays: Iterable[mesh_pb2.Eclipse | mesh_pb2.AnomalyPass], t_s: float)
 class RunBus:
     """Says it, or nothing where the run has no broker. Everything returns at once; only `close` waits, a second at most.
 
-    `storm`: by how much storms multiply the rates of upsets at a satellite now.
+    `storm`: by how much storms multiply the rates of upsets at nodes now.
     """
 
     def __init__(
@@ -117,7 +116,7 @@ class RunBus:
         geometry: Geometry,
         clock: Clock,
         seed: int,
-        storm: Callable[[int], float],
+        storm: Callable[[Sequence[int]], list[float]],
     ) -> None:
         self._run = run
         self._geometry = geometry
@@ -154,7 +153,7 @@ class RunBus:
         if self._bus is None:
             return
         loop = asyncio.get_running_loop()
-        storm = np.array([self._storm(satellite) for satellite in range(self._geometry.n_sat)])
+        storm = self._storm(range(self._geometry.n_sat))
         payload = await loop.run_in_executor(
             worker, environment, self._geometry, epoch, t_s, self._t_utc(), storm
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
@@ -49,6 +49,7 @@ from skyrack.orchestrator.runtime.roster import Roster
 from skyrack.orchestrator.runtime.services import kept
 from skyrack.orchestrator.runtime.services.awaited import every_service_ready
 from skyrack.orchestrator.runtime.services.services import Services
+from skyrack.orchestrator.runtime.space import Space
 from skyrack.orchestrator.runtime.stores import Stores
 from skyrack.orchestrator.runtime.throttles import Throttles
 from skyrack.orchestrator.runtime.transfers import Transfers
@@ -184,6 +185,7 @@ class Run:
         )
         self.throttles = Throttles(hands, book, self.events)
         self._enter_faults()
+        self._space = Space(self.geometry, self._storm, self._worker)
         self._ways = Ways(self.geometry, self.feed, self.faults, self.clock, self._worker)
         self.transfers = Transfers(
             self.roster,
@@ -272,9 +274,9 @@ class Run:
             self.bus.forecast(node.name, update, t_s)
         return update
 
-    def _storm(self, node: int) -> float:
-        """By how much storms multiply the rates of upsets at a node now."""
-        return self.faults.radiation(node)
+    def _storm(self, nodes: Sequence[int]) -> list[float]:
+        """By how much storms multiply the rates of upsets at nodes now."""
+        return self.faults.storm(nodes)
 
     def _lost_of(self, node: NodeState) -> list[str]:
         """Neighbours of a node whose link it has noticed to be dark."""
@@ -422,6 +424,10 @@ class Run:
     async def path(self, a: str, b: str) -> dict[str, Any]:
         """The path in force beside the ideal one."""
         return await self._ways.path(a, b)
+
+    async def environment(self, names: Sequence[str]) -> dict[str, Any]:
+        """What surrounds satellites now, and what comes next. Raises ValueError."""
+        return await self._space.around(names, self.timeline.t_s(self.clock.run_s()))
 
     async def background_figures(self) -> dict[str, Any]:
         """The background traffic, flow by flow. Raises RuntimeError while there is no fabric."""

@@ -25,7 +25,7 @@ FAR_PIECES = 50  # of a look at the hours ahead, once per epoch: half a second o
 
 
 class Surroundings:
-    """Of `satellites`. `storm`: by how much storms multiply the rates of upsets at a node now.
+    """Of `satellites`. `storm`: by how much storms multiply the rates of upsets at nodes now.
 
     `compute`, `extend` and `extend_far` run in the geometry's worker thread.
     """
@@ -35,7 +35,7 @@ class Surroundings:
         geometry: Geometry,
         satellites: Sequence[int],
         forecaster: Forecaster,
-        storm: Callable[[int], float],
+        storm: Callable[[Sequence[int]], list[float]],
     ) -> None:
         self._geometry = geometry
         self._satellites = satellites
@@ -75,7 +75,7 @@ class Surroundings:
             return
         truth, t_s = update.surroundings, self._t_s
         truth.CopyFrom(now)
-        truth.storm_factor = self._storm(node.index)
+        (truth.storm_factor,) = self._storm([node.index])
         if (exposure := self._exposures.of(node.index)) is None:
             return
         until_s, told = exposure.until_t_s, self._forecaster.stays

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ FORECAST_S = 600.0
 class Outlook:
     """Builds each node's update from the geometry. `compute` and `extend` run in the geometry's worker thread.
 
-    `storm`: by how much storms multiply the rates of upsets at a node now.
+    `storm`: by how much storms multiply the rates of upsets at nodes now.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Outlook:
         geometry: Geometry,
         address_of: Callable[[int], str],
         t0_monotonic_ns: int,
-        storm: Callable[[int], float],
+        storm: Callable[[Sequence[int]], list[float]],
     ) -> None:
         self._speed = scenario.speed
         self._geometry = geometry
