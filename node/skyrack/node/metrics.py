@@ -99,7 +99,7 @@ class NodeCollector:
         yield self._counter("skyrack_node_energy_in_joules_total", now.in_j)
         yield self._counter("skyrack_node_energy_out_joules_total", now.out_j)
         yield self._counter("skyrack_node_energy_unserved_joules_total", now.unserved_j)
-        yield self._gauge("skyrack_node_cpu_used_cores", now.used_cores)
+        yield self._gauge("skyrack_node_cpu_busy_cores", now.used_cores)
         if pilot.allowed_cores is not None:
             yield self._gauge("skyrack_node_cpu_allowed_cores", pilot.allowed_cores)
 

@@ -148,7 +148,7 @@ _NODES: _Table = (
     ("node_energy_in_joules_total", "counter", "joules", "What its arrays have given and it could use, by orbit time.", _N),
     ("node_energy_out_joules_total", "counter", "joules", "What was drawn, by orbit time.", _N),
     ("node_energy_unserved_joules_total", "counter", "joules", "What an empty battery could not give.", _N),
-    ("node_cpu_used_cores", "gauge", "cores", "Cores of the host that everything in it used in the last second.", _N),
+    ("node_cpu_busy_cores", "gauge", "cores", "Cores of the host that everything in it used in the last second.", _N),
     ("node_cpu_allowed_cores", "gauge", "cores", "What its services together may use; only while that is limited.", _N),
     ("service_up", "gauge", "", "1 while the service runs.", _SERVICE),
     ("service_ready", "gauge", "", "1 while it is ready: its probe answers.", _SERVICE),
