@@ -58,13 +58,13 @@ class SlowHands:
 class World:
     """Flights of one satellite on slow hands."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, resumed: bool = False) -> None:
         clock = RealClock()
         self.file = directory / "events.jsonl"
         events = EventLog(self.file, clock)
         self.hands = SlowHands()
         book = NodeBook([NodeState(7, "p0s07", "satellite", "100.64.0.8")], events, clock)
-        self.throttles = Throttles(self.hands, book, events, cores=4)
+        self.throttles = Throttles(self.hands, book, events, resumed=resumed, cores=4)
         self.flights = Flights(self.throttles, events)
 
     async def report(self, cpu_cores: float | None) -> list[str]:
@@ -120,3 +120,11 @@ async def test_what_cannot_be_done_is_counted_and_told(world: World) -> None:
     assert await world.report(0.5) == ["failed: who does it has ended"]
     assert world.throttles.failures == 1
     assert world.told()[0]["effect"] == ["failed: who does it has ended"]
+
+
+async def test_what_an_orchestrator_that_has_ended_left_limited_is_let_go(tmp_path: Path) -> None:
+    world = World(tmp_path, resumed=True)
+    await world.report(None)
+    assert [hold for _, _, hold in world.hands.held] == [AS_EVER]
+    await world.report(None)
+    assert len(world.hands.held) == 1

@@ -183,7 +183,7 @@ class Run:
             self.services.places,
             FaultJournal(self.places.run_dir / "faults.jsonl"),
         )
-        self.throttles = Throttles(hands, book, self.events)
+        self.throttles = Throttles(hands, book, self.events, resumed=self._began_before)
         self._enter_faults()
         self._space = Space(self.geometry, self._storm, self._worker)
         self._ways = Ways(self.geometry, self.feed, self.faults, self.clock, self._worker)

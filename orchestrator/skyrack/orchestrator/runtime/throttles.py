@@ -18,16 +18,28 @@ from skyrack.orchestrator.runtime.nodes import NodeBook
 ANSWER_S = 2.0  # who asks does not wait for longer; events tell of what is later
 # Who is allowed none is being ended by the node, for which he needs some; what is no service of the node's gets no more.
 LEAST_CORES = 0.05
+_LEFT = Hold(
+    cpu_ratio=LEAST_CORES
+)  # what an orchestrator that has ended may have left with the engine of containers
 
 
 class Throttles:
     """By name of a node. `failures`: how often it could not be done."""
 
-    def __init__(self, hands: Hands, book: NodeBook, events: EventLog, cores: int | None = None) -> None:
-        """`cores`: of this host; to be allowed as many is no limit."""
+    def __init__(
+        self,
+        hands: Hands,
+        book: NodeBook,
+        events: EventLog,
+        *,
+        resumed: bool = False,
+        cores: int | None = None,
+    ) -> None:
+        """`resumed`: another orchestrator was there before. `cores`: of this host; to be allowed as many is no limit."""
         self._hands = hands
         self._book = book
         self._events = events
+        self._at_first = _LEFT if resumed else AS_EVER
         self._cores = cores or os.cpu_count() or 1
         self._wanted: dict[str, Hold] = {}
         self._held: dict[str, Hold] = {}
@@ -64,7 +76,7 @@ class Throttles:
     async def _follow(self, node: str) -> None:
         """Until what is held is what is wanted; what was wanted for a moment only is left out."""
         place = (self._book.by_name[node].index, GUESTS)
-        while (hold := self._wanted[node]) != (before := self._held.get(node, AS_EVER)):
+        while (hold := self._wanted[node]) != (before := self._held.get(node, self._at_first)):
             self._held[node] = hold
             try:
                 effects = await self._hands.hold(place, before, hold)
