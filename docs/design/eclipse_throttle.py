@@ -38,6 +38,7 @@ NODE, SERVICE = "p0s03", "hash"
 BLOCK_MB = 65_536 / 1e6
 SAMPLE_S = 0.5
 LONGEST_S = 240.0
+BEFORE_S = 8.0  # before the shadow, of what is shown
 AFTER_S = 8.0  # it is recorded for so long after all is well again
 SETTLED_S = 0.1  # after a change: what was printed across it belongs to neither side
 LEAST_S = 0.2  # what a share is taken over
@@ -136,14 +137,19 @@ class Passage:
         self.modes = [(e["run_s"], e["mode"]) for e in data["events"] if e["event"] == "flight_mode"]
         dark = [one["run_s"] for one in self.samples if one["in_w"] == 0.0]
         self.dark = dark[0], dark[-1]
-        self.end_s = self.samples[-1]["run_s"]
-        self.got = list(_got(data["printed"], self.speed))
-        self.steps = list(_steps(data["events"], self.end_s))
+        self.begin_s, self.end_s = self.dark[0] - BEFORE_S, self.samples[-1]["run_s"]
+        self.got = [g for g in _got(data["printed"], self.speed) if self.begin_s <= g.from_s < self.end_s]
+        steps = _steps(data["events"], self.end_s)
+        self.steps = [step for step in steps if step.to_s > self.begin_s and step.from_s < self.end_s]
 
     def safe(self) -> list[Point]:
         """When it was in safe mode."""
         changes = [*self.modes, (self.end_s, "")]
-        return [(since_s, until_s) for (since_s, mode), (until_s, _) in pairwise(changes) if mode == "safe"]
+        return [
+            (since_s, until_s)
+            for (since_s, mode), (until_s, _) in pairwise(changes)
+            if mode == "safe" and self.begin_s < since_s < self.end_s
+        ]
 
     def minutes(self, run_s: float) -> float:
         """Orbit minutes since the shadow began."""
@@ -201,16 +207,19 @@ def judge(name: str, passage: Passage) -> None:
             shares.append((cores / step.cores, seconds))
             limited_s += seconds
     mean = sum(share * seconds for share, seconds in shares) / limited_s
-    print(f"it got {100 * mean:.0f} % of what it was allowed, over {limited_s:.0f} s; safe mode {safe}")
+    print(
+        f"it got {100 * mean:.0f} % of what it was allowed, over {limited_s:.0f} s; "
+        f"in safe mode {sum(until_s - since_s for since_s, until_s in safe):.0f} s"
+    )
 
 
 def draw(local: Passage, compose: Passage) -> str:
     """Three panels over orbit minutes since the shadow began."""
-    x_range = -8.0, max(one.minutes(one.end_s) for one in (local, compose))
+    x_range = -BEFORE_S * local.speed / 60, max(one.minutes(one.end_s) for one in (local, compose))
     state = Chart("Battery and temperature", x_range, (0, 100), "", "%, degC")
-    cores = Chart("Cores", x_range, (0, 0.6), "", "cores")
+    cores = Chart("Cores", x_range, (0, 0.3), "", "cores")
     rate = Chart("Throughput", x_range, (0, 1000), "orbit minutes since the shadow began", "MB/s hashed")
-    rate.y_range = 0, 1.1 * max(g.mb_per_s for p in (local, compose) for g in p.got if p.minutes(g.at_s) > -8)
+    rate.y_range = 0, 1.1 * max(g.mb_per_s for p in (local, compose) for g in p.got)
     for chart in (state, cores, rate):
         high = chart.y_range[1]
         chart.bar(0, local.minutes(local.dark[1]), 0, high, "shadow", "in the Earth's shadow")
