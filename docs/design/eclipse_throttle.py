@@ -178,14 +178,16 @@ def _got(printed: list[str], speed: float) -> Iterator[Got]:
 
 
 def _steps(events: list[dict[str, Any]], end_s: float) -> Iterator[Step]:
-    steps = [event for event in events if event["event"] == "flight_throttle"]
+    never = {"run_s": 0.0, "cpu_cores": None, "effect": []}
+    steps = [never, *(event for event in events if event["event"] == "flight_throttle")]
     for event, after in pairwise([*steps, {"run_s": end_s}]):
         yield Step(event["run_s"], after["run_s"], event["cpu_cores"], " ".join(event["effect"]))
 
 
 def judge(name: str, passage: Passage) -> None:
     """Print what it got of what it was allowed, step by step, and assert the verdict."""
-    print(f"\n{name}: {passage.steps[0].how}")
+    how = next(step.how for step in passage.steps if step.cores is not None)
+    print(f"\n{name}: {how}")
     print("allowed  got, cores  MB/s of hashing  for, s")
     shares, limited_s = [], 0.0
     safe = passage.safe()

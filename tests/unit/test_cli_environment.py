@@ -30,7 +30,18 @@ def test_satellites_that_have_a_process_are_shown_with_the_truth(capsys: pytest.
     out, err = capsys.readouterr()
     header, *rows = out.splitlines()
     assert header.split() == [
-        *("NODE", "SUN", "ECLIPSE", "BETA_DEG", "ANOMALY", "LAT_DEG", "LON_DEG", "COUNTRY", "STORM")
+        *(
+            "NODE",
+            "SUN",
+            "ECLIPSE",
+            "BETA_DEG",
+            "ANOMALY",
+            "GATEWAY",
+            "LAT_DEG",
+            "LON_DEG",
+            "COUNTRY",
+            "STORM",
+        )
     ]
     geometry = Geometry(load_scenario("iridium"))
     truth = truth_at(geometry, 0.0)
@@ -42,7 +53,8 @@ def test_satellites_that_have_a_process_are_shown_with_the_truth(capsys: pytest.
         assert row.split()[1] == ("lit" if truth.lit[node] else "dark")
         assert f"{truth.beta_deg[node]:.1f}" in row.split()
         assert f"{truth.lat_deg[node]:.2f}" in row.split()
-        assert row.count("on for") == (not truth.lit[node]) + bool(truth.in_anomaly[node])
+        in_sight = geometry.gateway_margins_km(geometry.itrf(node, [0.0])[0]).max() >= 0.0
+        assert row.count("on for") == (not truth.lit[node]) + bool(truth.in_anomaly[node]) + in_sight
     assert "at 2026-01-01T00:00:00Z, orbit time 0 s" in err
 
 

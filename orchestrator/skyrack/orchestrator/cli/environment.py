@@ -15,7 +15,18 @@ from skyrack.orchestrator.cli.exits import USAGE, Problem
 from skyrack.orchestrator.cli.scenario import chosen
 from skyrack.orchestrator.cli.times import parse_instant_s
 
-HEADERS = ["NODE", "SUN", "ECLIPSE", "BETA_DEG", "ANOMALY", "LAT_DEG", "LON_DEG", "COUNTRY", "STORM"]
+HEADERS = [
+    "NODE",
+    "SUN",
+    "ECLIPSE",
+    "BETA_DEG",
+    "ANOMALY",
+    "GATEWAY",
+    "LAT_DEG",
+    "LON_DEG",
+    "COUNTRY",
+    "STORM",
+]
 
 
 def environment(
@@ -31,7 +42,7 @@ def environment(
     run: Annotated[str | None, typer.Option("--run", help="Ask this run, now.", show_default=False)] = None,
     output: Output = Format.TABLE,
 ) -> None:
-    """Show what surrounds satellites: Sun and eclipse, South Atlantic Anomaly, the country below, storms."""
+    """Show what surrounds satellites: Sun and eclipse, South Atlantic Anomaly, gateways, the country below, storms."""
     names = list(dict.fromkeys(node or ()))
     if run is not None:
         if at != "0" or scenario is not None:
@@ -44,8 +55,8 @@ def environment(
         return
     print_table(HEADERS, [_row(one, found["t_s"]) for one in found["nodes"]])
     note(
-        f"at {found['time']}, orbit time {found['t_s']:.0f} s; a time is how long until it begins or, "
-        f"where it is on, ends; - is not within {found['ahead_s'] / 3600:g} h"
+        f"at {found['time']}, orbit time {found['t_s']:.0f} s; minutes:seconds until it begins or, where it is on, ends; "
+        f"- is not within {found['ahead_s'] / 3600:g} h"
     )
 
 
@@ -85,6 +96,7 @@ def _row(one: dict[str, Any], t_s: float) -> list[str]:
         _when(one["eclipse"], not one["lit"], t_s),
         f"{one['beta_deg']:.1f}",
         _when(one["anomaly_pass"], one["in_anomaly"], t_s),
+        _gateway(one["gateway_pass"], t_s),
         f"{one['lat_deg']:.2f}",
         f"{one['lon_deg']:.2f}",
         one["country"] or "-",
@@ -92,7 +104,13 @@ def _row(one: dict[str, Any], t_s: float) -> list[str]:
     ]
 
 
-def _when(stay: dict[str, float] | None, inside: bool, t_s: float) -> str:
+def _gateway(sight: dict[str, Any] | None, t_s: float) -> str:
+    if sight is None:
+        return "-"
+    return f"{sight['station']} {_when(sight, sight['start_t_s'] <= t_s, t_s)}"
+
+
+def _when(stay: dict[str, Any] | None, inside: bool, t_s: float) -> str:
     """How long until a stay begins, or until it is over."""
     if stay is None:
         return "-"

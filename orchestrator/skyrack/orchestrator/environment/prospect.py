@@ -8,6 +8,7 @@ from typing import Any
 
 from skyrack.orchestrator.environment.countries import countries_at
 from skyrack.orchestrator.environment.eclipses import eclipses
+from skyrack.orchestrator.environment.gateways import gateway_passes
 from skyrack.orchestrator.environment.stays import Stay
 from skyrack.orchestrator.environment.truth import Truth, anomaly_passes
 from skyrack.orchestrator.orbit.times import iso_utc
@@ -18,7 +19,7 @@ BACK_S = 5_400.0  # longer than any stay in the shadow
 
 
 def prospect(geometry: Geometry, node: int, truth: Truth) -> dict[str, Any]:
-    """A satellite at the instant of `truth`; `eclipse` and `anomaly_pass` are on or come next, None within AHEAD_S."""
+    """A satellite at the instant of `truth`. Its `eclipse` and passes are on or come next; None: not within AHEAD_S."""
     return {
         "node": geometry.names[node],
         "lit": bool(truth.lit[node]),
@@ -26,6 +27,7 @@ def prospect(geometry: Geometry, node: int, truth: Truth) -> dict[str, Any]:
         "beta_deg": float(truth.beta_deg[node]),
         "in_anomaly": bool(truth.in_anomaly[node]),
         "anomaly_pass": _next(anomaly_passes(geometry, node, *_span(truth.t_s)), truth.t_s),
+        "gateway_pass": _next_gateway(geometry, node, truth.t_s),
         "lat_deg": float(truth.lat_deg[node]),
         "lon_deg": float(truth.lon_deg[node]),
         "altitude_km": float(truth.altitude_km[node]),
@@ -43,6 +45,18 @@ def answer(geometry: Geometry, t_s: float, nodes: Sequence[Mapping[str, Any]]) -
         "ahead_s": AHEAD_S,
         "nodes": list(nodes),
     }
+
+
+def _next_gateway(geometry: Geometry, node: int, t_s: float) -> dict[str, Any] | None:
+    passes = gateway_passes(geometry, node, *_span(t_s))
+    return next(
+        (
+            {"station": station, "start_t_s": start_s, "end_t_s": end_s}
+            for station, (start_s, end_s) in passes
+            if end_s > t_s
+        ),
+        None,
+    )
 
 
 def _span(t_s: float) -> tuple[float, float]:

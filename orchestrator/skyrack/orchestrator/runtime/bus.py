@@ -67,16 +67,7 @@ def environment(
 
 def forecast(update: control_pb2.NodeUpdate, node: str, t_s: float, t_utc: str, start_utc: str) -> Forecast:
     """What an update tells a node of its future at orbit time `t_s`."""
-    contacts = [
-        Contact(
-            peer=contact.peer,
-            kind=_KINDS[contact.kind],
-            start_t_s=round(contact.start_t_s, 3),
-            end_t_s=round(contact.end_t_s, 3),
-        )
-        for contact in update.forecast
-        if contact.end_t_s > t_s
-    ]
+    gateways = _contacts(update.gateways, t_s)
     eclipses, passes = _stays(update.shadow.eclipses, t_s), _stays(update.anomaly.passes, t_s)
     return Forecast(
         v=VERSION,
@@ -85,14 +76,28 @@ def forecast(update: control_pb2.NodeUpdate, node: str, t_s: float, t_utc: str, 
         t_s=round(t_s, 3),
         start_utc=start_utc,
         known_until_t_s=round(update.forecast_until_t_s, 3),
-        contacts=contacts,
-        next_gateway_contact=next((contact for contact in contacts if contact["kind"] == "ground"), None),
+        contacts=_contacts(update.forecast, t_s),
         stays_known_until_t_s=round(update.shadow.until_t_s, 3) if update.HasField("shadow") else None,
         next_eclipse=next(iter(eclipses), None),
         next_anomaly_pass=next(iter(passes), None),
+        next_gateway_pass=next(iter(gateways), None),
         eclipses=eclipses,
         anomaly_passes=passes,
+        gateway_passes=gateways,
     )
+
+
+def _contacts(contacts: Iterable[mesh_pb2.Contact], t_s: float) -> list[Contact]:
+    return [
+        Contact(
+            peer=contact.peer,
+            kind=_KINDS[contact.kind],
+            start_t_s=round(contact.start_t_s, 3),
+            end_t_s=round(contact.end_t_s, 3),
+        )
+        for contact in contacts
+        if contact.end_t_s > t_s
+    ]
 
 
 def _stays(stays: Iterable[mesh_pb2.Eclipse | mesh_pb2.AnomalyPass], t_s: float) -> list[Stay]:
