@@ -22,6 +22,8 @@ from skyrack.orchestrator.api.client import ApiClient, ApiError
 from skyrack.orchestrator.api.listen import Listen
 from skyrack.orchestrator.api.token import TOKEN_FILE
 
+pytestmark = pytest.mark.together
+
 
 class Events:
     def since(self, sequence: int) -> list[dict[str, Any]]:
@@ -80,6 +82,22 @@ class Faults:
         return {"at_s": 1.0, "removed": []}
 
 
+class Clock:
+    """Orbit time that has only been paused."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+
+    def state(self) -> dict[str, Any]:
+        return {"t_s": 5.0}
+
+    async def change(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        if body.get("action") != "pause":
+            raise ValueError("action: expected one of pause")
+        self.asked.append(body)
+        return {"changed": None}
+
+
 class Services:
     """User software, of which there is one."""
 
@@ -115,6 +133,7 @@ class StandIn:
         self.events = Events()
         self.exposer = Exposed()
         self.faults = Faults()
+        self.clock_control = Clock()
         self.services = Services()
         self.killed: list[tuple[str, int]] = []
         self.computing = asyncio.Event()
@@ -152,6 +171,11 @@ class StandIn:
 
     async def bundle(self, a: str, b: str, size_bytes: int) -> dict[str, Any]:
         return {"from": a, "to": b, "size_bytes": size_bytes}
+
+    async def environment(self, names: Sequence[str]) -> dict[str, Any]:
+        if "tokyo" in names:
+            raise ValueError("tokyo is on the ground: only satellites have an environment")
+        return {"nodes": list(names)}
 
 
 class Served:
@@ -486,7 +510,17 @@ async def test_paths_and_links_are_asked_for_by_two_names_that_exist() -> None:
             200,
             {"from": "london", "to": "tokyo", "size_bytes": 7},
         )
+        assert await api.ask("GET", "/v1/environment?node=london") == (200, {"nodes": ["london"]})
+        assert await api.ask("GET", "/v1/environment") == (200, {"nodes": []})
         for query, status, said in (
+            ("environment?node=tokyo", 400, "tokyo is on the ground"),
+            ("environment?node=nobody", 404, "no node is called 'nobody'"),
+            ("environment?node=", 400, "node: expected the names of at most 100 satellites"),
+            (
+                "environment?" + "node=london&" * 101,
+                400,
+                "node: expected the names of at most 100 satellites",
+            ),
             ("path", 400, "from: expected the name of a node"),
             ("path?from=london", 400, "to: expected the name of a node"),
             ("path?from=london&to=london", 400, "to: london is from already"),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from skyrack.orchestrator.environment.eclipses import eclipses
+from skyrack.orchestrator.environment.gateways import gateway_passes
 from skyrack.orchestrator.environment.truth import anomaly_passes, truth_at
 from skyrack.orchestrator.runtime import exposures
 from skyrack.orchestrator.runtime.exposures import BACK_S, FAR_S, NEAR_S, WINDOW_S, Exposures
@@ -63,6 +64,11 @@ def test_what_is_ahead_is_computed_in_small_pieces_and_is_the_same_however_it_is
     )
     over = anomaly_passes(geometry, node, -WINDOW_S, far.until_t_s)
     assert [*np.ravel(far.anomaly_passes)] == pytest.approx([*np.ravel(over)], abs=0.06)
+    sights = gateway_passes(geometry, node, -WINDOW_S, far.until_t_s)
+    assert [name for name, _ in far.gateway_passes] == [name for name, _ in sights]
+    assert [*np.ravel([stay for _, stay in far.gateway_passes])] == pytest.approx(
+        [*np.ravel([stay for _, stay in sights])], abs=1.0
+    )
     later = Exposures(geometry, [node])
     while later.extend(WINDOW_S + BACK_S + 1.0, NEAR_S):
         pass
@@ -85,3 +91,23 @@ def test_what_a_jump_leaves_out_is_not_computed(geometry: Geometry) -> None:
     assert found is not None
     assert found.until_t_s >= 1e6 - BACK_S
     assert all(end_s > 1e6 - BACK_S - WINDOW_S for _, end_s in found.eclipses)
+
+
+def test_gateways_are_in_sight_when_they_are_said_to_be() -> None:
+    geometry = Geometry(load_scenario("starlink-shell1"))
+    t_s, seen = 3000.0, 0
+    station, satellite = geometry.visible_throughout(geometry.grid_clock.number_at(t_s))
+    for node in satellite[:: max(1, len(satellite) // 6)].tolist():
+        passes = gateway_passes(geometry, node, 0.0, 7200.0)
+        on = {name for name, (start_s, end_s) in passes if start_s <= t_s < end_s}
+        assert {geometry.names[geometry.n_sat + one] for one in station[satellite == node]} <= on
+        for name, (start_s, end_s) in passes:
+            where = np.array([geometry.index_of(name) - geometry.n_sat], np.int32)
+            mask_deg = geometry.stations.mask_deg[where[0]]
+            who = np.array([node], np.int32)
+            for at_s, inwards_s in ((start_s, 1.0), (end_s, -1.0)):
+                if 0.0 < at_s < 7200.0:
+                    assert geometry.elevation_deg(where, who, at_s + inwards_s)[0] > mask_deg
+                    assert geometry.elevation_deg(where, who, at_s - inwards_s)[0] < mask_deg
+                    seen += 1
+    assert seen > 10

@@ -166,3 +166,19 @@ def test_what_the_flight_software_decides_is_told_with_its_reason() -> None:
     assert look(hot, hot) == []
     assert look(hot, flown(control_pb2.FLIGHT_MODE_SAFE, 0.25)) == [("FLIGHT_SAFE", "")]
     assert look(hot, nominal) == [("FLIGHT_NOMINAL", "")]
+
+
+def test_a_paused_clock_announces_nothing_and_nothing_twice() -> None:
+    def at_speed(speed: float) -> View:
+        update = control_pb2.NodeUpdate(forecast_until_t_s=1000.0)
+        update.clock.speed, update.clock.since_t_s = speed, 20.0
+        update.ephemeris.position_km.extend([7000.0, 0.0, 0.0])
+        update.ephemeris.velocity_km_s.extend([0.0, 7.5, 0.0])
+        update.forecast.add(peer="a", start_t_s=21.0, end_t_s=90.0)
+        return View(Knowledge(update))
+
+    watch = AlertWatch(at_speed(1.0))
+    assert told(watch.look(at_speed(1.0), 0)) == [("CONTACT_BEGINS_SOON", "a")]
+    assert watch.look(at_speed(0.0), 10**9) == []
+    assert watch.wait_s(10**9) == math.inf
+    assert watch.look(at_speed(1.0), 0) == []

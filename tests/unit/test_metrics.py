@@ -11,9 +11,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from skyrack.orchestrator.api.scrape import merge
+from skyrack.orchestrator.environment.truth import truth_at
 from skyrack.orchestrator.environment.weather import StationWeather
 from skyrack.orchestrator.fabric.histogram import Histogram
 from skyrack.orchestrator.measure.tally import Tally
+from skyrack.orchestrator.metrics.environment import environment_families
 from skyrack.orchestrator.metrics.faults import fault_families
 from skyrack.orchestrator.metrics.fidelity import ERROR_BOUNDS_S, ProbeTally, outcome_of
 from skyrack.orchestrator.metrics.links import link_families, link_samples, rates_in_force
@@ -71,7 +73,8 @@ def test_a_metric_that_is_not_listed_or_is_something_else_cannot_be_made() -> No
 def test_a_run_without_a_fabric_is_exposed_and_says_so() -> None:
     node = {"name": "a", "kind": "ground", "inhabited": True, "state": "dark", "restarts": 2}
     status = {
-        "run": "r", "name": "s", "run_s": 1.0, "orbit_unix_s": 2.0, "fabric": {"scheduler": ""}, "events_lost": 0,
+        "run": "r", "name": "s", "run_s": 1.0, "orbit_unix_s": 2.0, "speed": 0.0,
+        "fabric": {"scheduler": ""}, "events_lost": 0,
         "bus": None, "nodes": [node, {**node, "name": "b", "inhabited": False}],
     }  # fmt: skip
     facts = RunFacts(0, {"laser": 3}, {"a": 4}, {"ready": 1})
@@ -80,6 +83,7 @@ def test_a_run_without_a_fabric_is_exposed_and_says_so() -> None:
     assert 'skyrack_node_restarts_total{kind="ground",node="a"} 2.0' in text
     assert 'skyrack_handovers_total{node="a"} 4.0' in text
     assert "skyrack_fabric_up 0.0" in text
+    assert "skyrack_clock_speed_ratio 0.0" in text, "paused"
     assert '"b"' not in text, "a bare satellite has no process to be up"
 
 
@@ -240,6 +244,19 @@ def test_a_cloud_is_an_attenuation_without_end_and_no_weather_is_none() -> None:
 
     assert 'skyrack_ground_attenuation_db{direction="up",node="london"} +Inf' in shown("optical")
     assert 'skyrack_ground_attenuation_db{direction="up",node="tokyo"} 0.0' in shown("none")
+
+
+def test_shares_of_space_are_the_whole_constellations_and_the_storm_the_worst() -> None:
+    geometry = rainy()
+    storm = np.ones(geometry.n_sat)
+    storm[3] = 30.0
+    truth = truth_at(geometry, 60.0, lambda _: storm)
+    shown = dict(
+        line.split() for line in exposition(environment_families(truth)).splitlines() if line[0] != "#"
+    )
+    assert float(shown["skyrack_satellites_eclipsed_ratio"]) == pytest.approx((~truth.lit).mean())
+    assert float(shown["skyrack_satellites_in_anomaly_ratio"]) == truth.in_anomaly.mean() > 0.0
+    assert float(shown["skyrack_storm_factor"]) == 30.0
 
 
 # Workloads

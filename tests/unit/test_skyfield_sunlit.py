@@ -34,7 +34,8 @@ def ephemeris() -> Iterator[SpiceKernel]:
 def test_skyfield_agrees_on_who_is_lit_at_ten_thousand_satellite_times(ephemeris: SpiceKernel) -> None:
     """Skyfield's `is_sunlit` (1.49): a line from the satellite to the Sun's centre that a sphere does not cut.
 
-    With this seed they agree on all 10,000. Where they differ the satellite is within the penumbra: ten seconds later or earlier both say the same again.
+    With this seed they agree on all 10,000. Where they differ the satellite is within the penumbra: ten seconds later or
+    earlier both say the same again.
     """
     timescale = load.timescale(builtin=True)
     draw = np.random.default_rng(7)

@@ -104,13 +104,16 @@ def test_a_forecast_says_what_the_node_is_told() -> None:
     update.forecast.add(peer="p0s01", kind=NODE_KINDS["satellite"], start_t_s=0.0, end_t_s=600.0)
     update.forecast.add(peer="tokyo", kind=NODE_KINDS["ground"], start_t_s=-9.0, end_t_s=5.0)
     update.forecast.add(peer="london", kind=NODE_KINDS["ground"], start_t_s=100.0, end_t_s=200.0)
+    update.gateways.add(peer="nairobi", kind=NODE_KINDS["ground"], start_t_s=-9.0, end_t_s=5.0)
+    update.gateways.add(peer="london", kind=NODE_KINDS["ground"], start_t_s=90.0, end_t_s=205.0)
     update.shadow.eclipses.add(start_t_s=-10.0, end_t_s=9.0)
     update.shadow.eclipses.add(start_t_s=3000.0, end_t_s=5000.0)
     update.shadow.until_t_s = update.anomaly.until_t_s = 7200.0
     said = forecast(update, "p0s00", 10.0, "now", "then")
     assert set(said) == set(get_type_hints(telemetry.Forecast))
     assert [contact["peer"] for contact in said["contacts"]] == ["p0s01", "london"], "tokyo's has ended"
-    assert said["next_gateway_contact"] == said["contacts"][1]
+    assert [one["peer"] for one in said["gateway_passes"]] == ["london"], "nairobi's has ended"
+    assert said["next_gateway_pass"] == said["gateway_passes"][0]
     assert said["next_eclipse"] == {"start_t_s": 3000.0, "end_t_s": 5000.0}
     assert (said["next_anomaly_pass"], said["stays_known_until_t_s"]) == (None, 7200.0)
     on_ground = forecast(control_pb2.NodeUpdate(), "london", 10.0, "now", "then")

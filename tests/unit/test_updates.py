@@ -12,6 +12,7 @@ from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.runtime.updates import FORECAST_S, Outlook
 from skyrack.orchestrator.scenario import Scenario, load_scenario
 from skyrack.orchestrator.scenario.model.environment import Environment, ForecastError
+from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.v1 import control_pb2, mesh_pb2
@@ -30,7 +31,13 @@ def geometry(scenario: Scenario) -> Geometry:
 
 @pytest.fixture(scope="module")
 def outlook(scenario: Scenario, geometry: Geometry) -> Outlook:
-    found = Outlook(scenario, geometry, lambda index: f"100.64.0.{index + 1}", 0, lambda node: 1.0 + node)
+    found = Outlook(
+        geometry,
+        Timeline(scenario.speed),
+        lambda index: f"100.64.0.{index + 1}",
+        0,
+        lambda nodes: [1.0 + node for node in nodes],
+    )
     found.compute(0.0)
     while found.extend():
         pass
@@ -102,7 +109,9 @@ def test_only_what_is_told_is_wrong_and_only_by_the_error_of_the_scenario(
 ) -> None:
     error = ForecastError(eclipse_s=30.0, anomaly_s=10.0, contact_s=4.0)
     wrong = scenario.model_copy(update={"environment": Environment(forecast_error=error)})
-    found = Outlook(wrong, geometry, lambda index: "", 0, lambda node: 1.0)
+    found = Outlook(
+        Geometry(wrong), Timeline(wrong.speed), lambda index: "", 0, lambda nodes: [1.0 for _ in nodes]
+    )
     found.compute(0.0)
     while found.extend():
         pass
@@ -119,6 +128,10 @@ def test_only_what_is_told_is_wrong_and_only_by_the_error_of_the_scenario(
             )
         for over, told_of in zip(right.anomaly.passes, update.anomaly.passes, strict=True):
             assert told_of.start_t_s == told_s("anomaly", name, over.start_t_s, 0.0)
+        sights = {
+            (one.peer, told_s("contact", f"{name}, {one.peer}", one.start_t_s, 0.0)) for one in right.gateways
+        }
+        assert {(one.peer, one.start_t_s) for one in update.gateways} == sights
         heard = {(contact.peer, contact.start_t_s) for contact in update.forecast}
         for contact in right.forecast:
             by_radio = (contact.kind == mesh_pb2.NODE_KIND_SATELLITE) != (node < geometry.n_sat)

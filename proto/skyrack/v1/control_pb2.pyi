@@ -348,6 +348,7 @@ class NodeUpdate(google.protobuf.message.Message):
     WEATHER_FIELD_NUMBER: builtins.int
     SURROUNDINGS_FIELD_NUMBER: builtins.int
     ANOMALY_FIELD_NUMBER: builtins.int
+    GATEWAYS_FIELD_NUMBER: builtins.int
     forecast_until_t_s: builtins.float
     """Orbit time up to which contacts are known: one that ends there may go on."""
     @property
@@ -386,6 +387,12 @@ class NodeUpdate(google.protobuf.message.Message):
     def anomaly(self) -> skyrack.v1.mesh_pb2.AnomalyForecast:
         """The South Atlantic Anomaly as it is forecast; unset where `shadow` is."""
 
+    @property
+    def gateways(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[skyrack.v1.mesh_pb2.Contact]:
+        """When a satellite sees ground stations, two hours ahead and as it is forecast, ordered by start: contacts are possible
+        then. Empty for a node on the ground, and before it has been computed.
+        """
+
     def __init__(
         self,
         *,
@@ -399,8 +406,9 @@ class NodeUpdate(google.protobuf.message.Message):
         weather: collections.abc.Iterable[skyrack.v1.mesh_pb2.LinkWeather] | None = ...,
         surroundings: skyrack.v1.mesh_pb2.Surroundings | None = ...,
         anomaly: skyrack.v1.mesh_pb2.AnomalyForecast | None = ...,
+        gateways: collections.abc.Iterable[skyrack.v1.mesh_pb2.Contact] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["anomaly", b"anomaly", "clock", b"clock", "ephemeris", b"ephemeris", "epoch", b"epoch", "shadow", b"shadow", "surroundings", b"surroundings"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["anomaly", b"anomaly", "clock", b"clock", "ephemeris", b"ephemeris", "epoch", b"epoch", "forecast", b"forecast", "forecast_until_t_s", b"forecast_until_t_s", "neighbours", b"neighbours", "shadow", b"shadow", "surroundings", b"surroundings", "weather", b"weather"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["anomaly", b"anomaly", "clock", b"clock", "ephemeris", b"ephemeris", "epoch", b"epoch", "forecast", b"forecast", "forecast_until_t_s", b"forecast_until_t_s", "gateways", b"gateways", "neighbours", b"neighbours", "shadow", b"shadow", "surroundings", b"surroundings", "weather", b"weather"]) -> None: ...
 
 Global___NodeUpdate: typing_extensions.TypeAlias = NodeUpdate

@@ -190,7 +190,9 @@ Global___GetClockRequest: typing_extensions.TypeAlias = GetClockRequest
 
 @typing.final
 class GetClockResponse(google.protobuf.message.Message):
-    """The scenario's time beside the host's. t_s = speed * (monotonic_ns - t0_monotonic_ns) / 1e9, time = start + t_s."""
+    """The scenario's time beside the host's. With run_s = (monotonic_ns - t0_monotonic_ns) / 1e9 it is
+    t_s = since_t_s + speed * (run_s - since_run_s), and time = start + t_s. This holds until somebody changes the clock.
+    """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -201,14 +203,20 @@ class GetClockResponse(google.protobuf.message.Message):
     T0_MONOTONIC_NS_FIELD_NUMBER: builtins.int
     MONOTONIC_NS_FIELD_NUMBER: builtins.int
     HOST_TIME_FIELD_NUMBER: builtins.int
+    SINCE_RUN_S_FIELD_NUMBER: builtins.int
+    SINCE_T_S_FIELD_NUMBER: builtins.int
     t_s: builtins.float
     """Orbit time now: seconds since the scenario's start."""
     speed: builtins.float
-    """Orbit seconds per real second."""
+    """Orbit seconds per real second; 0 while the clock is paused."""
     t0_monotonic_ns: builtins.int
-    """CLOCK_MONOTONIC of the host at t_s = 0."""
+    """CLOCK_MONOTONIC of the host at the start of the run."""
     monotonic_ns: builtins.int
     """CLOCK_MONOTONIC of the host now."""
+    since_run_s: builtins.float
+    """Since when the clock has gone at this speed, in seconds of the run; 0 where nobody has changed it."""
+    since_t_s: builtins.float
+    """Orbit time at that instant."""
     @property
     def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """UTC in the scenario now."""
@@ -231,9 +239,11 @@ class GetClockResponse(google.protobuf.message.Message):
         t0_monotonic_ns: builtins.int = ...,
         monotonic_ns: builtins.int = ...,
         host_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        since_run_s: builtins.float = ...,
+        since_t_s: builtins.float = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["host_time", b"host_time", "start", b"start", "time", b"time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["host_time", b"host_time", "monotonic_ns", b"monotonic_ns", "speed", b"speed", "start", b"start", "t0_monotonic_ns", b"t0_monotonic_ns", "t_s", b"t_s", "time", b"time"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["host_time", b"host_time", "monotonic_ns", b"monotonic_ns", "since_run_s", b"since_run_s", "since_t_s", b"since_t_s", "speed", b"speed", "start", b"start", "t0_monotonic_ns", b"t0_monotonic_ns", "t_s", b"t_s", "time", b"time"]) -> None: ...
 
 Global___GetClockResponse: typing_extensions.TypeAlias = GetClockResponse
 
@@ -311,6 +321,7 @@ class GuestServiceGetForecastResponse(google.protobuf.message.Message):
     CONTACTS_UNTIL_T_S_FIELD_NUMBER: builtins.int
     SHADOW_FIELD_NUMBER: builtins.int
     ANOMALY_FIELD_NUMBER: builtins.int
+    GATEWAYS_FIELD_NUMBER: builtins.int
     t_s: builtins.float
     """Orbit time of the answer."""
     contacts_until_t_s: builtins.float
@@ -327,6 +338,10 @@ class GuestServiceGetForecastResponse(google.protobuf.message.Message):
     def anomaly(self) -> skyrack.v1.mesh_pb2.AnomalyForecast:
         """The South Atlantic Anomaly; unset for a node on the ground."""
 
+    @property
+    def gateways(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[skyrack.v1.mesh_pb2.Contact]:
+        """When a satellite sees ground stations, two hours ahead, ordered by start: contacts are possible then."""
+
     def __init__(
         self,
         *,
@@ -335,9 +350,10 @@ class GuestServiceGetForecastResponse(google.protobuf.message.Message):
         contacts_until_t_s: builtins.float = ...,
         shadow: skyrack.v1.mesh_pb2.EclipseForecast | None = ...,
         anomaly: skyrack.v1.mesh_pb2.AnomalyForecast | None = ...,
+        gateways: collections.abc.Iterable[skyrack.v1.mesh_pb2.Contact] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["anomaly", b"anomaly", "shadow", b"shadow"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["anomaly", b"anomaly", "contacts", b"contacts", "contacts_until_t_s", b"contacts_until_t_s", "shadow", b"shadow", "t_s", b"t_s"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["anomaly", b"anomaly", "contacts", b"contacts", "contacts_until_t_s", b"contacts_until_t_s", "gateways", b"gateways", "shadow", b"shadow", "t_s", b"t_s"]) -> None: ...
 
 Global___GuestServiceGetForecastResponse: typing_extensions.TypeAlias = GuestServiceGetForecastResponse
 

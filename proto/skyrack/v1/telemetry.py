@@ -106,12 +106,13 @@ class Forecast(TypedDict):
     start_utc: str
     known_until_t_s: float
     contacts: list[Contact]
-    next_gateway_contact: Contact | None
     stays_known_until_t_s: float | None
     next_eclipse: Stay | None
     next_anomaly_pass: Stay | None
+    next_gateway_pass: Contact | None
     eclipses: list[Stay]
     anomaly_passes: list[Stay]
+    gateway_passes: list[Contact]
 
 
 class Environment(TypedDict):

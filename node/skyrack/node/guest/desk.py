@@ -95,6 +95,8 @@ class GuestDesk:
             start=knowledge.clock.start,
             speed=knowledge.speed,
             t0_monotonic_ns=knowledge.clock.t0_monotonic_ns,
+            since_run_s=knowledge.clock.since_run_s,
+            since_t_s=knowledge.clock.since_t_s,
             monotonic_ns=now_ns,
             host_time=_timestamp_now(self._clock),
         )
@@ -122,6 +124,7 @@ class GuestDesk:
             contacts_until_t_s=knowledge.contacts_until_t_s,
             shadow=knowledge.shadow(t_s),
             anomaly=knowledge.anomaly(t_s),
+            gateways=knowledge.gateways(t_s),
         )
 
     def environment(self) -> guest_pb2.GetEnvironmentResponse:

@@ -25,6 +25,7 @@ MOST_PROBES = 100_000
 MOST_BODY_BYTES = 16 << 20  # the most probes there can be, with room
 MOST_NAME_CHARS = 64
 MOST_BUNDLE_BYTES = 1 << 60
+MOST_SATELLITES = 100  # asked about at once: a second of computing
 BODY_TIMEOUT_S = 20.0
 SHUTDOWN_TIMEOUT_S = 2.0  # what is not answered by then is not waited for
 
@@ -50,6 +51,16 @@ class Faults(Protocol):
 
     def remove(self, fault_id: str | None) -> dict[str, Any]:
         """DELETE /v1/faults/{id}, and of all."""
+
+
+class Clock(Protocol):
+    """Orbit time. Raises ValueError for what cannot be, KeyError for names that nothing has."""
+
+    def state(self) -> dict[str, Any]:
+        """GET /v1/clock."""
+
+    async def change(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """POST /v1/clock."""
 
 
 class Services(Protocol):
@@ -83,6 +94,10 @@ class Run(Protocol):
         """What is broken on purpose."""
 
     @property
+    def clock_control(self) -> Clock:
+        """Orbit time."""
+
+    @property
     def services(self) -> Services:
         """User software."""
 
@@ -92,6 +107,9 @@ class Run(Protocol):
 
     def require_node(self, name: object) -> int:
         """The node's index."""
+
+    async def environment(self, names: Sequence[str]) -> dict[str, Any]:
+        """GET /v1/environment. Raises ValueError."""
 
     async def kill(self, name: str, number: int) -> None:
         """Signal a node's process."""
@@ -170,6 +188,14 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
             raise BadRequest("bytes: expected a whole number from 1 to 2^60")
         return web.json_response(await run.bundle(a, b, size_bytes))
 
+    async def environment(request: web.Request) -> web.Response:
+        names = request.query.getall("node", [])
+        if len(names) > MOST_SATELLITES or any(not 0 < len(name) <= MOST_NAME_CHARS for name in names):
+            raise BadRequest(f"node: expected the names of at most {MOST_SATELLITES} satellites")
+        for name in names:
+            run.require_node(name)
+        return web.json_response(await run.environment(names))
+
     async def kill(request: web.Request) -> web.Response:
         number = (await _body(request)).get("signal", int(signal.SIGKILL))
         if type(number) is not int or number not in set(signal.Signals):
@@ -192,6 +218,12 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
 
     async def remove_faults(request: web.Request) -> web.Response:
         return web.json_response(run.faults.remove(request.match_info.get("id")))
+
+    async def clock(_: web.Request) -> web.Response:
+        return web.json_response(run.clock_control.state())
+
+    async def change_clock(request: web.Request) -> web.Response:
+        return web.json_response(await run.clock_control.change(await _body(request)))
 
     async def services(_: web.Request) -> web.Response:
         return web.json_response({"services": run.services.listed()})
@@ -224,6 +256,7 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
             web.get("/v1/path", path),
             web.get("/v1/link", link),
             web.get("/v1/bundle", bundle),
+            web.get("/v1/environment", environment),
             *prometheus.routes(run.exposer),
             web.post("/v1/nodes/{name}/kill", kill),
             web.post("/v1/workload", workload),
@@ -232,6 +265,8 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
             web.post("/v1/campaigns", add_campaign),
             web.delete("/v1/faults", remove_faults),
             web.delete("/v1/faults/{id}", remove_faults),
+            web.get("/v1/clock", clock),
+            web.post("/v1/clock", change_clock),
             web.get("/v1/services", services),
             web.post("/v1/services", add_service),
             web.delete("/v1/services/{name}", remove_service),

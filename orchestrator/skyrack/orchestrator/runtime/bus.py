@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from typing import Any, cast
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from skyrack.orchestrator.clock import Clock
@@ -68,16 +67,7 @@ def environment(
 
 def forecast(update: control_pb2.NodeUpdate, node: str, t_s: float, t_utc: str, start_utc: str) -> Forecast:
     """What an update tells a node of its future at orbit time `t_s`."""
-    contacts = [
-        Contact(
-            peer=contact.peer,
-            kind=_KINDS[contact.kind],
-            start_t_s=round(contact.start_t_s, 3),
-            end_t_s=round(contact.end_t_s, 3),
-        )
-        for contact in update.forecast
-        if contact.end_t_s > t_s
-    ]
+    gateways = _contacts(update.gateways, t_s)
     eclipses, passes = _stays(update.shadow.eclipses, t_s), _stays(update.anomaly.passes, t_s)
     return Forecast(
         v=VERSION,
@@ -86,14 +76,28 @@ def forecast(update: control_pb2.NodeUpdate, node: str, t_s: float, t_utc: str, 
         t_s=round(t_s, 3),
         start_utc=start_utc,
         known_until_t_s=round(update.forecast_until_t_s, 3),
-        contacts=contacts,
-        next_gateway_contact=next((contact for contact in contacts if contact["kind"] == "ground"), None),
+        contacts=_contacts(update.forecast, t_s),
         stays_known_until_t_s=round(update.shadow.until_t_s, 3) if update.HasField("shadow") else None,
         next_eclipse=next(iter(eclipses), None),
         next_anomaly_pass=next(iter(passes), None),
+        next_gateway_pass=next(iter(gateways), None),
         eclipses=eclipses,
         anomaly_passes=passes,
+        gateway_passes=gateways,
     )
+
+
+def _contacts(contacts: Iterable[mesh_pb2.Contact], t_s: float) -> list[Contact]:
+    return [
+        Contact(
+            peer=contact.peer,
+            kind=_KINDS[contact.kind],
+            start_t_s=round(contact.start_t_s, 3),
+            end_t_s=round(contact.end_t_s, 3),
+        )
+        for contact in contacts
+        if contact.end_t_s > t_s
+    ]
 
 
 def _stays(stays: Iterable[mesh_pb2.Eclipse | mesh_pb2.AnomalyPass], t_s: float) -> list[Stay]:
@@ -107,7 +111,7 @@ def _stays(stays: Iterable[mesh_pb2.Eclipse | mesh_pb2.AnomalyPass], t_s: float)
 class RunBus:
     """Says it, or nothing where the run has no broker. Everything returns at once; only `close` waits, a second at most.
 
-    `storm`: by how much storms multiply the rates of upsets at a satellite now.
+    `storm`: by how much storms multiply the rates of upsets at nodes now.
     """
 
     def __init__(
@@ -117,7 +121,7 @@ class RunBus:
         geometry: Geometry,
         clock: Clock,
         seed: int,
-        storm: Callable[[int], float],
+        storm: Callable[[Sequence[int]], list[float]],
     ) -> None:
         self._run = run
         self._geometry = geometry
@@ -154,7 +158,7 @@ class RunBus:
         if self._bus is None:
             return
         loop = asyncio.get_running_loop()
-        storm = np.array([self._storm(satellite) for satellite in range(self._geometry.n_sat)])
+        storm = self._storm(range(self._geometry.n_sat))
         payload = await loop.run_in_executor(
             worker, environment, self._geometry, epoch, t_s, self._t_utc(), storm
         )

@@ -1,4 +1,4 @@
-"""The stays ahead of every inhabited satellite in the shadow and over the anomaly, computed a few satellites at a time.
+"""The stays ahead of every inhabited satellite: in the shadow, over the anomaly, in sight of gateways; a few at a time.
 
 Orbit time is cut into windows of WINDOW_S, always the same ones, so that a stay is the same to the last bit whoever computes
 it and when; stays that meet at a window's bound are one.
@@ -7,10 +7,12 @@ it and when; stays that meet at a window's bound are one.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from skyrack.orchestrator.environment.eclipses import eclipses
+from skyrack.orchestrator.environment.gateways import gateway_passes
 from skyrack.orchestrator.environment.stays import Stay
 from skyrack.orchestrator.environment.truth import anomaly_passes
 from skyrack.orchestrator.topology.geometry import Geometry
@@ -19,15 +21,16 @@ WINDOW_S = 7200.0  # more than a low orbit
 BACK_S = 5400.0  # longer than any stay in the shadow, 72 min in a geostationary orbit: begins are known
 NEAR_S = 3600.0  # what is known never reaches less far ahead, once it is known
 FAR_S = 43_200.0  # a low orbit is not over the anomaly for up to 9 h
-AT_ONCE = 8  # satellites: some 10 ms of the worker
+AT_ONCE = 4  # satellites: some 10 ms of the worker
 
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """Stays of one satellite in order, those that ended long ago among them, known up to `until_t_s`."""
+    """Stays of one satellite in order, some that have ended among them, known up to `until_t_s`. Gateways: by station."""
 
     eclipses: tuple[Stay, ...]
     anomaly_passes: tuple[Stay, ...]
+    gateway_passes: tuple[tuple[str, Stay], ...]
     until_t_s: float
 
 
@@ -62,17 +65,31 @@ class Exposures:
         last_s = first_s + WINDOW_S
         known = self._known.get(satellite)
         if known is None or known.until_t_s < first_s:
-            known = Exposure((), (), first_s)
-
-        def extended(
-            stays: tuple[Stay, ...], ahead: Callable[[Geometry, int, float, float], list[Stay]]
-        ) -> tuple[Stay, ...]:
-            kept = [stay for stay in stays if stay[1] > t_s - BACK_S]
-            found = ahead(self._geometry, satellite, first_s, last_s)
-            if kept and found and kept[-1][1] == found[0][0]:
-                found[0] = (kept.pop()[0], found[0][1])
-            return (*kept, *found)
-
+            known = Exposure((), (), (), first_s)
+        span, since_s = (self._geometry, satellite, first_s, last_s), t_s - BACK_S
+        passes: defaultdict[str, list[Stay]] = defaultdict(list)
+        for station, stay in gateway_passes(*span):
+            passes[station].append(stay)
+        for station, _ in known.gateway_passes:
+            passes[station]  # without one in this window
+        joined = [
+            (station, stay)
+            for station, found in passes.items()
+            for stay in _joined(
+                [kept for name, kept in known.gateway_passes if name == station], found, since_s
+            )
+        ]
         return Exposure(
-            extended(known.eclipses, eclipses), extended(known.anomaly_passes, anomaly_passes), last_s
+            _joined(known.eclipses, eclipses(*span), since_s),
+            _joined(known.anomaly_passes, anomaly_passes(*span), since_s),
+            tuple(sorted(joined, key=lambda one: (one[1][0], one[0]))),
+            last_s,
         )
+
+
+def _joined(before: Sequence[Stay], after: Sequence[Stay], since_s: float) -> tuple[Stay, ...]:
+    """Stays of one window and of the next, but for those that ended before `since_s`; where they meet they are one."""
+    kept, found = [stay for stay in before if stay[1] > since_s], list(after)
+    if kept and found and kept[-1][1] == found[0][0]:
+        found[0] = (kept.pop()[0], found[0][1])
+    return (*kept, *found)

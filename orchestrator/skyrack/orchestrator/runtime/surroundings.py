@@ -2,7 +2,7 @@
 
 truth.py ------ beta, country, Sun ----------> surroundings   true: for the model of the hardware
 exposures.py -- stays ahead --+--------------> surroundings
-                              '-- forecast.py --> shadow, anomaly   with an error: for software
+                              '-- forecast.py --> shadow, anomaly, gateways   with an error: for software
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.topology.epoch import Epoch
 from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.v1 import control_pb2, mesh_pb2
+from skyrack.v1.kinds import NODE_KINDS
 
+GATEWAY = NODE_KINDS["ground"]
+GATEWAYS_AHEAD_S = 7200.0  # passes that begin later are not told: there may be many stations
 FAR_PIECES = 50  # of a look at the hours ahead, once per epoch: half a second of the worker
 
 
 class Surroundings:
-    """Of `satellites`. `storm`: by how much storms multiply the rates of upsets at a node now.
+    """Of `satellites`. `storm`: by how much storms multiply the rates of upsets at nodes now.
 
     `compute`, `extend` and `extend_far` run in the geometry's worker thread.
     """
@@ -35,7 +38,7 @@ class Surroundings:
         geometry: Geometry,
         satellites: Sequence[int],
         forecaster: Forecaster,
-        storm: Callable[[int], float],
+        storm: Callable[[Sequence[int]], list[float]],
     ) -> None:
         self._geometry = geometry
         self._satellites = satellites
@@ -75,7 +78,7 @@ class Surroundings:
             return
         truth, t_s = update.surroundings, self._t_s
         truth.CopyFrom(now)
-        truth.storm_factor = self._storm(node.index)
+        (truth.storm_factor,) = self._storm([node.index])
         if (exposure := self._exposures.of(node.index)) is None:
             return
         until_s, told = exposure.until_t_s, self._forecaster.stays
@@ -90,3 +93,8 @@ class Surroundings:
             update.shadow.eclipses.add(start_t_s=start_s, end_t_s=end_s)
         for start_s, end_s in told("anomaly", node.name, exposure.anomaly_passes, t_s, until_s):
             update.anomaly.passes.add(start_t_s=start_s, end_t_s=end_s)
+        for station, stay in exposure.gateway_passes:
+            if stay[0] < t_s + GATEWAYS_AHEAD_S:
+                between = f"{node.name}, {station}"
+                for start_s, end_s in told("contact", between, [stay], t_s, until_s):
+                    update.gateways.add(peer=station, kind=GATEWAY, start_t_s=start_s, end_t_s=end_s)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from skyrack.orchestrator.environment.forecast import Forecaster
 from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.runtime.surroundings import Surroundings
-from skyrack.orchestrator.scenario import Scenario
+from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.epoch import GROUND, Epoch
 from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
@@ -25,18 +25,18 @@ FORECAST_S = 600.0
 class Outlook:
     """Builds each node's update from the geometry. `compute` and `extend` run in the geometry's worker thread.
 
-    `storm`: by how much storms multiply the rates of upsets at a node now.
+    `storm`: by how much storms multiply the rates of upsets at nodes now.
     """
 
     def __init__(
         self,
-        scenario: Scenario,
         geometry: Geometry,
+        timeline: Timeline,
         address_of: Callable[[int], str],
         t0_monotonic_ns: int,
-        storm: Callable[[int], float],
+        storm: Callable[[Sequence[int]], list[float]],
     ) -> None:
-        self._speed = scenario.speed
+        self._timeline = timeline
         self._geometry = geometry
         self._address_of = address_of
         self._inhabited = frozenset(int(i) for i in geometry.inhabited)
@@ -44,6 +44,7 @@ class Outlook:
         self._ephemeris: dict[int, mesh_pb2.Ephemeris] = {}
         self._neighbours: dict[int, list[mesh_pb2.Neighbour]] = {}
         self._weather: dict[int, list[mesh_pb2.LinkWeather]] = {}
+        scenario = geometry.scenario
         self._forecaster = Forecaster(scenario.environment.forecast_error, scenario.seed)
         satellites = [i for i in sorted(self._inhabited) if i < geometry.n_sat]
         self._surroundings = Surroundings(geometry, satellites, self._forecaster, storm)
@@ -72,7 +73,8 @@ class Outlook:
                         )
                     )
         first_s = np.floor(t_s / KNOT_S) * KNOT_S
-        knots = np.arange(first_s, epoch.t1_s + KNOTS_BEYOND_S * max(1.0, self._speed) + KNOT_S, KNOT_S)
+        beyond_s = KNOTS_BEYOND_S * max(1.0, self._timeline.pieces[-1].speed)
+        knots = np.arange(first_s, epoch.t1_s + beyond_s + KNOT_S, KNOT_S)
         self._ephemeris = {node: self._ephemeris_of(node, knots) for node in self._inhabited}
         self._neighbours = neighbours
         self._weather = self._weather_of(epoch)
@@ -106,7 +108,13 @@ class Outlook:
         """The node's update; None before the first `compute`."""
         if self._epoch is None:
             return None
-        clock = mesh_pb2.RunClock(t0_monotonic_ns=self._t0_monotonic_ns, speed=self._speed)
+        piece = self._timeline.pieces[-1]
+        clock = mesh_pb2.RunClock(
+            t0_monotonic_ns=self._t0_monotonic_ns,
+            speed=piece.speed,
+            since_run_s=piece.run_s,
+            since_t_s=piece.t_s,
+        )
         clock.start.FromDatetime(self._geometry.start)
         update = control_pb2.NodeUpdate(
             clock=clock,

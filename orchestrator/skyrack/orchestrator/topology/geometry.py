@@ -456,6 +456,14 @@ class Geometry:
         up = rotate_z(self.stations.up_itrf[radio], angle)
         return self._station_limits.visible(station_km, up, self._knots.positions_km(t_s))
 
+    def gateway_margins_km(self, satellite_itrf_km: Floats) -> Floats:
+        """How far (g, m) inside the limits of each ground station Earth-fixed points (m, 3) are; negative out of sight."""
+        gateways = slice(len(self.scenario.ground))
+        limits = replace(self.ground_limits, elevation_mask_deg=self.stations.mask_deg[gateways])
+        return limits.margins_km(
+            self.stations.itrf_km[gateways], self.stations.up_itrf[gateways], satellite_itrf_km
+        )
+
     def limits_of(self, station: int) -> GroundLimits:
         """When one station, which has an antenna, sees a satellite."""
         return replace(self.ground_limits, elevation_mask_deg=float(self.stations.mask_deg[station]))
