@@ -16,7 +16,7 @@ import enum
 import math
 from dataclasses import dataclass
 
-STEP_RATIO = 0.05
+STEPS = 20  # of 5 %
 
 
 class Mode(enum.Enum):
@@ -135,7 +135,7 @@ def _share(at: float, first: float, last: float, least: float) -> float:
     if at <= first:
         return 1.0
     ratio = max(0.0, (last - at) / (last - first))
-    return max(least, math.floor(ratio / STEP_RATIO + 1e-9) * STEP_RATIO)
+    return max(least, math.floor(ratio * STEPS + 1e-9) / STEPS)
 
 
 def _percent(ratio: float) -> str:
