@@ -66,9 +66,12 @@ class Heard(ControlLink):
         from_s: float = 0.0,
         eclipses: tuple[tuple[float, float], ...] = ECLIPSES,
         until_s: float | None = None,
+        since: tuple[float, float] = (0.0, 0.0),
     ) -> None:
+        """`since`: run and orbit time from which the clock goes at that speed."""
         update = control_pb2.NodeUpdate()
         update.clock.speed = speed
+        update.clock.since_run_s, update.clock.since_t_s = since
         update.epoch.t0_s = from_s
         for at_s in (0.0, 1e6):
             update.ephemeris.position_km.extend([6928.0, 0.0, 0.0])
@@ -154,16 +157,17 @@ def test_a_second_at_speed_60_is_a_minute_at_speed_1(tmp_path: Path) -> None:
     assert fast.charge == pytest.approx(slow.charge, abs=2e-4)
 
 
-def test_while_the_clock_is_paused_nothing_changes_and_a_changed_speed_holds_from_then_on(
-    tmp_path: Path,
-) -> None:
+def test_while_the_clock_is_paused_nothing_changes_and_then_it_goes_on(tmp_path: Path) -> None:
     craft = Flying(tmp_path)
     craft.pilot.look()
     craft.fly(20)
     before = craft.charge
-    craft.clock.now_s += 0.0
-    craft.pilot.look()
+    craft.control.tell(0.0, since=(20.0, 1200.0))
+    craft.fly(50)
     assert craft.charge == before
+    craft.control.tell(60.0, since=(70.0, 1200.0))
+    craft.fly(3)
+    assert craft.charge < before
 
 
 def test_a_jump_is_reckoned_through_by_the_shadows_that_are_known(tmp_path: Path) -> None:
@@ -187,7 +191,7 @@ def test_over_a_time_whose_shadows_nobody_told_the_battery_stays_as_it_is(
     before = craft.charge
     assert before < 0.7
     craft.clock.now_s = 5000.0
-    craft.control.tell(60.0, from_s=299_940.0, eclipses=())
+    craft.control.tell(60.0, from_s=299_940.0, eclipses=(), since=(5000.0, 300_000.0))
     craft.pilot.look()
     assert craft.charge == pytest.approx(before, abs=0.07), "but for the last minute"
     assert "shadows are not known" in caplog.text
