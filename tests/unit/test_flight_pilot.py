@@ -67,10 +67,11 @@ class Heard(ControlLink):
         eclipses: tuple[tuple[float, float], ...] = ECLIPSES,
         until_s: float | None = None,
         since: tuple[float, float] = (0.0, 0.0),
+        t0_ns: int = 0,
     ) -> None:
         """`since`: run and orbit time from which the clock goes at that speed."""
         update = control_pb2.NodeUpdate()
-        update.clock.speed = speed
+        update.clock.speed, update.clock.t0_monotonic_ns = speed, t0_ns
         update.clock.since_run_s, update.clock.since_t_s = since
         update.epoch.t0_s = from_s
         for at_s in (0.0, 1e6):
@@ -204,12 +205,17 @@ def test_another_process_of_the_node_goes_on_where_the_last_one_was(tmp_path: Pa
     before = craft.charge
     craft.crew.said.clear()
     craft.pilot = craft.board()
-    assert craft.crew.said == [f"safe mode: battery {int(100 * before)} %"], "before any service starts"
+    craft.pilot.look()
+    assert craft.crew.said == [f"safe mode: battery {int(100 * before)} %"], (
+        "at the first word, before services"
+    )
     craft.clock.now_s += 1.0
     craft.pilot.look()
     assert craft.charge == pytest.approx(before, abs=0.02)
-    craft.config = NodeConfig(**{**vars(craft.config), "run": "another"})
-    assert craft.board().state().battery_ratio == 1.0, "what another run left is nothing to go on with"
+    other = Flying(tmp_path, power={**POWER, "battery_wh": 400})
+    other.control.tell(60.0, t0_ns=-1)
+    other.pilot.look()
+    assert other.charge == 1.0, "what another run left is nothing to go on with"
 
 
 def test_heat_throttles_and_a_declared_load_counts_until_it_ends(tmp_path: Path) -> None:

@@ -104,10 +104,10 @@ class Pilot:
         self._crew = crew
         self._pace = pace
         self._cpu_s = cpu_s
-        self._memory = Memory(config.flight_file, config.run)
-        kept = self._memory.load()
-        self._at_t_s: float | None = kept[0] if kept else None
-        self._craft = Craft(settings, kept[2] if kept else None)
+        self._memory = Memory(config.flight_file)
+        self._at_t_s: float | None = None
+        self._settings = settings
+        self._craft = Craft(settings)
         self._array = Array(
             power.array_w, power.array_mount, power.array_age_years, power.degradation_per_year_ratio
         )
@@ -126,11 +126,6 @@ class Pilot:
             )
         )
         self._decided = self._governor.decision  # at the last look
-        if kept:
-            self._governor.resume(kept[1])
-            decision = self._governor.decide(self._craft.charge_ratio, self._craft.temperature_c)
-            self._enact(self._decided, decision)
-            self._decided = decision
         self._sky = Sky()
         self._learnt: Knowledge | None = None
         self._declared = Declared()
@@ -228,6 +223,8 @@ class Pilot:
         knowledge = self._control.knowledge
         if knowledge is None:
             return
+        if self.readings is None:
+            self._recall(knowledge.clock.t0_monotonic_ns)
         self._learn(knowledge)
         t_s = knowledge.t_s(now_ns)
         before = self._decided
@@ -262,7 +259,14 @@ class Pilot:
         if told != self._told:
             self._told = told
             self._reports.due()
-        self._save(t_s, decision.mode)
+        self._save(knowledge.clock.t0_monotonic_ns, t_s, decision.mode)
+
+    def _recall(self, t0_ns: int) -> None:
+        """Go on where another process of the node has left off in this run, if one has."""
+        if (kept := self._memory.load(t0_ns)) is not None:
+            self._at_t_s, mode, state = kept
+            self._craft = Craft(self._settings, state)
+            self._governor.resume(mode)
 
     def _enact(self, before: Decision, decision: Decision) -> None:
         if decision.mode is Mode.SAFE:
@@ -324,9 +328,9 @@ class Pilot:
         sun: Vector = turned((x, y, z), t_s - knowledge.epoch.t0_s)
         return zenith_cos(position_km, sun), sum(a * a for a in position_km) ** 0.5
 
-    def _save(self, t_s: float, mode: Mode) -> None:
+    def _save(self, t0_ns: int, t_s: float, mode: Mode) -> None:
         try:
-            self._memory.save(t_s, mode, self._craft.state)
+            self._memory.save(t0_ns, t_s, mode, self._craft.state)
             self._cannot_save = False
         except OSError as error:
             if not self._cannot_save:
