@@ -133,6 +133,7 @@ class Pilot:
         self._used_s = cpu_s()
         self._sun_w, self._load, self._used_cores = 0.0, Load(0.0, 0.0), 0.0
         self._lit: bool | None = None
+        self._blind_s = 0.0  # orbit time until now in which nobody knew whether it was lit
         self._reports = FlightReports(config, clock, control, self.state)
         self._cannot_save = False
         self._told: tuple[Decision, float | None, int] | None = None
@@ -286,17 +287,23 @@ class Pilot:
         """From where it was to orbit time `t_s`."""
         if self._at_t_s is None:
             self._at_t_s = t_s
-        unknown_s = 0.0
         for stretch in self._sky.stretches(self._at_t_s, t_s, LONGEST_STEP_S) if t_s > self._at_t_s else ():
-            if stretch.lit is None:
-                unknown_s += stretch.end_t_s - stretch.start_t_s
-            else:
+            self._see(stretch)
+            if stretch.lit is not None:
                 self._step(knowledge, stretch, stretch.lit, declared_w)
-        if unknown_s > LONGEST_STEP_S:
-            text = "battery and temperature left as they were for a time whose shadows are not known"
-            log.warning(text, extra=fields(orbit_s=round(unknown_s, 1)))
         self._at_t_s = max(t_s, self._at_t_s)
         self._sky.forget(self._at_t_s)
+
+    def _see(self, stretch: Stretch) -> None:
+        """Say for how long nobody knows whether the Sun shines, once it is worth a word."""
+        if stretch.lit is None:
+            before_s, self._blind_s = self._blind_s, self._blind_s + stretch.end_t_s - stretch.start_t_s
+            if before_s <= LONGEST_STEP_S < self._blind_s:
+                log.warning("shadows are not known: battery and temperature stay as they are")
+        elif self._blind_s:
+            if self._blind_s > LONGEST_STEP_S:
+                log.info("shadows are known again", extra=fields(after_orbit_s=round(self._blind_s, 1)))
+            self._blind_s = 0.0
 
     def _step(self, knowledge: Knowledge, stretch: Stretch, lit: bool, declared_w: float) -> None:
         cosine, radius_km = self._outlook(knowledge, (stretch.start_t_s + stretch.end_t_s) / 2)
