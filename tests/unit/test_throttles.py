@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from skyrack.orchestrator.clock import RealClock
-from skyrack.orchestrator.faults.effect import Part
+from skyrack.orchestrator.faults.effect import Part, Upset
 from skyrack.orchestrator.faults.hold import AS_EVER, GUESTS, Hold, Place
 from skyrack.orchestrator.faults.targets import Target
 from skyrack.orchestrator.runtime.events import EventLog
@@ -46,6 +46,12 @@ class SlowHands:
         raise AssertionError
 
     async def kill(self, place: Place) -> list[str]:
+        raise AssertionError
+
+    async def upset(self, place: Place, upset: Upset, key: str) -> list[str]:
+        raise AssertionError
+
+    async def release(self, place: Place, key: str) -> list[str]:
         raise AssertionError
 
     async def end(self, part: Part) -> list[str]:
