@@ -11,6 +11,7 @@ import pytest
 from skyrack.orchestrator.faults.lot import Lot
 from skyrack.orchestrator.faults.problem import Unknown
 from skyrack.orchestrator.faults.selectors import drawn, select
+from skyrack.orchestrator.lifecycle.fleet import together
 from skyrack.orchestrator.lifecycle.passage import (
     Climb,
     Passage,
@@ -134,6 +135,14 @@ def test_steps_are_the_same_however_time_is_cut() -> None:
     assert len(whole[0].lost) == 3
     assert fleet.next_s(50.0) == 51.0
     assert fleet.next_s(62.0) == math.inf
+
+
+def test_what_is_jumped_over_is_told_together() -> None:
+    steps = together(geometry().fleet.steps(-math.inf, 1000.0))
+    assert [(step.phase.value, len(step.nodes), step.t_s) for step in steps] == [
+        ("commissioning", 13, 30.0),
+        ("in service", 13, 62.0),
+    ]
 
 
 def test_a_launch_on_demand_is_nowhere_until_it_is_ordered() -> None:

@@ -128,5 +128,16 @@ class Fleet:
         return tuple(node for node in nodes if node in losses.nodes)
 
 
+def together(steps: Sequence[Step]) -> list[Step]:
+    """One step for all that begin a phase of a launch, at the last of their instants: after a jump of the clock."""
+    found: dict[tuple[str, Phase], Step] = {}
+    for step in steps:
+        before = found.get((step.batch, step.phase))
+        if before is not None:
+            step = replace(step, nodes=before.nodes + step.nodes, lost=before.lost + step.lost)
+        found[step.batch, step.phase] = step
+    return list(found.values())
+
+
 _ORDER: Final = {phase: number for number, phase in enumerate(Phase)}
 NO_FLEET: Final = Fleet()

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from skyrack.orchestrator.clock import Clock
-from skyrack.orchestrator.lifecycle.fleet import Fleet, Step
+from skyrack.orchestrator.lifecycle.fleet import Fleet, Step, together
 from skyrack.orchestrator.lifecycle.passage import Phase
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.faults import Faults
@@ -184,7 +184,7 @@ class Launches:
         """Take every step until `t_s`. `quietly`: it was before the run, and nobody needs to hear of it."""
         steps = self.fleet.steps(self._done_t_s, t_s)
         self._done_t_s = max(self._done_t_s, t_s)
-        for step in steps:
+        for step in together(steps):
             await self._take(step, quietly=quietly)
         if steps:
             self._keep()
