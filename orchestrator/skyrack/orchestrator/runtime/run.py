@@ -54,6 +54,7 @@ from skyrack.orchestrator.runtime.services.awaited import every_service_ready
 from skyrack.orchestrator.runtime.services.services import Services
 from skyrack.orchestrator.runtime.space import Space
 from skyrack.orchestrator.runtime.stores import Stores
+from skyrack.orchestrator.runtime.throttles import Throttles
 from skyrack.orchestrator.runtime.transfers import Transfers
 from skyrack.orchestrator.runtime.updates import Outlook
 from skyrack.orchestrator.runtime.ways import Ways
@@ -199,15 +200,17 @@ class Run:
             self.feed.turn,
             self._next_eclipse_s,
         )
+        hands = processes.hands(self.services)
         self.faults = Faults(
             self.geometry,
             self.feed,
-            processes.hands(self.services),
+            hands,
             self.events,
             self.clock,
             self.services.places,
             FaultJournal(self.places.run_dir / "faults.jsonl"),
         )
+        self.throttles = Throttles(hands, book, self.events, resumed=self._began_before)
         self._enter_faults()
         self._space = Space(self.geometry, self._storm, self._worker)
         self._ways = Ways(self.geometry, self.timeline, self.feed, self.faults, self.clock, self._worker)
@@ -264,6 +267,7 @@ class Run:
             book,
             self.feed,
             self.faults,
+            self.throttles,
             self.events,
             self.clock,
             self.status,
@@ -276,7 +280,7 @@ class Run:
             self.geometry, self.timeline, self.roster.address, self.clock.t0_monotonic_ns, self._storm
         )
         self._health = RunHealth(book)
-        self.flights = Flights(self.events)
+        self.flights = Flights(self.throttles, self.events)
         self._control = control.ControlService(
             self.run, self.nodes, self._update_for, self._lost_of, self.transfers, self.services, self.flights
         )
@@ -372,6 +376,7 @@ class Run:
                 ]
                 await self.stop.wait()
                 self.events.add("stopping")
+                await self.throttles.close()
                 await self.faults.let_go()
                 await self.nodes.stop()
                 if not self._awaited:  # nodes of others go on, and so does what is retained about them

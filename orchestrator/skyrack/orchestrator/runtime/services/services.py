@@ -27,6 +27,7 @@ _EVENTS = {
     "waiting": "service_ended",
     "finished": "service_finished",
     "failed": "service_failed",
+    "stopped": "service_stopped",
 }
 
 

@@ -7,6 +7,7 @@
     lasers.py  what the laser pattern and the relay need
     routing.py what the strategy needs
     background.py  what the gravity model needs
+    power.py   what heat needs
     entries.py who lets users in
     services.py what services run on, and their placeholders
     faults.py  what faults act on
@@ -25,6 +26,7 @@ from .finding import Draft, Finding
 from .lasers import check_lasers
 from .names import check_names
 from .orbits import check_orbits
+from .power import check_power
 from .room import check_room
 from .routing import check_routing
 from .services import check_services
@@ -43,6 +45,7 @@ def check(draft: Draft) -> Iterator[Finding]:
     yield from check_lasers(known)
     yield from check_routing(known)
     yield from check_background(known)
+    yield from check_power(known)
     yield from check_entries(known)
     yield from check_services(known)
     yield from check_faults(known)
