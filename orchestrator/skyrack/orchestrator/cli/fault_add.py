@@ -68,7 +68,7 @@ def _options(kind: Kind) -> Iterator[tuple[str, Any, Any]]:
         yield "one_way", Annotated[bool, one_way], False
     for parameter in kind.parameters:
         yield parameter.key, Annotated[str | None, _option(parameter)], None
-    if not kind.at_once:
+    if kind.timed:
         default = _lasts(kind)
         span = typer.Option("--for", help=f"How long, e.g. 30s. Default: {default}.", show_default=False)
         yield "span", Annotated[str | None, span], None

@@ -66,6 +66,8 @@ def _parameters(kind: Kind) -> str:
 def _lasts(kind: Kind) -> str:
     if kind.at_once:
         return "at once"
+    if kind.stages is not None and kind.for_s is None:
+        return "its stages"
     if kind.for_s is None:
         return "until removed"
     return f"{kind.for_s:g} s" if kind.for_s < float("inf") else "for good"

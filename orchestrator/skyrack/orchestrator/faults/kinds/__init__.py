@@ -25,6 +25,8 @@ from skyrack.orchestrator.faults.kinds import (
     power,
     rate,
     reboot,
+    repair,
+    retire,
 )
 from skyrack.orchestrator.faults.kinds.kind import Kind, Parameter
 
@@ -43,6 +45,8 @@ _MODULES = (
     reboot,
     power,
     lost,
+    retire,
+    repair,
     fsync_slow,
     fsync_fail,
     disk_full,

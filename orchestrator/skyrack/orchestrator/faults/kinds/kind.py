@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from skyrack.orchestrator.faults.effect import Effect
-from skyrack.orchestrator.faults.fault import Pulse
+from skyrack.orchestrator.faults.fault import Pulse, Stage
 from skyrack.orchestrator.faults.targets import Target
 
 # How people write a number, by the end of its key.
@@ -55,7 +55,8 @@ class Kind:
     a side of a partition; or it acts on parts of the run itself. `effect` gets the parameters' values and the target.
     `at_once`: it is done when it begins and does not last. `pulse`: it comes and goes. `for_s`: how long it lasts where
     nobody says; None is until somebody ends it, infinite for good. `bare`: of what acts on places, it may be had of satellites
-    without a process too.
+    without a process too. `stages`: what it goes through, which says how long it lasts. `final`: no repair brings back what
+    it has taken.
     """
 
     name: str
@@ -68,3 +69,10 @@ class Kind:
     pulse: Callable[[Mapping[str, float]], Pulse] | None = None
     for_s: float | None = None
     bare: bool = False
+    stages: Callable[[Mapping[str, float], Target], tuple[Stage, ...]] | None = None
+    final: bool = False
+
+    @property
+    def timed(self) -> bool:
+        """Whether one may say how long it lasts."""
+        return not self.at_once and self.stages is None
