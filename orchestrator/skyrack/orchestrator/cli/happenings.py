@@ -10,8 +10,9 @@ from typing import Any
 _NEWS = {
     "node_signalled", "node_exited", "node_failed", "fabric_down", "fabric_up", "all_serving", "events_lost",
     "plan_failed", "fabric_failed", "orchestrator_restarted", "broker_down", "broker_up", "entry_down", "entry_up",
-    "fault_began", "fault_failed", "fault_ended",
+    "fault_began", "fault_failed", "fault_ended", "fault_stage", "fault_mended",
     "service_unready", "service_ended", "service_failed", "service_added", "service_removed", "service_restarted",
+    "service_changed", "node_drained", "node_undrained",
 }  # fmt: skip
 _WARNINGS = {
     "node_exited", "node_dark", "fabric_down", "fabric_failed", "plan_failed", "orchestrator_restarted",
@@ -26,6 +27,7 @@ _SERVICE = {
     "service_ended": "has ended and is to be started again",
     "service_finished": "has finished",
     "service_failed": "has failed",
+    "service_drained": "has ended: its node is drained",
 }
 
 
@@ -89,6 +91,18 @@ def sentence(event: Mapping[str, Any]) -> str:
         case "fault_began" | "fault_resumed" | "fault_ended":
             what = f"{event.get('kind')} on {_some(event.get('on', []))}"
             return f"fault {event.get('fault')} {_FAULT[event['event']]}: {what}"
+        case "fault_stage":
+            what = f"{event.get('kind')} on {_some(event.get('on', []))}"
+            return f"fault {event.get('fault')} comes to {event.get('stage')}: {what}"
+        case "fault_mended":
+            return f"fault {event.get('fault')} is mended at {_some(event.get('on', []))} by fault {event.get('by')}"
+        case "node_drained":
+            return f"{node} is drained: {_some(event.get('services', [])) or 'no service'} to end there"
+        case "node_undrained":
+            return f"{node} is drained no more"
+        case "service_changed":
+            versions = f"version {event.get('before')} to {event.get('version')}"
+            return f"{event.get('service')} at {node} is changed from {versions}"
         case "fault_effect" | "fault_undone":
             seen = "; ".join(event.get("effect", [])) or "nothing to see"
             undone = " undone" if event["event"] == "fault_undone" else ""

@@ -60,9 +60,11 @@ def status(
         print(_fidelity(fidelity))
     if said := _faults(answer["faults"]):
         print(said)
+    if drained := [node["name"] for node in answer["nodes"] if node["drained"]]:
+        print(f"drained: {', '.join(drained)}")
     print_table(["NODE", "KIND", "STATE", "ADDRESS", "PID", "RESTARTS"], rows)
     if services := answer["services"]:
-        unready = [row for row in services if row["phase"] not in ("ready", "finished")]
+        unready = [row for row in services if row["phase"] not in ("ready", "finished", "drained")]
         print(f"services: {len(services) - len(unready)} of {len(services)} ready")
         for row in unready:
             print(f"  {row['service']} at {row['node']}: {row['phase']} {row['reason']}".rstrip())
@@ -75,7 +77,11 @@ def status(
 
 def _faults(found: dict[str, Any]) -> str:
     """What is broken now, in one line; nothing where nothing is."""
-    acting = [f"{fault['id']} {fault['kind']} {' '.join(fault['on'])}" for fault in found["acting"]]
+    acting = [
+        f"{fault['id']} {fault['kind']} {' '.join(fault['on'])}"
+        + (f" ({fault['stage']})" if "stage" in fault else "")
+        for fault in found["acting"]
+    ]
     told = ", ".join(acting[:MOST_FAULTS]) + (
         f" and {len(acting) - MOST_FAULTS} more" if len(acting) > MOST_FAULTS else ""
     )

@@ -16,6 +16,7 @@ from skyrack.orchestrator.faults.fault import Draft, Fault, Stage
 from skyrack.orchestrator.faults.hold import AS_EVER, Hold, Place, compose_holds
 from skyrack.orchestrator.faults.kinds import KINDS
 from skyrack.orchestrator.faults.problem import Unknown
+from skyrack.orchestrator.faults.targets import Selection
 from skyrack.orchestrator.routing.condition import AS_ALWAYS, Condition
 
 K = TypeVar("K")
@@ -52,7 +53,8 @@ class Ledger:
 
     def __init__(self, speed_at: Callable[[float], float] = lambda run_s: 1.0) -> None:
         self._speed_at = speed_at
-        self._stage_ends_s: dict[str, float] = {}  # of those in a stage
+        self._stages: dict[str, str] = {}  # in which those with stages are
+        self._stage_ends_s: dict[str, float] = {}
         self._faults: dict[str, Fault] = {}
         self._begun: dict[str, None] = {}
         self._acting: dict[str, None] = {}  # of those begun; with a pulse now and then
@@ -103,6 +105,18 @@ class Ledger:
         """These have been given already, by another ledger."""
         self._given = max((self._given, *(int(fault_id[1:]) for fault_id in fault_ids)))
 
+    def stage_of(self, fault_id: str) -> str | None:
+        """The name of the stage that a fault is in; None before its first."""
+        return self._stages.get(fault_id)
+
+    def reword(self, fault_id: str, nodes: tuple[str, ...]) -> Fault:
+        """What a fault acts on is said by these names from now on: it has been mended elsewhere."""
+        fault = self._faults[fault_id]
+        target = replace(fault.draft.target, words=nodes)
+        draft = replace(fault.draft, target=target, selection=Selection(nodes=nodes))
+        self._faults[fault_id] = replace(fault, draft=draft)
+        return self._faults[fault_id]
+
     def end(self, fault_id: str, at_s: float) -> Fault:
         """Let a fault end at `at_s`; one that would begin later never does. Raises Unknown."""
         if fault_id not in self._faults:
@@ -146,13 +160,15 @@ class Ledger:
             if fault.until_s <= at_s:
                 del self._begun[fault.id], self._faults[fault.id]
                 self._pulses.pop(fault.id, None)
+                self._stages.pop(fault.id, None)
                 self._stage_ends_s.pop(fault.id, None)
                 ended.append(fault)
                 self._stand_down(fault, moves)
-            elif self._on_at(fault, at_s) is not (fault.id in self._acting):
-                if not self._stand_down(fault, moves):
-                    self._acting[fault.id] = None
-                    moves.append((fault, True))
+            elif self._on_at(fault, at_s) is (fault.id in self._acting):
+                continue
+            elif not self._stand_down(fault, moves):
+                self._acting[fault.id] = None
+                moves.append((fault, True))
         change = self._change(at_s, began, ended, moves)
         return replace(change, staged=tuple(staged), mended=tuple(mended))
 
@@ -170,8 +186,10 @@ class Ledger:
         speed = self._speed_at(at_s) if stage.orbit else 1.0
         ends_s = at_s + stage.for_s / (speed or 1.0)
         draft = replace(fault.draft, effect=stage.effect, stages=tuple(rest))
-        fault = self._faults[fault.id] = replace(fault, draft=draft, until_s=fault.until_s if rest else ends_s)
-        self._stage_ends_s[fault.id] = ends_s
+        fault = self._faults[fault.id] = replace(
+            fault, draft=draft, until_s=fault.until_s if rest else ends_s
+        )
+        self._stages[fault.id], self._stage_ends_s[fault.id] = stage.name, ends_s
         self._expect(ends_s, fault.id)
         return fault
 
@@ -186,7 +204,9 @@ class Ledger:
             if fault.id == by.id or left == effect or fault.draft.stages or KINDS[fault.draft.kind].final:
                 continue
             until_s = at_s if left.nothing else fault.until_s
-            after = self._faults[fault.id] = replace(fault, draft=replace(fault.draft, effect=left), until_s=until_s)
+            after = self._faults[fault.id] = replace(
+                fault, draft=replace(fault.draft, effect=left), until_s=until_s
+            )
             mended.append((fault, after, by))
             self._stand_down(fault, moves)
             self._expect(at_s, fault.id)  # ends now, or acts again on what is left

@@ -71,7 +71,11 @@ class Enactor:
                 self._put(change.at_s, self._once(fault, part, self._hands.end(part)), [fault])
         for place, hold in change.holds.items():
             began = [fault for fault in change.began if place in fault.draft.effect.holds]
+            began += [after for _, after, _ in change.staged if place in after.draft.effect.holds]
             ended = [fault for fault in change.ended if place in fault.draft.effect.holds]
+            ended += [before for before, _, _ in change.staged if place in before.draft.effect.holds]
+            ended += [before for before, _, _ in change.mended if place in before.draft.effect.holds]
+            ended = [fault for fault in ended if fault.id not in {other.id for other in began}]
             self._put(change.at_s, self._hold(place, hold, began, ended), [*began, *ended])
 
     def _put(self, at_s: float, work: Coroutine[Any, Any, None], faults: Sequence[Fault]) -> None:

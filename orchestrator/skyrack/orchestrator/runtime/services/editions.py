@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from skyrack.orchestrator.scenario import Service
 from skyrack.orchestrator.runtime.services.complaint import complaint
+from skyrack.orchestrator.scenario import Service
 
 # What another version may have otherwise. Where a service is, and what it may use, is not its software.
 CHANGEABLE: Final = (

@@ -53,7 +53,9 @@ def read(path: Path) -> Kept | None:
             str(name): tuple(Service.model_validate(item) for item in items)
             for name, items in data["editions"].items()
         }
-        versions = {(str(node), str(name)): (int(now), int(before)) for node, name, now, before in data["versions"]}
+        versions = {
+            (str(node), str(name)): (int(now), int(before)) for node, name, now, before in data["versions"]
+        }
         drained = {str(node): tuple(map(str, by)) for node, by in data["drained"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -268,7 +268,12 @@ class Services:
         entry = self._entries[node, name]
         if version != entry.version:
             service = self._editions.number(name, version, self._services[name])
-            before, entry.service, entry.version, entry.previous = entry.version, service, version, entry.version
+            before, entry.service, entry.version, entry.previous = (
+                entry.version,
+                service,
+                version,
+                entry.version,
+            )
             entry.spec = spec(service, entry.member, self._members, entry.room, run=self._run, generation=0)
             self._begin_anew(entry)
             self._keep()
@@ -402,7 +407,9 @@ class Services:
 
     def _refuse_drained(self, name: str, nodes: Sequence[str]) -> None:
         if there := [node for node in nodes if node in self._drained]:
-            raise ServiceProblem(f"{name} does not start at {', '.join(there)}: drained; skyrack undrain {' '.join(there)}")
+            raise ServiceProblem(
+                f"{name} does not start at {', '.join(there)}: drained; skyrack undrain {' '.join(there)}"
+            )
 
     def _require_usable(self, service: Service) -> None:
         book = self._book.by_name
