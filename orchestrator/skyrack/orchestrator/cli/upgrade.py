@@ -74,9 +74,10 @@ def upgrade(
 
     size_bytes = parse_size_bytes(size)
     spans_s = [parse_span_s(text) for text in (timeout, ready_within, watch)]
+    body = _body(service, command, env, scenario)
     live = find_run(run)
     status = live.status()
-    version, chosen = _version(live, service, _body(service, command, env, scenario), nodes or [])
+    version, chosen = _version(live, service, body, nodes or [])
     gateways = _gateways(source or [], status["nodes"])
     links = status["scenario"]["links"]
     work = Upgrade(

@@ -8,6 +8,7 @@ thread per node of a batch --GET /v1/contacts--> run
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -84,6 +85,7 @@ class Upgrade:
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._sending: set[BulkRun] = set()
+        self._announced: dict[str, str] = {}  # the contact of a node that is waited for
 
     def stop(self) -> None:
         """Begin nothing more; what is being sent is cancelled."""
@@ -150,11 +152,11 @@ class Upgrade:
                     self._tell(f"{node}: the software is there, {sent.took_s:.3f} s over {way}")
                     return sent
                 reason = sent.error
-            if reason != told:
+            if reason and reason != told:
                 self._tell(f"{node}: {reason}")
                 told = reason
             self._stopped.wait(POLL_S)
-        return reason or "stopped"
+        return reason or f"no contact within {plan.timeout_s:g} s"
 
     def _gateway(self, node: str) -> tuple[str | None, str]:
         """Who sends now; else why nobody does."""
@@ -166,13 +168,13 @@ class Upgrade:
         lasts_s = needs_s(plan.size_bytes, plan.rate_bps)
         found = first_opportunity(contacts, plan.gateways, lasts_s, answer["t_s"], answer["speed"])
         if found is None:
-            ahead_s = answer["known_until_t_s"] - answer["t_s"]
-            return (
-                None,
-                f"waits: no contact of {lasts_s:.1f} s with {_some(plan.gateways)} in the {ahead_s:.0f} s known",
-            )
+            return None, f"waits: no contact of {lasts_s:.1f} s with {_some(plan.gateways)} is known ahead"
         if found.in_s > 0.0:
-            return None, f"waits for contact with {found.gateway}, {time_text(found.lasts_s)} long"
+            lasts = "for good" if found.lasts_s == math.inf else f"for {found.lasts_s:.0f} s"
+            if self._announced.get(node) != found.gateway:
+                self._announced[node] = found.gateway
+                self._tell(f"{node}: contact with {found.gateway} in {found.in_s:.0f} s, {lasts}")
+            return None, ""
         return found.gateway, ""
 
     def _sent(self, gateway: str, node: str) -> Sent:
@@ -248,11 +250,6 @@ class Upgrade:
 
     def _row(self, node: str) -> dict[str, Any]:
         return next(row for row in self._rows() if row["node"] == node)
-
-
-def time_text(seconds: float) -> str:
-    """A duration for people."""
-    return "for good" if seconds == float("inf") else f"{seconds:.1f} s"
 
 
 def _some(names: Collection[str] | Sequence[str], most: int = 3) -> str:

@@ -31,20 +31,14 @@ class Editions:
         """For the file."""
         return {name: tuple(services) for name, services in self._known.items()}
 
-    def enter(self, newest: Service, body: Mapping[str, Any]) -> tuple[int, Service]:
-        """The version that `newest` becomes by `body`, and its number: an old one where it is the same. Raises ServiceProblem.
-
-        {"changes": {"command": [...], "env": {...}}}: these keys are others; variables are added to those it has.
-        {"spec": {...}}: the service as a scenario has it.
-        """
-        service = _changed(newest, body)
+    def enter(self, newest: Service, service: Service) -> int:
+        """The number of a version, which is a new one unless there is the same already; `newest`: one that is known."""
+        if service == newest and newest.name not in self._known:
+            return 1
         known = self._known.setdefault(newest.name, [newest])
         if service not in known:
             known.append(service)
-        number = known.index(service) + 1
-        if len(known) == 1:
-            del self._known[newest.name]
-        return number, service
+        return known.index(service) + 1
 
     def number(self, name: str, number: int, first: Service) -> Service:
         """A version by its number. Raises ServiceProblem."""
@@ -58,7 +52,12 @@ class Editions:
         self._known.pop(name, None)
 
 
-def _changed(newest: Service, body: Mapping[str, Any]) -> Service:
+def changed(newest: Service, body: Mapping[str, Any]) -> Service:
+    """What `newest` becomes by a request. Raises ServiceProblem.
+
+    {"changes": {"command": [...], "env": {...}}}: these keys are others; variables are added to those it has.
+    {"spec": {...}}: the service as a scenario has it.
+    """
     before = newest.model_dump(mode="json", exclude_none=True)
     if isinstance(spec := body.get("spec"), Mapping):
         data = dict(spec)
@@ -78,7 +77,7 @@ def _changed(newest: Service, body: Mapping[str, Any]) -> Service:
     except ValidationError as error:
         raise ServiceProblem("; ".join(complaint(e["loc"], e["msg"]) for e in error.errors())) from error
     after = service.model_dump(mode="json", exclude_none=True)
-    for key in before.keys() | after.keys():
+    for key in Service.model_fields:
         if key not in CHANGEABLE and before.get(key) != after.get(key):
             raise ServiceProblem(f"{newest.name}: {key}: not part of a version: {', '.join(CHANGEABLE)} are")
     return service

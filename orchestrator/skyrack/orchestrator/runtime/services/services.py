@@ -12,7 +12,7 @@ from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
 from skyrack.orchestrator.runtime.services.complaint import complaint
-from skyrack.orchestrator.runtime.services.editions import Editions
+from skyrack.orchestrator.runtime.services.editions import Editions, changed
 from skyrack.orchestrator.runtime.services.editions import ServiceProblem as ServiceProblem
 from skyrack.orchestrator.runtime.services.entry import AWAITED, DRAINED, PHASES, Entry
 from skyrack.orchestrator.runtime.services.groups import Group
@@ -249,13 +249,14 @@ class Services:
         return restarted
 
     def version_of(self, name: str, body: Mapping[str, Any]) -> int:
-        """The number of a version of a service's software, as it becomes by `body`; see Editions. Raises ServiceProblem."""
+        """The number of the version that a service's software becomes by `body`; see editions.py. Raises ServiceProblem."""
         self._require(name)
         nodes = self._nodes_of(name)
         self._refuse_containers(name, nodes, "up -d")
         newest = max((self._entries[node, name] for node in nodes), key=lambda entry: entry.version)
-        number, service = self._editions.enter(newest.service, body)
+        service = changed(newest.service, body)
         self._require_fillable(service, list(self._services))
+        number = self._editions.enter(newest.service, service)
         self._keep()
         return number
 
