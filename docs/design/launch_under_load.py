@@ -101,7 +101,9 @@ def answered(run: Path) -> Iterator[tuple[float, float, str]]:
             yield at_s, line["time_s"] - at_s, kind
 
 
-def show(run: Path, before: tuple[int, float, int], during: tuple[int, float, int], after: tuple[int, float, int]) -> None:
+def show(
+    run: Path, before: tuple[int, float, int], during: tuple[int, float, int], after: tuple[int, float, int]
+) -> None:
     """The figures."""
     ordered_s = events(run, "launch_ordered")[0]["run_s"]
     phases = events(run, "launch_phase")
@@ -114,7 +116,11 @@ def show(run: Path, before: tuple[int, float, int], during: tuple[int, float, in
     print(f"ordered at {ordered_s:.1f} s, first in service at {first_s:.1f} s, all {len(serving_s)} serve at "
           f"{max(serving_s.values()):.1f} s; from in service to serving median {waits[len(waits) // 2]:.2f}, most "
           f"{waits[-1]:.2f} s")  # fmt: skip
-    for name, (count, pss_mb, descriptors) in (("before", before), ("with 60 more", during), ("after the loss", after)):
+    for name, (count, pss_mb, descriptors) in (
+        ("before", before),
+        ("with 60 more", during),
+        ("after the loss", after),
+    ):
         print(f"{name:16} {count} processes, {pss_mb:,.0f} MB, {descriptors:,} descriptors")
     cuts_s = [0.0, ordered_s, max(serving_s.values()), lost["run_s"], float("inf")]
     operations = sorted(answered(run))
@@ -134,7 +140,9 @@ def show(run: Path, before: tuple[int, float, int], during: tuple[int, float, in
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seed", default="1")
     given = parser.parse_args()
     with up() as (run, environment):
@@ -143,7 +151,9 @@ def main() -> None:
             words += ["--to", member]
         words += ["--for", f"{LOAD_S:g}s", "--seed", given.seed]
         before = weigh(environment)
-        load = subprocess.Popen([SKYRACK, *words], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        load = subprocess.Popen(
+            [SKYRACK, *words], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         began_s = time.monotonic()
         time.sleep(LAUNCH_S)
         print(skyrack(environment, "launch", BATCH).strip())

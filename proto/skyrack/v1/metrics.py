@@ -40,6 +40,7 @@ _ORCHESTRATOR: _Table = (
     ("run_info", "gauge", "", "The run: always 1.", ("run", "scenario")),
     ("run_seconds", "gauge", "seconds", "Real time since the start of the run.", ()),
     ("orbit_time_seconds", "gauge", "seconds", "Orbit time in force, as Unix time.", ()),
+    ("clock_speed_ratio", "gauge", "ratio", "Orbit seconds per real second, 0 while the clock is paused.", ()),
     ("node_up", "gauge", "", "1 while the node serves and its lasers are lit.", _NODE),
     ("node_restarts_total", "counter", "starts", "Starts after the first one.", _NODE),
     ("satellites", "gauge", "satellites",

@@ -52,6 +52,16 @@ class Faults(Protocol):
         """DELETE /v1/faults/{id}, and of all."""
 
 
+class Clock(Protocol):
+    """Orbit time. Raises ValueError for what cannot be, KeyError for names that nothing has."""
+
+    def state(self) -> dict[str, Any]:
+        """GET /v1/clock."""
+
+    async def change(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """POST /v1/clock."""
+
+
 class Services(Protocol):
     """User software. Raises ValueError for what cannot be."""
 
@@ -95,6 +105,10 @@ class Run(Protocol):
     @property
     def launches(self) -> Launches:
         """Satellites that are not there yet."""
+
+    @property
+    def clock_control(self) -> Clock:
+        """Orbit time."""
 
     @property
     def services(self) -> Services:
@@ -216,6 +230,12 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
             raise BadRequest("now: expected true or false")
         return web.json_response(await run.launches.launch(request.match_info["name"], at_once=at_once))
 
+    async def clock(_: web.Request) -> web.Response:
+        return web.json_response(run.clock_control.state())
+
+    async def change_clock(request: web.Request) -> web.Response:
+        return web.json_response(await run.clock_control.change(await _body(request)))
+
     async def services(_: web.Request) -> web.Response:
         return web.json_response({"services": run.services.listed()})
 
@@ -257,6 +277,8 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
             web.delete("/v1/faults/{id}", remove_faults),
             web.get("/v1/launches", launches),
             web.post("/v1/launches/{name}", launch),
+            web.get("/v1/clock", clock),
+            web.post("/v1/clock", change_clock),
             web.get("/v1/services", services),
             web.post("/v1/services", add_service),
             web.delete("/v1/services/{name}", remove_service),

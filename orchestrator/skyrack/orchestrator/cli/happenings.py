@@ -6,12 +6,15 @@ import signal
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from skyrack.orchestrator.cli.clock_words import change_words
+
 # What `skyrack up` shows as it happens; the rest is in `skyrack logs`.
 _NEWS = {
     "node_signalled", "node_exited", "node_failed", "fabric_down", "fabric_up", "all_serving", "events_lost",
     "plan_failed", "fabric_failed", "orchestrator_restarted", "broker_down", "broker_up", "entry_down", "entry_up",
     "fault_began", "fault_failed", "fault_ended", "launch_ordered", "launch_phase",
     "service_unready", "service_ended", "service_failed", "service_added", "service_removed", "service_restarted",
+    "clock_changed",
 }  # fmt: skip
 _WARNINGS = {
     "node_exited", "node_dark", "fabric_down", "fabric_failed", "plan_failed", "orchestrator_restarted",
@@ -120,6 +123,8 @@ def sentence(event: Mapping[str, Any]) -> str:
             return f"transfer {event.get('transfer')} stays at {node}: {event.get('why')}"
         case "contact_missed":
             return f"transfer {event.get('transfer')} is still at {node}: no contact with {event.get('to')}"
+        case "clock_changed":
+            return change_words(event)
         case "plan_failed":
             return f"no plan.jsonl: {event.get('error')}"
         case "orchestrator_restarted":

@@ -117,7 +117,11 @@ def _on_ground(atlas: Atlas, kind: str) -> list[int]:
 
 def _shell(name: str, atlas: Atlas) -> Sequence[int]:
     if name not in atlas.shells:
-        listed = f"there {_are(len(atlas.shells))} {', '.join(atlas.shells)}" if atlas.shells else "none has a name"
+        listed = (
+            f"there {_are(len(atlas.shells))} {', '.join(atlas.shells)}"
+            if atlas.shells
+            else "none has a name"
+        )
         raise Unknown(f"no shell is called {name[:80]!r}: {closest(name, atlas.shells) or listed}")
     return atlas.shells[name]
 

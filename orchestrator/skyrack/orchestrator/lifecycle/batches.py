@@ -76,7 +76,11 @@ def select_satellites(word: str, atlas: Atlas, lot: Lot) -> list[int]:
 
 
 def _drifted(
-    launch: Launch, shells: Sequence[Shell], nodes: Sequence[int], planes: Sequence[int], shell_of: Sequence[int]
+    launch: Launch,
+    shells: Sequence[Shell],
+    nodes: Sequence[int],
+    planes: Sequence[int],
+    shell_of: Sequence[int],
 ) -> list[Passage]:
     numbers = {int(shell_of[node]) for node in nodes}
     shell = shells[min(numbers)] if len(numbers) == 1 and 0 <= min(numbers) < len(shells) else None

@@ -73,9 +73,7 @@ def commissioned(planes: Sequence[Hashable], commissioning_s: float, apart_s: fl
     return [Passage(0.0, 0.0, commissioning_s + place[index] * apart_s) for index in range(len(planes))]
 
 
-def drifted(
-    raan_deg: Sequence[float], climb: Climb, commissioning_s: float, apart_s: float
-) -> list[Passage]:
+def drifted(raan_deg: Sequence[float], climb: Climb, commissioning_s: float, apart_s: float) -> list[Passage]:
     """Of satellites that are to be in planes with these ascending nodes, at one instant; the first plane waits for nothing."""
     rate_deg_day = relative_rate_deg_day(climb.parking_km, climb.altitude_km, climb.inclination_deg)
     if not rate_deg_day:
@@ -96,7 +94,10 @@ def waits_deg(raan_deg: Sequence[float], *, westward: bool) -> list[float]:
     """How far each satellite drifts before it is raised, when the launch goes where the longest wait is shortest."""
     turned = [round((-deg if westward else deg) % 360.0, 9) % 360.0 for deg in raan_deg]
     planes = sorted(set(turned))
-    gaps = [(after - before) % 360.0 or 360.0 for before, after in zip([planes[-1], *planes], planes, strict=False)]
+    gaps = [
+        (after - before) % 360.0 or 360.0
+        for before, after in zip([planes[-1], *planes], planes, strict=False)
+    ]
     first = planes[gaps.index(max(gaps))]
     return [round((deg - first) % 360.0, 9) for deg in turned]
 

@@ -28,6 +28,7 @@ def run_families(status: Mapping[str, Any], facts: RunFacts) -> Iterator[Metric]
     yield info
     yield families.gauge("skyrack_run_seconds", status["run_s"])
     yield families.gauge("skyrack_orbit_time_seconds", status["orbit_unix_s"])
+    yield families.gauge("skyrack_clock_speed_ratio", status["speed"])
     up, restarts = families.gauge("skyrack_node_up"), families.counter("skyrack_node_restarts_total")
     for node in status["nodes"]:
         if node["inhabited"]:

@@ -22,6 +22,7 @@ from skyrack.orchestrator.runtime.probes import OwnProbes
 from skyrack.orchestrator.runtime.roster import Roster
 from skyrack.orchestrator.runtime.services.services import Services
 from skyrack.orchestrator.scenario import Scenario
+from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.epoch import count_kinds
 from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.orchestrator.topology.lit import lit_links
@@ -36,6 +37,7 @@ class Answers:
         scenario: Scenario,
         places: Places,
         geometry: Geometry,
+        timeline: Timeline,
         roster: Roster,
         book: NodeBook,
         feed: Feed,
@@ -54,6 +56,7 @@ class Answers:
         self._scenario = scenario
         self._places = places
         self._geometry = geometry
+        self._timeline = timeline
         self._roster = roster
         self._book = book
         self._feed = feed
@@ -74,6 +77,7 @@ class Answers:
         lit = lit_links(self._feed.epoch, self._feed.failures)
         fleet, away = self._launches.status(), self._launches.away()
         start, run_s, places = self._geometry.start, self._clock.run_s(), self._places
+        piece = self._timeline.piece_at(run_s)
         return {
             "run": self._run,
             "name": self._scenario.name,
@@ -82,8 +86,8 @@ class Answers:
             "start": start.isoformat(),
             "t0_monotonic_ns": self._clock.t0_monotonic_ns,
             "run_s": run_s,
-            "orbit_unix_s": start.timestamp() + run_s * self._scenario.speed,
-            "speed": self._scenario.speed,
+            "orbit_unix_s": start.timestamp() + piece.t_at(run_s),
+            "speed": piece.speed,
             "run_dir": str(places.run_dir),
             "socket_dir": str(places.socket_dir),
             "mesh_dir": str(places.mesh_dir),

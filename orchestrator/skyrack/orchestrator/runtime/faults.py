@@ -118,7 +118,10 @@ class Faults:
     def lost(self) -> frozenset[int]:
         """Nodes that are gone for good."""
         return frozenset(
-            node for fault in self._ledger.begun if fault.draft.kind == "lost" for node in fault.draft.target.nodes
+            node
+            for fault in self._ledger.begun
+            if fault.draft.kind == "lost"
+            for node in fault.draft.target.nodes
         )
 
     async def let_go(self) -> None:

@@ -32,6 +32,7 @@ from skyrack.orchestrator.runtime.processes import Processes
 from skyrack.orchestrator.runtime.progress import Progress
 from skyrack.orchestrator.runtime.roster import Roster
 from skyrack.orchestrator.scenario import Scenario
+from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.epoch import Epoch
 from skyrack.orchestrator.topology.failures import NO_FAILURES, Failures
 from skyrack.orchestrator.topology.geometry import Geometry
@@ -52,6 +53,7 @@ class Feed:
         self,
         scenario: Scenario,
         geometry: Geometry,
+        timeline: Timeline,
         roster: Roster,
         processes: Processes,
         events: EventLog,
@@ -60,6 +62,7 @@ class Feed:
     ) -> None:
         self._scenario = scenario
         self._geometry = geometry
+        self._timeline = timeline
         self._roster = roster
         self._fabrics = processes.fabrics
         self._nodes = processes.nodes
@@ -78,10 +81,11 @@ class Feed:
         self._rerouting = asyncio.Lock()
         self._tasks: asyncio.TaskGroup | None = None
         self._driver: MeshDriver | None = None
-        self.oracle = Oracle(scenario, geometry, worker)
+        self.oracle = Oracle(scenario, geometry, timeline, worker)
         self.news = NewsDesk(
             scenario,
             geometry,
+            timeline,
             self.oracle,
             events,
             clock,
@@ -133,6 +137,7 @@ class Feed:
         self._driver = MeshDriver(
             self._scenario,
             self._geometry,
+            self._timeline,
             fabric,
             self._clock,
             self._worker,
@@ -220,6 +225,12 @@ class Feed:
             if (worse, better) != (NO_FAILURES, NO_FAILURES) and self._driver is not None:
                 now_s = np.full(self._geometry.n_nodes, self._clock.run_s())
                 await self._driver.hear(News(worse, better, now_s))
+
+    async def turn(self, at_s: float) -> None:
+        """Orbit time goes another way from `at_s` on: links and routes from then on are others than the fabric was told."""
+        if self._driver is not None:
+            await self._driver.turn(at_s)
+        self.oracle.turned(at_s, self._clock.run_s())
 
     def apply(
         self,

@@ -85,7 +85,9 @@ class Launches:
             self._geometry.take(self.fleet.launch(order["name"], order["t_s"], at_once=order["at_once"]))
         self._done_t_s = kept.get("done_t_s", -math.inf)
         now_t_s = self._now_t_s()
-        away = {node: phase for node, phase in self.fleet.phases(now_t_s).items() if phase is not Phase.IN_SERVICE}
+        away = {
+            node: phase for node, phase in self.fleet.phases(now_t_s).items() if phase is not Phase.IN_SERVICE
+        }
         for node, phase in away.items():
             state = self._book.by_index.get(node)
             if state is not None and not state.alive:
@@ -114,10 +116,14 @@ class Launches:
             fleet = self.fleet
             if name not in fleet.batches:
                 there = ", ".join(fleet.batches)
-                near = closest(name, fleet.batches) or (f"there are {there}" if there else "the scenario has none")
+                near = closest(name, fleet.batches) or (
+                    f"there are {there}" if there else "the scenario has none"
+                )
                 raise LaunchProblem(f"no launch is called {name[:80]!r}: {near}")
             if name in fleet.launched_s:
-                raise LaunchProblem(f"{name} is launched at {fleet.launched_s[name]:g} s of orbit time already")
+                raise LaunchProblem(
+                    f"{name} is launched at {fleet.launched_s[name]:g} s of orbit time already"
+                )
             now_t_s = self._now_t_s()
             batch = fleet.batches[name].at_once() if at_once else fleet.batches[name]
             first_s = min(passage.service_s for passage in batch.passages)

@@ -33,7 +33,9 @@ async def every_node_serves(book: NodeBook, clock: Clock, progress: Progress, *,
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), LOOK_S)
         there, total = len(_in_service(book)), len(book.by_name)
-        step.text = f"{there}/{there} serving" + (f", {total - there} not in service yet" if total > there else "")
+        step.text = f"{there}/{there} serving" + (
+            f", {total - there} not in service yet" if total > there else ""
+        )
 
 
 def _in_service(book: NodeBook) -> list[NodeState]:

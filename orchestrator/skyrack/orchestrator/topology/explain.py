@@ -107,8 +107,12 @@ def _not_there(geometry: Geometry, a: int, b: int, t_s: float) -> Iterator[Reaso
     for end in (a, b):
         if end < geometry.n_sat and not there[end]:
             phase, batch = geometry.fleet.phases(t_s)[end], geometry.fleet.nodes[end]
-            words = "commissioning" if phase is Phase.IN_SERVICE else phase.value  # until the next whole second
-            yield Reason("not_in_service", f"{geometry.names[end]} is not in service: {words} (launch {batch})")
+            words = (
+                "commissioning" if phase is Phase.IN_SERVICE else phase.value
+            )  # until the next whole second
+            yield Reason(
+                "not_in_service", f"{geometry.names[end]} is not in service: {words} (launch {batch})"
+            )
 
 
 def _limits(geometry: Geometry, a: int, b: int, t_s: float) -> tuple[dict[str, float], tuple[Reason, ...]]:

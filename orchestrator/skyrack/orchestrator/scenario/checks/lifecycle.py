@@ -26,11 +26,15 @@ def check_lifecycle(draft: Draft) -> Iterator[Finding]:
         if launch.name in names:
             yield Finding((*path, "name"), f"'{launch.name}' is already the name of another launch")
         elif launch.name.isdecimal():
-            yield Finding((*path, "name"), f"batch:{launch.name} has a meaning of its own", "begin with a letter")
+            yield Finding(
+                (*path, "name"), f"batch:{launch.name} has a meaning of its own", "begin with a letter"
+            )
         names.add(launch.name)
         findings: list[Finding] = []
         for number, word in enumerate(launch.satellites):
-            findings += tried((*path, "satellites", number), lambda w=word: select_satellites(w, atlas, Lot(0)))
+            findings += tried(
+                (*path, "satellites", number), lambda w=word: select_satellites(w, atlas, Lot(0))
+            )
         if not findings:
             findings += tried(
                 path, lambda one=launch: batch_of(one, draft.scenario.shells, atlas, shell_of, plane_of, seed)

@@ -15,7 +15,9 @@ Word = Annotated[str, key("A word.", min_length=1)]
 class LaunchLoss(Section):
     """Satellites of a launch that never get into service."""
 
-    count: Whole = key("How many of them are lost, drawn by the scenario's seed.", unit="count", ge=1, le=100_000)
+    count: Whole = key(
+        "How many of them are lost, drawn by the scenario's seed.", unit="count", ge=1, le=100_000
+    )
     phase: Literal["drifting", "raising", "commissioning"] = key(
         "Each is lost as it begins this phase; a launch without drift has none but commissioning.",
         source="D: at the parking altitude, as 40 of 49 in February 2022",
@@ -162,6 +164,8 @@ class Ageing(Section):
 class Lifecycle(Section):
     """How satellites come and go."""
 
-    launches: tuple[Launch, ...] = key("Satellites that are not there from the start.", source="D: none", default=())
+    launches: tuple[Launch, ...] = key(
+        "Satellites that are not there from the start.", source="D: none", default=()
+    )
     manoeuvres: Manoeuvres | None = key("Avoidance manoeuvres.", source="D: none", default=None)
     ageing: Ageing | None = key("Retirement and failure.", source="D: none", default=None)
