@@ -80,6 +80,22 @@ class Faults:
         return {"at_s": 1.0, "removed": []}
 
 
+class Clock:
+    """Orbit time that has only been paused."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+
+    def state(self) -> dict[str, Any]:
+        return {"t_s": 5.0}
+
+    async def change(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        if body.get("action") != "pause":
+            raise ValueError("action: expected one of pause")
+        self.asked.append(body)
+        return {"changed": None}
+
+
 class Services:
     """User software, of which there is one."""
 
@@ -118,6 +134,7 @@ class StandIn:
         self.events = Events()
         self.exposer = Exposed()
         self.faults = Faults()
+        self.clock_control = Clock()
         self.services = Services()
         self.killed: list[tuple[str, int]] = []
         self.computing = asyncio.Event()

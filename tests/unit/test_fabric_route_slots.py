@@ -78,3 +78,18 @@ def test_an_announced_epoch_that_is_rerouted_again_and_again_needs_no_more_slots
         now_s = k * 0.01
         account.follow(now_s + 0.005, account.take(now_s))
         account.follow(15.0, account.take(now_s))
+
+
+def test_tables_that_were_recalled_are_free_again_and_others_stay() -> None:
+    account = RouteSlots(N)
+    first = account.take(0.0)
+    account.follow(1.0, first)
+    later = []
+    for i in range(ROUTE_SLOTS - 2):
+        later.append(account.take(0.0))
+        account.follow(10.0 + i, later[-1])
+    with pytest.raises(RuntimeError):
+        account.take(0.5)
+    account.recall(10.5)
+    free = {account.take(2.0) for _ in range(5 * ROUTE_SLOTS)}
+    assert free == set(range(ROUTE_SLOTS)) - {first, later[0]}

@@ -150,3 +150,19 @@ def test_nothing_is_said_of_a_shadow_that_is_not_known() -> None:
 )
 def test_callers_on_the_mesh_are_not_taken_for_guests(peer: str, local: bool) -> None:
     assert is_local(peer) is local
+
+
+def test_a_paused_clock_announces_nothing_and_nothing_twice() -> None:
+    def at_speed(speed: float) -> View:
+        update = control_pb2.NodeUpdate(forecast_until_t_s=1000.0)
+        update.clock.speed, update.clock.since_t_s = speed, 20.0
+        update.ephemeris.position_km.extend([7000.0, 0.0, 0.0])
+        update.ephemeris.velocity_km_s.extend([0.0, 7.5, 0.0])
+        update.forecast.add(peer="a", start_t_s=21.0, end_t_s=90.0)
+        return View(Knowledge(update))
+
+    watch = AlertWatch(at_speed(1.0))
+    assert told(watch.look(at_speed(1.0), 0)) == [("CONTACT_BEGINS_SOON", "a")]
+    assert watch.look(at_speed(0.0), 10**9) == []
+    assert watch.wait_s(10**9) == math.inf
+    assert watch.look(at_speed(1.0), 0) == []

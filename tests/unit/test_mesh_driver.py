@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from skyrack.orchestrator.fabric.client import FabricClient
 from skyrack.orchestrator.fabric.engine import NO_LINK
 from skyrack.orchestrator.routing.condition import AS_ALWAYS, Condition
+from skyrack.orchestrator.routing.force_log import ForceLog
 from skyrack.orchestrator.routing.views import News
 from skyrack.orchestrator.runtime.mesh import (
     LEAD_S,
@@ -26,6 +27,7 @@ from skyrack.orchestrator.runtime.mesh import (
     link_capacity,
 )
 from skyrack.orchestrator.scenario import Scenario
+from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.epoch import Epoch
 from skyrack.orchestrator.topology.failures import NO_FAILURES, Failures
 from skyrack.orchestrator.topology.geometry import Geometry
@@ -103,6 +105,8 @@ class WritingFabric:
     values: list[dict[int, tuple[float, float]]] = field(default_factory=list)
     extra_s: list[dict[int, float]] = field(default_factory=list)  # likewise: added to the delay
     adoptions_told_s: list[float] = field(default_factory=list)
+    ahead: list[bool] = field(default_factory=list)  # of `parameters`: whether a recall makes them void
+    recalls: list[tuple[float, float]] = field(default_factory=list)  # after when, and when that was told
     full_for: int = 0  # so many adoptions are refused
 
     def __post_init__(self) -> None:
@@ -131,8 +135,21 @@ class WritingFabric:
         self.adopted.append((at_s.copy(), table.copy()))
         self.adoptions_told_s.append(self.clock.now_s)
 
-    def set_parameters(self, at_s: float, ids: list[int]) -> None:
+    def recall(self, after_s: float) -> None:
+        """Note it, and forget what is void."""
+        self.recalls.append((after_s, self.clock.now_s))
+        self.segments = [one for one in self.segments if one.at_s <= after_s]
+        self.routes = [one for one in self.routes if one[0] <= after_s]
+        self.links = [one for one in self.links if one[0] <= after_s]
+        kept = [i for i, (at_s, _) in enumerate(self.parameters) if at_s <= after_s or not self.ahead[i]]
+        self.parameters = [self.parameters[i] for i in kept]
+        self.values = [self.values[i] for i in kept]
+        self.extra_s = [self.extra_s[i] for i in kept]
+        self.ahead = [self.ahead[i] for i in kept]
+
+    def set_parameters(self, at_s: float, ids: list[int], *, ahead: bool = False) -> None:
         """Note it."""
+        self.ahead.append(ahead)
         self.parameters.append((at_s, list(ids)))
         s_per_byte, loss_ratio = self.arrays["s_per_byte"], self.arrays["loss_ratio"]
         self.values.append({number: (float(s_per_byte[number]), float(loss_ratio[number])) for number in ids})
@@ -169,6 +186,7 @@ class Bench:
     fabric: WritingFabric
     clock: ManualClock
     in_force: list[tuple[float, Epoch]]
+    timeline: Timeline
 
     async def drive(self, until_s: float) -> None:
         """Let the driver run until this much run time has passed."""
@@ -187,7 +205,7 @@ def executor() -> Iterator[ThreadPoolExecutor]:
 def bench(executor: ThreadPoolExecutor, **more: Any) -> Bench:
     """A driver of the test scenario."""
     chosen = scenario(**more)
-    geometry, clock = Geometry(chosen), ManualClock()
+    geometry, clock, timeline = Geometry(chosen), ManualClock(), Timeline(chosen.speed)
     capacity = link_capacity(geometry.n_sat, geometry.n_nodes - geometry.n_sat)
     fabric = WritingFabric(clock, capacity)
     in_force: list[tuple[float, Epoch]] = []
@@ -195,13 +213,14 @@ def bench(executor: ThreadPoolExecutor, **more: Any) -> Bench:
     driver = MeshDriver(
         chosen,
         geometry,
+        timeline,
         stand_in,
         clock,
         executor,
         capacity,
         lambda at_s, epoch: in_force.append((at_s, epoch)),
     )
-    return Bench(driver, geometry, fabric, clock, in_force)
+    return Bench(driver, geometry, fabric, clock, in_force, timeline)
 
 
 @pytest.mark.parametrize("speed", [0.1, 1.0, 10.0, 1000.0])
@@ -621,3 +640,108 @@ async def test_a_link_that_is_lit_for_what_is_under_way_carries_and_no_way_in_fo
             assert (table[:, epoch.b[link]] != 2 * pair + 1).all(), "the station sends over the new one"
             seen += 1
     assert seen > 1
+
+
+AHEAD_S = 0.1  # a change of the clock is told so long before it holds
+
+
+async def turn(it: Bench, *, speed: float | None = None, jump_s: float | None = None) -> float:
+    """Change the clock as a run does; returns when that holds."""
+    at_s = it.clock.now_s + AHEAD_S
+    t_s = None if jump_s is None else it.timeline.t_s(at_s) + jump_s
+    it.timeline.change(at_s, speed=speed, t_s=t_s)
+    await it.driver.turn(at_s)
+    return at_s
+
+
+def require_the_orbits(it: Bench, first_s: float, last_s: float) -> None:
+    """Links in force, routes and delays are those of the timeline at instants of a stretch; links were made before."""
+    segments, log = sorted(it.fabric.segments, key=lambda segment: segment.at_s), ForceLog()
+    for since_s, told in it.in_force:
+        log.record(since_s, told)
+    for at_s in np.linspace(first_s, last_s - 1e-3, 40).tolist():
+        segment = [one for one in segments if one.at_s <= at_s][-1]
+        in_force, t_s = log.epoch_at(at_s), it.timeline.t_s(at_s)
+        assert in_force is not None
+        epoch = in_force
+        assert epoch.t0_s - 1e-5 <= t_s < epoch.t1_s + 1e-5
+        true_s = it.geometry.delay_s(epoch.a, epoch.b, t_s)
+        lit = np.nonzero(segment.delay_s >= 0)[0]
+        assert len(lit) == 2 * len(epoch.a)
+        for a, b, delay_s in zip(epoch.a.tolist(), epoch.b.tolist(), true_s.tolist(), strict=True):
+            pair = it.driver.pair_number(a, b)
+            assert pair is not None
+            told_s = segment.delay_s[2 * pair] + segment.slope[2 * pair] * (at_s - segment.at_s)
+            assert told_s == pytest.approx(delay_s, abs=2e-5), "within the curvature of a segment"
+            assert any(2 * pair in ids for made_s, ids in it.fabric.links if made_s <= at_s)
+
+
+async def test_wherever_orbit_time_turns_the_fabric_has_the_orbits_from_that_instant_on(
+    executor: ThreadPoolExecutor,
+) -> None:
+    it = bench(executor)
+    await it.drive(11.0)  # an epoch ends at 12: links and routes of the next one have been told
+    since_s = it.fabric.segments[0].at_s
+    for speed, jump_s, seconds in (
+        (0.0, None, 20.0),  # what was told of 12 s and later is void
+        (None, 2000.0, 3.0),  # other links and routes at once, and still paused
+        (60.0, None, 2.0),
+        (None, 1234.5, 1.0),
+        (1000.0, None, 0.3),
+        (0.5, None, 8.0),
+        (1.0, None, 20.0),
+    ):
+        at_s = await turn(it, speed=speed, jump_s=jump_s)
+        require_the_orbits(it, since_s, at_s)
+        await it.drive(at_s + seconds)
+        since_s = at_s
+    require_the_orbits(it, since_s, it.clock.now_s)
+    made = 0
+    for _, ids in sorted(it.fabric.links, key=lambda order: order[0]):
+        for number in ids:
+            assert number <= made, "the fabric makes links in the order of their numbers"
+            made = max(made, number + 1)
+
+
+async def test_a_paused_clock_keeps_delays_and_routes_and_goes_on_where_it_stood(
+    executor: ThreadPoolExecutor,
+) -> None:
+    it = bench(executor)
+    await it.drive(11.0)
+    paused_s = await turn(it, speed=0.0)
+    await it.drive(60.0)
+    still = [segment for segment in it.fabric.segments if segment.at_s >= paused_s]
+    assert len(still) > 40
+    for segment in still:
+        assert not segment.slope.any()
+        assert (segment.delay_s == still[0].delay_s).all()
+    assert [at_s for at_s, _ in it.fabric.routes if at_s >= paused_s] == [paused_s], "no handover"
+    resumed_s = await turn(it, speed=1.0)
+    await it.drive(resumed_s + 3.0)
+    (_, begins_s) = [at_s for at_s, _ in it.fabric.routes if at_s >= resumed_s]
+    assert begins_s == pytest.approx(12.0 - paused_s + resumed_s)
+
+
+async def test_a_fault_that_was_told_for_later_outlasts_a_turn(executor: ThreadPoolExecutor) -> None:
+    """A recall is of what orbits do."""
+    it = bench(executor)
+    await it.drive(11.0)
+    epoch = it.geometry.epoch(11.0)
+    a, b = int(epoch.a[0]), int(epoch.b[0])
+    begins_s = it.clock.now_s + 0.5
+    it.driver.set_conditions(begins_s, {(a, b): Condition(extra_s=0.2)})
+    pair = it.driver.pair_number(a, b)
+    assert pair is not None
+    await turn(it, jump_s=0.25)
+    assert it.fabric.told(2 * pair, begins_s + 1.0) == pytest.approx((0.0, 0.2))
+
+
+async def test_a_fabric_that_starts_after_a_turn_is_told_nothing_of_before(
+    executor: ThreadPoolExecutor,
+) -> None:
+    it = bench(executor)
+    it.timeline.change(20.3, t_s=3000.0)
+    it.clock.now_s = 20.5
+    await it.drive(25.0)
+    assert it.fabric.segments[0].at_s == 20.3
+    require_the_orbits(it, 20.5, 25.0)

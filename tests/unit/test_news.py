@@ -12,6 +12,7 @@ from skyrack.orchestrator.runtime.mesh import MeshDriver
 from skyrack.orchestrator.runtime.news import FLOODS_AT_ONCE, NewsDesk
 from skyrack.orchestrator.runtime.oracle import Oracle
 from skyrack.orchestrator.scenario import Scenario, load_scenario
+from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.epoch import Epoch
 from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
@@ -67,6 +68,7 @@ class World:
         self.desk = NewsDesk(
             scenario,
             self.geometry,
+            Timeline(scenario.speed),
             cast("Oracle", self.mesh),
             cast("EventLog", self.mesh),
             self.clock,

@@ -28,6 +28,17 @@ def test_orbit_time_runs_at_the_scenario_speed_from_the_run_start() -> None:
     assert knowledge.utc_ns(5.0) - update().clock.start.ToNanoseconds() == 5_000_000_000
 
 
+def test_a_clock_that_begins_in_a_moment_is_not_in_force_yet_and_a_paused_one_stands_still() -> None:
+    before, message = update(), update()
+    message.clock.speed, message.clock.since_run_s, message.clock.since_t_s = 0.0, 2.0, 20.0
+    knowledge = Knowledge(message, before.clock)
+    assert knowledge.t_s(6_000_000_000) == 10.0
+    assert knowledge.t_s(7_000_000_000) == knowledge.t_s(99_000_000_000) == 20.0
+    assert knowledge.real_s(5.0) == math.inf
+    message.clock.speed, message.clock.since_t_s = 60.0, 5000.0
+    assert Knowledge(message).t_s(8_000_000_000) == 5060.0
+
+
 def test_position_is_read_as_triples() -> None:
     position_km, velocity_km_s = Knowledge(update()).at(5.0)
     assert position_km == pytest.approx((7000.0, 37.5, 0.0))
@@ -48,7 +59,7 @@ def test_an_unusable_update_is_refused_as_a_whole(fault: str) -> None:
     elif fault == "nan":
         message.ephemeris.velocity_km_s[2] = math.nan
     elif fault == "speed":
-        message.clock.speed = 0.0
+        message.clock.speed = -1.0
     else:
         del message.ephemeris.velocity_km_s[:]
     with pytest.raises(UnusableUpdateError):

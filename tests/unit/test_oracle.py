@@ -12,8 +12,9 @@ import pytest
 from skyrack.orchestrator.routing.condition import AS_ALWAYS, Condition
 from skyrack.orchestrator.routing.cut import Cut
 from skyrack.orchestrator.routing.paths import path_of
-from skyrack.orchestrator.runtime.oracle import GUARD, Oracle
+from skyrack.orchestrator.runtime.oracle import CLOCK_GUARD, GUARD, Oracle
 from skyrack.orchestrator.scenario import Scenario, load_scenario
+from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.geometry import Geometry
 
 LONDON, TOKYO = 66, 67
@@ -25,7 +26,7 @@ def told(*changes: Callable[[Oracle], None]) -> Iterator[Oracle]:
     scenario = load_scenario("iridium")
     geometry = Geometry(scenario)
     with ThreadPoolExecutor(1) as worker:
-        oracle = Oracle(scenario, geometry, worker)
+        oracle = Oracle(scenario, geometry, Timeline(scenario.speed), worker)
         oracle.in_force(0.0, geometry.epoch(0.0), 0.0)
         for change in changes:
             change(oracle)
@@ -110,7 +111,7 @@ async def test_at_the_edge_of_a_gap_only_those_are_not_judged_that_the_host_may_
     geometry = Geometry(scenario)
     a, b = geometry.index_of("london"), geometry.index_of("tokyo")
     with ThreadPoolExecutor(1) as worker:
-        oracle, t_s, gap = Oracle(scenario, geometry, worker), 0.0, None
+        oracle, t_s, gap = Oracle(scenario, geometry, Timeline(scenario.speed), worker), 0.0, None
         while gap is None or t_s < gap.t1_s + 2.0:
             epoch = geometry.epoch(t_s)
             oracle.in_force(t_s, epoch, 0.0)
@@ -127,3 +128,28 @@ async def test_at_the_edge_of_a_gap_only_those_are_not_judged_that_the_host_may_
     edges = np.nonzero(np.diff(lost.astype(int)))[0]
     assert len(edges) == 2
     assert all(guarded[edge] or guarded[edge + 1] for edge in edges)
+
+
+async def test_a_probe_across_a_change_of_the_clock_is_told_apart_and_later_ones_follow_the_orbits() -> None:
+    scenario = load_scenario("iridium")
+    geometry, timeline = Geometry(scenario), Timeline(scenario.speed)
+    with ThreadPoolExecutor(1) as worker:
+        oracle = Oracle(scenario, geometry, timeline, worker)
+        oracle.in_force(0.0, geometry.epoch(0.0), 0.0)
+        a, b = geometry.index_of("london"), geometry.index_of("tokyo")
+        earlier = (await oracle.computed([(5.0, a, b, 64)]))[0]
+        timeline.change(10.0, t_s=3000.0, speed=0.0)
+        oracle.in_force(10.0, geometry.epoch(3000.0), 10.0)
+        oracle.turned(10.0, 9.9)
+        before, across, after, much_later = await oracle.computed(
+            [(at_s, a, b, 64) for at_s in (5.0, 9.95, 11.0, 500.0)]
+        )
+    assert before == earlier, "by the clock of then"
+    assert across["reason"] == CLOCK_GUARD
+    assert after["reason"] is None
+    assert after["rtt_s"] == pytest.approx(much_later["rtt_s"], abs=1e-9), "nothing moves"
+    paused = Timeline(1.0, timeline.pieces)
+    assert paused.t_s(500.0) == 3000.0
+    path = [geometry.index_of(name) for name in after["path"]]
+    light_s = float(geometry.delay_s(path[:-1], path[1:], 3000.0).sum())
+    assert after["rtt_s"] == pytest.approx(2.0 * light_s, abs=1e-5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +48,16 @@ def test_orbit_time_does_not_go_back() -> None:
     timeline.change(10.0, speed=0.0)
     with pytest.raises(ValueError, match="changed after"):
         timeline.change(9.0, speed=1.0)
+
+
+def test_many_instants_at_once_are_what_each_is_alone_and_given_pieces_go_on() -> None:
+    before = Timeline(2.0)
+    before.change(10.0, speed=0.0)
+    before.change(15.0, t_s=100.0, speed=60.0)
+    timeline = Timeline(1.0, before.pieces)
+    instants = np.array([-1.0, 0.0, 9.0, 10.0, 14.9, 15.0, 21.0])
+    assert timeline.times_s(instants).tolist() == [before.t_s(at_s) for at_s in instants.tolist()]
+    assert timeline.change(30.0, speed=1.0).t_s == 1000.0
 
 
 def test_who_listens_hears_the_piece_in_force() -> None:

@@ -7,6 +7,7 @@ import pytest
 from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.runtime.updates import FORECAST_S, Outlook
 from skyrack.orchestrator.scenario import Scenario, load_scenario
+from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.v1 import control_pb2, mesh_pb2
@@ -25,7 +26,7 @@ def geometry(scenario: Scenario) -> Geometry:
 
 @pytest.fixture(scope="module")
 def outlook(scenario: Scenario, geometry: Geometry) -> Outlook:
-    found = Outlook(scenario, geometry, lambda index: f"100.64.0.{index + 1}", 0)
+    found = Outlook(geometry, Timeline(scenario.speed), lambda index: f"100.64.0.{index + 1}", 0)
     found.compute(0.0)
     while found.extend():
         pass

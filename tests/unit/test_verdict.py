@@ -8,6 +8,7 @@ from skyrack.orchestrator.measure.counters import FabricFigures, figures
 from skyrack.orchestrator.measure.fidelity import Fidelity, Shift
 from skyrack.orchestrator.measure.host import HostSummary, QuietTimes
 from skyrack.orchestrator.measure.operations import Operation, Threshold, judge
+from skyrack.orchestrator.measure.timing import untimed
 from skyrack.orchestrator.measure.verdict import Decision, Verdict, decide
 
 GOOD = Fidelity(median_s=1e-4, p99_s=4e-4, within_500us_ratio=1.0, false_outages=0, packets=500)
@@ -22,7 +23,7 @@ def verdict(
     host: HostSummary = QUIET,
     fabric: FabricFigures = FABRIC,
     *thresholds: Threshold,
-    speed: float = 1.0,
+    untimed: str | None = None,
     doubts: tuple[str, ...] = (),
     within: float | None = None,
 ) -> Decision:
@@ -31,7 +32,7 @@ def verdict(
         host=host,
         fabric=fabric,
         thresholds=thresholds,
-        speed=speed,
+        untimed=untimed,
         doubts=doubts,
         within_500us_limit=within,
     )
@@ -102,9 +103,21 @@ def test_a_threshold_that_fails_only_with_noise_is_inconclusive(quietly: bool | 
 
 
 def test_thresholds_are_not_judged_at_another_speed_but_fidelity_is() -> None:
-    found = verdict(GOOD, QUIET, FABRIC, threshold(True, True), speed=60.0)
+    found = verdict(GOOD, QUIET, FABRIC, threshold(True, True), untimed=untimed(60.0, []))
     assert (found.verdict, found.checks[0].ok) == (Verdict.INCONCLUSIVE, None)
-    assert verdict(speed=60.0).verdict is Verdict.OK
+    assert verdict(untimed=untimed(60.0, [])).verdict is Verdict.OK
+
+
+def test_what_the_clock_was_told_during_a_load_is_why_thresholds_on_time_say_nothing() -> None:
+    def changed(run_s: float, cause: str, speed: float, t_s: float) -> dict[str, object]:
+        before, after = {"t_s": 60.0}, {"t_s": t_s, "speed": speed}
+        return {"event": "clock_changed", "run_s": run_s, "cause": cause, "before": before, "after": after}
+
+    assert untimed(1.0, []) is None
+    assert untimed(1.0, [{"event": "handover", "run_s": 3.0}]) is None
+    why = untimed(1.0, [changed(60.0, "pause", 0.0, 60.0), changed(70.0, "jump", 0.0, 660.0)])
+    assert why is not None
+    assert "at speed 1, paused from 60.000 s on, a jump by 600 s at 70.000 s" in why
 
 
 def test_doubts_of_the_caller_prevent_ok() -> None:

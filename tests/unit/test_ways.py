@@ -13,6 +13,7 @@ from skyrack.orchestrator.routing.force_log import ForceLog
 from skyrack.orchestrator.routing.paths import path_of
 from skyrack.orchestrator.runtime.ways import Ways
 from skyrack.orchestrator.scenario import load_scenario
+from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.failures import NO_FAILURES, Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 
@@ -53,7 +54,8 @@ def ways(
     )
     faults = SimpleNamespace(darkening=lambda: list(acting))
     clock = SimpleNamespace(run_s=lambda: T_S, sleep=at_once)
-    return Ways(GEOMETRY, cast(Any, feed), cast(Any, faults), cast(Any, clock), ThreadPoolExecutor(1))
+    worker = ThreadPoolExecutor(1)
+    return Ways(GEOMETRY, Timeline(1.0), cast(Any, feed), cast(Any, faults), cast(Any, clock), worker)
 
 
 async def test_a_path_to_itself_is_refused_in_words() -> None:

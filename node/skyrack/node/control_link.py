@@ -88,9 +88,16 @@ class ControlLink:
             self.services_news.set()
         self.on_change()
 
+    def _clock_before(self, clock: mesh_pb2.RunClock) -> mesh_pb2.RunClock | None:
+        """The clock that holds until `clock` does: each update repeats the one in force."""
+        known = self.knowledge
+        if known is None or clock.t0_monotonic_ns != known.clock.t0_monotonic_ns:
+            return None
+        return known.before if clock == known.clock else known.clock
+
     def _update(self, update: control_pb2.NodeUpdate) -> None:
         try:
-            self.knowledge = Knowledge(update)
+            self.knowledge = Knowledge(update, self._clock_before(update.clock))
         except UnusableUpdateError as error:
             log.error("update ignored", extra=fields(error=str(error)))
             return

@@ -16,6 +16,7 @@ import socket
 import sys
 
 TIMEOUT_S = 2.0
+ABSENT = ".absent"  # a file called so beside the socket: the node is to wait, and does
 # Settings, acknowledgements, pings, the answer and its trailers: a server sends about ten.
 MOST_FRAMES = 64
 MOST_SERVICE_BYTES = 127  # whose length is one byte
@@ -39,6 +40,8 @@ def check(target: str, service: str = "") -> None:
         raise UnhealthyError("expected unix:PATH, listening:PATH or tcp:PORT")
     if len(service.encode()) > MOST_SERVICE_BYTES:
         raise UnhealthyError(f"service of more than {MOST_SERVICE_BYTES} bytes")
+    if os.path.exists(path + ABSENT):
+        return
     try:
         if kind == "listening":
             _connect(path, socket.SOCK_SEQPACKET, socket.SOCK_STREAM).close()

@@ -12,13 +12,17 @@ class UnusableUpdateError(ValueError):
 
 
 class Knowledge:
-    """One NodeUpdate, checked and made ready."""
+    """One NodeUpdate, checked and made ready.
 
-    def __init__(self, update: control_pb2.NodeUpdate) -> None:
+    `before`: the clock that was in force before its own, which may begin a moment from now.
+    """
+
+    def __init__(self, update: control_pb2.NodeUpdate, before: mesh_pb2.RunClock | None = None) -> None:
         """Raises UnusableUpdateError."""
-        ephemeris = update.ephemeris
-        numbers = (update.clock.speed, ephemeris.first_t_s, ephemeris.step_s, *ephemeris.position_km)
-        if not all(map(math.isfinite, (*numbers, *ephemeris.velocity_km_s))) or update.clock.speed <= 0:
+        ephemeris, clock = update.ephemeris, update.clock
+        numbers = (clock.speed, clock.since_run_s, clock.since_t_s, ephemeris.first_t_s, ephemeris.step_s)
+        vectors = (*ephemeris.position_km, *ephemeris.velocity_km_s)
+        if not all(map(math.isfinite, (*numbers, *vectors))) or clock.speed < 0:
             raise UnusableUpdateError("a number of the clock or the ephemeris is not usable")
         try:
             position_km, velocity_km_s = _vectors(ephemeris.position_km), _vectors(ephemeris.velocity_km_s)
@@ -26,6 +30,7 @@ class Knowledge:
         except ValueError as error:
             raise UnusableUpdateError(f"ephemeris: {error}") from error
         self._update = update
+        self.before = before
 
     @property
     def epoch(self) -> mesh_pb2.Epoch:
@@ -39,12 +44,12 @@ class Knowledge:
 
     @property
     def clock(self) -> mesh_pb2.RunClock:
-        """The run's clock."""
+        """The run's clock, as it was said last."""
         return self._update.clock
 
     @property
     def speed(self) -> float:
-        """Orbit seconds per real second."""
+        """Orbit seconds per real second; 0 while the clock is paused."""
         return self._update.clock.speed
 
     @property
@@ -60,7 +65,14 @@ class Knowledge:
     def t_s(self, monotonic_ns: int) -> float:
         """Orbit time at a reading of CLOCK_MONOTONIC."""
         clock = self._update.clock
-        return clock.speed * (monotonic_ns - clock.t0_monotonic_ns) / 1e9
+        run_s = (monotonic_ns - clock.t0_monotonic_ns) / 1e9
+        if run_s < clock.since_run_s and self.before is not None:
+            clock = self.before
+        return clock.since_t_s + clock.speed * (run_s - clock.since_run_s)
+
+    def real_s(self, t_s: float) -> float:
+        """How long a span of orbit time takes as things stand; infinite while the clock is paused."""
+        return t_s / self.speed if self.speed else math.inf
 
     def utc_ns(self, t_s: float) -> int:
         """UTC of an orbit time, nanoseconds since 1970."""

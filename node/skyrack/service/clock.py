@@ -12,10 +12,14 @@ if TYPE_CHECKING:
     from skyrack.node.knowledge import Knowledge
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LOOK_S = 0.5  # the clock may be paused, jump or change its speed while somebody waits
 
 
 class Clock:
-    """Scenario time runs `speed` times as fast as real time. Delays of packets are real at every speed."""
+    """Scenario time runs `speed` times as fast as real time, until the clock of the run is changed.
+
+    Delays of packets are real at every speed.
+    """
 
     def __init__(self, clock: NodeClock, knowledge: Callable[[], Knowledge]) -> None:
         """`knowledge` raises NotAvailableError."""
@@ -24,7 +28,7 @@ class Clock:
 
     @property
     def speed(self) -> float:
-        """Scenario seconds per real second."""
+        """Scenario seconds per real second; 0 while the clock of the run is paused."""
         return self._knowledge().speed
 
     def monotonic_s(self) -> float:
@@ -45,6 +49,6 @@ class Clock:
         await self._clock.sleep(real_s)
 
     async def sleep_until(self, t_s: float) -> None:
-        """Wait for a scenario time, that of a contact for instance; returns at once when it has passed."""
+        """Wait for a scenario time, that of a contact for instance; returns at once when it has passed, or was jumped over."""
         while (left_s := t_s - self.scenario_s()) > 0:
-            await self._clock.sleep(left_s / self.speed)
+            await self._clock.sleep(min(_LOOK_S, self._knowledge().real_s(left_s)))

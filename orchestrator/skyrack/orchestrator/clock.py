@@ -38,3 +38,16 @@ class RealClock:
     async def sleep(self, seconds: float) -> None:
         """Wait in real time."""
         await asyncio.sleep(max(0.0, seconds))
+
+
+async def sleep_unless(event: asyncio.Event, clock: Clock, seconds: float) -> None:
+    """Wait in real time, or until the event."""
+    sleeping = asyncio.ensure_future(clock.sleep(seconds))
+    waking = asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait({sleeping, waking}, return_when=asyncio.FIRST_COMPLETED)
+        if sleeping.done():
+            sleeping.result()
+    finally:
+        for task in (sleeping, waking):
+            task.cancel()

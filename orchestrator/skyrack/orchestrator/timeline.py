@@ -14,8 +14,11 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +33,21 @@ class Piece:
         """Orbit time at an instant of this piece."""
         return self.t_s + self.speed * (run_s - self.run_s)
 
+    def run_at(self, t_s: float) -> float:
+        """The run time at which this piece would come to an orbit time that is no earlier than its own; infinite: never."""
+        if t_s <= self.t_s:
+            return self.run_s
+        return self.run_s + (t_s - self.t_s) / self.speed if self.speed else math.inf
+
 
 class Timeline:
-    """Every piece since the start. `listen`: hear of a new piece once it is in force here."""
+    """Every piece since the start, or those that are given. `listen`: hear of a new piece once it is part of this.
 
-    def __init__(self, speed: float) -> None:
-        self._pieces = [Piece(0.0, 0.0, speed)]
+    A piece may be to come: it is announced a moment before it is in force. May be read from any thread.
+    """
+
+    def __init__(self, speed: float, pieces: Sequence[Piece] = ()) -> None:
+        self._pieces = list(pieces) or [Piece(0.0, 0.0, speed)]
         self._listeners: list[Callable[[Piece], None]] = []
 
     @property
@@ -55,6 +67,13 @@ class Timeline:
         """Orbit time at a run time."""
         return self.piece_at(run_s).t_at(run_s)
 
+    def times_s(self, run_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Orbit times (m,) at run times (m,), each by the piece that was in force then."""
+        pieces = self._pieces.copy()
+        since_s, t_s, speed = np.array([(piece.run_s, piece.t_s, piece.speed) for piece in pieces]).T
+        number = np.maximum(0, np.searchsorted(since_s, run_s, side="right") - 1)
+        return np.asarray(t_s[number] + speed[number] * (run_s - since_s[number]), dtype=np.float64)
+
     def speed_at(self, run_s: float) -> float:
         """Orbit seconds per real second at a run time; 0 while paused."""
         return self.piece_at(run_s).speed
@@ -62,9 +81,7 @@ class Timeline:
     def run_s(self, t_s: float) -> float:
         """The first run time at which orbit time is `t_s` or later, as things stand; infinite if it never will be."""
         for piece, after in zip(self._pieces, [*self._pieces[1:], None], strict=True):
-            if t_s <= piece.t_s:
-                return piece.run_s
-            reached_s = piece.run_s + (t_s - piece.t_s) / piece.speed if piece.speed else math.inf
+            reached_s = piece.run_at(t_s)
             if after is None or reached_s <= after.run_s:
                 return reached_s
         raise AssertionError(t_s)

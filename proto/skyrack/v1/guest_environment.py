@@ -1,7 +1,8 @@
 """Where guest programs find the API of their node, and the environment variables that they get. Pure.
 
-Guests see real time. Orbit time is t_s = SKYRACK_SPEED * (CLOCK_MONOTONIC in ns - SKYRACK_T0_MONOTONIC_NS) / 1e9, and
-scenario time is SKYRACK_START plus t_s.
+Guests see real time. The run has lasted for run_s = (CLOCK_MONOTONIC in ns - SKYRACK_T0_MONOTONIC_NS) / 1e9, orbit time is
+t_s = SKYRACK_SINCE_T_S + SKYRACK_SPEED * (run_s - SKYRACK_SINCE_RUN_S), and scenario time is SKYRACK_START plus t_s. They
+are of the moment at which a program was started: the API knows what the clock has been told since.
 """
 
 from skyrack.v1 import mesh_pb2
@@ -39,6 +40,12 @@ def guest_environment(
         return variables
     return variables | {
         "SKYRACK_START": clock.start.ToJsonString(),
-        "SKYRACK_SPEED": repr(clock.speed).removesuffix(".0"),
+        "SKYRACK_SPEED": _plain(clock.speed),
         "SKYRACK_T0_MONOTONIC_NS": str(clock.t0_monotonic_ns),
+        "SKYRACK_SINCE_RUN_S": _plain(clock.since_run_s),
+        "SKYRACK_SINCE_T_S": _plain(clock.since_t_s),
     }
+
+
+def _plain(number: float) -> str:
+    return repr(number).removesuffix(".0")

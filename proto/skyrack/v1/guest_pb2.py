@@ -27,15 +27,15 @@ from skyrack.v1 import mesh_pb2 as skyrack_dot_v1_dot_mesh__pb2
 from skyrack.v1 import node_pb2 as skyrack_dot_v1_dot_node__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16skyrack/v1/guest.proto\x12\nskyrack.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15skyrack/v1/mesh.proto\x1a\x15skyrack/v1/node.proto\"\x14\n\x12GetIdentityRequest\"\xfb\x01\n\x13GetIdentityResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\"\n\x04kind\x18\x02 \x01(\x0e\x32\x14.skyrack.v1.NodeKind\x12\r\n\x05index\x18\x03 \x01(\r\x12\x0b\n\x03run\x18\x04 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x05 \x01(\t\x12\x0f\n\x07network\x18\x06 \x01(\t\x12\x11\n\tmtu_bytes\x18\x07 \x01(\r\x12\x0f\n\x07version\x18\x08 \x01(\t\x12.\n\nstart_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61ttached\x18\n \x01(\x08\x12\x0e\n\x06joined\x18\x0b \x01(\x08\"\x11\n\x0fGetClockRequest\"\xe1\x01\n\x10GetClockResponse\x12\x0b\n\x03t_s\x18\x01 \x01(\x01\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05speed\x18\x04 \x01(\x01\x12\x17\n\x0ft0_monotonic_ns\x18\x05 \x01(\x03\x12\x14\n\x0cmonotonic_ns\x18\x06 \x01(\x03\x12-\n\thost_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x12\n\x10ListPeersRequest\"\x8f\x01\n\x11ListPeersResponse\x12 \n\x05\x65poch\x18\x01 \x01(\x0b\x32\x11.skyrack.v1.Epoch\x12\x1f\n\x05peers\x18\x02 \x03(\x0b\x32\x10.skyrack.v1.Peer\x12)\n\nneighbours\x18\x03 \x03(\x0b\x32\x15.skyrack.v1.Neighbour\x12\x0c\n\x04lost\x18\x04 \x03(\t\" \n\x1eGuestServiceGetForecastRequest\"\x9e\x01\n\x1fGuestServiceGetForecastResponse\x12\x0b\n\x03t_s\x18\x01 \x01(\x01\x12%\n\x08\x63ontacts\x18\x02 \x03(\x0b\x32\x13.skyrack.v1.Contact\x12\x1a\n\x12\x63ontacts_until_t_s\x18\x03 \x01(\x01\x12+\n\x06shadow\x18\x04 \x01(\x0b\x32\x1b.skyrack.v1.EclipseForecast\"\x17\n\x15GetEnvironmentRequest\"\xa4\x02\n\x16GetEnvironmentResponse\x12\x0b\n\x03t_s\x18\x01 \x01(\x01\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07lat_deg\x18\x03 \x01(\x01\x12\x0f\n\x07lon_deg\x18\x04 \x01(\x01\x12\x13\n\x0b\x61ltitude_km\x18\x05 \x01(\x01\x12\'\n\x0bposition_km\x18\x06 \x01(\x0b\x32\x12.skyrack.v1.Vector\x12)\n\rvelocity_km_s\x18\x07 \x01(\x0b\x32\x12.skyrack.v1.Vector\x12\x13\n\x06sunlit\x18\x08 \x01(\x08H\x00\x88\x01\x01\x12(\n\x07weather\x18\t \x03(\x0b\x32\x17.skyrack.v1.LinkWeatherB\t\n\x07_sunlit\"Q\n\x12\x44\x65\x63lareLoadRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07power_w\x18\x02 \x01(\x01\x12\x12\n\x05\x66or_s\x18\x03 \x01(\x01H\x00\x88\x01\x01\x42\x08\n\x06_for_s\",\n\x13\x44\x65\x63lareLoadResponse\x12\x15\n\rgranted_ratio\x18\x01 \x01(\x01\"\x14\n\x12WatchAlertsRequest\"7\n\x13WatchAlertsResponse\x12 \n\x05\x61lert\x18\x01 \x01(\x0b\x32\x11.skyrack.v1.Alert\"\xc8\x01\n\x05\x41lert\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03t_s\x18\x02 \x01(\x01\x12#\n\x04kind\x18\x03 \x01(\x0e\x32\x15.skyrack.v1.AlertKind\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x0c\n\x04peer\x18\x05 \x01(\t\x12\'\n\tpeer_kind\x18\x06 \x01(\x0e\x32\x14.skyrack.v1.NodeKind\x12\x13\n\x06\x61t_t_s\x18\x07 \x01(\x01H\x00\x88\x01\x01\x42\t\n\x07_at_t_s*\xa9\x03\n\tAlertKind\x12\x1a\n\x16\x41LERT_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41LERT_KIND_LINK_BEGAN\x10\x01\x12\x19\n\x15\x41LERT_KIND_LINK_ENDED\x10\x02\x12\x18\n\x14\x41LERT_KIND_LINK_LOST\x10\x03\x12\x18\n\x14\x41LERT_KIND_LINK_BACK\x10\x04\x12\"\n\x1e\x41LERT_KIND_CONTACT_BEGINS_SOON\x10\x05\x12 \n\x1c\x41LERT_KIND_CONTACT_ENDS_SOON\x10\x06\x12\x1c\n\x18\x41LERT_KIND_ECLIPSE_BEGAN\x10\x07\x12\x1c\n\x18\x41LERT_KIND_ECLIPSE_ENDED\x10\x08\x12\x18\n\x14\x41LERT_KIND_MESH_LOST\x10\t\x12\x18\n\x14\x41LERT_KIND_MESH_BACK\x10\n\x12 \n\x1c\x41LERT_KIND_ORCHESTRATOR_LOST\x10\x0b\x12 \n\x1c\x41LERT_KIND_ORCHESTRATOR_BACK\x10\x0c\x12\x1c\n\x18\x41LERT_KIND_NODE_STOPPING\x10\r2\x82\x04\n\x0cGuestService\x12N\n\x0bGetIdentity\x12\x1e.skyrack.v1.GetIdentityRequest\x1a\x1f.skyrack.v1.GetIdentityResponse\x12\x45\n\x08GetClock\x12\x1b.skyrack.v1.GetClockRequest\x1a\x1c.skyrack.v1.GetClockResponse\x12H\n\tListPeers\x12\x1c.skyrack.v1.ListPeersRequest\x1a\x1d.skyrack.v1.ListPeersResponse\x12\x66\n\x0bGetForecast\x12*.skyrack.v1.GuestServiceGetForecastRequest\x1a+.skyrack.v1.GuestServiceGetForecastResponse\x12W\n\x0eGetEnvironment\x12!.skyrack.v1.GetEnvironmentRequest\x1a\".skyrack.v1.GetEnvironmentResponse\x12P\n\x0bWatchAlerts\x12\x1e.skyrack.v1.WatchAlertsRequest\x1a\x1f.skyrack.v1.WatchAlertsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16skyrack/v1/guest.proto\x12\nskyrack.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15skyrack/v1/mesh.proto\x1a\x15skyrack/v1/node.proto\"\x14\n\x12GetIdentityRequest\"\xfb\x01\n\x13GetIdentityResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\"\n\x04kind\x18\x02 \x01(\x0e\x32\x14.skyrack.v1.NodeKind\x12\r\n\x05index\x18\x03 \x01(\r\x12\x0b\n\x03run\x18\x04 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x05 \x01(\t\x12\x0f\n\x07network\x18\x06 \x01(\t\x12\x11\n\tmtu_bytes\x18\x07 \x01(\r\x12\x0f\n\x07version\x18\x08 \x01(\t\x12.\n\nstart_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61ttached\x18\n \x01(\x08\x12\x0e\n\x06joined\x18\x0b \x01(\x08\"\x11\n\x0fGetClockRequest\"\x89\x02\n\x10GetClockResponse\x12\x0b\n\x03t_s\x18\x01 \x01(\x01\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05speed\x18\x04 \x01(\x01\x12\x17\n\x0ft0_monotonic_ns\x18\x05 \x01(\x03\x12\x14\n\x0cmonotonic_ns\x18\x06 \x01(\x03\x12-\n\thost_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bsince_run_s\x18\x08 \x01(\x01\x12\x11\n\tsince_t_s\x18\t \x01(\x01\"\x12\n\x10ListPeersRequest\"\x8f\x01\n\x11ListPeersResponse\x12 \n\x05\x65poch\x18\x01 \x01(\x0b\x32\x11.skyrack.v1.Epoch\x12\x1f\n\x05peers\x18\x02 \x03(\x0b\x32\x10.skyrack.v1.Peer\x12)\n\nneighbours\x18\x03 \x03(\x0b\x32\x15.skyrack.v1.Neighbour\x12\x0c\n\x04lost\x18\x04 \x03(\t\" \n\x1eGuestServiceGetForecastRequest\"\x9e\x01\n\x1fGuestServiceGetForecastResponse\x12\x0b\n\x03t_s\x18\x01 \x01(\x01\x12%\n\x08\x63ontacts\x18\x02 \x03(\x0b\x32\x13.skyrack.v1.Contact\x12\x1a\n\x12\x63ontacts_until_t_s\x18\x03 \x01(\x01\x12+\n\x06shadow\x18\x04 \x01(\x0b\x32\x1b.skyrack.v1.EclipseForecast\"\x17\n\x15GetEnvironmentRequest\"\xa4\x02\n\x16GetEnvironmentResponse\x12\x0b\n\x03t_s\x18\x01 \x01(\x01\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07lat_deg\x18\x03 \x01(\x01\x12\x0f\n\x07lon_deg\x18\x04 \x01(\x01\x12\x13\n\x0b\x61ltitude_km\x18\x05 \x01(\x01\x12\'\n\x0bposition_km\x18\x06 \x01(\x0b\x32\x12.skyrack.v1.Vector\x12)\n\rvelocity_km_s\x18\x07 \x01(\x0b\x32\x12.skyrack.v1.Vector\x12\x13\n\x06sunlit\x18\x08 \x01(\x08H\x00\x88\x01\x01\x12(\n\x07weather\x18\t \x03(\x0b\x32\x17.skyrack.v1.LinkWeatherB\t\n\x07_sunlit\"Q\n\x12\x44\x65\x63lareLoadRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07power_w\x18\x02 \x01(\x01\x12\x12\n\x05\x66or_s\x18\x03 \x01(\x01H\x00\x88\x01\x01\x42\x08\n\x06_for_s\",\n\x13\x44\x65\x63lareLoadResponse\x12\x15\n\rgranted_ratio\x18\x01 \x01(\x01\"\x14\n\x12WatchAlertsRequest\"7\n\x13WatchAlertsResponse\x12 \n\x05\x61lert\x18\x01 \x01(\x0b\x32\x11.skyrack.v1.Alert\"\xc8\x01\n\x05\x41lert\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03t_s\x18\x02 \x01(\x01\x12#\n\x04kind\x18\x03 \x01(\x0e\x32\x15.skyrack.v1.AlertKind\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x0c\n\x04peer\x18\x05 \x01(\t\x12\'\n\tpeer_kind\x18\x06 \x01(\x0e\x32\x14.skyrack.v1.NodeKind\x12\x13\n\x06\x61t_t_s\x18\x07 \x01(\x01H\x00\x88\x01\x01\x42\t\n\x07_at_t_s*\xa9\x03\n\tAlertKind\x12\x1a\n\x16\x41LERT_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41LERT_KIND_LINK_BEGAN\x10\x01\x12\x19\n\x15\x41LERT_KIND_LINK_ENDED\x10\x02\x12\x18\n\x14\x41LERT_KIND_LINK_LOST\x10\x03\x12\x18\n\x14\x41LERT_KIND_LINK_BACK\x10\x04\x12\"\n\x1e\x41LERT_KIND_CONTACT_BEGINS_SOON\x10\x05\x12 \n\x1c\x41LERT_KIND_CONTACT_ENDS_SOON\x10\x06\x12\x1c\n\x18\x41LERT_KIND_ECLIPSE_BEGAN\x10\x07\x12\x1c\n\x18\x41LERT_KIND_ECLIPSE_ENDED\x10\x08\x12\x18\n\x14\x41LERT_KIND_MESH_LOST\x10\t\x12\x18\n\x14\x41LERT_KIND_MESH_BACK\x10\n\x12 \n\x1c\x41LERT_KIND_ORCHESTRATOR_LOST\x10\x0b\x12 \n\x1c\x41LERT_KIND_ORCHESTRATOR_BACK\x10\x0c\x12\x1c\n\x18\x41LERT_KIND_NODE_STOPPING\x10\r2\x82\x04\n\x0cGuestService\x12N\n\x0bGetIdentity\x12\x1e.skyrack.v1.GetIdentityRequest\x1a\x1f.skyrack.v1.GetIdentityResponse\x12\x45\n\x08GetClock\x12\x1b.skyrack.v1.GetClockRequest\x1a\x1c.skyrack.v1.GetClockResponse\x12H\n\tListPeers\x12\x1c.skyrack.v1.ListPeersRequest\x1a\x1d.skyrack.v1.ListPeersResponse\x12\x66\n\x0bGetForecast\x12*.skyrack.v1.GuestServiceGetForecastRequest\x1a+.skyrack.v1.GuestServiceGetForecastResponse\x12W\n\x0eGetEnvironment\x12!.skyrack.v1.GetEnvironmentRequest\x1a\".skyrack.v1.GetEnvironmentResponse\x12P\n\x0bWatchAlerts\x12\x1e.skyrack.v1.WatchAlertsRequest\x1a\x1f.skyrack.v1.WatchAlertsResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'skyrack.v1.guest_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ALERTKIND']._serialized_start=1733
-  _globals['_ALERTKIND']._serialized_end=2158
+  _globals['_ALERTKIND']._serialized_start=1773
+  _globals['_ALERTKIND']._serialized_end=2198
   _globals['_GETIDENTITYREQUEST']._serialized_start=117
   _globals['_GETIDENTITYREQUEST']._serialized_end=137
   _globals['_GETIDENTITYRESPONSE']._serialized_start=140
@@ -43,29 +43,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCLOCKREQUEST']._serialized_start=393
   _globals['_GETCLOCKREQUEST']._serialized_end=410
   _globals['_GETCLOCKRESPONSE']._serialized_start=413
-  _globals['_GETCLOCKRESPONSE']._serialized_end=638
-  _globals['_LISTPEERSREQUEST']._serialized_start=640
-  _globals['_LISTPEERSREQUEST']._serialized_end=658
-  _globals['_LISTPEERSRESPONSE']._serialized_start=661
-  _globals['_LISTPEERSRESPONSE']._serialized_end=804
-  _globals['_GUESTSERVICEGETFORECASTREQUEST']._serialized_start=806
-  _globals['_GUESTSERVICEGETFORECASTREQUEST']._serialized_end=838
-  _globals['_GUESTSERVICEGETFORECASTRESPONSE']._serialized_start=841
-  _globals['_GUESTSERVICEGETFORECASTRESPONSE']._serialized_end=999
-  _globals['_GETENVIRONMENTREQUEST']._serialized_start=1001
-  _globals['_GETENVIRONMENTREQUEST']._serialized_end=1024
-  _globals['_GETENVIRONMENTRESPONSE']._serialized_start=1027
-  _globals['_GETENVIRONMENTRESPONSE']._serialized_end=1319
-  _globals['_DECLARELOADREQUEST']._serialized_start=1321
-  _globals['_DECLARELOADREQUEST']._serialized_end=1402
-  _globals['_DECLARELOADRESPONSE']._serialized_start=1404
-  _globals['_DECLARELOADRESPONSE']._serialized_end=1448
-  _globals['_WATCHALERTSREQUEST']._serialized_start=1450
-  _globals['_WATCHALERTSREQUEST']._serialized_end=1470
-  _globals['_WATCHALERTSRESPONSE']._serialized_start=1472
-  _globals['_WATCHALERTSRESPONSE']._serialized_end=1527
-  _globals['_ALERT']._serialized_start=1530
-  _globals['_ALERT']._serialized_end=1730
-  _globals['_GUESTSERVICE']._serialized_start=2161
-  _globals['_GUESTSERVICE']._serialized_end=2675
+  _globals['_GETCLOCKRESPONSE']._serialized_end=678
+  _globals['_LISTPEERSREQUEST']._serialized_start=680
+  _globals['_LISTPEERSREQUEST']._serialized_end=698
+  _globals['_LISTPEERSRESPONSE']._serialized_start=701
+  _globals['_LISTPEERSRESPONSE']._serialized_end=844
+  _globals['_GUESTSERVICEGETFORECASTREQUEST']._serialized_start=846
+  _globals['_GUESTSERVICEGETFORECASTREQUEST']._serialized_end=878
+  _globals['_GUESTSERVICEGETFORECASTRESPONSE']._serialized_start=881
+  _globals['_GUESTSERVICEGETFORECASTRESPONSE']._serialized_end=1039
+  _globals['_GETENVIRONMENTREQUEST']._serialized_start=1041
+  _globals['_GETENVIRONMENTREQUEST']._serialized_end=1064
+  _globals['_GETENVIRONMENTRESPONSE']._serialized_start=1067
+  _globals['_GETENVIRONMENTRESPONSE']._serialized_end=1359
+  _globals['_DECLARELOADREQUEST']._serialized_start=1361
+  _globals['_DECLARELOADREQUEST']._serialized_end=1442
+  _globals['_DECLARELOADRESPONSE']._serialized_start=1444
+  _globals['_DECLARELOADRESPONSE']._serialized_end=1488
+  _globals['_WATCHALERTSREQUEST']._serialized_start=1490
+  _globals['_WATCHALERTSREQUEST']._serialized_end=1510
+  _globals['_WATCHALERTSRESPONSE']._serialized_start=1512
+  _globals['_WATCHALERTSRESPONSE']._serialized_end=1567
+  _globals['_ALERT']._serialized_start=1570
+  _globals['_ALERT']._serialized_end=1770
+  _globals['_GUESTSERVICE']._serialized_start=2201
+  _globals['_GUESTSERVICE']._serialized_end=2715
 # @@protoc_insertion_point(module_scope)

@@ -177,7 +177,9 @@ Global___GetClockRequest: typing_extensions.TypeAlias = GetClockRequest
 
 @typing.final
 class GetClockResponse(google.protobuf.message.Message):
-    """The scenario's time beside the host's. t_s = speed * (monotonic_ns - t0_monotonic_ns) / 1e9, time = start + t_s."""
+    """The scenario's time beside the host's. With run_s = (monotonic_ns - t0_monotonic_ns) / 1e9 it is
+    t_s = since_t_s + speed * (run_s - since_run_s), and time = start + t_s. This holds until somebody changes the clock.
+    """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -188,14 +190,20 @@ class GetClockResponse(google.protobuf.message.Message):
     T0_MONOTONIC_NS_FIELD_NUMBER: builtins.int
     MONOTONIC_NS_FIELD_NUMBER: builtins.int
     HOST_TIME_FIELD_NUMBER: builtins.int
+    SINCE_RUN_S_FIELD_NUMBER: builtins.int
+    SINCE_T_S_FIELD_NUMBER: builtins.int
     t_s: builtins.float
     """Orbit time now: seconds since the scenario's start."""
     speed: builtins.float
-    """Orbit seconds per real second."""
+    """Orbit seconds per real second; 0 while the clock is paused."""
     t0_monotonic_ns: builtins.int
-    """CLOCK_MONOTONIC of the host at t_s = 0."""
+    """CLOCK_MONOTONIC of the host at the start of the run."""
     monotonic_ns: builtins.int
     """CLOCK_MONOTONIC of the host now."""
+    since_run_s: builtins.float
+    """Since when the clock has gone at this speed, in seconds of the run; 0 where nobody has changed it."""
+    since_t_s: builtins.float
+    """Orbit time at that instant."""
     @property
     def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """UTC in the scenario now."""
@@ -218,9 +226,11 @@ class GetClockResponse(google.protobuf.message.Message):
         t0_monotonic_ns: builtins.int = ...,
         monotonic_ns: builtins.int = ...,
         host_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        since_run_s: builtins.float = ...,
+        since_t_s: builtins.float = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["host_time", b"host_time", "start", b"start", "time", b"time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["host_time", b"host_time", "monotonic_ns", b"monotonic_ns", "speed", b"speed", "start", b"start", "t0_monotonic_ns", b"t0_monotonic_ns", "t_s", b"t_s", "time", b"time"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["host_time", b"host_time", "monotonic_ns", b"monotonic_ns", "since_run_s", b"since_run_s", "since_t_s", b"since_t_s", "speed", b"speed", "start", b"start", "t0_monotonic_ns", b"t0_monotonic_ns", "t_s", b"t_s", "time", b"time"]) -> None: ...
 
 Global___GetClockResponse: typing_extensions.TypeAlias = GetClockResponse
 

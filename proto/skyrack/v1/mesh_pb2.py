@@ -25,35 +25,35 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15skyrack/v1/mesh.proto\x12\nskyrack.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"]\n\x08RunClock\x12)\n\x05start\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0ft0_monotonic_ns\x18\x02 \x01(\x03\x12\r\n\x05speed\x18\x03 \x01(\x01\"#\n\x05\x45poch\x12\x0c\n\x04t0_s\x18\x01 \x01(\x01\x12\x0c\n\x04t1_s\x18\x02 \x01(\x01\"Z\n\tEphemeris\x12\x11\n\tfirst_t_s\x18\x01 \x01(\x01\x12\x0e\n\x06step_s\x18\x02 \x01(\x01\x12\x13\n\x0bposition_km\x18\x03 \x03(\x01\x12\x15\n\rvelocity_km_s\x18\x04 \x03(\x01\"_\n\tNeighbour\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\"\n\x04kind\x18\x02 \x01(\x0e\x32\x14.skyrack.v1.NodeKind\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x0f\n\x07\x64\x65lay_s\x18\x04 \x01(\x01\"_\n\x07\x43ontact\x12\x0c\n\x04peer\x18\x01 \x01(\t\x12\"\n\x04kind\x18\x02 \x01(\x0e\x32\x14.skyrack.v1.NodeKind\x12\x11\n\tstart_t_s\x18\x03 \x01(\x01\x12\x0f\n\x07\x65nd_t_s\x18\x04 \x01(\x01\"I\n\x04Peer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\"\n\x04kind\x18\x02 \x01(\x0e\x32\x14.skyrack.v1.NodeKind\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\"-\n\x07\x45\x63lipse\x12\x11\n\tstart_t_s\x18\x01 \x01(\x01\x12\x0f\n\x07\x65nd_t_s\x18\x02 \x01(\x01\"K\n\x0f\x45\x63lipseForecast\x12%\n\x08\x65\x63lipses\x18\x01 \x03(\x0b\x32\x13.skyrack.v1.Eclipse\x12\x11\n\tuntil_t_s\x18\x02 \x01(\x01\"1\n\x0b\x41nomalyPass\x12\x11\n\tstart_t_s\x18\x01 \x01(\x01\x12\x0f\n\x07\x65nd_t_s\x18\x02 \x01(\x01\"\xc4\x01\n\x0cSurroundings\x12%\n\x08\x65\x63lipses\x18\x01 \x03(\x0b\x32\x13.skyrack.v1.Eclipse\x12/\n\x0e\x61nomaly_passes\x18\x02 \x03(\x0b\x32\x17.skyrack.v1.AnomalyPass\x12\x11\n\tuntil_t_s\x18\x03 \x01(\x01\x12\x10\n\x08\x62\x65ta_deg\x18\x04 \x01(\x01\x12\x10\n\x08sun_itrf\x18\x05 \x03(\x01\x12\x14\n\x0cstorm_factor\x18\x06 \x01(\x01\x12\x0f\n\x07\x63ountry\x18\x07 \x01(\t\"\x83\x01\n\x0bLinkWeather\x12\x0c\n\x04peer\x18\x01 \x01(\t\x12\x19\n\x11up_attenuation_db\x18\x02 \x01(\x01\x12\x1b\n\x13\x64own_attenuation_db\x18\x03 \x01(\x01\x12\x15\n\rup_rate_ratio\x18\x04 \x01(\x01\x12\x17\n\x0f\x64own_rate_ratio\x18\x05 \x01(\x01*\x9a\x01\n\x08NodeKind\x12\x19\n\x15NODE_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13NODE_KIND_SATELLITE\x10\x01\x12\x1c\n\x18NODE_KIND_GROUND_STATION\x10\x02\x12\x1f\n\x1bNODE_KIND_POINT_OF_PRESENCE\x10\x03\x12\x1b\n\x17NODE_KIND_USER_TERMINAL\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15skyrack/v1/mesh.proto\x12\nskyrack.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x85\x01\n\x08RunClock\x12)\n\x05start\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0ft0_monotonic_ns\x18\x02 \x01(\x03\x12\r\n\x05speed\x18\x03 \x01(\x01\x12\x13\n\x0bsince_run_s\x18\x04 \x01(\x01\x12\x11\n\tsince_t_s\x18\x05 \x01(\x01\"#\n\x05\x45poch\x12\x0c\n\x04t0_s\x18\x01 \x01(\x01\x12\x0c\n\x04t1_s\x18\x02 \x01(\x01\"Z\n\tEphemeris\x12\x11\n\tfirst_t_s\x18\x01 \x01(\x01\x12\x0e\n\x06step_s\x18\x02 \x01(\x01\x12\x13\n\x0bposition_km\x18\x03 \x03(\x01\x12\x15\n\rvelocity_km_s\x18\x04 \x03(\x01\"_\n\tNeighbour\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\"\n\x04kind\x18\x02 \x01(\x0e\x32\x14.skyrack.v1.NodeKind\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x0f\n\x07\x64\x65lay_s\x18\x04 \x01(\x01\"_\n\x07\x43ontact\x12\x0c\n\x04peer\x18\x01 \x01(\t\x12\"\n\x04kind\x18\x02 \x01(\x0e\x32\x14.skyrack.v1.NodeKind\x12\x11\n\tstart_t_s\x18\x03 \x01(\x01\x12\x0f\n\x07\x65nd_t_s\x18\x04 \x01(\x01\"I\n\x04Peer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\"\n\x04kind\x18\x02 \x01(\x0e\x32\x14.skyrack.v1.NodeKind\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\"-\n\x07\x45\x63lipse\x12\x11\n\tstart_t_s\x18\x01 \x01(\x01\x12\x0f\n\x07\x65nd_t_s\x18\x02 \x01(\x01\"K\n\x0f\x45\x63lipseForecast\x12%\n\x08\x65\x63lipses\x18\x01 \x03(\x0b\x32\x13.skyrack.v1.Eclipse\x12\x11\n\tuntil_t_s\x18\x02 \x01(\x01\"1\n\x0b\x41nomalyPass\x12\x11\n\tstart_t_s\x18\x01 \x01(\x01\x12\x0f\n\x07\x65nd_t_s\x18\x02 \x01(\x01\"\xc4\x01\n\x0cSurroundings\x12%\n\x08\x65\x63lipses\x18\x01 \x03(\x0b\x32\x13.skyrack.v1.Eclipse\x12/\n\x0e\x61nomaly_passes\x18\x02 \x03(\x0b\x32\x17.skyrack.v1.AnomalyPass\x12\x11\n\tuntil_t_s\x18\x03 \x01(\x01\x12\x10\n\x08\x62\x65ta_deg\x18\x04 \x01(\x01\x12\x10\n\x08sun_itrf\x18\x05 \x03(\x01\x12\x14\n\x0cstorm_factor\x18\x06 \x01(\x01\x12\x0f\n\x07\x63ountry\x18\x07 \x01(\t\"\x83\x01\n\x0bLinkWeather\x12\x0c\n\x04peer\x18\x01 \x01(\t\x12\x19\n\x11up_attenuation_db\x18\x02 \x01(\x01\x12\x1b\n\x13\x64own_attenuation_db\x18\x03 \x01(\x01\x12\x15\n\rup_rate_ratio\x18\x04 \x01(\x01\x12\x17\n\x0f\x64own_rate_ratio\x18\x05 \x01(\x01*\x9a\x01\n\x08NodeKind\x12\x19\n\x15NODE_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13NODE_KIND_SATELLITE\x10\x01\x12\x1c\n\x18NODE_KIND_GROUND_STATION\x10\x02\x12\x1f\n\x1bNODE_KIND_POINT_OF_PRESENCE\x10\x03\x12\x1b\n\x17NODE_KIND_USER_TERMINAL\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'skyrack.v1.mesh_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_NODEKIND']._serialized_start=1072
-  _globals['_NODEKIND']._serialized_end=1226
-  _globals['_RUNCLOCK']._serialized_start=70
-  _globals['_RUNCLOCK']._serialized_end=163
-  _globals['_EPOCH']._serialized_start=165
-  _globals['_EPOCH']._serialized_end=200
-  _globals['_EPHEMERIS']._serialized_start=202
-  _globals['_EPHEMERIS']._serialized_end=292
-  _globals['_NEIGHBOUR']._serialized_start=294
-  _globals['_NEIGHBOUR']._serialized_end=389
-  _globals['_CONTACT']._serialized_start=391
-  _globals['_CONTACT']._serialized_end=486
-  _globals['_PEER']._serialized_start=488
-  _globals['_PEER']._serialized_end=561
-  _globals['_ECLIPSE']._serialized_start=563
-  _globals['_ECLIPSE']._serialized_end=608
-  _globals['_ECLIPSEFORECAST']._serialized_start=610
-  _globals['_ECLIPSEFORECAST']._serialized_end=685
-  _globals['_ANOMALYPASS']._serialized_start=687
-  _globals['_ANOMALYPASS']._serialized_end=736
-  _globals['_SURROUNDINGS']._serialized_start=739
-  _globals['_SURROUNDINGS']._serialized_end=935
-  _globals['_LINKWEATHER']._serialized_start=938
-  _globals['_LINKWEATHER']._serialized_end=1069
+  _globals['_NODEKIND']._serialized_start=1113
+  _globals['_NODEKIND']._serialized_end=1267
+  _globals['_RUNCLOCK']._serialized_start=71
+  _globals['_RUNCLOCK']._serialized_end=204
+  _globals['_EPOCH']._serialized_start=206
+  _globals['_EPOCH']._serialized_end=241
+  _globals['_EPHEMERIS']._serialized_start=243
+  _globals['_EPHEMERIS']._serialized_end=333
+  _globals['_NEIGHBOUR']._serialized_start=335
+  _globals['_NEIGHBOUR']._serialized_end=430
+  _globals['_CONTACT']._serialized_start=432
+  _globals['_CONTACT']._serialized_end=527
+  _globals['_PEER']._serialized_start=529
+  _globals['_PEER']._serialized_end=602
+  _globals['_ECLIPSE']._serialized_start=604
+  _globals['_ECLIPSE']._serialized_end=649
+  _globals['_ECLIPSEFORECAST']._serialized_start=651
+  _globals['_ECLIPSEFORECAST']._serialized_end=726
+  _globals['_ANOMALYPASS']._serialized_start=728
+  _globals['_ANOMALYPASS']._serialized_end=777
+  _globals['_SURROUNDINGS']._serialized_start=780
+  _globals['_SURROUNDINGS']._serialized_end=976
+  _globals['_LINKWEATHER']._serialized_start=979
+  _globals['_LINKWEATHER']._serialized_end=1110
 # @@protoc_insertion_point(module_scope)

@@ -4,7 +4,7 @@ isort:skip_file
 What nodes and the orchestrator say about the constellation.
 
 Orbit time, written t_s, is seconds since the scenario's start. It turns `RunClock.speed` times as fast as the
-clock on the wall. Frames are Earth-fixed (ITRF), lengths kilometres, angles degrees.
+clock on the wall, until somebody changes that. Frames are Earth-fixed (ITRF), lengths kilometres, angles degrees.
 """
 
 import builtins
@@ -58,17 +58,25 @@ Global___NodeKind: typing_extensions.TypeAlias = NodeKind
 
 @typing.final
 class RunClock(google.protobuf.message.Message):
-    """How a node turns its own clock into orbit time: t_s = speed * (CLOCK_MONOTONIC - t0_monotonic_ns) / 1e9."""
+    """How a node turns its own clock into orbit time. With run_s = (CLOCK_MONOTONIC - t0_monotonic_ns) / 1e9 it is
+    t_s = since_t_s + speed * (run_s - since_run_s), from run_s = since_run_s on; before that, what was said before holds.
+    """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     START_FIELD_NUMBER: builtins.int
     T0_MONOTONIC_NS_FIELD_NUMBER: builtins.int
     SPEED_FIELD_NUMBER: builtins.int
+    SINCE_RUN_S_FIELD_NUMBER: builtins.int
+    SINCE_T_S_FIELD_NUMBER: builtins.int
     t0_monotonic_ns: builtins.int
-    """CLOCK_MONOTONIC of the host at t_s = 0; all namespaces of one host share this clock."""
+    """CLOCK_MONOTONIC of the host at the start of the run; all namespaces of one host share this clock."""
     speed: builtins.float
-    """Orbit seconds per real second."""
+    """Orbit seconds per real second; 0 while the clock is paused."""
+    since_run_s: builtins.float
+    """Since when, in seconds of the run; 0 where nobody has changed the clock."""
+    since_t_s: builtins.float
+    """Orbit time at that instant."""
     @property
     def start(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """UTC at t_s = 0."""
@@ -79,9 +87,11 @@ class RunClock(google.protobuf.message.Message):
         start: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         t0_monotonic_ns: builtins.int = ...,
         speed: builtins.float = ...,
+        since_run_s: builtins.float = ...,
+        since_t_s: builtins.float = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["start", b"start"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["speed", b"speed", "start", b"start", "t0_monotonic_ns", b"t0_monotonic_ns"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["since_run_s", b"since_run_s", "since_t_s", b"since_t_s", "speed", b"speed", "start", b"start", "t0_monotonic_ns", b"t0_monotonic_ns"]) -> None: ...
 
 Global___RunClock: typing_extensions.TypeAlias = RunClock
 

@@ -4,7 +4,7 @@ isort:skip_file
 What nodes and the orchestrator say about the constellation.
 
 Orbit time, written t_s, is seconds since the scenario's start. It turns `RunClock.speed` times as fast as the
-clock on the wall. Frames are Earth-fixed (ITRF), lengths kilometres, angles degrees.
+clock on the wall, until somebody changes that. Frames are Earth-fixed (ITRF), lengths kilometres, angles degrees.
 """
 
 import abc

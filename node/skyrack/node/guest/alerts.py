@@ -62,7 +62,7 @@ class AlertWatch:
         instants = [at_s - lead_s for _, _, at_s in _turns(knowledge, t_s)]
         if (shadow := knowledge.shadow(t_s)) is not None:
             instants += [at_s for one in shadow.eclipses for at_s in (one.start_t_s, one.end_t_s)]
-        return min((at_s - t_s for at_s in instants if at_s > t_s), default=math.inf) / knowledge.speed
+        return knowledge.real_s(min((at_s - t_s for at_s in instants if at_s > t_s), default=math.inf))
 
     def _shadow_alerts(self, knowledge: Knowledge, t_s: float) -> Iterator[guest_pb2.Alert]:
         before, now = self._in_shadow, knowledge.in_shadow(t_s)
@@ -79,7 +79,8 @@ class AlertWatch:
 
     def _contact_alerts(self, knowledge: Knowledge, t_s: float) -> Iterator[guest_pb2.Alert]:
         horizon_s = t_s + LEAD_S * knowledge.speed
-        soon = [turn for turn in _turns(knowledge, t_s) if turn[2] <= horizon_s]
+        turns = list(_turns(knowledge, t_s))
+        soon = [turn for turn in turns if turn[2] <= horizon_s]
         kinds = {contact.peer: contact.kind for contact in knowledge.contacts(t_s)}
         for peer, kind, at_s in soon:
             if (peer, kind, round(at_s, 3)) in self._announced:
@@ -93,7 +94,8 @@ class AlertWatch:
                 peer_kind=kinds[peer],
                 at_t_s=at_s,
             )
-        self._announced = {(peer, kind, round(at_s, 3)) for peer, kind, at_s in soon}
+            self._announced.add((peer, kind, round(at_s, 3)))
+        self._announced &= {(peer, kind, round(at_s, 3)) for peer, kind, at_s in turns}
 
 
 def _turns(knowledge: Knowledge, t_s: float) -> Iterator[tuple[str, guest_pb2.AlertKind.ValueType, float]]:

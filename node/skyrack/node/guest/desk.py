@@ -83,6 +83,8 @@ class GuestDesk:
             start=knowledge.clock.start,
             speed=knowledge.speed,
             t0_monotonic_ns=knowledge.clock.t0_monotonic_ns,
+            since_run_s=knowledge.clock.since_run_s,
+            since_t_s=knowledge.clock.since_t_s,
             monotonic_ns=now_ns,
             host_time=_timestamp_now(self._clock),
         )

@@ -52,6 +52,16 @@ class Faults(Protocol):
         """DELETE /v1/faults/{id}, and of all."""
 
 
+class Clock(Protocol):
+    """Orbit time. Raises ValueError for what cannot be, KeyError for names that nothing has."""
+
+    def state(self) -> dict[str, Any]:
+        """GET /v1/clock."""
+
+    async def change(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """POST /v1/clock."""
+
+
 class Services(Protocol):
     """User software. Raises ValueError for what cannot be."""
 
@@ -71,6 +81,16 @@ class Services(Protocol):
         """POST /v1/services/{name}/version."""
 
 
+class Launches(Protocol):
+    """Satellites that are not there yet. Raises ValueError for what cannot be."""
+
+    def listed(self) -> dict[str, Any]:
+        """GET /v1/launches."""
+
+    async def launch(self, name: str, *, at_once: bool) -> dict[str, Any]:
+        """POST /v1/launches/{name}."""
+
+
 class Run(Protocol):
     """What the server asks of a run. Raises KeyError for unknown nodes, RuntimeError for what is not up."""
 
@@ -84,6 +104,14 @@ class Run(Protocol):
     @property
     def faults(self) -> Faults:
         """What is broken on purpose."""
+
+    @property
+    def launches(self) -> Launches:
+        """Satellites that are not there yet."""
+
+    @property
+    def clock_control(self) -> Clock:
+        """Orbit time."""
 
     @property
     def services(self) -> Services:
@@ -208,6 +236,21 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
     async def remove_faults(request: web.Request) -> web.Response:
         return web.json_response(run.faults.remove(request.match_info.get("id")))
 
+    async def launches(_: web.Request) -> web.Response:
+        return web.json_response(run.launches.listed())
+
+    async def launch(request: web.Request) -> web.Response:
+        at_once = (await _body(request)).get("now", False)
+        if not isinstance(at_once, bool):
+            raise BadRequest("now: expected true or false")
+        return web.json_response(await run.launches.launch(request.match_info["name"], at_once=at_once))
+
+    async def clock(_: web.Request) -> web.Response:
+        return web.json_response(run.clock_control.state())
+
+    async def change_clock(request: web.Request) -> web.Response:
+        return web.json_response(await run.clock_control.change(await _body(request)))
+
     async def services(_: web.Request) -> web.Response:
         return web.json_response({"services": run.services.listed()})
 
@@ -264,6 +307,10 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
             web.post("/v1/campaigns", add_campaign),
             web.delete("/v1/faults", remove_faults),
             web.delete("/v1/faults/{id}", remove_faults),
+            web.get("/v1/launches", launches),
+            web.post("/v1/launches/{name}", launch),
+            web.get("/v1/clock", clock),
+            web.post("/v1/clock", change_clock),
             web.get("/v1/services", services),
             web.post("/v1/services", add_service),
             web.delete("/v1/services/{name}", remove_service),

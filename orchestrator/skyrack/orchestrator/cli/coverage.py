@@ -60,7 +60,7 @@ def coverage(
     instants_s = [i * step_s for i in range(max(1, math.ceil(span_s / step_s - 1e-9)))]
     geometry = geometry_of(load_scenario(chosen(source)))
     found = compute(
-        geometry.satellites_itrf_km,
+        lambda t_s: geometry.satellites_itrf_km(t_s)[geometry.in_service(t_s)],
         instants_s,
         step_s,
         Ground.grid(grid_deg),

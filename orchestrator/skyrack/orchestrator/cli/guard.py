@@ -27,6 +27,17 @@ def guarded(verb: Callable[..., int | None]) -> Callable[..., None]:
     return run
 
 
+def guarded_group(verb: Callable[..., int | None]) -> Callable[..., None]:
+    """The same for what a group does before the verbs in it, which come next unless something was wrong."""
+
+    @functools.wraps(verb)
+    def run(*arguments: Any, **options: Any) -> None:
+        if status := status_of(lambda: verb(*arguments, **options)):
+            raise typer.Exit(status)
+
+    return run
+
+
 def status_of(verb: Callable[[], int | None]) -> int:
     """Run it and say on stderr what went wrong; the exit status."""
     try:

@@ -6,13 +6,15 @@ import signal
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from skyrack.orchestrator.cli.clock_words import change_words
+
 # What `skyrack up` shows as it happens; the rest is in `skyrack logs`.
 _NEWS = {
     "node_signalled", "node_exited", "node_failed", "fabric_down", "fabric_up", "all_serving", "events_lost",
     "plan_failed", "fabric_failed", "orchestrator_restarted", "broker_down", "broker_up", "entry_down", "entry_up",
-    "fault_began", "fault_failed", "fault_ended", "fault_stage", "fault_mended",
+    "fault_began", "fault_failed", "fault_ended", "fault_stage", "fault_mended", "launch_ordered", "launch_phase",
     "service_unready", "service_ended", "service_failed", "service_added", "service_removed", "service_restarted",
-    "service_changed", "node_drained", "node_undrained",
+    "service_changed", "node_drained", "node_undrained", "clock_changed",
 }  # fmt: skip
 _WARNINGS = {
     "node_exited", "node_dark", "fabric_down", "fabric_failed", "plan_failed", "orchestrator_restarted",
@@ -110,6 +112,11 @@ def sentence(event: Mapping[str, Any]) -> str:
         case "fault_failed":
             where = f" at {event['on']}" if "on" in event else ""
             return f"fault {event.get('fault')} failed{where}: {event.get('reason')}"
+        case "launch_ordered":
+            return f"{event.get('launch')}: launch of {event.get('satellites')} satellites at {event.get('t_s')} s of orbit time"
+        case "launch_phase":
+            verb = "is" if len(event.get("on", [])) == 1 else "are"
+            return f"{event.get('launch')}: {_some(event.get('on', []))} {verb} {event.get('phase')}"
         case happened if happened in _SERVICE:
             why = f": {event['reason']}" if event.get("reason") else ""
             after = f" after {event['after_s']:g} s" if "after_s" in event else ""
@@ -129,6 +136,8 @@ def sentence(event: Mapping[str, Any]) -> str:
             return f"transfer {event.get('transfer')} stays at {node}: {event.get('why')}"
         case "contact_missed":
             return f"transfer {event.get('transfer')} is still at {node}: no contact with {event.get('to')}"
+        case "clock_changed":
+            return change_words(event)
         case "plan_failed":
             return f"no plan.jsonl: {event.get('error')}"
         case "orchestrator_restarted":

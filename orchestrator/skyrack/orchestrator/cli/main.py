@@ -11,7 +11,7 @@ from typing import Any
 import typer
 from typer.main import get_command
 
-from skyrack.orchestrator.cli.guard import guarded
+from skyrack.orchestrator.cli.guard import guarded, guarded_group
 
 ENVIRONMENT = "SKYRACK"
 EPILOG = (
@@ -44,6 +44,8 @@ VERBS = {
     "undrain": "drain:undrain",
     "upgrade": "upgrade:upgrade",
     "fault": "fault:app",
+    "launch": "launch:launch",
+    "clock": "clock:app",
     "render": "render:app",
     "version": "show:version",
 }
@@ -90,6 +92,8 @@ def _loaded(verb: str) -> Callable[..., None] | typer.Typer:
 
 
 def _guard(group: typer.Typer) -> None:
+    if (own := group.registered_callback) is not None and own.callback is not None:
+        own.callback = guarded_group(own.callback)
     for info in group.registered_commands:
         assert info.callback is not None
         info.callback = guarded(info.callback)

@@ -17,10 +17,11 @@ def bundle_of(geometry: Geometry, a: int, b: int, t_s: float, size_bytes: int) -
     from skyrack.orchestrator.routing.bundle_record import bundle_record
     from skyrack.orchestrator.routing.bundle_route import NoBundleRouteError, bundle_route
     from skyrack.orchestrator.routing.contact_plan import ContactPlan
+    from skyrack.orchestrator.timeline import Timeline
 
     scenario = geometry.scenario
-    now_s = t_s / scenario.speed
-    until_s = now_s + scenario.routing.contact_horizon_s / scenario.speed
+    timeline = Timeline(scenario.speed)
+    now_s, until_s = (timeline.run_s(at_s) for at_s in (t_s, t_s + scenario.routing.contact_horizon_s))
     limit_bytes = scenario.routing.storage_bytes
     try:
         for node in (a, b):
@@ -31,7 +32,7 @@ def bundle_of(geometry: Geometry, a: int, b: int, t_s: float, size_bytes: int) -
         legs = bundle_route(ContactPlan(geometry, now_s), a, b, now_s, until_s, size_bytes)
     except NoBundleRouteError as error:
         return {"size_bytes": size_bytes, "why": str(error)}
-    return bundle_record(geometry.names, legs, size_bytes, scenario.speed)
+    return bundle_record(geometry.names, legs, size_bytes, timeline)
 
 
 def bundle_lines(record: dict[str, Any], *, clock: str) -> list[str]:

@@ -58,7 +58,13 @@ def execute(
 def variables_of(node: str, status: dict[str, Any]) -> dict[str, str]:
     """The variables that guests of a node get, from a run's status."""
     index, entry = next((i, one) for i, one in enumerate(status["nodes"]) if one["name"] == node)
-    clock = mesh_pb2.RunClock(t0_monotonic_ns=status["t0_monotonic_ns"], speed=status["speed"])
+    told = status["clock"]
+    clock = mesh_pb2.RunClock(
+        t0_monotonic_ns=status["t0_monotonic_ns"],
+        speed=told["speed"],
+        since_run_s=told["since_run_s"],
+        since_t_s=told["since_t_s"],
+    )
     clock.start.FromDatetime(datetime.fromisoformat(status["start"]))
     return guest_environment(
         run=status["run"],

@@ -15,6 +15,7 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from skyrack.orchestrator.cli import contained
+from skyrack.orchestrator.cli.clock_words import clock_words
 from skyrack.orchestrator.cli.console import Format, Output, coloured, note, print_json, print_table
 from skyrack.orchestrator.cli.entered import entries_line
 from skyrack.orchestrator.cli.exits import USAGE, Problem
@@ -48,7 +49,7 @@ def status(
     links, fabric = answer["links"], answer["fabric"]
     fibres = f"{links['fibre']} fibres, " if links["fibre"] else ""
     print(
-        f"{answer['run']}: {answer['state']} for {answer['run_s']:.0f} s, speed {answer['speed']:g}, "
+        f"{answer['run']}: {answer['state']} for {answer['run_s']:.0f} s, {_clock(answer['clock'])}, "
         f"{links['laser']} lasers, {links['ground']} ground links, "
         f"{fibres}fabric {fabric['scheduler']} {answer['http']}".rstrip()
     )
@@ -58,6 +59,8 @@ def status(
         print(f"entries: {entries_line(entries)}")
     if (fidelity := answer["fidelity"]) is not None:
         print(_fidelity(fidelity))
+    if said := _fleet(answer["fleet"]):
+        print(said)
     if said := _faults(answer["faults"]):
         print(said)
     if drained := [node["name"] for node in answer["nodes"] if node["drained"]]:
@@ -73,6 +76,18 @@ def status(
     bare = len(answer["nodes"]) - sum(n["inhabited"] for n in answer["nodes"])
     if bare and not everything:
         note(f"and {bare} bare satellites, which forward and answer ping: skyrack status --all")
+
+
+def _fleet(found: dict[str, Any]) -> str:
+    """Where the satellites are, in one line; nothing where all are in service and none is to be launched."""
+    phases = {phase: count for phase, count in found["phases"].items() if count}
+    if not found["launches"] and len(phases) == 1:
+        return ""
+    return f"fleet: {', '.join(f'{count:,} {phase}' for phase, count in phases.items())}"
+
+
+def _clock(clock: dict[str, Any]) -> str:
+    return f"clock {clock_words(clock)}" if clock["paused"] else clock_words(clock)
 
 
 def _faults(found: dict[str, Any]) -> str:

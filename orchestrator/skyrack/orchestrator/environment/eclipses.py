@@ -13,6 +13,8 @@ from skyrack.orchestrator.orbit.times import julian_date
 from skyrack.orchestrator.topology.geometry import Geometry
 
 STEP_S = 60.0  # a stay that is shorter, of an orbit that grazes the shadow, may be missed
+LOOK_S = 7200.0  # more than a low orbit
+LOOK_AHEAD_S = 2 * SECONDS_PER_DAY
 _FINER = 33  # instants in a step, both ends included
 _ROUNDS = 2  # 60 s / 32 / 32: 0.06 s
 
@@ -30,6 +32,20 @@ def eclipses(geometry: Geometry, node: int, first_s: float, last_s: float) -> li
     ]
     bounds_s = [first_s, *turns_s, last_s]
     return list(pairwise(bounds_s))[0 if dark[0] else 1 :: 2]
+
+
+def next_eclipse_s(geometry: Geometry, node: int, t_s: float) -> float:
+    """When a satellite next comes into the shadow after `t_s`, within LOOK_AHEAD_S. Raises ValueError."""
+    first_s = t_s
+    while first_s < t_s + LOOK_AHEAD_S:
+        last_s = first_s + LOOK_S
+        # A stay that goes on from the stretch before, or is under way at `t_s`, begins where this one does.
+        begins_s = [begin_s for begin_s, _ in eclipses(geometry, node, first_s, last_s) if begin_s > first_s]
+        if begins_s:
+            return begins_s[0]
+        first_s = last_s
+    days = LOOK_AHEAD_S / SECONDS_PER_DAY
+    raise ValueError(f"{geometry.names[node]} stays in the Sun for the next {days:g} days")
 
 
 def _turn_s(geometry: Geometry, node: int, first_s: float, last_s: float) -> float:

@@ -125,11 +125,23 @@ class FabricClient:
         for first in range(0, len(ids), IDS_PER_MESSAGE):
             self._send({"op": "links", "at": at_s, "ids": list(ids[first : first + IDS_PER_MESSAGE])})
 
-    def set_parameters(self, at_s: float, ids: Sequence[int]) -> None:
+    def recall(self, after_s: float) -> None:
+        """Links, segments, routes and parameters of links to come that were told for instants after `after_s` are void.
+
+        Faults stay, and so do adoptions, which the next `set_routes` ends.
+        """
+        kept = [(at_s, slot) for at_s, slot in self._segments if at_s <= after_s]
+        if kept:
+            self._segment_slot = kept[-1][1]  # those after it may be written to again
+        self._segments = deque(kept, self._segments.maxlen)
+        self._route_slots.recall(after_s)
+        self._send({"op": "recall", "after": after_s})
+
+    def set_parameters(self, at_s: float, ids: Sequence[int], *, ahead: bool = False) -> None:
         """From `at_s` on, the links `ids` have the rate, queue, loss, extra delay and damage that `arrays` say at this moment.
 
         All take effect at one instant. What is queued, counters and the sequences of mishaps go on. An `extra_s` adds to the
-        delay; -inf: the link is down.
+        delay; -inf: the link is down. `ahead`: they follow the orbits, and a `recall` makes them void.
         """
         numbers = np.asarray(ids, np.uint32)
         values = np.stack([self.arrays[name][numbers] for name in PARAMETERS])
@@ -137,7 +149,7 @@ class FabricClient:
             part = slice(first, first + PARAMETERS_PER_MESSAGE)
             n, more = len(numbers[part]), first + PARAMETERS_PER_MESSAGE < len(numbers)
             self._send(
-                {"op": "parameters", "at": at_s, "n": n, "more": more},
+                {"op": "parameters", "at": at_s, "n": n, "more": more, "ahead": ahead},
                 b"\0" + values[:, part].tobytes() + numbers[part].tobytes(),
             )
 

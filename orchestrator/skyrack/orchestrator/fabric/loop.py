@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skyrack.orchestrator.fabric.adoption import Adoption
+from skyrack.orchestrator.fabric.ahead import Ahead
 from skyrack.orchestrator.fabric.classes import Classes, SharedLink
 from skyrack.orchestrator.fabric.closer import Closer
 from skyrack.orchestrator.fabric.cuts import Cuts, unpack_sides
@@ -99,6 +100,7 @@ class Loop:
             tuple[float, ...]
         ] = []  # number and values, until the last message of an order
         self._cuts = b""  # until the last message of an order
+        self._ahead = Ahead(self.engine)  # what the orbits will do
         self._routes_told = self._told = 0  # newest order of routes in force; newest of all
         self._transfers: dict[int, Transfer] = {}
         self._flows = Flows(self.engine, 0.0, (), 0, "")
@@ -391,14 +393,16 @@ class Loop:
             message = json.loads(text)
             match message["op"]:
                 case "links":
-                    self.engine.at(message["at"], partial(self._set_links, message["ids"]))
+                    self._ahead.at(message["at"], partial(self._set_links, message["ids"]))
                 case "segment":
-                    self.engine.at(
+                    self._ahead.at(
                         message["at"], partial(self._set_segment, message["slot"], message["slack_s"])
                     )
                 case "routes":
                     self._told += 1
-                    self.engine.at(message["at"], partial(self._set_routes, message["slot"], self._told))
+                    self._ahead.at(message["at"], partial(self._set_routes, message["slot"], self._told))
+                case "recall":
+                    self._ahead.recall(message["after"])
                 case "adopt":
                     self._adopt(message["slot"], message["count"])
                 case "parameters":
@@ -408,7 +412,8 @@ class Loop:
                         numbers, *values.reshape(len(PARAMETERS), -1).tolist(), strict=True
                     )
                     if not message["more"]:
-                        self.engine.at(message["at"], partial(self._set_parameters, self._parameters))
+                        at = self._ahead.at if message["ahead"] else self.engine.at
+                        at(message["at"], partial(self._set_parameters, self._parameters))
                         self._parameters = []
                 case "lit":
                     self.engine.at(message["at"], partial(self._set_lit, message["nodes"], message["lit"]))

@@ -80,6 +80,10 @@ class RouteSlots:
         self._orders = [order for order in self._orders if not (order.for_all and order.at_s[0] == at_s)]
         self._tell(np.full(len(self.current), at_s), slot, for_all=True)
 
+    def recall(self, after_s: float) -> None:
+        """What all nodes were to follow from instants after `after_s` on is void."""
+        self._orders = [order for order in self._orders if not (order.for_all and order.at_s[0] > after_s)]
+
     def adopt(self, at_s: NDArray[np.float64], slot: int) -> None:
         """Each node from a time of its own on, infinite: not at all."""
         self._tell(at_s.copy(), slot, for_all=False)

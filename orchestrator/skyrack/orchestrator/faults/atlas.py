@@ -30,8 +30,9 @@ class Atlas:
 
     `lasers`: the pairs that the pattern ever joins; None where it chooses anew all the time, so that any two may meet.
     `fibres`: pairs of nodes on the ground. A satellite and an antenna may always meet. `ground`: those on the ground, in
-    order. `batches`: launches, the satellites of each. `services`: those there are now; without it none is checked.
-    `inhabited`: nodes with a process; None for all.
+    order. `batches`: launches, the satellites of each; `launches`: those that the scenario names. `shells`: the satellites of
+    each that has a name. `services`: those there are now; without it none is checked. `inhabited`: nodes with a process; None
+    for all.
     """
 
     def __init__(
@@ -44,6 +45,8 @@ class Atlas:
         *,
         ground: Sequence[Ground] = (),
         batches: Sequence[Sequence[int]] = (),
+        launches: Mapping[str, Sequence[int]] | None = None,
+        shells: Mapping[str, Sequence[int]] | None = None,
         services: Callable[[], Services] | None = None,
         inhabited: Collection[int] | None = None,
     ) -> None:
@@ -51,6 +54,8 @@ class Atlas:
         self.n_sat = n_sat
         self.ground = ground
         self.batches = batches
+        self.launches: Mapping[str, Sequence[int]] = launches or {}
+        self.shells = shells or {}
         self._services = services
         self._inhabited = None if inhabited is None else frozenset(inhabited)
         self._n_meeting = n_sat + n_radio

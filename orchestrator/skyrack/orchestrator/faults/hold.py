@@ -21,9 +21,10 @@ class Off(IntEnum):
     """Why nothing runs there; of several the worst holds."""
 
     ON = 0
-    REBOOT = 1  # memory and temporary files are gone, what was written stays
-    POWER = 2  # what was not fsynced is gone as well
-    LOST = 3  # everything is gone
+    ABSENT = 1  # nothing has been there yet
+    REBOOT = 2  # memory and temporary files are gone, what was written stays
+    POWER = 3  # what was not fsynced is gone as well
+    LOST = 4  # everything is gone
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,9 @@
     p3s07                       the node; p3s07/etcd a service there
     satellites gateways users pops all
     plane:p3  satellite:p3s07   also where a word could be something else
+    shell:v3                    all satellites of a shell that has a name
     batch:0                     a launch: so many satellites of a shell as `launch_batch` says, as they are numbered
+    batch:v3-1                  a launch of the scenario's, by its name
     region:europe country:jp    gateways there
     circle:51.5,-0.1,800km      gateways within a great-circle distance of a latitude and longitude
     service:etcd                every node where the service is; of what runs there, that service alone
@@ -28,7 +30,7 @@ from skyrack.orchestrator.spelling import closest
 
 GROUPS: Final = ("satellites", "gateways", "users", "pops", "all")
 PREFIXES: Final = (
-    "satellite", "plane", "batch", "region", "country", "circle", "service", "random",
+    "satellite", "plane", "shell", "batch", "region", "country", "circle", "service", "random",
 )  # fmt: skip
 _KINDS: Final = {"gateways": "ground", "users": "user", "pops": "pop"}
 _CIRCLE = re.compile(r"([-+]?[0-9.]+),\s*([-+]?[0-9.]+),\s*([0-9.]+)\s*km")
@@ -97,6 +99,8 @@ def _nodes(word: str, head: str, rest: str, atlas: Atlas) -> Iterable[int]:
             return [node]
         case "plane":
             return atlas.plane(rest)
+        case "shell":
+            return _shell(rest, atlas)
         case "batch":
             return _batch(rest, atlas)
         case "region":
@@ -111,7 +115,22 @@ def _on_ground(atlas: Atlas, kind: str) -> list[int]:
     return [atlas.n_sat + i for i, place in enumerate(atlas.ground) if place.kind == kind]
 
 
+def _shell(name: str, atlas: Atlas) -> Sequence[int]:
+    if name not in atlas.shells:
+        listed = (
+            f"there {_are(len(atlas.shells))} {', '.join(atlas.shells)}"
+            if atlas.shells
+            else "none has a name"
+        )
+        raise Unknown(f"no shell is called {name[:80]!r}: {closest(name, atlas.shells) or listed}")
+    return atlas.shells[name]
+
+
 def _batch(number: str, atlas: Atlas) -> Sequence[int]:
+    if number in atlas.launches:
+        return atlas.launches[number]
+    if near := closest(number, atlas.launches):
+        raise Unknown(f"no launch is called 'batch:{number[:80]}': {near}")
     there = len(atlas.batches)
     if not there:
         raise FaultProblem(f"batch:{number[:80]}: no shell here, so nobody says what was launched together")

@@ -9,8 +9,8 @@ from skyrack.orchestrator.scenario import ScenarioError, load_scenario
 from skyrack.orchestrator.topology.geometry import Geometry
 
 
-def planned_delays_s(scenario_file: Path, run_s: float) -> dict[str, float]:
-    """One-way delays of the links in force at a run time, by name; empty where the file cannot be read any more.
+def planned_delays_s(scenario_file: Path, t_s: float) -> dict[str, float]:
+    """One-way delays of the links in force at an orbit time, by name; empty where the file cannot be read any more.
 
     Computed here and not asked of the run: hundreds of links of a large constellation would keep it busy for half a minute.
     """
@@ -19,7 +19,6 @@ def planned_delays_s(scenario_file: Path, run_s: float) -> dict[str, float]:
     except (OSError, ScenarioError):
         return {}
     geometry = Geometry(scenario)
-    t_s = run_s * scenario.speed
     epoch = geometry.epoch(t_s)
     delay_s = geometry.delay_s(epoch.a, epoch.b, t_s) * (not scenario.links.zero_delay)
     names = geometry.names

@@ -11,6 +11,7 @@ from skyrack.orchestrator.api.client import ApiError
 from skyrack.orchestrator.measure import counters, fidelity, host, judge, operations
 from skyrack.orchestrator.measure.load_run import LoadError, LoadRun
 from skyrack.orchestrator.measure.recorder import Recorder
+from skyrack.orchestrator.measure.timing import untimed
 from skyrack.orchestrator.measure.verdict import Decision, Verdict, decide
 from skyrack.orchestrator.measure.workload import Api, EchoLoad, Fault, Load, Progress, StoreLoad
 from skyrack.orchestrator.report import files, result, terminal
@@ -140,7 +141,7 @@ def _evaluate(
         fabric=fabric,
         thresholds=operations.judge(load.thresholds, recorder.operations, quiet),
         within_500us_limit=load.thresholds.get("fidelity_within_500us_ratio"),
-        speed=status["speed"],
+        untimed=untimed(status["speed"], recorder.events),
         doubts=[*run.doubts, *recorder.errors, *(judged.doubts if judged else ())],
         broken=judged.broken if judged else (),
     )

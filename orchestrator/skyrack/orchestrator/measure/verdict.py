@@ -72,23 +72,21 @@ def decide(
     fabric: FabricFigures,
     thresholds: Sequence[Threshold] = (),
     within_500us_limit: float | None = None,
-    speed: float = 1.0,
+    untimed: str | None = None,
     doubts: Sequence[str] = (),
     broken: Sequence[str] = (),
 ) -> Decision:
     """Weigh everything. `doubts` are the caller's own reasons not to trust the run (cut short, disk full).
 
-    `broken`: what the history proves, however the host was.
+    `broken`: what the history proves, however the host was. `untimed`: why thresholds on time say nothing (timing.py).
     """
     needed = max(MIN_QUIET_WINDOWS, round(host.windows * MIN_QUIET_RATIO))
     wrong = [*broken, *_wrong(fidelity, quiet_enough=host.quiet_windows >= needed, fabric=fabric)]
     unfaithful = [*_doubt_host(host, needed), *_doubt_fabric(fabric), *_doubt_delays(fidelity, wrong)]
     doubt = [*doubts, *(f"{NOT_FAITHFUL}: {why}" for why in unfaithful), *_doubt_count(fidelity)]
-    timed = speed == 1.0
+    timed = untimed is None
     if not timed and thresholds:
-        doubt.append(
-            f"thresholds on time say nothing at speed {speed:g}: outages are compressed, time-outs are not"
-        )
+        doubt.append(f"thresholds on time say nothing, {untimed}")
     failed, excused = _split_failed(thresholds if timed else ())
     ratio = fidelity.within_500us_ratio
     if within_500us_limit is not None and ratio is not None and ratio < within_500us_limit:

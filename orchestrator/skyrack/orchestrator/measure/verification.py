@@ -12,11 +12,13 @@ from skyrack.orchestrator.measure import conformance, counters, fidelity, host, 
 from skyrack.orchestrator.measure.link_delays import planned_delays_s
 from skyrack.orchestrator.measure.rate_rows import Pair
 from skyrack.orchestrator.measure.recorder import Recorder
+from skyrack.orchestrator.measure.timing import untimed
 from skyrack.orchestrator.measure.verdict import Verdict, decide
 from skyrack.orchestrator.measure.verify_run import FLOOR, Floor, VerifyError, VerifyRun
 from skyrack.orchestrator.measure.verify_verdict import conclude
 from skyrack.orchestrator.measure.workload import Api
 from skyrack.orchestrator.report import files, result
+from skyrack.orchestrator.timeline import Piece, Timeline
 
 __all__ = ["Floor", "Verified", "VerifyError", "verify"]
 
@@ -53,7 +55,7 @@ def verify(
         raise VerifyError(str(error)) from error
     finally:
         recorder.close()
-    document = _judged(run, recorder, status, pairs)
+    document = _judged(run, recorder, status, pairs, _orbit_s(api, run.ended_s))
     document["run"] |= {"rate_hz": rate_hz, "duration_s": duration_s}
     problems = list(recorder.errors)
     try:
@@ -63,8 +65,21 @@ def verify(
     return Verified(Verdict(document["verdict"]), document, run.interrupted, tuple(problems))
 
 
+def _orbit_s(api: Api, run_s: float) -> float:
+    """Orbit time at a time of the run. Raises VerifyError."""
+    try:
+        pieces = api.get("/v1/clock")["pieces"]
+    except ApiError as error:
+        raise VerifyError(str(error)) from error
+    return Timeline(1.0, [Piece(**piece) for piece in pieces]).t_s(run_s)
+
+
 def _judged(
-    run: VerifyRun, recorder: Recorder, status: Mapping[str, Any], pairs: Sequence[Pair]
+    run: VerifyRun,
+    recorder: Recorder,
+    status: Mapping[str, Any],
+    pairs: Sequence[Pair],
+    ended_t_s: float,
 ) -> dict[str, Any]:
     """verify.json: keys may be added, never changed."""
     windows = [w for w in recorder.windows if w.end_s > run.started_s and w.start_s <= run.ended_s]
@@ -80,7 +95,7 @@ def _judged(
         quiet,
         pairs=[f"{a}>{b}" for a, b in pairs],
         spacing_s=run.spacing_s,
-        link_delay_s=planned_delays_s(Path(status["run_dir"]) / "scenario.yaml", run.ended_s),
+        link_delay_s=planned_delays_s(Path(status["run_dir"]) / "scenario.yaml", ended_t_s),
         admitted_s=admitted_s,
         noise_s=conformance.unsorted(over_floor).p99_s,
     )
@@ -91,7 +106,7 @@ def _judged(
             fidelity=figures,
             host=summary,
             fabric=fabric,
-            speed=status["speed"],
+            untimed=untimed(status["speed"], recorder.events),
             doubts=[*run.doubts, *recorder.errors],
         ),
         rows,

@@ -28,12 +28,17 @@ def run_families(status: Mapping[str, Any], facts: RunFacts) -> Iterator[Metric]
     yield info
     yield families.gauge("skyrack_run_seconds", status["run_s"])
     yield families.gauge("skyrack_orbit_time_seconds", status["orbit_unix_s"])
+    yield families.gauge("skyrack_clock_speed_ratio", status["speed"])
     up, restarts = families.gauge("skyrack_node_up"), families.counter("skyrack_node_restarts_total")
     for node in status["nodes"]:
         if node["inhabited"]:
             up.add_metric([node["name"], node["kind"]], node["state"] == "serving")
             restarts.add_metric([node["name"], node["kind"]], node["restarts"])
     yield from (up, restarts)
+    fleet = families.gauge("skyrack_satellites")
+    for phase, count in status["fleet"]["phases"].items():
+        fleet.add_metric([phase], count)
+    yield fleet
     lit = families.gauge("skyrack_links_lit")
     for kind, count in facts.links_lit.items():
         lit.add_metric([kind], count)

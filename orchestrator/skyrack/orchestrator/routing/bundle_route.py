@@ -38,10 +38,10 @@ def bundle_route(
 
     `busy`: crossings of others. Raises NoBundleRouteError. Grows the plan.
     """
-    names, speed, booked = plan.geometry.names, plan.geometry.scenario.speed, tuple(busy)
+    names, booked = plan.geometry.names, tuple(busy)
     if out := [names[node] for node in (src, dst) if node in plan.failures.nodes]:
         raise NoBundleRouteError(f"{' and '.join(out)} is known to be dark")
-    look_s = FIRST_LOOK_S / speed
+    look_s = FIRST_LOOK_S / (plan.timeline.speed_at(now_s) or 1.0)
     while True:
         plan.grow(min(now_s + look_s, until_s))
         legs = earliest_legs(free(plan.contacts(), booked), src, dst, now_s, size_bytes, stores)
@@ -70,7 +70,7 @@ def _say_why(
         legs = earliest_legs(contacts, src, dst, now_s, size_bytes, stores)
         return legs if legs is not None and legs[-1].arrives_s <= until_s else None
 
-    orbit_s = (until_s - now_s) * plan.geometry.scenario.speed
+    orbit_s = plan.timeline.t_s(until_s) - plan.timeline.t_s(now_s)
     if arrives(1, lambda node: True) is None:
         raise NoBundleRouteError(
             f"no contacts lead from {names[src]} to {names[dst]} within {orbit_s:.0f} s of orbit time"

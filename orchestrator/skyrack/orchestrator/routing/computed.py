@@ -26,6 +26,7 @@ from skyrack.orchestrator.routing.condition import Condition
 from skyrack.orchestrator.routing.force_log import ForceLog, History, Steps, Way
 from skyrack.orchestrator.routing.link_model import LinkModel
 from skyrack.orchestrator.routing.paths import path_of
+from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.epoch import Epoch
 from skyrack.orchestrator.topology.geometry import Geometry
 
@@ -59,17 +60,19 @@ def computed_rtt(
     b: int,
     run_s: ArrayLike,
     ip_bytes: ArrayLike,
+    timeline: Timeline | None = None,
 ) -> list[Computed]:
     """What probes of `ip_bytes` (one size, or one per probe) from `a` to `b`, sent at `run_s` (m,), should take.
 
-    The reply has the probe's size. Orbit time at run time r is `speed` times r.
+    The reply has the probe's size. `timeline`: which orbit time it was then; None: the scenario's speed throughout.
     """
+    timeline = timeline or Timeline(geometry.scenario.speed)
     sent_s = np.atleast_1d(np.asarray(run_s, dtype=np.float64))
     size = np.broadcast_to(np.asarray(ip_bytes, dtype=np.float64), sent_s.shape)
     history = log.history()
-    out = _Flight(geometry, history, link_model, a, b, sent_s, size)
+    out = _Flight(geometry, timeline, history, link_model, a, b, sent_s, size)
     out.fly(np.ones(len(sent_s), dtype=np.bool_))
-    back = _Flight(geometry, history, link_model, b, a, out.t_s, size)
+    back = _Flight(geometry, timeline, history, link_model, b, a, out.t_s, size)
     back.fly(out.arrived)
     results = []
     for probe in range(len(sent_s)):
@@ -87,6 +90,7 @@ class _Flight:
     def __init__(
         self,
         geometry: Geometry,
+        timeline: Timeline,
         history: History,
         model: LinkModel,
         source: int,
@@ -95,6 +99,7 @@ class _Flight:
         size_bytes: Floats,
     ) -> None:
         self._geometry = geometry
+        self._timeline = timeline
         self._history = history
         self._model = model
         self._source = source
@@ -185,7 +190,7 @@ class _Flight:
         ground, disturbance = max(way) >= geometry.n_sat, geometry.disturbance
         extra_s = np.full(len(group), condition.extra_s)
         if disturbance is not None and min(way) < geometry.n_sat <= max(way):
-            disturbed = disturbance.holds(geometry.scenario.speed * self.t_s[group])
+            disturbed = disturbance.holds(self._timeline.times_s(self.t_s[group]))
             extra_s += np.where(disturbed, disturbance.extra_s, 0.0)
             self.kept_ratio[group] *= np.where(disturbed, 1.0 - disturbance.loss_ratio, 1.0)
         s_per_byte = model.serialisation_s_per_byte(ground=ground, condition=condition, share=share)
@@ -195,7 +200,7 @@ class _Flight:
         if not model.zero_delay:
             straight, constant_s = geometry.delays.constant_s(*way)
             if straight:
-                ends_km = geometry.positions_of_km(way, geometry.scenario.speed * self.t_s[group])
+                ends_km = geometry.positions_of_km(way, self._timeline.times_s(self.t_s[group]))
                 self.t_s[group] += np.linalg.norm(ends_km[:, 0] - ends_km[:, 1], axis=1) / SPEED_OF_LIGHT_KM_S
             self.t_s[group] += constant_s
         self.t_s[group] += extra_s

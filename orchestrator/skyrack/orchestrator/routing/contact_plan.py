@@ -6,6 +6,7 @@ store nothing. Times are run seconds, in which delays and rates are what they ar
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from skyrack.orchestrator.routing.contacts import Contact
 from skyrack.orchestrator.routing.link_model import LinkModel
+from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.epoch import LASER, Epoch
 from skyrack.orchestrator.topology.failures import NO_FAILURES, Failures
 from skyrack.orchestrator.topology.geometry import Geometry
@@ -23,14 +25,21 @@ Floats = NDArray[np.float64]
 class ContactPlan:
     """Contacts of what is known to be in service, from run second `from_s` until `known_until_s`, which `grow` moves on.
 
-    One thread at a time. The delay of a piece is the longer of its two ends': nothing comes later than planned.
+    One thread at a time. `timeline`: which orbit time it is then; None: the scenario's speed throughout. The delay of a piece
+    is the longer of its two ends': nothing comes later than planned.
     """
 
-    def __init__(self, geometry: Geometry, from_s: float, failures: Failures = NO_FAILURES) -> None:
+    def __init__(
+        self,
+        geometry: Geometry,
+        from_s: float,
+        failures: Failures = NO_FAILURES,
+        timeline: Timeline | None = None,
+    ) -> None:
         self.geometry = geometry
         self.failures = failures
         self.from_s = from_s
-        self._speed = geometry.scenario.speed
+        self.timeline = timeline or Timeline(geometry.scenario.speed)
         self._model = LinkModel.of(geometry.scenario)
         self._bounds_s = [from_s]
         self._delay_s: list[
@@ -46,13 +55,15 @@ class ContactPlan:
     def grow(self, until_s: float) -> None:
         """Plan as far as `until_s`."""
         while self.known_until_s < until_s:
-            t_s = self.known_until_s * self._speed
+            t_s = self.timeline.t_s(self.known_until_s)
             epoch = self.geometry.epoch(t_s, self.failures)
             delay_s, rate_bps = self._ways(epoch, t_s)
             self._delay_s.append(delay_s.astype(np.float32))
             self._rate_bps.append(rate_bps.astype(np.float32))
-            # An end that rounding has put where it began would be looked at for ever.
-            self._bounds_s.append(max(epoch.t1_s / self._speed, np.nextafter(self.known_until_s, np.inf)))
+            end_s = self.timeline.run_s(epoch.t1_s)
+            # An end that rounding has put where it began would be looked at for ever; a paused clock comes to none.
+            end_s = max(end_s, np.nextafter(self.known_until_s, np.inf)) if math.isfinite(end_s) else until_s
+            self._bounds_s.append(end_s)
 
     def contacts(self) -> Iterator[Contact]:
         """Every contact, those under way at the end of what is known cut off there."""

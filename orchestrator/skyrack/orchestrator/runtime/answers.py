@@ -15,12 +15,14 @@ from skyrack.orchestrator.runtime.entries import Entries
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.faults import Faults
 from skyrack.orchestrator.runtime.feed import Feed
+from skyrack.orchestrator.runtime.launches import Launches
 from skyrack.orchestrator.runtime.nodes import NodeBook
 from skyrack.orchestrator.runtime.places import Places
 from skyrack.orchestrator.runtime.probes import OwnProbes
 from skyrack.orchestrator.runtime.roster import Roster
 from skyrack.orchestrator.runtime.services.services import Services
 from skyrack.orchestrator.scenario import Scenario
+from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.epoch import count_kinds
 from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.orchestrator.topology.lit import lit_links
@@ -35,6 +37,7 @@ class Answers:
         scenario: Scenario,
         places: Places,
         geometry: Geometry,
+        timeline: Timeline,
         roster: Roster,
         book: NodeBook,
         feed: Feed,
@@ -47,11 +50,13 @@ class Answers:
         probes: OwnProbes,
         services: Services,
         faults: Faults,
+        launches: Launches,
     ) -> None:
         self._run = run
         self._scenario = scenario
         self._places = places
         self._geometry = geometry
+        self._timeline = timeline
         self._roster = roster
         self._book = book
         self._feed = feed
@@ -64,12 +69,15 @@ class Answers:
         self._probes = probes
         self._services = services
         self._faults = faults
+        self._launches = launches
 
     def status(self, state: str, http: str) -> dict[str, Any]:
         """The run as `skyrack status` shows it."""
         fabric = self._feed.fabric
         lit = lit_links(self._feed.epoch, self._feed.failures)
+        fleet, away = self._launches.status(), self._launches.away()
         start, run_s, places = self._geometry.start, self._clock.run_s(), self._places
+        piece = self._timeline.piece_at(run_s)
         return {
             "run": self._run,
             "name": self._scenario.name,
@@ -78,14 +86,15 @@ class Answers:
             "start": start.isoformat(),
             "t0_monotonic_ns": self._clock.t0_monotonic_ns,
             "run_s": run_s,
-            "orbit_unix_s": start.timestamp() + run_s * self._scenario.speed,
-            "speed": self._scenario.speed,
+            "orbit_unix_s": start.timestamp() + piece.t_at(run_s),
+            "speed": piece.speed,
             "run_dir": str(places.run_dir),
             "socket_dir": str(places.socket_dir),
             "mesh_dir": str(places.mesh_dir),
             "mtu": self._scenario.mtu,
             "scenario": json.loads(self._scenario.model_dump_json()),
-            "nodes": [self._node(i, name) for i, name in enumerate(self._roster.names)],
+            "nodes": [self._node(i, name, away.get(i)) for i, name in enumerate(self._roster.names)],
+            "fleet": fleet,
             "services": self._services.listed(),
             "fabric": {
                 "inner_pid": fabric.pid if fabric else 0,
@@ -101,12 +110,12 @@ class Answers:
             "events_lost": self._events.lost,
         }
 
-    def _node(self, index: int, name: str) -> dict[str, Any]:
+    def _node(self, index: int, name: str, away: str | None) -> dict[str, Any]:
         node = self._book.by_index.get(index)
         return {
             "name": name,
             "kind": self._roster.kind(index),
-            "state": node.state if node else "bare",
+            "state": node.state if node else away or "bare",
             "inhabited": node is not None,
             "inner_pid": node.pid if node else 0,
             "address": self._roster.address(index),

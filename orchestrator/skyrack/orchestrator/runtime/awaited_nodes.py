@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from skyrack.orchestrator.runtime.events import EventLog
-from skyrack.orchestrator.runtime.files import write_private
+from skyrack.orchestrator.runtime.files import write_private, write_whole
 from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
 from skyrack.v1.node_init import NodeInitError, init_socket, signal_node
 
+ABSENT = ".absent"  # beside where a node that serves listens: healthcheck.py looks for it
 SIGNAL_TIMEOUT_S = 0.5  # it is waited for, and with it everything else; an init answers within a millisecond
 
 
@@ -38,6 +39,7 @@ class AwaitedNodes:
         self._mesh_dir = mesh_dir
         self._stopping = False
         self._off: set[str] = set()
+        self._absent: set[str] = set()
         self._news = asyncio.Event()
 
     async def run(self) -> None:
@@ -46,7 +48,9 @@ class AwaitedNodes:
         A node that was told something else by an earlier run notices, ends, and is started anew with what is true now.
         """
         for node in self.book.by_name.values():
-            self._tell(node)
+            if node.name not in self._absent:
+                self._absence(node).unlink(missing_ok=True)
+                self._tell(node)
         await asyncio.Event().wait()
 
     def _tell(self, node: NodeState) -> None:
@@ -54,6 +58,15 @@ class AwaitedNodes:
 
     def _file(self, node: NodeState) -> Path:
         return self._mesh_dir / "nodes" / f"{node.name}.json"
+
+    def keep_off(self, node: NodeState) -> None:
+        """Its container finds no configuration, but a file that says that it waits rightly. Raises OSError."""
+        self._absent.add(node.name)
+        self._file(node).unlink(missing_ok=True)
+        write_whole(self._absence(node), "")
+
+    def _absence(self, node: NodeState) -> Path:
+        return self._mesh_dir / "nodes" / f"{node.name}.sock{ABSENT}"
 
     async def stop(self) -> None:
         """Nodes outlive this process: only its own knowledge of them ends."""
@@ -86,6 +99,8 @@ class AwaitedNodes:
     def switch_on(self, node: NodeState) -> None:
         """Tell it what it is. Raises OSError."""
         self._off.discard(node.name)
+        self._absent.discard(node.name)
+        self._absence(node).unlink(missing_ok=True)
         self._tell(node)
 
     def switch_all_on(self) -> None:

@@ -1,31 +1,53 @@
-"""Tells every node and the telemetry bus, once per epoch, where everything is and what is ahead."""
+"""Tells every node and the telemetry bus where everything is and what is ahead: once per epoch, and as the clock is set."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 from concurrent.futures import Executor
 
 from skyrack.orchestrator.api.control import ControlService
-from skyrack.orchestrator.clock import Clock
+from skyrack.orchestrator.clock import Clock, sleep_unless
 from skyrack.orchestrator.runtime.bus import RunBus
 from skyrack.orchestrator.runtime.updates import Outlook
+from skyrack.orchestrator.timeline import Piece, Timeline
 
 SHORTEST_UPDATE_S = 1.0  # nodes are not told of every epoch when orbits turn very fast
 BREATH_S = 0.01
+LONGEST_WAIT_S = 3600.0  # a paused clock comes to no other epoch
 
 
 async def brief_nodes(
-    outlook: Outlook, control: ControlService, bus: RunBus, clock: Clock, worker: Executor, speed: float
+    outlook: Outlook,
+    control: ControlService,
+    bus: RunBus,
+    clock: Clock,
+    worker: Executor,
+    timeline: Timeline,
 ) -> None:
     """Compute the outlook of every epoch and publish it, until cancelled."""
     loop = asyncio.get_running_loop()
+    turned = asyncio.Event()
+
+    def turn(piece: Piece) -> None:
+        before = timeline.piece_at(math.nextafter(piece.run_s, -math.inf))
+        if piece.t_s <= before.t_at(
+            piece.run_s
+        ):  # who hears ahead of time never finds that he has been too fast
+            control.publish()
+        turned.set()
+
+    timeline.listen(turn)
     while True:
-        t_s = clock.run_s() * speed
+        turned.clear()
+        await clock.sleep(timeline.pieces[-1].run_s - clock.run_s())
+        t_s = timeline.t_s(clock.run_s())
         end_s = await loop.run_in_executor(worker, outlook.compute, t_s)
         control.publish()
         await bus.environment(outlook.epoch, t_s, worker)
         # The far future in small pieces, so that the worker stays free for the mesh.
-        while await loop.run_in_executor(worker, outlook.extend):
+        while not turned.is_set() and await loop.run_in_executor(worker, outlook.extend):
             await clock.sleep(BREATH_S)
         control.publish()
-        await clock.sleep(max(SHORTEST_UPDATE_S, end_s / speed - clock.run_s()))
+        wait_s = max(SHORTEST_UPDATE_S, timeline.run_s(end_s) - clock.run_s())
+        await sleep_unless(turned, clock, min(wait_s, LONGEST_WAIT_S))

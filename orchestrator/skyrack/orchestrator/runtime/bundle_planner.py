@@ -13,19 +13,26 @@ from skyrack.orchestrator.routing.bundle_route import bundle_route
 from skyrack.orchestrator.routing.contact_plan import ContactPlan
 from skyrack.orchestrator.routing.contacts import Busy, Leg
 from skyrack.orchestrator.scenario import Scenario
+from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 
 
 class BundlePlanner:
-    """One search at a time. `horizon_s`: how far ahead, run seconds."""
+    """One search at a time."""
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, timeline: Timeline) -> None:
         self._scenario = scenario
+        self._timeline = timeline
+        self._planned_for = timeline.pieces
         self._geometry: Geometry | None = None
         self._plan: ContactPlan | None = None
         self._one = asyncio.Lock()
-        self.horizon_s = scenario.routing.contact_horizon_s / scenario.speed
+
+    @property
+    def horizon_s(self) -> float:
+        """How far ahead, run seconds; while the orbits stand still, as if they turned at real speed."""
+        return self._scenario.routing.contact_horizon_s / (self._timeline.pieces[-1].speed or 1.0)
 
     async def find(
         self,
@@ -55,9 +62,12 @@ class BundlePlanner:
         stores: Callable[[int], bool],
         busy: tuple[Busy, ...],
     ) -> tuple[Leg, ...]:
-        plan = self._plan
-        if plan is None or plan.failures != failures or now_s > plan.from_s + self.horizon_s:
+        plan, pieces = self._plan, self._timeline.pieces
+        stale = plan is None or now_s > plan.from_s + self.horizon_s or pieces != self._planned_for
+        if plan is None or stale or plan.failures != failures:
             if self._geometry is None:
                 self._geometry = Geometry(self._scenario)
-            plan = self._plan = ContactPlan(self._geometry, now_s, failures)
+            timeline = Timeline(self._scenario.speed, pieces)
+            plan = self._plan = ContactPlan(self._geometry, now_s, failures, timeline)
+            self._planned_for = pieces
         return bundle_route(plan, src, dst, now_s, until_s, size_bytes, stores, busy)

@@ -28,6 +28,7 @@ from skyrack.orchestrator.runtime.transfers import (
     TransferRefusedError,
     Transfers,
 )
+from skyrack.orchestrator.timeline import Piece
 from skyrack.orchestrator.topology.failures import Failures
 
 Fate = Literal["delivered", "cancelled", "lost", "expired"]
@@ -58,12 +59,15 @@ class Bundles:
         clock: Clock,
         joined: Callable[[int, int], bool],
         failures: Callable[[], Failures],
+        pieces: Callable[[], tuple[Piece, ...]] = tuple,
     ) -> None:
         self._transfers = transfers
         self._names = names
         self._events = events
         self._clock = clock
-        self._custodian = Custodian(clock, planner, stores, transfers.leg, joined, failures, self._tell)
+        self._custodian = Custodian(
+            clock, planner, stores, transfers.leg, joined, failures, self._tell, pieces
+        )
         self.stores = stores
         self.totals = BundleTotals()
         book.listen(self._node_changed)

@@ -21,6 +21,7 @@ from skyrack.orchestrator.fabric.quantum import BEST_EFFORT
 from skyrack.orchestrator.routing.bundle_route import NoBundleRouteError
 from skyrack.orchestrator.routing.contacts import Busy, Leg
 from skyrack.orchestrator.runtime.stores import Stores
+from skyrack.orchestrator.timeline import Piece
 from skyrack.orchestrator.topology.failures import NO_FAILURES, Failures
 
 LEAD_S = 0.02  # how long before a contact opens the fabric is told to send
@@ -40,7 +41,9 @@ class BundleExpiredError(Exception):
 class Planner(Protocol):
     """As runtime/bundle_planner.py."""
 
-    horizon_s: float
+    @property
+    def horizon_s(self) -> float:
+        """How far ahead, run seconds."""
 
     async def find(
         self,
@@ -89,7 +92,8 @@ class Bundle:
     here: int
     passed: tuple[int, ...]
     legs: tuple[Leg, ...] = ()
-    planned_for: Failures = NO_FAILURES  # what was known when `legs` were looked for
+    # What was known to have failed, and of the clock, when `legs` were looked for.
+    planned_for: tuple[Failures, tuple[Piece, ...]] = (NO_FAILURES, ())
     crossing: Crossing | None = None
     at_s: float = 0.0  # when it came to `here`
     resent_bytes: int = 0
@@ -106,8 +110,8 @@ class Custodian:
     """`send(at_s, src, dst, size_bytes, traffic_class)` is a transfer over a way there is; ending its iteration cancels it.
 
     Where it ends without being done, the leg is over. `joined`: whether a way leads from one node to another now, as far as
-    is known. `failures`: what is known to have failed. `tell(event, bundle, fields)` hears what happens. Nodes are
-    indices, times run seconds.
+    is known. `failures`: what is known to have failed. `pieces`: of the timeline. `tell(event, bundle, fields)` hears what
+    happens. Nodes are indices, times run seconds.
     """
 
     def __init__(
@@ -119,6 +123,7 @@ class Custodian:
         joined: Callable[[int, int], bool],
         failures: Callable[[], Failures],
         tell: Callable[[str, Bundle, dict[str, object]], None],
+        pieces: Callable[[], tuple[Piece, ...]] = tuple,
     ) -> None:
         self._clock = clock
         self._planner = planner
@@ -126,6 +131,7 @@ class Custodian:
         self._joined = joined
         self._failures = failures
         self._tell = tell
+        self._pieces = pieces
         self._bundles: set[Bundle] = set()
         self._planning = asyncio.Lock()  # each bundle sees what the ones before it have booked
         self.stores = stores
@@ -172,7 +178,8 @@ class Custodian:
             return
         leg = bundle.legs[0]
         if not await self._wait(bundle, leg.departs_s - LEAD_S):
-            await self._plan_again(bundle, "something else has failed")
+            turned = self._pieces() != bundle.planned_for[1]
+            await self._plan_again(bundle, "the clock was changed" if turned else "something else has failed")
             return
         onward = leg.dst != bundle.dst
         if onward and not self.stores.take(leg.dst, bundle.size_bytes):
@@ -203,10 +210,10 @@ class Custodian:
                 await self._plan_again(bundle, "stored late")
 
     async def _wait(self, bundle: Bundle, until_s: float) -> bool:
-        """Sleep until then; False as soon as what is known to have failed is not what was planned for."""
+        """Sleep until then; False as soon as what is known to have failed, or the clock, is not what was planned for."""
         self._require_there(bundle)
         while (left_s := until_s - self._clock.run_s()) > 0.0:
-            if self._failures() != bundle.planned_for:
+            if (self._failures(), self._pieces()) != bundle.planned_for:
                 return False
             await self._clock.sleep(min(left_s, LOOK_S))
             self._require_there(bundle)
@@ -247,7 +254,7 @@ class Custodian:
 
     async def _plan(self, bundle: Bundle, why: str) -> None:
         async with self._planning:
-            bundle.planned_for = self._failures()
+            bundle.planned_for = self._failures(), self._pieces()
             bundle.legs = await self._legs(bundle)
         self._tell("bundle_routed", bundle, {"why": why})
 

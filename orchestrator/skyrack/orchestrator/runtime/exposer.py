@@ -34,6 +34,7 @@ from skyrack.orchestrator.runtime.nodes import NodeBook
 from skyrack.orchestrator.runtime.roster import Roster
 from skyrack.orchestrator.runtime.transfers import Transfers
 from skyrack.orchestrator.scenario import Scenario
+from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.epoch import count_kinds
 from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
@@ -49,6 +50,7 @@ class Exposer:
         run: str,
         scenario: Scenario,
         geometry: Geometry,
+        timeline: Timeline,
         mesh_dir: Path,
         roster: Roster,
         book: NodeBook,
@@ -65,7 +67,7 @@ class Exposer:
         self._run = run
         self._geometry = geometry
         self._model = LinkModel.of(scenario)
-        self._speed = scenario.speed
+        self._timeline = timeline
         self._mesh_dir = mesh_dir
         self._roster = roster
         self._book = book
@@ -83,10 +85,12 @@ class Exposer:
         feed.on_change = self.handovers.expect
 
     def targets(self, host: str) -> list[dict[str, Any]]:
-        """Targets for http_sd, all at `host`: the orchestrator with the fabric, and every node."""
+        """Targets for http_sd, all at `host`: the orchestrator with the fabric, and every node in service."""
         run = self._run
         found = [_target(host, "/metrics/run", job="skyrack", instance="orchestrator", run=run)]
         for node in self._book.by_name.values():
+            if node.phase:
+                continue
             path, what = f"/nodes/{node.name}/metrics", {"node": node.name, "kind": node.kind}
             found.append(_target(host, path, job="skyrack-node", instance=node.name, run=run, **what))
         return found
@@ -110,7 +114,7 @@ class Exposer:
         found += self._probes.families()
         found += self._feed.news.convergence.families()
         found += transfer_families(self._transfers.totals)
-        sky = await asyncio.to_thread(self._geometry.station_sky, run_s * self._speed)
+        sky = await asyncio.to_thread(self._geometry.station_sky, self._timeline.t_s(run_s))
         found += weather_families(self._geometry.weather.stations, sky)
         if (bundles := self._bundles) is not None:
             names = self._roster.names

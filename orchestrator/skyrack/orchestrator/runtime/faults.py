@@ -114,6 +114,23 @@ class Faults:
             tasks.create_task(self._enactor.run(), name="enactor")
             await self._follow_clock()
 
+    def absent(self, nodes: Iterable[int]) -> None:
+        """Nothing runs at these nodes yet, whatever faults do meanwhile: before `run`, and until `appear`."""
+        self._enactor.absent((node, "") for node in nodes)
+
+    def appear(self, nodes: Iterable[int]) -> None:
+        """Have their processes start, but for those of nodes that a fault keeps off."""
+        self._enactor.appear((node, "") for node in nodes)
+
+    def lost(self) -> frozenset[int]:
+        """Nodes that are gone for good."""
+        return frozenset(
+            node
+            for fault in self._ledger.begun
+            if fault.draft.kind == "lost"
+            for node in fault.draft.target.nodes
+        )
+
     async def let_go(self) -> None:
         """Of processes that faults hold, before they are asked to end."""
         await self._enactor.let_go()

@@ -22,6 +22,7 @@ from skyrack.orchestrator.fabric.client import FabricClient
 from skyrack.orchestrator.routing.condition import AS_ALWAYS, Condition
 from skyrack.orchestrator.routing.cut import Cut
 from skyrack.orchestrator.routing.force_log import Way
+from skyrack.orchestrator.routing.views import News
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.mesh import MeshDriver
 from skyrack.orchestrator.runtime.news import NewsDesk
@@ -31,6 +32,7 @@ from skyrack.orchestrator.runtime.processes import Processes
 from skyrack.orchestrator.runtime.progress import Progress
 from skyrack.orchestrator.runtime.roster import Roster
 from skyrack.orchestrator.scenario import Scenario
+from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.epoch import Epoch
 from skyrack.orchestrator.topology.failures import NO_FAILURES, Failures
 from skyrack.orchestrator.topology.geometry import Geometry
@@ -51,6 +53,7 @@ class Feed:
         self,
         scenario: Scenario,
         geometry: Geometry,
+        timeline: Timeline,
         roster: Roster,
         processes: Processes,
         events: EventLog,
@@ -59,6 +62,7 @@ class Feed:
     ) -> None:
         self._scenario = scenario
         self._geometry = geometry
+        self._timeline = timeline
         self._roster = roster
         self._fabrics = processes.fabrics
         self._nodes = processes.nodes
@@ -68,16 +72,20 @@ class Feed:
         self._worker = worker
         self._names = geometry.names
         self._gone: set[int] = set()  # nodes without a process that is attached
+        self._absent: set[int] = set()  # of those, nodes that have never had one
+        self._planned = NO_FAILURES, NO_FAILURES  # what is out and back as planned, and routes are to be told
+        self._announcing = asyncio.Lock()
         self._darkened: set[int] = set()  # nodes that a fault keeps dark
         self._conditions: dict[Way, Condition] = {}  # faults of links in force
         self._cuts: tuple[Cut, ...] = ()
         self._rerouting = asyncio.Lock()
         self._tasks: asyncio.TaskGroup | None = None
         self._driver: MeshDriver | None = None
-        self.oracle = Oracle(scenario, geometry, worker)
+        self.oracle = Oracle(scenario, geometry, timeline, worker)
         self.news = NewsDesk(
             scenario,
             geometry,
+            timeline,
             self.oracle,
             events,
             clock,
@@ -129,6 +137,7 @@ class Feed:
         self._driver = MeshDriver(
             self._scenario,
             self._geometry,
+            self._timeline,
             fabric,
             self._clock,
             self._worker,
@@ -185,10 +194,43 @@ class Feed:
             self._gone.add(index)
             self.oracle.dark(at_s, index)
         change = Failures(nodes=frozenset({index}))
-        if lit:
+        if lit and index in self._absent:
+            self._absent.discard(index)
+            self.outages.returned(change, at_s)
+            self.announce(better=change)
+        elif lit:
             self._returned(change, at_s, node.name)
         else:
             self._lost(change, at_s, node.name)
+
+    def absent(self, nodes: Set[int]) -> None:
+        """Before the first fabric: these have no process yet, and routes know it as well as anybody."""
+        self._gone |= nodes
+        self._absent |= nodes
+        for node in nodes:
+            self.oracle.dark(0.0, node)
+
+    def announce(self, *, worse: Failures = NO_FAILURES, better: Failures = NO_FAILURES) -> None:
+        """It is planned, so every node knows at once: what is out, or soon will be, and what is back."""
+        out, back = self._planned
+        back = Failures((back.nodes - worse.nodes) | better.nodes, (back.links - worse.links) | better.links)
+        out = Failures((out.nodes - better.nodes) | worse.nodes, (out.links - better.links) | worse.links)
+        self._planned = out, back
+        self._start(self._tell_plan(), "announce")
+
+    async def _tell_plan(self) -> None:
+        """All that has come together meanwhile goes in one."""
+        async with self._announcing:
+            (worse, better), self._planned = self._planned, (NO_FAILURES, NO_FAILURES)
+            if (worse, better) != (NO_FAILURES, NO_FAILURES) and self._driver is not None:
+                now_s = np.full(self._geometry.n_nodes, self._clock.run_s())
+                await self._driver.hear(News(worse, better, now_s))
+
+    async def turn(self, at_s: float) -> None:
+        """Orbit time goes another way from `at_s` on: links and routes from then on are others than the fabric was told."""
+        if self._driver is not None:
+            await self._driver.turn(at_s)
+        self.oracle.turned(at_s, self._clock.run_s())
 
     def apply(
         self,

@@ -4,6 +4,7 @@
                         now       sent up to now + LEAD_S
 
 Geometry is computed in one worker thread; what the fabric is told holds from a stated instant on, so being early is exact.
+Where orbit time turns - paused, another speed, a jump - what was told for later is recalled, and an epoch begins as at a start.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from skyrack.orchestrator.clock import Clock
+from skyrack.orchestrator.clock import Clock, sleep_unless
 from skyrack.orchestrator.fabric.client import FabricClient
 from skyrack.orchestrator.fabric.wire import ROUTE_SLOTS, SEGMENT_SLOTS
 from skyrack.orchestrator.routing.condition import AS_ALWAYS, Condition
@@ -28,6 +29,7 @@ from skyrack.orchestrator.routing.views import News, Views
 from skyrack.orchestrator.runtime.balance import Balance
 from skyrack.orchestrator.runtime.numbering import LinkNumbering, NumberedEpoch
 from skyrack.orchestrator.scenario import Scenario
+from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.disturbance import Disturbance
 from skyrack.orchestrator.topology.epoch import Epoch
 from skyrack.orchestrator.topology.failures import NO_FAILURES, Failures
@@ -86,6 +88,7 @@ class MeshDriver:
         self,
         scenario: Scenario,
         geometry: Geometry,
+        timeline: Timeline,
         fabric: FabricClient,
         clock: Clock,
         executor: Executor,
@@ -96,17 +99,17 @@ class MeshDriver:
         failures: Failures = NO_FAILURES,
     ) -> None:
         self._geometry = geometry
+        self._timeline = timeline
         self._fabric = fabric
         self._clock = clock
         self._executor = executor
         self._in_force = in_force
         self._adopted = adopted
-        self._speed = scenario.speed
         self._capacity = capacity
         self._links = scenario.links
         self._numbering = LinkNumbering(capacity)
-        self._segment_s = min(LONGEST_SEGMENT_S, max(SHORTEST_SEGMENT_S, 1.0 / scenario.speed))
-        self._next_s = 0.0
+        self._next_s = -math.inf
+        self._turned = asyncio.Event()
         self._segments_s: deque[float] = deque(maxlen=SEGMENTS_AHEAD)  # begin of those sent last
         self._epoch: Epoch | None = None  # links of the newest epoch, as if no node were dark
         self._pairs = np.empty(0, np.int64)
@@ -125,16 +128,47 @@ class MeshDriver:
 
     async def run(self) -> None:
         """Feed the fabric until cancelled, beginning now."""
-        self._next_s = self._segment_start_s()
         while True:
-            await self._clock.sleep(self._feed_at_s() - self._clock.run_s())
+            self._turned.clear()
+            await sleep_unless(self._turned, self._clock, self._feed_at_s() - self._clock.run_s())
             if self._next_s < self._clock.run_s() - BEHIND_S:
-                self._next_s = self._segment_start_s()  # held up: what has passed needs no telling
+                self._next_s = (
+                    self._segment_start_s()
+                )  # at first, or held up: what has passed needs no telling
             await self.feed_one()
+
+    async def turn(self, at_s: float) -> None:
+        """Another piece of the timeline begins at `at_s`, a moment from now: tell anew what comes from then on."""
+        async with self._lock:
+            self._fabric.recall(at_s)
+            self._segments_s = deque(_until(at_s, self._segments_s), self._segments_s.maxlen)
+            self._disturbed_s = deque(_until(at_s, self._disturbed_s), self._disturbed_s.maxlen)
+            self._sent = [entry for entry in self._sent if entry[0] <= at_s]
+            kept = {
+                number: [step for step in steps if step[0] <= at_s] for number, steps in self._shares.items()
+            }
+            self._shares = {number: steps for number, steps in kept.items() if steps}
+            self._make_recalled(at_s)
+            self._epoch, self._next_s = None, at_s
+            await self._feed()
+        self._turned.set()
+
+    def _make_recalled(self, at_s: float) -> None:
+        """Links with numbers that were to be made after `at_s` are made then: numbers are in the order of making."""
+        arrays, ids = self._fabric.arrays, list[int]()
+        for pair in sorted(pair for pair, made_s in self._made_s.items() if made_s > at_s):
+            for number in (2 * pair, 2 * pair + 1):
+                self._describe(at_s, number, int(arrays["src"][number]), int(arrays["dst"][number]))
+                ids.append(number)
+            self._made_s[pair] = at_s
+        self._fabric.set_links(at_s, ids)
 
     def _segment_start_s(self) -> float:
         """When the segment of this moment began."""
-        return max(0.0, float(np.floor(self._clock.run_s() / self._segment_s)) * self._segment_s)
+        now_s = self._clock.run_s()
+        piece = self._timeline.piece_at(now_s)
+        length_s = _segment_s(piece.speed)
+        return max(0.0, piece.run_s, float(np.floor(now_s / length_s)) * length_s)
 
     def _feed_at_s(self) -> float:
         """When to send the next interval: a lead before it begins, but not before the fabric has a free slot for it."""
@@ -148,20 +182,23 @@ class MeshDriver:
 
     async def feed_one(self) -> None:
         """Compute and send the next interval."""
-        loop = asyncio.get_running_loop()
         async with self._lock:
-            if self._balance is not None and self._epoch_begins(self._next_s):
-                await self._balance.measure(self._fabric)
-            interval = await loop.run_in_executor(self._executor, self._compute, self._next_s)
-            if interval.begins is not None:
-                self._begin(interval.at_s, interval.begins)
-            self._disturb(interval)
-            self._segments_s.append(interval.at_s)
-            self._fabric.set_segment(interval.at_s, interval.delay_s, interval.slope, interval.slack_s)
-            if interval.routes is not None:
-                self._set_routes(interval.at_s, interval.routes.at_first)
-                self._adopt(interval.routes.later)
-            self._next_s = interval.end_s
+            await self._feed()
+
+    async def _feed(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._balance is not None and self._epoch_begins(self._next_s):
+            await self._balance.measure(self._fabric)
+        interval = await loop.run_in_executor(self._executor, self._compute, self._next_s)
+        if interval.begins is not None:
+            self._begin(interval.at_s, interval.begins)
+        self._disturb(interval)
+        self._segments_s.append(interval.at_s)
+        self._fabric.set_segment(interval.at_s, interval.delay_s, interval.slope, interval.slack_s)
+        if interval.routes is not None:
+            self._set_routes(interval.at_s, interval.routes.at_first)
+            self._adopt(interval.routes.later)
+        self._next_s = interval.end_s
 
     async def set_failures(self, failures: Failures) -> None:
         """Everybody knows what has failed, from now on: in the epoch in force and in those already sent."""
@@ -313,7 +350,7 @@ class MeshDriver:
                 if begins_s > at_s and begins_s >= made_s:
                     told.setdefault(begins_s, []).append((number, src, dst))
         for begins_s in sorted(told):
-            self._set_parameters(begins_s, told[begins_s])
+            self._set_parameters(begins_s, told[begins_s], ahead=begins_s > at_s)
         for made_s, number, src, dst in to_be_made:  # as the memory says when it is made
             self._describe(made_s, number, src, dst)
 
@@ -323,15 +360,15 @@ class MeshDriver:
 
     def _epoch_begins(self, at_s: float) -> bool:
         """Whether the interval of `at_s` is the first of an epoch."""
-        return self._epoch is None or at_s * self._speed >= self._epoch.t1_s - 1e-6
+        return self._epoch is None or self._timeline.t_s(at_s) >= self._epoch.t1_s - 1e-6
 
     def _compute(self, at_s: float) -> Interval:
         """Runs in the worker thread; the lock keeps everybody else out."""
-        geometry, speed = self._geometry, self._speed
-        t_s = at_s * speed
+        geometry, piece = self._geometry, self._timeline.piece_at(at_s)
+        t_s = piece.t_at(at_s)
         begins = routes = None
         if self._epoch_begins(at_s):
-            self._epoch = geometry.epoch(t_s + 1e-6 if self._epoch is not None else t_s)
+            self._epoch = geometry.epoch(t_s + 1e-6)
             if self._balance is not None:
                 self._epoch = self._balance.begin(self._epoch)
             self._views = self._views.settled(at_s)
@@ -340,11 +377,12 @@ class MeshDriver:
             self._pairs = begins.pairs
         epoch = self._epoch
         assert epoch is not None
-        grid_s = (np.floor(at_s / self._segment_s + 1e-6) + 1.0) * self._segment_s
-        end_s = min(float(grid_s), epoch.t1_s / speed)
+        length_s = _segment_s(piece.speed)
+        grid_s = (np.floor(at_s / length_s + 1e-6) + 1.0) * length_s
+        end_s = min(float(grid_s), piece.run_at(epoch.t1_s))
         scale = 0.0 if self._links.zero_delay else 1.0
         before = geometry.delay_s(epoch.a, epoch.b, t_s) * scale
-        after = geometry.delay_s(epoch.a, epoch.b, end_s * speed) * scale
+        after = geometry.delay_s(epoch.a, epoch.b, piece.t_at(end_s)) * scale
         slope = (after - before) / (end_s - at_s)
         # A directed link per entry; those not in force are dark.
         delays = np.full(2 * self._capacity, -1.0)
@@ -375,7 +413,7 @@ class MeshDriver:
                 self._made_s[pair] = at_s
             self._fabric.set_links(at_s, ids)
         if changed:
-            self._set_parameters(at_s, changed)
+            self._set_parameters(at_s, changed, ahead=True)
         now = self._clock.run_s()
         self._sent = [entry for i, entry in enumerate(self._sent) if self._still_needed(i, now)]
         self._sent.append((at_s, numbered.links))
@@ -386,10 +424,12 @@ class MeshDriver:
         A link that begins to carry may have been told last in another disturbance, or be made while it is disturbed: the
         memory that it is made from may by then say what comes later.
         """
-        disturbance, epoch, speed = self._geometry.disturbance, self._epoch, self._speed
+        disturbance, epoch = self._geometry.disturbance, self._epoch
         if disturbance is None or epoch is None:
             return
-        edges_s = [s / speed for s in disturbance.edges_s(interval.at_s * speed, interval.end_s * speed)]
+        piece = self._timeline.piece_at(interval.at_s)
+        t0_s, t1_s = piece.t_at(interval.at_s), piece.t_at(interval.end_s)
+        edges_s = [piece.run_at(edge_s) for edge_s in disturbance.edges_s(t0_s, t1_s)]
         ground = [
             direction
             for pair, a, b in zip(self._pairs.tolist(), epoch.a.tolist(), epoch.b.tolist(), strict=True)
@@ -397,7 +437,7 @@ class MeshDriver:
             for direction in ((2 * pair, a, b), (2 * pair + 1, b, a))
         ]
         for at_s in sorted({*edges_s, *([] if interval.begins is None else [interval.at_s])}):
-            self._set_parameters(at_s, ground)
+            self._set_parameters(at_s, ground, ahead=True)
             self._disturbed_s.append(at_s)
 
     def _radio(self, src: int, dst: int) -> bool:
@@ -409,15 +449,17 @@ class MeshDriver:
         disturbance = self._geometry.disturbance
         if disturbance is None or not self._radio(src, dst):
             return None
-        return disturbance if disturbance.holds(at_s * self._speed + 1e-6) else None
+        return disturbance if disturbance.holds(self._timeline.t_s(at_s) + 1e-6) else None
 
-    def _set_parameters(self, at_s: float, directions: Iterable[tuple[int, int, int]]) -> None:
-        """Of links that there are: (number, src, dst)."""
+    def _set_parameters(
+        self, at_s: float, directions: Iterable[tuple[int, int, int]], *, ahead: bool
+    ) -> None:
+        """Of links that there are: (number, src, dst). `ahead`: where orbits have them so, and not faults."""
         ids = []
         for number, src, dst in directions:
             self._describe(at_s, number, src, dst)
             ids.append(number)
-        self._fabric.set_parameters(at_s, ids)
+        self._fabric.set_parameters(at_s, ids, ahead=ahead)
 
     def _take_shares(self, at_s: float, numbered: NumberedEpoch) -> list[tuple[int, int, int]]:
         """Remember what share of its rate each direction has from this epoch on; those of links that go on with another."""
@@ -472,6 +514,15 @@ class MeshDriver:
         index = self._geometry.index_of
         pairs = [(sorted((index(e.a), index(e.b))), e.extra_ms / 1e3) for e in scenario.links.extra_delay]
         return {(a, b): extra_s for (a, b), extra_s in pairs}
+
+
+def _segment_s(speed: float) -> float:
+    """How long a segment is: a second of orbit time, but for the bounds."""
+    return min(LONGEST_SEGMENT_S, max(SHORTEST_SEGMENT_S, 1.0 / speed)) if speed else LONGEST_SEGMENT_S
+
+
+def _until(last_s: float, instants_s: Iterable[float]) -> list[float]:
+    return [at_s for at_s in instants_s if at_s <= last_s]
 
 
 def _put_off_s(meant_s: NDArray[np.float64], told_s: NDArray[np.float64]) -> float:

@@ -36,6 +36,7 @@ from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.mesh import MeshDriver
 from skyrack.orchestrator.runtime.oracle import Oracle
 from skyrack.orchestrator.scenario import Scenario
+from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.epoch import Epoch
 from skyrack.orchestrator.topology.failures import NO_FAILURES, Failures, union
 from skyrack.orchestrator.topology.geometry import Geometry
@@ -85,6 +86,7 @@ class NewsDesk:
         self,
         scenario: Scenario,
         geometry: Geometry,
+        timeline: Timeline,
         oracle: Oracle,
         events: EventLog,
         clock: Clock,
@@ -95,6 +97,7 @@ class NewsDesk:
     ) -> None:
         self._scenario = scenario
         self._geometry = geometry
+        self._timeline = timeline
         self._routers = np.array([kind != "user" for kind in geometry.kind])
         self._oracle = oracle
         self._events = events
@@ -223,7 +226,7 @@ class NewsDesk:
         n_nodes, gone = self._geometry.n_nodes, frozenset[int]()
         if changes[0].lost:
             gone = union(change.part for change in changes).nodes
-        delay_s = self._geometry.delay_s(a, b, changes[0].at_s * self._scenario.speed)
+        delay_s = self._geometry.delay_s(a, b, self._timeline.t_s(changes[0].at_s))
         if links.zero_delay:
             delay_s = np.zeros_like(delay_s)
         lit = self._failures().spare(a, b)

@@ -1,7 +1,8 @@
 """What the orchestrator knows about every node, whoever starts them.
 
-starting --attached to the fabric, joined--> serving --socket or process gone--> dark --process back--> starting
-                                                                                 '-> lost: by a fault, with all it had
+not launched, drifting, ... --in service--> starting --attached to the fabric, joined--> serving
+serving --socket or process gone--> dark --process back--> starting
+                                    '-> lost: by a fault, with all it had
 """
 
 from __future__ import annotations
@@ -32,13 +33,17 @@ class NodeState:
     ever_served: bool = False
     fresh: bool = False  # a new process, and it has not served yet
     lost: bool = False  # none is to come
+    phase: str = ""  # of a satellite that is not in service yet: what it is doing instead
+    starts: int = 0  # of a process, as far as whoever starts them has been asked
     last_words: str = ""
 
     @property
     def state(self) -> str:
-        """serving, starting, dark or lost."""
+        """serving, starting, dark or lost; of a satellite that is not in service yet its phase."""
         if self.lost:
             return "lost"
+        if self.phase:
+            return self.phase
         if self.alive and self.attached and self.joined:
             return "serving"
         if self.alive or not self.ever_served:
@@ -61,8 +66,8 @@ class NodeBook:
         self._listeners.append(listener)
 
     def all_serving(self) -> bool:
-        """Whether every node serves."""
-        return all(node.state == "serving" for node in self.by_name.values())
+        """Whether every node serves that is in service."""
+        return all(node.phase or node.state == "serving" for node in self.by_name.values())
 
     def update(self, node: NodeState, **changes: Any) -> None:
         """Set fields of a node."""

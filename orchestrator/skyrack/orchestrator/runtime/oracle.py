@@ -20,6 +20,7 @@ from skyrack.orchestrator.routing.force_log import ForceLog, Way
 from skyrack.orchestrator.routing.link_model import LinkModel
 from skyrack.orchestrator.runtime.convergence import pairs_record
 from skyrack.orchestrator.scenario import Scenario
+from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.epoch import Epoch
 from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
@@ -34,13 +35,15 @@ GUARDED_FLIGHT_S = 0.3
 MOMENTS_S = (-GUARD_S, -0.003, 0.001, 0.003, GUARD_S)
 EDGE_S = 0.001  # how close together edges are told apart
 GUARD = "guard: a node or a route changed while it flew"
+CLOCK_GUARD = "guard: the clock was changed while it flew"
 
 
 class Oracle:
     """Told of everything that takes effect, asked for round trips. Times are run seconds, nodes are indices."""
 
-    def __init__(self, scenario: Scenario, geometry: Geometry, worker: Executor) -> None:
+    def __init__(self, scenario: Scenario, geometry: Geometry, timeline: Timeline, worker: Executor) -> None:
         self._geometry = geometry
+        self._timeline = timeline
         self._worker = worker
         self._model = LinkModel.of(scenario)
         self._log = ForceLog()
@@ -48,6 +51,8 @@ class Oracle:
         self._edges_s: list[
             float
         ] = []  # when faults and the news of them begin or end to lose packets, in order
+        # When the clock was changed, and by when the fabric knew.
+        self._turns_s: deque[tuple[float, float]] = deque(maxlen=10_000)
         self._down: set[Way] = set()
         self._gaps = False  # whether any epoch so far had a station between two links
 
@@ -96,6 +101,10 @@ class Oracle:
         """The fabric was told of a fault's instant when that had passed."""
         self._changes_s.extend(np.arange(at_s, told_s + GUARD_S, GUARD_S).tolist())
 
+    def turned(self, at_s: float, told_s: float) -> None:
+        """Orbit time went another way from `at_s` on, which the fabric knew by `told_s`: no probe across it is judged."""
+        self._turns_s.append((at_s, max(at_s, told_s)))
+
     def fabric_down(self, at_s: float) -> None:
         """Nothing moves any more."""
         self._log.fabric_down(at_s)
@@ -124,6 +133,7 @@ class Oracle:
             answers = await loop.run_in_executor(self._worker, self._fates, a, b, sent_s, size)
             for i, at_s, (answer, certain) in zip(members, sent_s, answers, strict=True):
                 reason = answer.reason if certain and not self._unsettled(at_s, answer.rtt_s) else GUARD
+                reason = CLOCK_GUARD if self._across_a_turn(at_s, answer.rtt_s) else reason
                 path = [self._geometry.names[node] for node in answer.path]
                 results[i] = {
                     "rtt_s": answer.rtt_s,
@@ -136,14 +146,16 @@ class Oracle:
 
     def _fates(self, a: int, b: int, sent_s: list[float], size: int) -> list[tuple[Computed, bool]]:
         """What probes should take, and whether they fare the same a moment off where a gap, a fault or its news has an edge."""
-        found = computed_rtt(self._geometry, self._log, self._model, a, b, sent_s, size)
+        found = computed_rtt(self._geometry, self._log, self._model, a, b, sent_s, size, self._timeline)
         edges = [self._at_edge(at_s, one.rtt_s) for at_s, one in zip(sent_s, found, strict=True)]
         certain = [True] * len(found)
         for off_s in MOMENTS_S:
             some = [i for i, edge in enumerate(edges) if edge or (self._gaps and off_s == GUARD_S)]
             if some:
                 at_s = np.asarray(sent_s)[some] + off_s
-                others = computed_rtt(self._geometry, self._log, self._model, a, b, at_s, size)
+                others = computed_rtt(
+                    self._geometry, self._log, self._model, a, b, at_s, size, self._timeline
+                )
                 for i, other in zip(some, others, strict=True):
                     certain[i] &= (found[i].rtt_s is None) == (other.rtt_s is None)
         return list(zip(found, certain, strict=True))
@@ -157,6 +169,11 @@ class Oracle:
         """Whether the mesh changed unplanned while a probe flew."""
         last_s = _last_s(sent_s, rtt_s)
         return any(sent_s - GUARD_S <= at_s <= last_s for at_s in self._changes_s)
+
+    def _across_a_turn(self, sent_s: float, rtt_s: float | None) -> bool:
+        """Whether the clock changed while a probe flew."""
+        last_s = _last_s(sent_s, rtt_s)
+        return any(sent_s - GUARD_S <= told_s and at_s <= last_s for at_s, told_s in self._turns_s)
 
 
 def _last_s(sent_s: float, rtt_s: float | None) -> float:

@@ -43,6 +43,9 @@ class Nodes(Protocol):
     def signal(self, name: str, number: int) -> None:
         """Send a signal to a node's process. Raises RuntimeError where that cannot be done."""
 
+    def keep_off(self, node: NodeState) -> None:
+        """Before `run`: the node is not there yet, and its process does not start before somebody lets it."""
+
     def attached(self, node: NodeState, attached: bool) -> None:
         """The fabric says whether the node's lasers are lit."""
 

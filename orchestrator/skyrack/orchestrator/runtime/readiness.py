@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 
 from skyrack.orchestrator.clock import Clock
-from skyrack.orchestrator.runtime.nodes import NodeBook
+from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
 from skyrack.orchestrator.runtime.progress import Progress
 
 PATIENCE_S = 60.0
@@ -15,13 +15,13 @@ MOST_NAMED = 3
 
 
 async def every_node_serves(book: NodeBook, clock: Clock, progress: Progress, *, for_ever: bool) -> None:
-    """Return once every node serves. Raises RuntimeError when none more does for PATIENCE_S, unless `for_ever`."""
+    """Return once every node in service serves. Raises RuntimeError when none more does for PATIENCE_S, unless `for_ever`."""
     changed = asyncio.Event()
     book.listen(lambda _: changed.set())
-    nodes = list(book.by_name.values())
     with progress.step("nodes") as step:
         most, since_s = 0, clock.run_s()
-        while waiting := [node.name for node in nodes if node.state != "serving"]:
+        while waiting := [node.name for node in _in_service(book) if node.state != "serving"]:
+            nodes = _in_service(book)
             serving = len(nodes) - len(waiting)
             missed = ", ".join(waiting[:MOST_NAMED]) + (", ..." if len(waiting) > MOST_NAMED else "")
             step.update(f"{serving}/{len(nodes)} serving, waiting for {missed}")
@@ -32,4 +32,11 @@ async def every_node_serves(book: NodeBook, clock: Clock, progress: Progress, *,
             changed.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), LOOK_S)
-        step.text = f"{len(nodes)}/{len(nodes)} serving"
+        there, total = len(_in_service(book)), len(book.by_name)
+        step.text = f"{there}/{there} serving" + (
+            f", {total - there} not in service yet" if total > there else ""
+        )
+
+
+def _in_service(book: NodeBook) -> list[NodeState]:
+    return [node for node in book.by_name.values() if not node.phase]

@@ -16,6 +16,7 @@ from skyrack.orchestrator.api import control, fault_service, server
 from skyrack.orchestrator.api.health import RunHealth
 from skyrack.orchestrator.api.listen import Listen
 from skyrack.orchestrator.clock import RealClock
+from skyrack.orchestrator.environment.eclipses import next_eclipse_s
 from skyrack.orchestrator.faults.problem import FaultProblem
 from skyrack.orchestrator.orbit.constellation import epoch_age_note
 from skyrack.orchestrator.routing.bundle_record import bundle_record
@@ -29,6 +30,8 @@ from skyrack.orchestrator.runtime.brokers import Brokers, NoBroker
 from skyrack.orchestrator.runtime.bundle_planner import BundlePlanner
 from skyrack.orchestrator.runtime.bundles import Bundles
 from skyrack.orchestrator.runtime.bus import RunBus
+from skyrack.orchestrator.runtime.clock_control import ClockControl
+from skyrack.orchestrator.runtime.clock_journal import ClockJournal
 from skyrack.orchestrator.runtime.entries import MakeEntries
 from skyrack.orchestrator.runtime.errors import RunFailed, sentence
 from skyrack.orchestrator.runtime.events import EventLog
@@ -38,6 +41,7 @@ from skyrack.orchestrator.runtime.faults import Faults
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.files import write_whole
 from skyrack.orchestrator.runtime.flights import Flights
+from skyrack.orchestrator.runtime.launches import Launches
 from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
 from skyrack.orchestrator.runtime.places import Places
 from skyrack.orchestrator.runtime.planning import write_plan
@@ -54,7 +58,7 @@ from skyrack.orchestrator.runtime.transfers import Transfers
 from skyrack.orchestrator.runtime.updates import Outlook
 from skyrack.orchestrator.runtime.ways import Ways
 from skyrack.orchestrator.scenario import Scenario, entry_nodes
-from skyrack.orchestrator.timeline import Timeline
+from skyrack.orchestrator.timeline import Piece, Timeline
 from skyrack.orchestrator.topology.epoch import count_kinds
 from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
@@ -93,7 +97,13 @@ class Run:
         self._brokers = brokers if scenario.telemetry.enabled else NoBroker
         self._entries = entries
         self._worker = ThreadPoolExecutor(1, "geometry")
-        self.timeline = Timeline(scenario.speed)
+        self._clock_journal = ClockJournal(places.run_dir / "clock.jsonl")
+        changes = self._clock_journal.read() if self._began_before else []
+        self._set_speed = changes[-1][1] if changes else scenario.speed
+        pieces = {
+            piece.run_s: piece for piece in (Piece(0.0, 0.0, scenario.speed), *(one for one, _ in changes))
+        }
+        self.timeline = Timeline(scenario.speed, list(pieces.values()))
 
     async def main(self, listen: Listen | None) -> None:
         """Start, serve, stop. Raises RunFailed."""
@@ -167,7 +177,25 @@ class Run:
             kept.read(file) if self._began_before else None,
         )
         self.feed = Feed(
-            self.scenario, self.geometry, self.roster, processes, self.events, self.clock, self._worker
+            self.scenario,
+            self.geometry,
+            self.timeline,
+            self.roster,
+            processes,
+            self.events,
+            self.clock,
+            self._worker,
+        )
+        self.clock_control = ClockControl(
+            self.timeline,
+            self._set_speed,
+            self.geometry.start,
+            self.clock,
+            self.events,
+            self._clock_journal,
+            self._compute_ahead,
+            self.feed.turn,
+            self._next_eclipse_s,
         )
         self.faults = Faults(
             self.geometry,
@@ -179,8 +207,21 @@ class Run:
             FaultJournal(self.places.run_dir / "faults.jsonl"),
             self.timeline,
         )
+        self.launches = Launches(
+            self.geometry,
+            self.timeline,
+            book,
+            self.nodes.keep_off,
+            self.feed,
+            self.faults,
+            self.events,
+            self.clock,
+            self._worker,
+            self.places.run_dir / "launches.json",
+        )
+        self.launches.begin(again=self._began_before)
         self._enter_faults()
-        self._ways = Ways(self.geometry, self.feed, self.faults, self.clock, self._worker)
+        self._ways = Ways(self.geometry, self.timeline, self.feed, self.faults, self.clock, self._worker)
         self.transfers = Transfers(
             self.roster,
             book,
@@ -210,6 +251,7 @@ class Run:
             self.scenario,
             self.places,
             self.geometry,
+            self.timeline,
             self.roster,
             book,
             self.feed,
@@ -222,11 +264,13 @@ class Run:
             self.probes,
             self.services,
             self.faults,
+            self.launches,
         )
         self.exposer = Exposer(
             self.run,
             self.scenario,
             self.geometry,
+            self.timeline,
             self.places.mesh_dir,
             self.roster,
             book,
@@ -240,7 +284,7 @@ class Run:
             self.background,
             self.probes.tally,
         )
-        self._outlook = Outlook(self.scenario, self.geometry, self.roster.address, self.clock.t0_monotonic_ns)
+        self._outlook = Outlook(self.geometry, self.timeline, self.roster.address, self.clock.t0_monotonic_ns)
         self._health = RunHealth(book)
         self.flights = Flights(self.events)
         self._control = control.ControlService(
@@ -261,7 +305,7 @@ class Run:
         """What a node is told. What it is told of its contacts is said on the bus as well."""
         update = self._outlook.update_for(node)
         if update is not None:
-            t_s = self.clock.run_s() * self.scenario.speed
+            t_s = self.timeline.t_s(self.clock.run_s())
             self.bus.forecast(node.name, update.forecast, t_s, self._outlook.known_until_s)
         return update
 
@@ -279,7 +323,7 @@ class Run:
         epoch = self.feed.oracle.epoch_at(run_s)
         if epoch is None:
             raise NoWayError("no route is in force yet")
-        delay_s = self.geometry.delay_s(epoch.a, epoch.b, run_s * self.scenario.speed)
+        delay_s = self.geometry.delay_s(epoch.a, epoch.b, self.timeline.t_s(run_s))
         return way(epoch, delay_s, LinkModel.of(self.scenario), tuple(self.geometry.names), a, b)
 
     def _store_and_forward(self, book: NodeBook) -> Bundles | None:
@@ -288,7 +332,7 @@ class Run:
             return None
         return Bundles(
             self.transfers,
-            BundlePlanner(self.scenario),
+            BundlePlanner(self.scenario, self.timeline),
             Stores(self.scenario.routing.storage_bytes),
             self.roster.names,
             book,
@@ -296,6 +340,7 @@ class Run:
             self.clock,
             self._joined,
             lambda: self.feed.told,
+            lambda: self.timeline.pieces,
         )
 
     def _joined(self, a: int, b: int) -> bool:
@@ -310,13 +355,14 @@ class Run:
 
     async def _serve(self) -> None:
         """Run every long-lived task until `stop`, or until one of them fails."""
-        outlook, speed = self._outlook, self.scenario.speed
+        outlook = self._outlook
         try:
             async with asyncio.TaskGroup() as tasks:
                 jobs = [
                     tasks.create_task(self.feed.run(self.progress), name="feed"),
                     tasks.create_task(self.nodes.run(), name="nodes"),
                     tasks.create_task(self.faults.run(), name="faults"),
+                    tasks.create_task(self.launches.run(), name="launches"),
                     tasks.create_task(self.broker.run(self.progress), name="broker"),
                     tasks.create_task(self._speak(), name="bus"),
                     tasks.create_task(self._become_ready(), name="ready"),
@@ -325,7 +371,9 @@ class Run:
                     tasks.create_task(self.exposer.handovers.run(), name="handovers"),
                     tasks.create_task(self._health.run(), name="health"),
                     tasks.create_task(
-                        brief_nodes(outlook, self._control, self.bus, self.clock, self._worker, speed),
+                        brief_nodes(
+                            outlook, self._control, self.bus, self.clock, self._worker, self.timeline
+                        ),
                         name="updates",
                     ),
                 ]
@@ -360,7 +408,7 @@ class Run:
         await every_service_ready(self.services, self.clock, self.progress, for_ever=self._awaited)
         await self.broker.up.wait()
         self.ready.set()
-        self.events.add("ready", nodes=len(book.by_name))
+        self.events.add("ready", nodes=sum(not node.phase for node in book.by_name.values()))
         self.progress.send(ready=await self.status())
         self.progress.never_wait()
         await write_plan(self.places.run_dir, self.events)
@@ -374,6 +422,18 @@ class Run:
         self._worker.shutdown(wait=False, cancel_futures=True)
         self.events.add("stopped")
         self.events.close()
+
+    async def _compute_ahead(self, t_s: float) -> None:
+        """Have at hand what is in force at an orbit time. Raises ValueError where no orbit is."""
+        await asyncio.get_running_loop().run_in_executor(self._worker, self.geometry.epoch, t_s)
+
+    async def _next_eclipse_s(self, name: str, t_s: float) -> float:
+        """When a satellite next comes into the shadow. Raises KeyError, ValueError."""
+        node = self.require_node(name)
+        if node >= self.geometry.n_sat:
+            raise ValueError(f"{name} stands on the ground: it has nights, not eclipses")
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._worker, next_eclipse_s, self.geometry, node, t_s)
 
     # What the API asks for (`server.Run`)
 
@@ -397,7 +457,8 @@ class Run:
 
     async def status(self) -> dict[str, Any]:
         """The run as `skyrack status` shows it."""
-        return self.answers.status("up" if self.ready.is_set() else "starting", self.http)
+        status = self.answers.status("up" if self.ready.is_set() else "starting", self.http)
+        return status | {"clock": self.clock_control.now()}
 
     async def fabric_counters(self) -> dict[str, Any]:
         """Cumulative counters of the fabric process. Raises RuntimeError while there is none."""
@@ -473,7 +534,7 @@ class Run:
             legs = await self.bundles.way(self.require_node(a), self.require_node(b), size_bytes)
         except NoBundleRouteError as error:
             return {"size_bytes": size_bytes, "why": str(error)}
-        return bundle_record(self.roster.names, legs, size_bytes, self.scenario.speed)
+        return bundle_record(self.roster.names, legs, size_bytes, self.timeline)
 
 
 def _count(number: int, noun: str) -> str:

@@ -76,7 +76,8 @@ class SpawnedNodes:
         reader, self._writer = await asyncio.open_connection(sock=ours, limit=MAX_LINE_BYTES)
         await self._may_start.wait()
         for node in self.book.by_name.values():
-            self._spawn(node)
+            if node.name not in self._off:
+                self._spawn(node)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._restart_crashed(tasks), name="restart-nodes")
             tasks.create_task(self._give_up(), name="give-up")
@@ -119,6 +120,10 @@ class SpawnedNodes:
             self.signal(node.name, signal.SIGKILL)
         async with self._news:
             await self._news.wait_for(lambda: not node.alive and node.name not in self._starting)
+
+    def keep_off(self, node: NodeState) -> None:
+        """Do not start it with the others."""
+        self._off.add(node.name)
 
     def switch_on(self, node: NodeState) -> None:
         """Start the node's process again."""
@@ -201,11 +206,12 @@ class SpawnedNodes:
 
     def _start_again(self, node: NodeState) -> None:
         if not node.alive and node.name not in self._starting:
-            node.restarts += 1
+            node.restarts += node.starts > 0
             self._spawn(node)
 
     def _spawn(self, node: NodeState) -> None:
         self._starting.add(node.name)
+        node.starts += 1
         self._send({"op": "spawn", "config": self._configure(node)})
 
     def _send(self, message: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from skyrack.orchestrator.routing.paths import path_of
 from skyrack.orchestrator.runtime.carried import carried_bps
 from skyrack.orchestrator.runtime.faults import Faults
 from skyrack.orchestrator.runtime.feed import Feed
+from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.epoch import Epoch
 from skyrack.orchestrator.topology.explain import explain_link, explain_no_path, link_record
 from skyrack.orchestrator.topology.failures import Failures
@@ -34,9 +35,16 @@ class Ways:
     """Reads what is in force; changes nothing. Answers are of the moment at which they were asked."""
 
     def __init__(
-        self, geometry: Geometry, feed: Feed, faults: Faults, clock: Clock, worker: Executor
+        self,
+        geometry: Geometry,
+        timeline: Timeline,
+        feed: Feed,
+        faults: Faults,
+        clock: Clock,
+        worker: Executor,
     ) -> None:
         self._geometry = geometry
+        self._timeline = timeline
         self._feed = feed
         self._faults = faults
         self._clock = clock
@@ -71,7 +79,7 @@ class Ways:
         return record | {"carried_bps": carried}
 
     def _link(self, a: int, b: int, run_s: float, failures: Failures, told: Failures) -> dict[str, Any]:
-        names, t_s = self._geometry.names, run_s * self._geometry.scenario.speed
+        names, t_s = self._geometry.names, self._timeline.t_s(run_s)
         state = explain_link(self._geometry, a, b, t_s, failures)
         return link_record(names[a], names[b], t_s, state) | {
             "run_s": run_s,
@@ -82,7 +90,7 @@ class Ways:
         self, a: int, b: int, run_s: float, epoch: Epoch | None, failures: Failures, told: Failures
     ) -> dict[str, Any]:
         geometry = self._geometry
-        names, t_s = geometry.names, run_s * geometry.scenario.speed
+        names, t_s = geometry.names, self._timeline.t_s(run_s)
         ideal = ideal_path(geometry, a, b, t_s)
         path, why = self._in_force(a, b, epoch, failures, told)
         if ideal is None:

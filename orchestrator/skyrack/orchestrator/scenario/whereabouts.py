@@ -24,3 +24,8 @@ def launches(shells: Iterable[tuple[Shell, Sequence[int]]]) -> list[Sequence[int
         for shell, satellites in shells
         for first in range(0, len(satellites), shell.launch_batch)
     ]
+
+
+def shells_by_name(shells: Iterable[tuple[Shell, Sequence[int]]]) -> dict[str, Sequence[int]]:
+    """The satellites of each shell that has a name."""
+    return {shell.name: satellites for shell, satellites in shells if shell.name is not None}

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skyrack.orchestrator.faults.atlas import Atlas, Services
 from skyrack.orchestrator.scenario.placement import placed
-from skyrack.orchestrator.scenario.whereabouts import launches, on_ground
-from skyrack.orchestrator.topology.geometry import Geometry
+from skyrack.orchestrator.scenario.whereabouts import launches, on_ground, shells_by_name
+
+if TYPE_CHECKING:
+    from skyrack.orchestrator.topology.geometry import Geometry
 
 
 def atlas_of(geometry: Geometry, services: Callable[[], Services] | None = None) -> Atlas:
@@ -22,6 +25,10 @@ def atlas_of(geometry: Geometry, services: Callable[[], Services] | None = None)
     n_sat, fibres = geometry.n_sat, geometry.fibres
     joined = [(n_sat + a, n_sat + b) for a, b in zip(fibres.a.tolist(), fibres.b.tolist(), strict=True)]
     planned = services_of(geometry)
+    shells = [
+        (shell, np.flatnonzero(constellation.shell == index).tolist())
+        for index, shell in enumerate(geometry.scenario.shells)
+    ]
     return Atlas(
         geometry.names,
         n_sat,
@@ -29,10 +36,9 @@ def atlas_of(geometry: Geometry, services: Callable[[], Services] | None = None)
         lasers,
         joined,
         ground=on_ground(geometry.scenario),
-        batches=launches(
-            (shell, np.flatnonzero(constellation.shell == index).tolist())
-            for index, shell in enumerate(geometry.scenario.shells)
-        ),
+        batches=launches(shells),
+        launches={name: batch.nodes for name, batch in geometry.fleet.batches.items()},
+        shells=shells_by_name(shells),
         services=services or (lambda: planned),
         inhabited=geometry.inhabited.tolist(),
     )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from skyrack.orchestrator.lifecycle.passage import Phase
 from skyrack.orchestrator.topology.failures import NO_FAILURES, Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 
@@ -54,7 +55,8 @@ def explain_link(
 ) -> LinkState:
     """The state of the pair at `t_s`. `failures`: what is out of service beside what the orbits say."""
     a, b = min(first, second), max(first, second)
-    margins, reasons = _limits(geometry, a, b, t_s)
+    margins, limits = _limits(geometry, a, b, t_s)
+    reasons = tuple(_not_there(geometry, a, b, t_s)) or limits
     planned, _, _ = geometry.in_force(a, b, t_s)
     lost = _lost(geometry, a, b, failures)
     up = planned and not lost
@@ -97,6 +99,20 @@ def explain_no_path(
     if near is not None:
         found += _named(geometry, *near, explain_link(geometry, *near, t_s, failures).reasons)
     return found
+
+
+def _not_there(geometry: Geometry, a: int, b: int, t_s: float) -> Iterator[Reason]:
+    """Of ends that are not in service."""
+    there = geometry.in_service(t_s)
+    for end in (a, b):
+        if end < geometry.n_sat and not there[end]:
+            phase, batch = geometry.fleet.phases(t_s)[end], geometry.fleet.nodes[end]
+            words = (
+                "commissioning" if phase is Phase.IN_SERVICE else phase.value
+            )  # until the next whole second
+            yield Reason(
+                "not_in_service", f"{geometry.names[end]} is not in service: {words} (launch {batch})"
+            )
 
 
 def _limits(geometry: Geometry, a: int, b: int, t_s: float) -> tuple[dict[str, float], tuple[Reason, ...]]:

@@ -17,6 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from skyrack.orchestrator.environment.weather import Sky as StationSky
 from skyrack.orchestrator.environment.weather import StationWeather
+from skyrack.orchestrator.lifecycle.batches import batch_of
+from skyrack.orchestrator.lifecycle.fleet import NO_FLEET, Fleet
 from skyrack.orchestrator.orbit.constants import SECONDS_PER_DAY
 from skyrack.orchestrator.orbit.constellation import Constellation, build_constellation
 from skyrack.orchestrator.orbit.frames import gmst_rad, itrf_to_geodetic, rotate_z, teme_to_itrf
@@ -30,6 +32,7 @@ from skyrack.orchestrator.scenario.model.ground import GroundStation
 from skyrack.orchestrator.scenario.model.scenario import Scenario
 from skyrack.orchestrator.scenario.model.users import UserTerminal
 from skyrack.orchestrator.topology.acquisition import Acquisitions, AcquisitionTimes, Sighted, acquire
+from skyrack.orchestrator.topology.atlas import atlas_of
 from skyrack.orchestrator.topology.delays import LinkDelays
 from skyrack.orchestrator.topology.disturbance import Disturbance
 from skyrack.orchestrator.topology.epoch import FIBRE, GROUND, LASER, Epoch
@@ -46,7 +49,7 @@ from skyrack.orchestrator.topology.selection import Candidates, choose
 from skyrack.orchestrator.topology.sight import GroundLimits, LaserLimits, States
 from skyrack.orchestrator.topology.stations import Stations
 from skyrack.orchestrator.topology.transit import forwarding
-from skyrack.orchestrator.topology.windows import Window, cut
+from skyrack.orchestrator.topology.windows import Window, cut, launched
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -65,7 +68,10 @@ class Geometry:
 
     Those on the ground are numbered among themselves, too: `station` s is node n_sat + s.
 
-    Raises the errors of orbit/errors.py when the scenario's orbits cannot be computed.
+    `fleet`: which satellites are launched when. Those that are not in service are where their orbits say and have neither
+    lasers nor radios.
+
+    Raises the errors of orbit/errors.py when the scenario's orbits cannot be computed, FaultProblem where its launches cannot.
     """
 
     def __init__(self, scenario: Scenario) -> None:
@@ -118,6 +124,44 @@ class Geometry:
         self._strategy = STRATEGIES[scenario.routing.strategy](scenario.routing)
         self._epoch = Latest(self._build_epoch)
         self.inhabited: Indices = self._resolve_inhabited()
+        self.fleet, self._since_s = NO_FLEET, np.full(self.n_sat, -np.inf)
+        if scenario.lifecycle is not None and scenario.lifecycle.launches:
+            self.take(self._fleet_of(scenario))
+
+    def take(self, fleet: Fleet) -> None:
+        """From now on satellites are in service as this fleet says, from whole seconds of the grid on.
+
+        What is different must begin after what anybody has been told of: not before the second boundary from then.
+        """
+        since_s = fleet.service_s(self.n_sat)
+        known = np.isfinite(since_s)
+        since_s[known] = [self._whole_second_s(at_s) for at_s in since_s[known].tolist()]
+        self.fleet, self._since_s = fleet, since_s
+        # From the ground up: what is made while this goes on is of what is new already, or forgotten after it.
+        for cache in (
+            self._chosen, self._relayed, self._sighted, self._visible_on_grid, self._window, self._pieces, self._epoch,
+        ):  # fmt: skip
+            cache.forget()
+
+    def _whole_second_s(self, t_s: float) -> float:
+        """The first instant from `t_s` on that is whole seconds after a boundary: where parts of a period begin."""
+        boundary_s = self.grid_clock.boundary_s(self.grid_clock.number_at(t_s))
+        return boundary_s + math.ceil(t_s - boundary_s - 1e-6)
+
+    def _fleet_of(self, scenario: Scenario) -> Fleet:
+        assert scenario.lifecycle is not None
+        atlas, constellation = atlas_of(self), self.constellation
+        shell_of, plane_of = constellation.shell.tolist(), constellation.plane.tolist()
+        return Fleet.of(
+            [
+                batch_of(launch, scenario.shells, atlas, shell_of, plane_of, scenario.seed)
+                for launch in scenario.lifecycle.launches
+            ]
+        )
+
+    def in_service(self, t_s: float) -> Flags:
+        """Which satellites (n_sat,) have their lasers and radios on at `t_s`."""
+        return np.asarray(self._since_s <= t_s)
 
     def index_of(self, name: str) -> int:
         """The node called `name`; raises KeyError."""
@@ -388,7 +432,7 @@ class Geometry:
             relayed = self._relayed(_held(number, links.geo_relay.rechoose_s, links.epoch_s))
             pairs = unique_pairs(np.concatenate([pairs, relayed]))
         t0_s, t1_s = self.grid_clock.boundary_s(number), self.grid_clock.boundary_s(number + 1)
-        return cut(pairs, t0_s, t1_s, self.states_at, self.laser_limits)
+        return launched(cut(pairs, t0_s, t1_s, self.states_at, self.laser_limits), self._since_s)
 
     def _choose(self, number: int) -> Indices:
         return PATTERNS[self.scenario.links.pattern](self._sky(number))
@@ -401,9 +445,12 @@ class Geometry:
     def _sky(self, number: int) -> Sky:
         constellation = self.constellation
         t0_s = self.grid_clock.boundary_s(number)
+        r_km = self._knots.positions_km(t0_s)
+        if not (there := self.in_service(t0_s)).all():
+            r_km = np.where(there[:, np.newaxis], r_km, np.nan)  # sees nobody
         return Sky(
             number,
-            States(self._knots.positions_km(t0_s), self._knots.velocities_km_s(t0_s)),
+            States(r_km, self._knots.velocities_km_s(t0_s)),
             constellation.grid_pairs,
             constellation.shell,
             constellation.plane,
@@ -439,7 +486,9 @@ class Geometry:
         angle, radio = self._gmst_rad(t_s), slice(self.stations.n_radio)
         station_km = rotate_z(self.stations.itrf_km[radio], angle)
         up = rotate_z(self.stations.up_itrf[radio], angle)
-        return self._station_limits.visible(station_km, up, self._knots.positions_km(t_s))
+        station, satellite = self._station_limits.visible(station_km, up, self._knots.positions_km(t_s))
+        there = self.in_service(t_s)[satellite]
+        return (station, satellite) if there.all() else (station[there], satellite[there])
 
     def limits_of(self, station: int) -> GroundLimits:
         """When one station, which has an antenna, sees a satellite."""

@@ -23,6 +23,11 @@ class Latest(Generic[K, V]):
         self._kept: OrderedDict[K, V] = OrderedDict()
         self._lock = threading.RLock()
 
+    def forget(self) -> None:
+        """Everything is to be made anew; what is being made now is waited for."""
+        with self._lock:
+            self._kept.clear()
+
     def __call__(self, key: K) -> V:
         with self._lock:
             if key not in self._kept:

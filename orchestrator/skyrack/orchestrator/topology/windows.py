@@ -66,6 +66,24 @@ def cut(
     return Sighted(pairs, (*bounds_s, t1_s), np.array(able))
 
 
+def launched(period: Sighted, since_s: Floats) -> Sighted:
+    """Who is able of those that are there: satellites (n,) have lasers from `since_s` on."""
+    begins_s = since_s[period.pairs].max(axis=1, initial=-np.inf)
+    t0_s, t1_s = period.bounds_s[0], period.bounds_s[-1]
+    if (begins_s <= t0_s).all():
+        return period
+    within = begins_s[(begins_s > t0_s) & (begins_s < t1_s)]
+    bounds_s: list[float] = []
+    able: list[Flags] = []
+    for at_s in sorted({*period.bounds_s[:-1], *within.tolist()}):
+        part = int(np.searchsorted(period.bounds_s, at_s, side="right")) - 1
+        flags = period.able[part] & (begins_s <= at_s)
+        if not able or (flags != able[-1]).any():
+            bounds_s.append(at_s)
+            able.append(flags)
+    return Sighted(period.pairs, (*bounds_s, t1_s), np.array(able))
+
+
 def _stretch(
     pairs: Indices, t0_s: float, t1_s: float, states_at: Callable[[float], States], limits: LaserLimits
 ) -> Iterator[tuple[float, Flags]]:

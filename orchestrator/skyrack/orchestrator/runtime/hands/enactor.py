@@ -10,7 +10,7 @@ from typing import Any
 
 from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.faults.fault import Fault
-from skyrack.orchestrator.faults.hold import AS_EVER, Hold, Place, place_name
+from skyrack.orchestrator.faults.hold import AS_EVER, Hold, Off, Place, compose_holds, place_name
 from skyrack.orchestrator.faults.kinds import KINDS
 from skyrack.orchestrator.faults.ledger import Change
 from skyrack.orchestrator.runtime.hands.hands import CannotError, Hands
@@ -28,6 +28,8 @@ class Enactor:
         self._names = names
         self._tell = tell
         self._held: dict[Place, Hold] = {}
+        self._by_faults: dict[Place, Hold] = {}
+        self._standing: dict[Place, Hold] = {}
         self._locks: dict[Place, asyncio.Lock] = {}
         self._work: asyncio.Queue[tuple[float, Coroutine[Any, Any, None], list[str]]] = asyncio.Queue()
         self._pending: Counter[str] = Counter()
@@ -48,6 +50,22 @@ class Enactor:
         for place, held in list(self._held.items()):
             await self._hold(place, Hold(off=held.off), [], [])
         await self._hands.close()
+
+    def absent(self, places: Iterable[Place]) -> None:
+        """Nothing has been there yet, and nothing comes before `appear`: whoever starts processes knows that already."""
+        for place in places:
+            self._standing[place] = self._held[place] = Hold(off=Off.ABSENT)
+
+    def appear(self, places: Iterable[Place]) -> None:
+        """Have what is there start now, unless a fault keeps it off."""
+        for place in places:
+            if self._standing.pop(place, None) is not None:
+                self._put(self._clock.run_s(), self._hold(place, self._wanted(place), [], []), [])
+
+    def _wanted(self, place: Place) -> Hold:
+        """What faults and absence make of a place together."""
+        holds = (of[place] for of in (self._by_faults, self._standing) if place in of)
+        return compose_holds(holds)
 
     def effects(self, fault_id: str) -> list[str]:
         """What took effect of a fault, or why it did not, a sentence per place; of the latest faults."""
@@ -76,7 +94,10 @@ class Enactor:
             ended += [before for before, _, _ in change.staged if place in before.draft.effect.holds]
             ended += [before for before, _, _ in change.mended if place in before.draft.effect.holds]
             ended = [fault for fault in ended if fault.id not in {other.id for other in began}]
-            self._put(change.at_s, self._hold(place, hold, began, ended), [*began, *ended])
+            self._by_faults[place] = hold
+            if hold == AS_EVER:
+                del self._by_faults[place]
+            self._put(change.at_s, self._hold(place, self._wanted(place), began, ended), [*began, *ended])
 
     def _put(self, at_s: float, work: Coroutine[Any, Any, None], faults: Sequence[Fault]) -> None:
         concerned = [fault.id for fault in faults]

@@ -179,12 +179,15 @@ class Services:
 
     @property
     def count(self) -> int:
-        """How many there are, each counted at every node."""
-        return len(self._entries)
+        """How many there are, each counted at every node that is in service."""
+        return sum(self._in_service(entry) for entry in self._entries.values())
 
     def unready(self) -> list[Entry]:
-        """Those that are not ready or finished, in the order of `listed`."""
-        return [entry for entry in self._entries.values() if not entry.done]
+        """Those at nodes in service that are not ready or finished, in the order of `listed`."""
+        return [entry for entry in self._entries.values() if not entry.done and self._in_service(entry)]
+
+    def _in_service(self, entry: Entry) -> bool:
+        return not self._book.by_name[entry.member.node].phase
 
     def add(self, body: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Start a service that the scenario did not have. Raises ServiceProblem."""

@@ -10,6 +10,7 @@
     entries.py who lets users in
     services.py what services run on, and their placeholders
     faults.py  what faults act on
+    lifecycle.py  what launches launch
 
 Names are checked on what the user wrote, not on the validated scenario, so that a fault in one item of a list
 does not hide the faults in the others.
@@ -23,6 +24,7 @@ from .faults import check_faults
 from .fibre import check_fibre
 from .finding import Draft, Finding
 from .lasers import check_lasers
+from .lifecycle import check_lifecycle
 from .names import check_names
 from .orbits import check_orbits
 from .room import check_room
@@ -46,3 +48,4 @@ def check(draft: Draft) -> Iterator[Finding]:
     yield from check_entries(known)
     yield from check_services(known)
     yield from check_faults(known)
+    yield from check_lifecycle(known)

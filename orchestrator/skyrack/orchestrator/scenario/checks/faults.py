@@ -9,13 +9,14 @@ from skyrack.orchestrator.faults.lot import Lot
 from skyrack.orchestrator.faults.plan import scheduled
 from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
 from skyrack.orchestrator.faults.selectors import drawn, is_random, select
+from skyrack.orchestrator.lifecycle.batches import launched_together
 
 from ..model.scenario import Scenario
 from ..placement import KINDS
-from ..whereabouts import launches, on_ground
+from ..whereabouts import launches, on_ground, shells_by_name
 from .finding import Draft, Finding, Path
 
-_NEEDED = {"faults", "shells", "tle", "omm", "ground", "users", "pops", "services"}
+_NEEDED = {"faults", "lifecycle", "shells", "tle", "omm", "ground", "users", "pops", "services"}
 
 
 def check_faults(draft: Draft) -> Iterator[Finding]:
@@ -28,21 +29,21 @@ def check_faults(draft: Draft) -> Iterator[Finding]:
     faults, seed = draft.scenario.faults, draft.scenario.seed
     if not faults.schedule and not faults.campaigns:
         return
-    atlas = _atlas(draft.scenario, list(draft.satellites))
+    atlas = atlas_of_draft(draft.scenario, list(draft.satellites))
     for index, fault in enumerate(faults.schedule):
         path: Path = ("faults", "schedule", index)
         entry = fault.entry()
         findings = list(_words(path, entry, atlas))
         yield from findings
         if not findings:
-            yield from _tried(path, lambda i=index, e=entry: scheduled(i, e, atlas, seed))
+            yield from tried(path, lambda i=index, e=entry: scheduled(i, e, atlas, seed))
     names: set[str] = set()
     for index, campaign in enumerate(faults.campaigns):
         path = ("faults", "campaigns", index)
         if campaign.name in names:
             yield Finding((*path, "name"), f"'{campaign.name}' is already the name of another campaign")
         names.add(campaign.name)
-        yield from _tried(path, lambda c=campaign: draw(c.draw(), atlas, seed))
+        yield from tried(path, lambda c=campaign: draw(c.draw(), atlas, seed))
 
 
 def _words(path: Path, entry: dict[str, Any], atlas: Atlas) -> Iterator[Finding]:
@@ -50,14 +51,15 @@ def _words(path: Path, entry: dict[str, Any], atlas: Atlas) -> Iterator[Finding]
     for key in ("nodes", "to"):
         for number, word in enumerate(entry.get(key, ())):
             if is_random(word):
-                yield from _tried((*path, key, number), lambda w=word: drawn(w, atlas, Lot(0), services=True))
+                yield from tried((*path, key, number), lambda w=word: drawn(w, atlas, Lot(0), services=True))
             else:
-                yield from _tried((*path, key, number), lambda w=word: select(w, atlas))
+                yield from tried((*path, key, number), lambda w=word: select(w, atlas))
     for number, word in enumerate(entry.get("planes", ())):
-        yield from _tried((*path, "planes", number), lambda w=word: atlas.plane(w))
+        yield from tried((*path, "planes", number), lambda w=word: atlas.plane(w))
 
 
-def _tried(path: Path, attempt: Any) -> Iterator[Finding]:
+def tried(path: Path, attempt: Any) -> Iterator[Finding]:
+    """Yield what is wrong with an attempt."""
     try:
         attempt()
     except (FaultProblem, Unknown) as problem:
@@ -65,7 +67,8 @@ def _tried(path: Path, attempt: Any) -> Iterator[Finding]:
         yield Finding(path, message.removesuffix(": "), meant + near or None)
 
 
-def _atlas(scenario: Scenario, satellites: list[str]) -> Atlas:
+def atlas_of_draft(scenario: Scenario, satellites: list[str]) -> Atlas:
+    """Everything that can be known of the nodes without orbits."""
     ground = on_ground(scenario)
     names = [*satellites, *(station.name for station in scenario.ground)]
     names += [*(user.name for user in scenario.users), *(pop.name for pop in scenario.pops)]
@@ -77,7 +80,7 @@ def _atlas(scenario: Scenario, satellites: list[str]) -> Atlas:
     fibres = [
         (index[fibre.a], index[fibre.b]) for fibre in scenario.fibre if {fibre.a, fibre.b} <= index.keys()
     ]
-    return Atlas(
+    atlas = Atlas(
         names,
         len(satellites),
         len(scenario.ground) + len(scenario.users),
@@ -85,8 +88,11 @@ def _atlas(scenario: Scenario, satellites: list[str]) -> Atlas:
         fibres,
         ground=ground,
         batches=launches(shells),
+        shells=shells_by_name(shells),
         services=lambda: _services(scenario, len(satellites), index),
     )
+    atlas.launches = launched_together(scenario.lifecycle, atlas, scenario.seed)
+    return atlas
 
 
 def _services(scenario: Scenario, n_sat: int, index: dict[str, int]) -> Services:

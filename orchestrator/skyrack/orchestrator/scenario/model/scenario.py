@@ -16,6 +16,7 @@ from .faults import Faults
 from .fibre import Fibre, PointOfPresence
 from .ground import GroundStation
 from .inhabited import Inhabited, default_inhabited
+from .lifecycle import Lifecycle
 from .links import Links
 from .routing import Routing
 from .services import Service
@@ -168,6 +169,11 @@ class Scenario(Section):
     services: tuple[Service, ...] = key("User software on the nodes.", source="D: none", default=())
     workloads: tuple[Workload, ...] = key("What runs on the nodes.", source="D: none", default=())
     faults: Faults = key("What is broken on purpose, and when.", default=Faults())
+    lifecycle: Lifecycle | None = key(
+        "How satellites come and go: launches, avoidance manoeuvres, retirement.",
+        source="D: all are there, and none leaves",
+        default=None,
+    )
 
     @field_validator("start", mode="after")
     @classmethod
