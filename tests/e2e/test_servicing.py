@@ -29,12 +29,12 @@ say('started')
 while True:
     time.sleep(0.02)
 """
-NODES = ("p0s00", "p1s00", "p2s00")
+NODES = ("p2s03", "p1s00", "p2s00")
 SCENARIO = f"""\
 version: 1
 name: small
 extends: iridium
-inhabited: [p0s00]
+inhabited: [p2s03]
 ground: [london, tokyo]
 services:
   - name: log
@@ -63,6 +63,9 @@ class Run:
 
     def node(self, name: str) -> dict[str, Any]:
         return next(dict(node) for node in self.api.get("/v1/status")["nodes"] if node["name"] == name)
+
+    def way(self, a: str, b: str) -> list[str]:
+        return list(self.api.get(f"/v1/path?from={a}&to={b}")["in_force"]["path"])
 
     def upgrade(self, status: int, *arguments: str) -> dict[str, Any]:
         said = ("upgrade", "log", "--relay", "--watch", "0.3s", "--size", "1GB", "-o", "json", *arguments)
@@ -103,30 +106,34 @@ def test_a_lost_node_that_was_repaired_serves_again_with_empty_data(run: Run) ->
 
 
 def test_what_is_drained_ends_as_it_is_asked_to_and_starts_again_with_its_data(run: Run) -> None:
-    drained = run.place.skyrack("drain", "p0s00").expect()
-    assert drained.out.split() == ["NODE", "SERVICE", "PHASE", "p0s00", "log", "drained"]
-    assert run.said("p0s00") == ["started 1", "ended 1"]
-    assert run.api.post("/v1/drain", {"nodes": ["p0s00"]})["changed"] == [], "twice is once"
-    node = run.node("p0s00")
+    assert "p2s03" in run.way("london", "tokyo")
+    drained = run.place.skyrack("drain", "p2s03").expect()
+    assert drained.out.split() == ["NODE", "SERVICE", "PHASE", "p2s03", "log", "drained"]
+    assert run.said("p2s03") == ["started 1", "ended 1"]
+    assert run.api.post("/v1/drain", {"nodes": ["p2s03"]})["changed"] == [], "twice is once"
+    node = run.node("p2s03")
     assert (node["state"], node["drained"]) == ("serving", True)
-    assert "1 received" in run.place.skyrack("ping", "london", "p0s00", "-c", "1").expect().out
-    with pytest.raises(ApiError, match="drained; skyrack undrain p0s00"):
-        run.api.post("/v1/services/log/restart", {"nodes": ["p0s00"]})
-    with pytest.raises(ApiError, match="no node is called 'p0s0'"):
-        run.api.post("/v1/drain", {"nodes": ["p0s0"]})
-    run.place.skyrack("undrain", "p0s00").expect()
-    eventually(lambda: run.said("p0s00") == ["started 1", "ended 1", "started 1"], "it starts again")
-    assert run.api.post("/v1/undrain", {"nodes": ["p0s00"]})["changed"] == []
+    eventually(lambda: "p2s03" not in run.way("london", "tokyo"), "it is led around")
+    assert run.way("london", "p2s03")[-1] == "p2s03"
+    assert "1 received" in run.place.skyrack("ping", "london", "p2s03", "-c", "1").expect().out
+    with pytest.raises(ApiError, match="drained; skyrack undrain p2s03"):
+        run.api.post("/v1/services/log/restart", {"nodes": ["p2s03"]})
+    with pytest.raises(ApiError, match="no node is called 'p2s0'"):
+        run.api.post("/v1/drain", {"nodes": ["p2s0"]})
+    run.place.skyrack("undrain", "p2s03").expect()
+    eventually(lambda: run.said("p2s03") == ["started 1", "ended 1", "started 1"], "it starts again")
+    eventually(lambda: "p2s03" in run.way("london", "tokyo"), "and it is led through it again")
+    assert run.api.post("/v1/undrain", {"nodes": ["p2s03"]})["changed"] == []
 
 
 def test_new_software_comes_node_by_node_and_what_fails_goes_back_everywhere(run: Run) -> None:
     """Also a rollout that is interrupted while it waits, and one that goes on where another was."""
-    waiting = run.place.foreground("upgrade", "log", "--env", "V=2", "--size", "1EB", "--nodes", "p0s00")
+    waiting = run.place.foreground("upgrade", "log", "--env", "V=2", "--size", "1EB", "--nodes", "p2s03")
     waiting.says("is known ahead")
     waiting.process.send_signal(signal.SIGINT)
     assert "interrupted" in waiting.ends(130)
-    assert run.rows()["p0s00"]["version"] == 1
-    run.api.post("/v1/services/log/version", {"node": "p0s00", "version": 2})
+    assert run.rows()["p2s03"]["version"] == 1
+    run.api.post("/v1/services/log/version", {"node": "p2s03", "version": 2})
     good = run.upgrade(0, "--env", "V=2", "--at-once", "2", "--from", "london")
     assert [(one["state"], one["version"]) for one in good["nodes"]] == [
         ("had it", 2),
@@ -149,7 +156,7 @@ def test_new_software_comes_node_by_node_and_what_fails_goes_back_everywhere(run
     assert {node: (row["version"], row["phase"]) for node, row in run.rows().items()} == dict.fromkeys(
         NODES, (2, "ready")
     )
-    eventually(lambda: run.said("p0s00")[-1] == "started 2", "the version before runs")
+    eventually(lambda: run.said("p2s03")[-1] == "started 2", "the version before runs")
 
 
 def test_who_is_retired_ends_what_it_runs_is_erased_and_never_comes_back(run: Run) -> None:

@@ -220,6 +220,8 @@ class Run:
             self.places.run_dir / "launches.json",
         )
         self.launches.begin(again=self._began_before)
+        self.services.listen(self._lead_around)
+        self._lead_around()
         self._enter_faults()
         self._ways = Ways(self.geometry, self.timeline, self.feed, self.faults, self.clock, self._worker)
         self.transfers = Transfers(
@@ -291,6 +293,11 @@ class Run:
             self.run, self.nodes, self._update_for, self._lost_of, self.transfers, self.services, self.flights
         )
         self.feed.outages.on_change = self._tell_lost
+
+    def _lead_around(self) -> None:
+        """Routes lead to drained nodes, and not through them where there is another way."""
+        book = self.nodes.book.by_name
+        self.feed.drained(frozenset(book[name].index for name in self.services.drained))
 
     def _enter_faults(self) -> None:
         try:

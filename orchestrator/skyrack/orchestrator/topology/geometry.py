@@ -279,7 +279,8 @@ class Geometry:
         no_hops = np.empty((0, self.n_nodes), dtype=np.int32)
         in_gap = bool(piece.waiting.any())
         links = Epoch(piece.t0_s, piece.t1_s, a, b, kind, self.inhabited, no_hops, share, routed, in_gap)
-        return self.drained(replace(links, next_hop=self._strategy(self.view(links))))
+        drained = Failures(drained=failures.drained)  # what has failed is not among the links any more
+        return self.drained(replace(links, next_hop=self._strategy(self.view(links, drained))), drained)
 
     def drained(self, epoch: Epoch, failures: Failures = NO_FAILURES) -> Epoch:
         """The epoch, whose next hops are over routed links, with hops for what is under way on others that are lit."""
@@ -301,12 +302,12 @@ class Geometry:
         """What routing knows over an epoch: its routed links without those that have failed, and the `load` of their ways.
 
         Delays are those of the instant at which the set of lit lasers last changed: where links only change hands nobody
-        has a reason to choose anew.
+        has a reason to choose anew. Links of drained nodes count as much longer.
         """
         spared = failures.spare(epoch.a, epoch.b) & (True if epoch.routed is None else epoch.routed)
         a, b, kind = epoch.a[spared], epoch.b[spared], epoch.kind[spared]
         t_s = self.window(epoch.t0_s).bounds_s[self.piece(epoch.t0_s).part]
-        delay_s = self.delay_s(a, b, t_s)
+        delay_s = self.delay_s(a, b, t_s) + failures.detour_s(a, b)
         used = np.zeros((len(a), 2))
         if load:
             ways = zip(a.tolist(), b.tolist(), strict=True)
