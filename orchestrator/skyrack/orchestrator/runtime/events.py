@@ -23,7 +23,8 @@ FORESEEN = (
     "fault_resumed", "convergence", "transfer_started", "transfer_finished", "events_lost",
     "bundle_routed", "bundle_stored", "bundle_stranded", "contact_missed",
     "service_ready", "service_unready", "service_ended", "service_finished", "service_failed", "service_added",
-    "service_removed", "service_restarted",
+    "service_removed", "service_restarted", "service_changed", "service_drained", "node_drained", "node_undrained",
+    "fault_stage", "fault_mended",
 )  # fmt: skip
 
 

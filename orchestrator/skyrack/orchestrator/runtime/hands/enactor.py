@@ -46,9 +46,9 @@ class Enactor:
                 tasks.create_task(self._do(work, concerned), name=f"enact {' '.join(concerned)}")
 
     async def let_go(self) -> None:
-        """Bring everything back that is still held, but for nodes that are off, as far as that can be done: the run ends."""
+        """Bring back all that is still held but nodes that are off or drained, as far as that can be done: the run ends."""
         for place, held in list(self._held.items()):
-            await self._hold(place, Hold(off=held.off), [], [])
+            await self._hold(place, Hold(off=held.off, drained=held.drained, erased=held.erased), [], [])
         await self._hands.close()
 
     def absent(self, places: Iterable[Place]) -> None:
