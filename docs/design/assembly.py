@@ -85,7 +85,7 @@ def operations(run: Path) -> list[tuple[float, float, str]]:
         kind, process = line.get("type"), line.get("process")
         if kind == "invoke":
             begun[process] = line["time_s"]
-        elif kind in ("ok", "fail", "info") and process in begun:
+        elif kind in ("ok", "fail", "unknown") and process in begun:
             at_s = begun.pop(process)
             found.append((at_s, line["time_s"] - at_s, kind))
     return sorted(found)
@@ -112,14 +112,14 @@ def show(run: Path, linked_s: Mapping[str, float], core_lost_s: float) -> None:
         "core lost, 4 of 5": core_lost_s,
     }
     print("phase               operations  answered  p50 ms  p99 ms  longest without an answer s")
-    ends = sorted((at + took, took) for at, took, kind in done if kind != "info")
+    ends = sorted((at + took, took) for at, took, kind in done if kind != "unknown")
     gaps = [(after, after - before) for (before, _), (after, _) in pairwise(ends)]
     for (name, from_s), (_, to_s) in pairwise([*marks.items(), ("end", float("inf"))]):
         part = [kind for at, _, kind in done if from_s <= at < to_s]
         took_s = sorted(took for at, took in ends if from_s <= at < to_s) or [0.0]
         gap_s = max((gap for at, gap in gaps if from_s <= at < to_s), default=0.0)
         print(
-            f"{name:18}  {len(part):10}  {len(part) - part.count('info'):8}  {took_s[len(took_s) // 2] * 1e3:6.1f}  "
+            f"{name:18}  {len(part):10}  {len(part) - part.count('unknown'):8}  {took_s[len(took_s) // 2] * 1e3:6.1f}  "
             f"{took_s[int(len(took_s) * 0.99)] * 1e3:6.1f}  {gap_s:27.2f}"
         )
 

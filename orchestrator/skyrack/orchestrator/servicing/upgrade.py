@@ -170,7 +170,7 @@ class Upgrade:
         if found is None:
             return None, f"waits: no contact of {lasts_s:.1f} s with {_some(plan.gateways)} is known ahead"
         if found.in_s > 0.0:
-            lasts = "for good" if found.lasts_s == math.inf else f"for {found.lasts_s:.0f} s"
+            lasts = "for good" if found.lasts_s == math.inf else f"for {found.lasts_s:.0f} s at least"
             if self._announced.get(node) != found.gateway:
                 self._announced[node] = found.gateway
                 self._tell(f"{node}: contact with {found.gateway} in {found.in_s:.0f} s, {lasts}")
