@@ -13,7 +13,8 @@ test: $(VENV)/.dev-ready
 ifeq ($(PYTEST),)
 	$(BIN)/pytest tests/unit tests/transcripts -m 'not mesh' --numprocesses=auto
 	$(BIN)/pytest tests/unit -m mesh
-	$(BIN)/pytest tests/integration tests/e2e tests/recipes
+	$(BIN)/pytest tests/integration tests/e2e tests/recipes -m together --numprocesses=3 --dist=loadfile
+	$(BIN)/pytest tests/integration tests/e2e tests/recipes -m 'not together'
 else
 	$(BIN)/pytest $(PYTEST)
 endif

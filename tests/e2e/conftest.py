@@ -9,10 +9,26 @@ from pathlib import Path
 
 import pytest
 
-from .place import Place, open_place
+from .place import Place, open_place, port
 
 SOMEBODY = 54321  # a user id nobody has: no name, no home, no privilege
-TUN = Path("/dev/net/tun")
+_DEVICES = [Path("/dev/net/tun"), Path("/dev/fuse")]
+_modes: dict[Path, int] = {}
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Devices are everybody's while tests run, as on a desktop; the first process of them sees to it, not its workers."""
+    if os.getuid() == 0 and not hasattr(session.config, "workerinput"):
+        for device in filter(Path.exists, _DEVICES):
+            _modes[device] = stat.S_IMODE(device.stat().st_mode)
+            device.chmod(0o666)
+
+
+def pytest_sessionfinish() -> None:
+    """As they were."""
+    while _modes:
+        device, mode = _modes.popitem()
+        device.chmod(mode)
 
 
 @pytest.fixture
@@ -26,24 +42,14 @@ def place() -> Iterator[Place]:
 def running() -> Iterator[Place]:
     """A place with the small run up, shared by tests that leave it as it is."""
     with open_place() as found:
-        found.up("--port", 18080)
+        found.up("--port", port(18080))
         yield found
 
 
 @pytest.fixture(scope="session")
-def somebody() -> Iterator[int]:
+def somebody() -> int:
     """An unprivileged user: the uid. The tests' own when they do not run as root; else a uid that nobody has."""
-    if os.getuid() != 0:
-        yield os.getuid()
-        return
-    mode = stat.S_IMODE(TUN.stat().st_mode) if TUN.exists() else None
-    if mode is not None:
-        TUN.chmod(0o666)
-    try:
-        yield SOMEBODY
-    finally:
-        if mode is not None:
-            TUN.chmod(mode)
+    return SOMEBODY if os.getuid() == 0 else os.getuid()
 
 
 @pytest.fixture(params=["own", "unprivileged"])

@@ -36,6 +36,11 @@ ground: [london, tokyo]
 """
 
 
+def port(number: int) -> int:
+    """A port of 127.0.0.1 that is this test process's own: those of workers that run beside it are 1,000 apart."""
+    return number + 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+
+
 def eventually(condition: Callable[[], T], what: str, seconds: float = PATIENCE_S) -> T:
     """Wait until the condition is true and return its value."""
     deadline = time.monotonic() + seconds

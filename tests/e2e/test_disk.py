@@ -15,6 +15,7 @@ from skyrack.orchestrator.api.client import ApiClient
 from .place import Place, eventually
 
 pytestmark = [
+    pytest.mark.together,
     pytest.mark.mesh,
     pytest.mark.skipif(os.getuid() != 0, reason="mounting a small file system needs root"),
 ]

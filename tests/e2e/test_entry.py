@@ -13,11 +13,11 @@ import pytest
 
 from skyrack.orchestrator.api.client import ApiClient
 
-from .place import Place, eventually, open_place
+from .place import Place, eventually, open_place, port
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
-FIRST_PORT = 18870
+FIRST_PORT = port(18870)
 TRIES = 5
 HOST_MS = 20.0  # what a busy host may add to a round trip, as in the other tests of delays
 SERVER = """

@@ -15,7 +15,7 @@ import pytest
 from .listeners import Internet, internet, network_of, unix
 from .place import Place, eventually
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 GRPC_PORT = 50051
 GROUP_AND_OTHERS = 0o077

@@ -13,7 +13,7 @@ from skyrack.v1 import fault_pb2, fault_pb2_grpc
 
 from .place import Place, eventually, open_place
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 SCENARIO = """\
 extends: iridium

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .place import Place, open_place
+from .place import Place, open_place, port
 
 pytestmark = pytest.mark.mesh
 
@@ -19,7 +19,7 @@ def whole() -> Iterator[Place]:
     """The demo's constellation, so that there is a way around."""
     with open_place() as found:
         found.scenario.write_text("extends: iridium\nname: small\ninhabited: {count: 2}\n")
-        found.up("--port", 18280)
+        found.up("--port", port(18280))
         yield found
 
 

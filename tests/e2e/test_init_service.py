@@ -11,7 +11,7 @@ import pytest
 
 from .place import QUICK, SKYRACK, Place
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 
 def test_the_example_does_what_its_readme_says(place: Place) -> None:

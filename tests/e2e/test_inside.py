@@ -14,7 +14,7 @@ import pytest
 
 from .place import Place
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 
 def test_every_node_knows_every_name(running: Place) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from .place import Foreground, Place, eventually
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 # One TCP connection, which must not break.
 SERVER = """

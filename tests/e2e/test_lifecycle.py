@@ -11,7 +11,7 @@ import pytest
 
 from .place import Place, eventually
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 
 def test_up_says_when_everything_serves_and_down_leaves_nothing(either: Place) -> None:

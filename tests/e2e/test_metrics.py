@@ -14,9 +14,9 @@ from skyrack.orchestrator.scenario import load_scenario
 from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.v1.metrics import METRICS
 
-from .place import Place, open_place
+from .place import Place, open_place, port
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 # What has metrics only where a scenario asks for it.
 EVERYTHING = """\
@@ -38,7 +38,7 @@ def loaded() -> Iterator[Place]:
     """A run under weather after a short load, with a fault."""
     with open_place() as found:
         found.scenario.write_text(EVERYTHING)
-        found.up("--port", 18180)
+        found.up("--port", port(18180))
         assert found.skyrack("load", "echo", "--for", "2s").status in (0, 4)
         found.skyrack("fault", "add", "latency", "--node", "london", "--extra", "1ms").expect()
         yield found

@@ -20,18 +20,19 @@ from skyrack.orchestrator.render import prometheus
 from skyrack.orchestrator.scenario import load_scenario
 from skyrack.orchestrator.topology.geometry import Geometry
 
-from .place import SMALL, Place, eventually
+from .place import SMALL, Place, eventually, port
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
+PORT = port(18280)
 P99 = "histogram_quantile(0.99, sum by (le) (rate(skyrack_fabric_lateness_seconds_bucket[30s])))"
 
 
 class Prometheus:
     """The API of one."""
 
-    def __init__(self, port: int) -> None:
-        self._api = f"http://127.0.0.1:{port}/api/v1/"
+    def __init__(self, its_port: int) -> None:
+        self._api = f"http://127.0.0.1:{its_port}/api/v1/"
 
     def get(self, path: str, **query: object) -> Any:
         """The data of an answer."""
@@ -70,11 +71,11 @@ def watched(place: Place, tmp_path: Path) -> Iterator[Prometheus]:
     if program is None:
         pytest.skip("no prometheus on this machine")
     place.scenario.write_text(SMALL + "nodes: {restart: never}\n")
-    place.up("--port", 18280)
+    place.up("--port", PORT)
     (tmp_path / "prometheus.yml").write_text(prometheus.configuration(place.status()["http"], interval_s=1))
     (tmp_path / "alerts.yml").write_text(prometheus.rules())
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+        free_port = free.getsockname()[1]
     log = tmp_path / "log"
     with log.open("wb") as said:
         process = subprocess.Popen(
@@ -82,12 +83,12 @@ def watched(place: Place, tmp_path: Path) -> Iterator[Prometheus]:
                 program,
                 f"--config.file={tmp_path}/prometheus.yml",
                 f"--storage.tsdb.path={tmp_path}/data",
-                f"--web.listen-address=127.0.0.1:{port}",
+                f"--web.listen-address=127.0.0.1:{free_port}",
             ],
             stdin=subprocess.DEVNULL, stdout=said, stderr=said,
         )  # fmt: skip
     try:
-        found = Prometheus(port)
+        found = Prometheus(free_port)
         eventually(lambda: found.answers() or process.poll() is not None, "prometheus listens")
         assert process.poll() is None, log.read_text()
         yield found

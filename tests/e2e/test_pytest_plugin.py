@@ -24,7 +24,7 @@ from skyrack.orchestrator.testing import (
 
 from .place import QUICK, eventually
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 SCENARIO = """\
 version: 1

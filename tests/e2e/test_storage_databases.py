@@ -12,6 +12,7 @@ from skyrack.orchestrator.runtime.services.disks import DEVICE
 from .place import Place, eventually
 
 pytestmark = [
+    pytest.mark.together,
     pytest.mark.mesh,
     pytest.mark.skipif(not DEVICE.exists(), reason="there is no /dev/fuse here"),
     pytest.mark.skipif(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import stat
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from .conftest import SOMEBODY
 from .place import Place, eventually, open_place
 
 pytestmark = [
+    pytest.mark.together,
     pytest.mark.mesh,
     pytest.mark.skipif(not DEVICE.exists(), reason="there is no /dev/fuse here"),
     pytest.mark.skipif(find_library() is None, reason="libfaketime is not installed"),
@@ -122,21 +122,14 @@ def _skew_s(record: dict[str, Any]) -> float:
 def faults(request: pytest.FixtureRequest) -> Iterator[Faults]:
     """A run of the user who runs the tests, and one of an unprivileged user."""
     uid = None
-    mode = stat.S_IMODE(DEVICE.stat().st_mode)
     if request.param == "unprivileged":
         if os.getuid() != 0:
             pytest.skip("the tests run unprivileged already")
-        uid = request.getfixturevalue("somebody")
-        assert uid == SOMEBODY
-        DEVICE.chmod(0o666)
-    try:
-        with open_place(uid) as place:
-            place.scenario.write_text(SCENARIO)
-            place.up()
-            yield Faults(place)
-    finally:
-        if request.param == "unprivileged":
-            DEVICE.chmod(mode)
+        uid = SOMEBODY
+    with open_place(uid) as place:
+        place.scenario.write_text(SCENARIO)
+        place.up()
+        yield Faults(place)
 
 
 def test_a_power_loss_takes_what_was_not_fsynced_and_nothing_else(faults: Faults) -> None:

@@ -7,11 +7,11 @@ import urllib.request
 
 import pytest
 
-from .place import eventually, open_place
+from .place import eventually, open_place, port
 
 pytestmark = pytest.mark.mesh
 
-PORT = 18290
+PORT = port(18290)
 SIZE = 20_000_000
 # The four satellites of deploy/scenarios/store-and-forward.yaml, at another time: papeete sees p0s03 from 10.5 to
 # 15 s of the run and p0s02 from 24.5 s on, svalbard p0s03 from 29 s on.

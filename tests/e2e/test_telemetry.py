@@ -17,9 +17,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 from skyrack.orchestrator.runtime.broker_process import find_mosquitto
 from skyrack.v1 import telemetry
 
-from .place import Place, eventually
+from .place import Place, eventually, port
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 NODES = {"p0s00", "p0s05", "london", "tokyo"}
 
@@ -77,8 +77,8 @@ def test_a_run_tells_what_it_is_while_it_lives_and_takes_it_back_at_its_end(
 ) -> None:
     place = either
     place.scenario.write_text(place.scenario.read_text() + "telemetry: {period_s: 0.5}\n")
-    up = place.up("--broker", broker, "--broker-port", 18830)
-    assert f"{'embedded (amqtt)' if broker == 'embedded' else broker} on 127.0.0.1:18" in up.text
+    up = place.up("--broker", broker, "--broker-port", port(18830))
+    assert f"{'embedded (amqtt)' if broker == 'embedded' else broker} on 127.0.0.1:1" in up.text
     bus = place.status()["bus"]
     assert bus["broker"] == broker
     with viewer(Path(bus["way_in"])) as heard:
@@ -144,8 +144,8 @@ def test_the_scenario_turns_the_bus_off(place: Place) -> None:
 
 def test_a_port_that_is_taken_moves_the_broker_to_the_next(place: Place) -> None:
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 18840))
+        taken.bind(("127.0.0.1", port(18840)))
         taken.listen()
-        assert "on 127.0.0.1:18841" in place.up("--broker-port", 18840).text
+        assert f"on 127.0.0.1:{port(18841)}" in place.up("--broker-port", port(18840)).text
     way = json.loads(Path(place.status()["bus"]["way_in"]).read_text())
-    assert (way["host"], way["port"], way["username"]) == ("127.0.0.1", 18841, "viewer")
+    assert (way["host"], way["port"], way["username"]) == ("127.0.0.1", port(18841), "viewer")

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from .place import ROOT, Place, open_place
+from .place import ROOT, Place, open_place, port
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def access() -> Iterator[Place]:
     """The calibration scenario: no satellite has a process, everybody on the ground has."""
     with open_place() as found:
         found.scenario.write_text((ROOT / "deploy" / "scenarios" / "starlink-calibration.yaml").read_text())
-        found.up("--port", 18290)
+        found.up("--port", port(18290))
         yield found
 
 

@@ -22,6 +22,8 @@ from skyrack.orchestrator.api.client import ApiClient, ApiError
 from skyrack.orchestrator.api.listen import Listen
 from skyrack.orchestrator.api.token import TOKEN_FILE
 
+pytestmark = pytest.mark.together
+
 
 class Events:
     def since(self, sequence: int) -> list[dict[str, Any]]:

@@ -21,6 +21,8 @@ from skyrack.v1.telemetry import environment_topic, event_topic, node_topic
 
 from .brokers import FIRST_PORT, RUN, World, eventually, open_world
 
+pytestmark = pytest.mark.together
+
 STATE = node_topic(RUN, "p0s00", "state")
 TELEMETRY = node_topic(RUN, "p0s00", "telemetry")
 ENVIRONMENT = environment_topic(RUN)

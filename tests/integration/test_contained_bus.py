@@ -17,7 +17,7 @@ from skyrack.v1.telemetry import environment_topic, node_topic
 
 from .contained_run import NAME, NODES, Parts, eventually
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from skyrack.orchestrator.api.client import ApiError
 
 from .contained_run import NODES, SCENARIO, Parts, eventually
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 FAULTS = """\
 faults:

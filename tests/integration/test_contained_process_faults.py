@@ -14,7 +14,7 @@ from skyrack.v1 import namespaces
 
 from .contained_run import NODES, Parts, eventually
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 COMMAND = [sys.executable, "-c", "while True: pass"]
 

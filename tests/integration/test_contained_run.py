@@ -16,7 +16,7 @@ from skyrack.v1 import namespaces
 from .contained_run import NAME, NODES, Parts, eventually
 from .mesh_world import socket_in
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 
 def events(parts: Parts, run_dir: str) -> list[dict[str, Any]]:
@@ -84,6 +84,13 @@ def test_an_orchestrator_that_comes_back_goes_on_with_the_run_and_connections_su
     client, server = connection(parts, "london", "tokyo", address)
     with client, server:
         exchange(client, server)
+        for change in (
+            {"action": "jump", "by_s": 3600},
+            {"action": "speed", "speed": 10},
+            {"action": "pause"},
+        ):
+            clock = parts.api.post("/v1/clock", change)["clock"]
+        exchange(client, server)
         for number in (signal.SIGKILL, signal.SIGTERM):
             parts.end("orchestrator", number)
             parts.start("orchestrator")
@@ -91,11 +98,14 @@ def test_an_orchestrator_that_comes_back_goes_on_with_the_run_and_connections_su
             exchange(client, server)
             for key in ("run", "run_dir", "t0_monotonic_ns"):
                 assert after[key] == before[key]
+            assert parts.api.get("/v1/clock") | {"run_s": clock["run_s"]} == clock, "it stands where it stood"
             assert after["run_s"] > before["run_s"]
             assert [node["restarts"] for node in after["nodes"]] == [0] * len(after["nodes"])
     written = events(parts, before["run_dir"])
     assert [event["seq"] for event in written] == list(range(1, len(written) + 1))
     assert [event["event"] for event in written].count("orchestrator_restarted") == 2
+    assert parts.api.post("/v1/clock", {"action": "resume"})["changed"]["after"]["speed"] == 10.0
+    assert "3 sent, 3 received" in parts.skyrack("ping", "london", "tokyo", "-c", "3")
     assert parts.api.get("/v1/events?since=0")["events"][0] == written[0]
 
 

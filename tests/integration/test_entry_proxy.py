@@ -15,6 +15,8 @@ import pytest
 
 from .entry_world import SERVER, World, open_world
 
+pytestmark = pytest.mark.together
+
 PATIENCE_S = 20.0
 
 

@@ -20,7 +20,7 @@ from skyrack.orchestrator.runtime.awaited_fabric import AwaitedFabric
 from .mesh_world import MeshWorld, Row, until
 from .test_fabric_process import Pinger, tcp_pair
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 GONE = "fabric: the orchestrator has gone: the mesh is dark"
 USER = 1000 if os.getuid() == 0 else os.getuid()

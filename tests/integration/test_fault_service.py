@@ -15,6 +15,8 @@ from skyrack.orchestrator.api import fault_service
 from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
 from skyrack.v1 import fault_pb2, fault_pb2_grpc
 
+pytestmark = pytest.mark.together
+
 SHOWN = {
     "id": "f1", "kind": "latency", "on": ["a-b"], "extra_s": 0.2, "since_s": 1.0, "until_s": None, "acts": True,
     "cause": "test", "effects": [], "fabric": [],

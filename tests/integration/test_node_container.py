@@ -25,7 +25,7 @@ from .node_stand_ins import eventually
 from .test_node_process import INSIDE, alive
 from .test_node_services import HIDING, comes_to, sleepers
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 
 @pytest.fixture(params=["root", "user"])

@@ -24,7 +24,7 @@ from skyrack.v1.hand_out import receive_node
 
 from .node_stand_ins import IN_USER_NAMESPACE, World, eventually, open_world
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 LAUNCHERS: dict[str, tuple[str, ...]] = {"root": (), "user": IN_USER_NAMESPACE}
 

@@ -29,7 +29,7 @@ from skyrack.v1.service_pb2 import (
 from .node_stand_ins import StandInOrchestrator, World, eventually, open_world
 from .test_node_process import LAUNCHERS, alive, pid_of, scrape
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 # Hidden as well as a program can: sessions of their own, orphans, no variable left, argv rewritten.
 HIDING = "setsid sh -c 'env -i sleep {0} & exec env -i setsid sleep {0}' & setsid -f env -i sleep {0};"

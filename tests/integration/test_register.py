@@ -23,6 +23,8 @@ from skyrack.workloads.stores.grpc import GrpcStore
 
 from .store_servers import free_port
 
+pytestmark = pytest.mark.together
+
 PROGRAM = Path(__file__).parents[2] / "docs" / "recipes" / "register.py"
 NAMES = ("a", "b", "c")
 SECONDS = 3.0

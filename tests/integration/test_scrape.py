@@ -12,6 +12,8 @@ import pytest
 from skyrack.orchestrator.api import scrape as module
 from skyrack.orchestrator.api.scrape import scrape
 
+pytestmark = pytest.mark.together
+
 HEAD = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
 
 

@@ -11,6 +11,7 @@ import pytest
 from skyrack.orchestrator.runtime.services.disks import DEVICE
 
 pytestmark = [
+    pytest.mark.together,
     pytest.mark.mesh,
     pytest.mark.skipif(not DEVICE.exists(), reason="there is no /dev/fuse here"),
 ]

@@ -28,6 +28,8 @@ from .store_servers import (
     running,
 )
 
+pytestmark = pytest.mark.together
+
 TIMEOUT_S = 1.0
 SHORT_S = 0.5
 SERVICE = Path(__file__).with_name("store_service.py")

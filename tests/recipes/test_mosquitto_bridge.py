@@ -9,7 +9,7 @@ from tests.e2e.place import Foreground, eventually
 
 from .recipe import Recipe, open_recipe
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 PROGRAMS = {
     "mosquitto": "mosquitto",

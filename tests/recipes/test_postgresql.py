@@ -10,7 +10,7 @@ import pytest
 
 from .recipe import Recipe, acknowledged, open_recipe, writes
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 PROGRAMS = {"psql": "postgresql", "pg_ctlcluster": "postgresql"}
 SCRIPT = "postgresql_writes.py"

@@ -8,7 +8,7 @@ import pytest
 
 from .recipe import Recipe, acknowledged, open_recipe, writes
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 PROGRAMS = {"redis-server": "redis-server", "redis-sentinel": "redis-sentinel", "redis-cli": "redis-tools"}
 SENTINELS = [word for node in ("london", "p2s01", "p4s01") for word in ("--sentinel", node)]

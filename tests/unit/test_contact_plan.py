@@ -10,6 +10,7 @@ from skyrack.orchestrator.routing.contact_plan import ContactPlan
 from skyrack.orchestrator.routing.contacts import Busy
 from skyrack.orchestrator.routing.paths import path_of
 from skyrack.orchestrator.scenario import Scenario, load_scenario
+from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 
@@ -137,3 +138,18 @@ def test_what_others_have_booked_is_not_counted_on() -> None:
     taken = [Busy(c.src, c.dst, c.t0_s, c.t1_s) for c in plan.contacts() if c.dst == TOKYO]
     with pytest.raises(NoBundleRouteError, match="other bundles have booked"):
         bundle_route(plan, LONDON, TOKYO, 0.0, plan.known_until_s, SIZE, busy=taken)
+
+
+def test_a_plan_of_a_clock_that_is_paused_has_the_contacts_of_now_for_as_long_as_it_looks() -> None:
+    timeline = Timeline(1.0)
+    timeline.change(40.0, speed=0.0)
+    plan = ContactPlan(GEOMETRY, 50.0, timeline=timeline)
+    plan.grow(3000.0)
+    assert plan.known_until_s == 3000.0
+    plan.grow(9000.0)
+    moving = ContactPlan(GEOMETRY, 40.0)
+    moving.grow(41.0)
+    assert {(one.src, one.dst) for one in plan.contacts()} == {
+        (one.src, one.dst) for one in moving.contacts()
+    }
+    assert all(one.bounds_s[0] == 50.0 and one.bounds_s[-1] == 9000.0 for one in plan.contacts())

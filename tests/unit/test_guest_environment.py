@@ -25,7 +25,15 @@ def test_every_fact_has_its_variable() -> None:
         "SKYRACK_START": "2026-03-20T12:00:00Z",
         "SKYRACK_SPEED": "1",
         "SKYRACK_T0_MONOTONIC_NS": "123456789012",
+        "SKYRACK_SINCE_RUN_S": "0",
+        "SKYRACK_SINCE_T_S": "0",
     }
+    clock.speed, clock.since_run_s, clock.since_t_s = 0.0, 20.25, 5400.0
+    variables = guest_environment(
+        run="iridium", node="p0s03", kind="satellite", address="100.64.0.4", index=3, clock=clock
+    )
+    told = [variables[f"SKYRACK_{name}"] for name in ("SPEED", "SINCE_RUN_S", "SINCE_T_S")]
+    assert told == ["0", "20.25", "5400"]
 
 
 def test_a_clock_that_is_not_known_yet_is_not_made_up() -> None:

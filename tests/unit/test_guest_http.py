@@ -121,6 +121,7 @@ async def test_zeros_and_empty_lists_are_there() -> None:
         clock = (await ask(port, get("/v1/clock")))[1]
         assert clock.keys() == {
             "t_s", "time", "start", "speed", "t0_monotonic_ns", "monotonic_ns", "host_time",
+            "since_run_s", "since_t_s",
         }  # fmt: skip
 
 

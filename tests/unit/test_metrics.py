@@ -71,7 +71,8 @@ def test_a_metric_that_is_not_listed_or_is_something_else_cannot_be_made() -> No
 def test_a_run_without_a_fabric_is_exposed_and_says_so() -> None:
     node = {"name": "a", "kind": "ground", "inhabited": True, "state": "dark", "restarts": 2}
     status = {
-        "run": "r", "name": "s", "run_s": 1.0, "orbit_unix_s": 2.0, "fabric": {"scheduler": ""}, "events_lost": 0,
+        "run": "r", "name": "s", "run_s": 1.0, "orbit_unix_s": 2.0, "speed": 0.0,
+        "fabric": {"scheduler": ""}, "events_lost": 0,
         "bus": None, "nodes": [node, {**node, "name": "b", "inhabited": False}],
     }  # fmt: skip
     facts = RunFacts(0, {"laser": 3}, {"a": 4}, {"ready": 1})
@@ -80,6 +81,7 @@ def test_a_run_without_a_fabric_is_exposed_and_says_so() -> None:
     assert 'skyrack_node_restarts_total{kind="ground",node="a"} 2.0' in text
     assert 'skyrack_handovers_total{node="a"} 4.0' in text
     assert "skyrack_fabric_up 0.0" in text
+    assert "skyrack_clock_speed_ratio 0.0" in text, "paused"
     assert '"b"' not in text, "a bare satellite has no process to be up"
 
 

@@ -36,7 +36,7 @@ class Cause:
 
 
 def causes(events: Iterable[Mapping[str, Any]]) -> list[Cause]:
-    """Faults that were injected, processes that ended, links that were lost, handovers: in the order of their begins."""
+    """Faults that were injected, processes that ended, links lost, handovers, changes of the clock, in the order of begins."""
     faults: dict[str, Cause] = {}
     found: list[Cause] = []
     ended: dict[str, int] = {}  # where in `found` the end of a node's process is
@@ -74,6 +74,8 @@ def causes(events: Iterable[Mapping[str, Any]]) -> list[Cause]:
             case "handover":
                 way = f"handover of {node} from {event.get('from')} to {event.get('to')}"
                 found.append(Cause("orbital", way, at_s, at_s, frozenset({node})))
+            case "clock_changed":
+                found.append(Cause("orbital", f"the clock: {event.get('cause')}", at_s, at_s))
             case "node_dark":
                 found.append(Cause("network", f"{node}'s links dark", at_s, at_s))
     return sorted([*faults.values(), *found], key=lambda cause: cause.begin_s)

@@ -35,7 +35,9 @@ def _verbs(group: Any, prefix: str) -> list[tuple[str, Any]]:
     found = []
     for name, command in group.commands.items():
         inner = hasattr(command, "commands")
-        found += _verbs(command, f"{prefix} {name}") if inner else [(f"{prefix} {name}", command)]
+        if not inner or command.invoke_without_command:
+            found.append((f"{prefix} {name}", command))
+        found += _verbs(command, f"{prefix} {name}") if inner else []
     return found
 
 
