@@ -68,7 +68,9 @@ def status(
     print_table(["NODE", "KIND", "STATE", "ADDRESS", "PID", "RESTARTS"], rows)
     if services := answer["services"]:
         unready = [row for row in services if row["phase"] not in ("ready", "finished", "drained")]
-        print(f"services: {len(services) - len(unready)} of {len(services)} ready")
+        ended = sum(row["phase"] == "drained" for row in services)
+        ready = f"services: {len(services) - len(unready) - ended} of {len(services)} ready"
+        print(ready + (f", {ended} drained" if ended else ""))
         for row in unready:
             print(f"  {row['service']} at {row['node']}: {row['phase']} {row['reason']}".rstrip())
     if lost := answer["events_lost"]:
