@@ -320,7 +320,7 @@ class Faults:
                 "fault_mended", run_s=change.at_s, fault=before.id, kind=before.draft.kind,
                 on=[self._names[node] for node in nodes], by=by.id,
             )  # fmt: skip
-            if not after.draft.effect.nothing:
+            if not after.draft.effect.nothing and after not in change.ended:
                 left = tuple(place_name(place, self._names) for place in _left(after))
                 self._journal.entered([self._ledger.reword(after.id, left)])
 
