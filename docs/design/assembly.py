@@ -1,7 +1,8 @@
-"""Verdict: a cluster of etcd grows from 1 to 5 members as modules dock, under load: nothing is lost, and the client sees nothing.
+"""Verdict: a cluster of etcd grows from 1 to 5 members as modules dock, under load: nothing is lost, no client notices.
 
-A module is linked 1.0-1.4 s after it has docked (its laser's acquisition), and a member of the cluster 1.8-2.8 s after. No acknowledged
-write of 2,790 was lost in any of four runs, the loss of the core module and its leader at the end included, which costs 2.0 s.
+A module is linked 1.0-1.4 s after it has docked (its laser's acquisition), and a member of the cluster 1.8-2.8 s after. No
+acknowledged write of 2,790 was lost in any of four runs, the loss of the core module and its leader at the end included, which
+costs 2.0 s.
 
 deploy/scenarios/assembly.yaml: a core module in orbit with one member of etcd on it, a client on the ground that writes through
 every pass, and four modules that two more launches bring. Each of them docks, is linked, starts, and joins: 1, 3, 5 members.

@@ -45,7 +45,9 @@ PURPOSE = {
     "scipy": "shortest delay trees (csgraph)",
     "scipy-stubs": "types of scipy",
     "sgp4": "propagation of satellites",
+    "shapely": "which country a point lies in",
     "skyfield": "the authority that tests compare geometry with",
+    "skyfield-data": "the ephemeris DE421 for skyfield, which it would download",
     "typer": "the command line",
 }
 KINDS = {"types-": "types of the package of that name"}

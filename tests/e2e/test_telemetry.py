@@ -76,7 +76,8 @@ def test_a_run_tells_what_it_is_while_it_lives_and_takes_it_back_at_its_end(
     either: Place, broker: str
 ) -> None:
     place = either
-    place.scenario.write_text(place.scenario.read_text() + "telemetry: {period_s: 0.5}\n")
+    more = "telemetry: {period_s: 0.5}\nenvironment: {forecast_error: {eclipse_s: 60}}\n"
+    place.scenario.write_text(place.scenario.read_text() + more)
     up = place.up("--broker", broker, "--broker-port", port(18830))
     assert f"{'embedded (amqtt)' if broker == 'embedded' else broker} on 127.0.0.1:1" in up.text
     bus = place.status()["bus"]
@@ -98,6 +99,7 @@ def test_a_run_tells_what_it_is_while_it_lives_and_takes_it_back_at_its_end(
         )
         assert report["lat_deg"] == pytest.approx(51.51, abs=0.1)
         assert report["attached"] is True
+        what_surrounds_a_satellite_is_true_and_what_it_is_told_is_forecast(place, heard)
 
         place.kill("p0s05")
         eventually(lambda: heard.state("p0s05") == "dark", "the last will")
@@ -110,6 +112,42 @@ def test_a_run_tells_what_it_is_while_it_lives_and_takes_it_back_at_its_end(
         retained = [topic for topic in heard.newest if not topic.endswith(("/telemetry", "/event"))]
         eventually(lambda: not any(heard.newest[topic] for topic in retained), "everything taken back")
     place.is_clean()
+
+
+def what_surrounds_a_satellite_is_true_and_what_it_is_told_is_forecast(place: Place, heard: Heard) -> None:
+    """On the bus, for guests, and by the command line, which computes it by itself."""
+    eventually(
+        lambda: heard.newest["skyrack/small/node/p0s05/forecast"]["next_eclipse"], "a forecast of an eclipse"
+    )
+    forecast, space = (
+        heard.newest["skyrack/small/node/p0s05/forecast"],
+        heard.newest["skyrack/small/environment"],
+    )
+    asked = place.skyrack("environment", "p0s05", "--run", "small", "-o", "json").expect().out
+    true = json.loads(asked)["nodes"][0]
+    off_s = forecast["next_eclipse"]["start_t_s"] - true["eclipse"]["start_t_s"]
+    assert 0.1 < abs(off_s) < 300.0, "a minute of standard deviation"
+    assert forecast["next_anomaly_pass"] == pytest.approx(true["anomaly_pass"], abs=0.1)
+    assert forecast["stays_known_until_t_s"] > 3600.0
+    assert heard.newest["skyrack/small/node/london/forecast"]["next_eclipse"] is None
+    assert ("p0s05" in space["eclipsed"], "p0s05" in space["in_anomaly"]) == (
+        not true["lit"],
+        true["in_anomaly"],
+    )
+    assert space["beta_min_deg"] <= true["beta_deg"] <= space["beta_max_deg"]
+    assert space["storm_factor"] == true["storm_factor"] == 1.0
+    ask = (
+        "import urllib.request as r; print(r.urlopen('http://skyrack.internal:50080/v1/%s').read().decode())"
+    )
+    guest, told = (
+        json.loads(place.skyrack("exec", "p0s05", "--", "python3", "-c", ask % what).expect().out)
+        for what in ("environment", "forecast")
+    )
+    assert (guest["sunlit"], guest["in_anomaly"]) == (true["lit"], true["in_anomaly"])
+    assert guest["beta_deg"] == pytest.approx(true["beta_deg"], abs=0.1)
+    assert told["shadow"]["eclipses"][0]["start_t_s"] == pytest.approx(
+        forecast["next_eclipse"]["start_t_s"], abs=0.001
+    )
 
 
 def test_a_broker_that_is_killed_comes_back_and_nobody_else_notices(place: Place, broker: str) -> None:

@@ -111,7 +111,13 @@ def first_update() -> control_pb2.NodeUpdate:
     update.neighbours.add(name="other", address="100.64.0.9", delay_s=0.004)
     update.forecast.add(peer="other", start_t_s=-5.0, end_t_s=900.0)
     update.shadow.eclipses.add(start_t_s=1900.0, end_t_s=4000.0)
-    update.shadow.until_t_s = 7200.0
+    update.shadow.until_t_s = update.anomaly.until_t_s = 7200.0
+    update.anomaly.passes.add(start_t_s=100.0, end_t_s=200.0)
+    update.surroundings.MergeFrom(
+        mesh_pb2.Surroundings(until_t_s=7200.0, beta_deg=12.5, storm_factor=1.0, country="NZ")
+    )
+    update.surroundings.eclipses.add(start_t_s=1901.0, end_t_s=4001.0)
+    update.surroundings.anomaly_passes.add(start_t_s=-100.0, end_t_s=5000.0)
     return update
 
 

@@ -187,6 +187,11 @@ class StandIn:
     async def bundle(self, a: str, b: str, size_bytes: int) -> dict[str, Any]:
         return {"from": a, "to": b, "size_bytes": size_bytes}
 
+    async def environment(self, names: Sequence[str]) -> dict[str, Any]:
+        if "tokyo" in names:
+            raise ValueError("tokyo is on the ground: only satellites have an environment")
+        return {"nodes": list(names)}
+
 
 class Served:
     """A served stand-in, and clients of it."""
@@ -520,7 +525,17 @@ async def test_paths_and_links_are_asked_for_by_two_names_that_exist() -> None:
             200,
             {"from": "london", "to": "tokyo", "size_bytes": 7},
         )
+        assert await api.ask("GET", "/v1/environment?node=london") == (200, {"nodes": ["london"]})
+        assert await api.ask("GET", "/v1/environment") == (200, {"nodes": []})
         for query, status, said in (
+            ("environment?node=tokyo", 400, "tokyo is on the ground"),
+            ("environment?node=nobody", 404, "no node is called 'nobody'"),
+            ("environment?node=", 400, "node: expected the names of at most 100 satellites"),
+            (
+                "environment?" + "node=london&" * 101,
+                400,
+                "node: expected the names of at most 100 satellites",
+            ),
             ("path", 400, "from: expected the name of a node"),
             ("path?from=london", 400, "to: expected the name of a node"),
             ("path?from=london&to=london", 400, "to: london is from already"),

@@ -80,7 +80,9 @@ async def test_every_question_is_answered_under_the_fixed_name(world: World) -> 
     assert [(peer["name"], peer["delay_s"]) for peer in peers["neighbours"]] == [("other", 0.004)]
     assert [contact["end_t_s"] for contact in forecast["contacts"]] == [900.0]
     assert forecast["shadow"]["eclipses"] == [{"start_t_s": 1900.0, "end_t_s": 4000.0}]
-    assert environment["sunlit"] is True
+    assert forecast["anomaly"]["passes"] == [{"start_t_s": 100.0, "end_t_s": 200.0}]
+    assert (environment["sunlit"], environment["in_anomaly"]) == (True, True), "sensors see the truth"
+    assert (environment["beta_deg"], environment["country"]) == (12.5, "NZ")
     assert environment["position_km"]["x"] == 7000.0
     (_, contents), (health_status, healthy), (missing, hint), (ip, _) = await get(
         world, "n0", "/", "/healthz", "/v1/else", "/v1/clock?x=1"

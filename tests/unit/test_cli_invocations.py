@@ -23,6 +23,7 @@ VERBS = [
     "schema",
     "plan",
     "path",
+    "environment",
     "up",
     "down",
     "status",

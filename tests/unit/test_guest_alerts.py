@@ -34,8 +34,8 @@ def knowledge(
     for peer, start_t_s, end_t_s in contacts:
         update.forecast.add(peer=peer, start_t_s=start_t_s, end_t_s=end_t_s)
     if eclipse is not None:
-        update.shadow.eclipses.add(start_t_s=eclipse[0], end_t_s=eclipse[1])
-        update.shadow.until_t_s = until_s
+        update.surroundings.eclipses.add(start_t_s=eclipse[0], end_t_s=eclipse[1])
+        update.surroundings.until_t_s = until_s
     return Knowledge(update)
 
 

@@ -11,9 +11,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from skyrack.orchestrator.api.scrape import merge
+from skyrack.orchestrator.environment.truth import truth_at
 from skyrack.orchestrator.environment.weather import StationWeather
 from skyrack.orchestrator.fabric.histogram import Histogram
 from skyrack.orchestrator.measure.tally import Tally
+from skyrack.orchestrator.metrics.environment import environment_families
 from skyrack.orchestrator.metrics.faults import fault_families
 from skyrack.orchestrator.metrics.fidelity import ERROR_BOUNDS_S, ProbeTally, outcome_of
 from skyrack.orchestrator.metrics.links import link_families, link_samples, rates_in_force
@@ -242,6 +244,19 @@ def test_a_cloud_is_an_attenuation_without_end_and_no_weather_is_none() -> None:
 
     assert 'skyrack_ground_attenuation_db{direction="up",node="london"} +Inf' in shown("optical")
     assert 'skyrack_ground_attenuation_db{direction="up",node="tokyo"} 0.0' in shown("none")
+
+
+def test_shares_of_space_are_the_whole_constellations_and_the_storm_the_worst() -> None:
+    geometry = rainy()
+    storm = np.ones(geometry.n_sat)
+    storm[3] = 30.0
+    truth = truth_at(geometry, 60.0, lambda _: storm)
+    shown = dict(
+        line.split() for line in exposition(environment_families(truth)).splitlines() if line[0] != "#"
+    )
+    assert float(shown["skyrack_satellites_eclipsed_ratio"]) == pytest.approx((~truth.lit).mean())
+    assert float(shown["skyrack_satellites_in_anomaly_ratio"]) == truth.in_anomaly.mean() > 0.0
+    assert float(shown["skyrack_storm_factor"]) == 30.0
 
 
 # Workloads

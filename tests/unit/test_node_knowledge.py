@@ -49,6 +49,22 @@ def test_contacts_that_ended_are_left_out() -> None:
     assert [contact.peer for contact in Knowledge(update()).contacts(0.0)] == ["b", "c"]
 
 
+def test_what_is_now_is_seen_and_what_comes_is_forecast() -> None:
+    message = update()
+    assert Knowledge(message).surroundings is None
+    assert Knowledge(message).in_shadow(0.0) is None
+    message.shadow.eclipses.add(start_t_s=10.0, end_t_s=30.0)
+    message.anomaly.passes.add(start_t_s=10.0, end_t_s=30.0)
+    message.surroundings.eclipses.add(start_t_s=0.0, end_t_s=20.0)
+    message.surroundings.anomaly_passes.add(start_t_s=20.0, end_t_s=40.0)
+    message.surroundings.until_t_s = 100.0
+    knowledge = Knowledge(message)
+    assert [knowledge.in_shadow(t_s) for t_s in (5.0, 25.0, 101.0)] == [True, False, None]
+    assert [knowledge.in_anomaly(t_s) for t_s in (5.0, 25.0, 101.0)] == [False, True, None]
+    assert [len(getattr(knowledge.shadow(t_s), "eclipses", ())) for t_s in (5.0, 25.0, 35.0)] == [1, 1, 0]
+    assert [len(getattr(knowledge.anomaly(t_s), "passes", ())) for t_s in (5.0, 25.0, 35.0)] == [1, 1, 0]
+
+
 @pytest.mark.parametrize("fault", ["none", "half a vector", "nan", "speed", "no velocity"])
 def test_an_unusable_update_is_refused_as_a_whole(fault: str) -> None:
     message = update()

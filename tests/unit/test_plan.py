@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 
+from skyrack.orchestrator.environment.truth import truth_at
 from skyrack.orchestrator.routing.paths import path_of
 from skyrack.orchestrator.routing.plan import plan_lines, plan_records
 from skyrack.orchestrator.scenario import Scenario, load_scenario
@@ -31,7 +32,26 @@ def test_every_line_is_json_and_in_order() -> None:
     times = [record.get("t0_s", record.get("t_s")) for record in records[1:]]
     assert times == sorted(times)
     assert all(0.0 <= t_s < DURATION_S for t_s in times)
-    assert {record["record"] for record in records} == {"plan", "contact", "handover", "route"}
+    kinds = {"plan", "eclipse", "anomaly", "contact", "handover", "route"}
+    assert {record["record"] for record in records} == kinds
+
+
+def test_stays_of_inhabited_satellites_are_the_truth_at_every_instant() -> None:
+    geometry = Geometry(load_scenario("iridium"))
+    stays = [
+        record for record in plan_records(geometry, 3000.0) if record["record"] in ("eclipse", "anomaly")
+    ]
+    assert {record["record"] for record in stays} == {"eclipse", "anomaly"}
+    satellites = geometry.inhabited[geometry.inhabited < geometry.n_sat].tolist()
+    for t_s in (0.5, 1234.0, 2900.0):
+        truth = truth_at(geometry, t_s)
+        on = {
+            (record["record"], record["node"]) for record in stays if record["t0_s"] <= t_s < record["t1_s"]
+        }
+        dark = {("eclipse", geometry.names[node]) for node in satellites if not truth.lit[node]}
+        assert on == dark | {
+            ("anomaly", geometry.names[node]) for node in satellites if truth.in_anomaly[node]
+        }
 
 
 def test_contacts_are_the_links_of_the_epochs() -> None:

@@ -10,11 +10,12 @@ from typing import Any, get_type_hints
 import numpy as np
 import pytest
 
-from skyrack.orchestrator.environment.shadow import shadow_at
-from skyrack.orchestrator.runtime.bus import environment
+from skyrack.orchestrator.environment.truth import truth_at
+from skyrack.orchestrator.runtime.bus import environment, forecast
 from skyrack.orchestrator.scenario import load_scenario
 from skyrack.orchestrator.topology.geometry import Geometry
-from skyrack.v1 import telemetry
+from skyrack.v1 import control_pb2, telemetry
+from skyrack.v1.kinds import NODE_KINDS
 
 PAGE = Path(__file__).parents[2] / "docs/reference/telemetry.md"
 PAYLOADS = {
@@ -22,6 +23,7 @@ PAYLOADS = {
     "NodeTelemetry": telemetry.NodeTelemetry,
     "Forecast": telemetry.Forecast,
     "Contact": telemetry.Contact,
+    "Stay": telemetry.Stay,
     "Environment": telemetry.Environment,
     "RunEvent": telemetry.RunEvent,
 }
@@ -41,7 +43,7 @@ def test_every_key_is_documented_and_no_other(name: str) -> None:
 
 
 def test_every_key_with_a_unit_names_it() -> None:
-    units = ("_s", "_deg", "_km", "_bytes", "_ratio", "_utc", "_teme")
+    units = ("_s", "_deg", "_km", "_bytes", "_ratio", "_utc", "_teme", "_factor")
     for payload in PAYLOADS.values():
         for key, kind in get_type_hints(payload).items():
             if float in getattr(kind, "__args__", (kind,)):
@@ -80,7 +82,37 @@ def test_of_a_large_constellation_only_inhabited_satellites_are_named() -> None:
     assert said["satellites"] == geometry.n_sat == 1584
 
 
-def test_the_share_is_the_whole_constellations(iridium: Geometry) -> None:
-    shadow = shadow_at(iridium, 0.0)
-    assert len(shadow.eclipsed) == iridium.n_sat
-    assert shadow.eclipsed_ratio == shadow.eclipsed.mean()
+def test_shares_are_the_whole_constellations_and_storms_the_worst(iridium: Geometry) -> None:
+    storm = np.ones(iridium.n_sat)
+    storm[:33] = 20.0
+    said = environment(iridium, iridium.epoch(0.0), 0.0, "now", storm)
+    truth = truth_at(iridium, 0.0)
+    assert said["eclipsed_ratio"] == pytest.approx(1.0 - truth.lit.mean(), abs=1e-4)
+    assert said["in_anomaly_ratio"] == pytest.approx(truth.in_anomaly.mean(), abs=1e-4)
+    assert said["in_anomaly"] == [iridium.names[i] for i in np.flatnonzero(truth.in_anomaly)]
+    assert said["in_anomaly"], "some of 66 are over a twentieth of the Earth"
+    assert (said["beta_min_deg"], said["beta_max_deg"]) == pytest.approx(
+        (truth.beta_deg.min(), truth.beta_deg.max()), abs=1e-3
+    )
+    assert (said["storm_factor"], said["in_storm_ratio"]) == (20.0, 0.5)
+
+
+def test_a_forecast_says_what_the_node_is_told() -> None:
+    update = control_pb2.NodeUpdate(forecast_until_t_s=600.0)
+    update.forecast.add(peer="p0s01", kind=NODE_KINDS["satellite"], start_t_s=0.0, end_t_s=600.0)
+    update.forecast.add(peer="tokyo", kind=NODE_KINDS["ground"], start_t_s=-9.0, end_t_s=5.0)
+    update.forecast.add(peer="london", kind=NODE_KINDS["ground"], start_t_s=100.0, end_t_s=200.0)
+    update.gateways.add(peer="nairobi", kind=NODE_KINDS["ground"], start_t_s=-9.0, end_t_s=5.0)
+    update.gateways.add(peer="london", kind=NODE_KINDS["ground"], start_t_s=90.0, end_t_s=205.0)
+    update.shadow.eclipses.add(start_t_s=-10.0, end_t_s=9.0)
+    update.shadow.eclipses.add(start_t_s=3000.0, end_t_s=5000.0)
+    update.shadow.until_t_s = update.anomaly.until_t_s = 7200.0
+    said = forecast(update, "p0s00", 10.0, "now", "then")
+    assert set(said) == set(get_type_hints(telemetry.Forecast))
+    assert [contact["peer"] for contact in said["contacts"]] == ["p0s01", "london"], "tokyo's has ended"
+    assert [one["peer"] for one in said["gateway_passes"]] == ["london"], "nairobi's has ended"
+    assert said["next_gateway_pass"] == said["gateway_passes"][0]
+    assert said["next_eclipse"] == {"start_t_s": 3000.0, "end_t_s": 5000.0}
+    assert (said["next_anomaly_pass"], said["stays_known_until_t_s"]) == (None, 7200.0)
+    on_ground = forecast(control_pb2.NodeUpdate(), "london", 10.0, "now", "then")
+    assert (on_ground["next_eclipse"], on_ground["stays_known_until_t_s"]) == (None, None)

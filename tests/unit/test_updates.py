@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from skyrack.orchestrator.environment.countries import countries_at
+from skyrack.orchestrator.environment.forecast import Forecaster
+from skyrack.orchestrator.environment.truth import truth_at
 from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.runtime.updates import FORECAST_S, Outlook
 from skyrack.orchestrator.scenario import Scenario, load_scenario
+from skyrack.orchestrator.scenario.model.environment import Environment, ForecastError
 from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
@@ -26,7 +31,13 @@ def geometry(scenario: Scenario) -> Geometry:
 
 @pytest.fixture(scope="module")
 def outlook(scenario: Scenario, geometry: Geometry) -> Outlook:
-    found = Outlook(geometry, Timeline(scenario.speed), lambda index: f"100.64.0.{index + 1}", 0)
+    found = Outlook(
+        geometry,
+        Timeline(scenario.speed),
+        lambda index: f"100.64.0.{index + 1}",
+        0,
+        lambda nodes: [1.0 + node for node in nodes],
+    )
     found.compute(0.0)
     while found.extend():
         pass
@@ -48,6 +59,7 @@ def test_a_station_is_told_of_the_weather_on_each_of_its_links(outlook: Outlook,
         assert weather.up_attenuation_db > weather.down_attenuation_db > 0.0, "28.5 GHz up, 18.8 GHz down"
         assert 0.0 < weather.up_rate_ratio <= weather.down_rate_ratio <= 1.0
     assert not update.HasField("shadow"), "the ground has nights, not eclipses"
+    assert not update.HasField("surroundings")
 
 
 def test_a_satellite_is_told_of_its_shadow_and_how_far_contacts_are_known(
@@ -56,6 +68,8 @@ def test_a_satellite_is_told_of_its_shadow_and_how_far_contacts_are_known(
     update = told(outlook, geometry, int(geometry.inhabited[0]))
     assert update.shadow.until_t_s > 3600.0
     assert all(one.end_t_s > 0.0 and one.start_t_s < one.end_t_s for one in update.shadow.eclipses)
+    assert list(update.surroundings.eclipses) == list(update.shadow.eclipses), "a forecast without an error"
+    assert list(update.surroundings.anomaly_passes) == list(update.anomaly.passes)
     assert update.forecast_until_t_s >= FORECAST_S - 15.0
     assert max(contact.end_t_s for contact in update.forecast) == update.forecast_until_t_s
 
@@ -72,3 +86,59 @@ def test_an_outage_wakes_those_beside_it_that_have_a_process_and_nobody_else(
     assert all(node == satellite or satellite in outlook.neighbours_of(node) for node in beside)
     link = (min(london, satellite), max(london, satellite))
     assert outlook.beside(Failures(links=frozenset({link}))) == {*link} & inhabited
+
+
+def test_a_satellite_is_told_what_surrounds_it(outlook: Outlook, geometry: Geometry) -> None:
+    truth = truth_at(geometry, 0.0)
+    codes = countries_at(truth.lat_deg, truth.lon_deg)
+    for node in geometry.inhabited[geometry.inhabited < geometry.n_sat].tolist():
+        around = told(outlook, geometry, node).surroundings
+        assert around.beta_deg == pytest.approx(truth.beta_deg[node])
+        assert around.country == codes[node]
+        assert around.storm_factor == 1.0 + node
+        assert any(one.start_t_s <= 0.0 < one.end_t_s for one in around.eclipses) is not bool(truth.lit[node])
+        over = any(one.start_t_s <= 0.0 < one.end_t_s for one in around.anomaly_passes)
+        assert over is bool(truth.in_anomaly[node])
+        position_km, _ = geometry.itrf(node, outlook.epoch.t0_s)
+        noon = np.degrees(np.arccos(position_km @ around.sun_itrf / np.linalg.norm(position_km)))
+        assert truth.lit[node] or noon > 100.0, "who is in the shadow has the Sun below the horizon"
+
+
+def test_only_what_is_told_is_wrong_and_only_by_the_error_of_the_scenario(
+    scenario: Scenario, geometry: Geometry, outlook: Outlook
+) -> None:
+    error = ForecastError(eclipse_s=30.0, anomaly_s=10.0, contact_s=4.0)
+    wrong = scenario.model_copy(update={"environment": Environment(forecast_error=error)})
+    found = Outlook(
+        Geometry(wrong), Timeline(wrong.speed), lambda index: "", 0, lambda nodes: [1.0 for _ in nodes]
+    )
+    found.compute(0.0)
+    while found.extend():
+        pass
+    told_s = Forecaster(error, scenario.seed).instant_s
+    contacts = 0
+    for node in geometry.inhabited.tolist():
+        right, update, name = told(outlook, geometry, node), told(found, geometry, node), geometry.names[node]
+        assert update.surroundings.eclipses == right.surroundings.eclipses
+        for eclipse, said in zip(right.shadow.eclipses, update.shadow.eclipses, strict=True):
+            assert said.start_t_s == told_s("eclipse", name, eclipse.start_t_s, 0.0)
+            known = eclipse.end_t_s < right.shadow.until_t_s
+            assert said.end_t_s == (
+                told_s("eclipse", name, eclipse.end_t_s, 0.0) if known else eclipse.end_t_s
+            )
+        for over, told_of in zip(right.anomaly.passes, update.anomaly.passes, strict=True):
+            assert told_of.start_t_s == told_s("anomaly", name, over.start_t_s, 0.0)
+        sights = {
+            (one.peer, told_s("contact", f"{name}, {one.peer}", one.start_t_s, 0.0)) for one in right.gateways
+        }
+        assert {(one.peer, one.start_t_s) for one in update.gateways} == sights
+        heard = {(contact.peer, contact.start_t_s) for contact in update.forecast}
+        for contact in right.forecast:
+            by_radio = (contact.kind == mesh_pb2.NODE_KIND_SATELLITE) != (node < geometry.n_sat)
+            start_s = contact.start_t_s
+            if by_radio and start_s > 0.0:
+                contacts += 1
+                assert (contact.peer, start_s) not in heard
+                start_s = told_s("contact", f"{name}, {contact.peer}", start_s, 0.0)
+            assert (contact.peer, start_s) in heard, "lasers are pointed by plan, gateways by forecast"
+    assert contacts

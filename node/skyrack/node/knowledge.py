@@ -83,23 +83,45 @@ class Knowledge:
         return self._knots.at(t_s)
 
     def contacts(self, t_s: float) -> list[mesh_pb2.Contact]:
-        """Contacts that have not ended at `t_s`."""
+        """Contacts that have not ended at `t_s`, as forecast."""
         return [contact for contact in self._update.forecast if contact.end_t_s > t_s]
 
     def shadow(self, t_s: float) -> mesh_pb2.EclipseForecast | None:
-        """The stays in the Earth's shadow that have not ended at `t_s`; None where there are none to know of."""
+        """Stays in the Earth's shadow that are not over at `t_s`, as forecast; None where there are none to know of."""
         if not self._update.HasField("shadow"):
             return None
         shadow = self._update.shadow
         ahead = [eclipse for eclipse in shadow.eclipses if eclipse.end_t_s > t_s]
         return mesh_pb2.EclipseForecast(eclipses=ahead, until_t_s=shadow.until_t_s)
 
+    def anomaly(self, t_s: float) -> mesh_pb2.AnomalyForecast | None:
+        """The passes over the anomaly that have not ended at `t_s`; None where there are none to know of."""
+        if not self._update.HasField("anomaly"):
+            return None
+        anomaly = self._update.anomaly
+        ahead = [one for one in anomaly.passes if one.end_t_s > t_s]
+        return mesh_pb2.AnomalyForecast(passes=ahead, until_t_s=anomaly.until_t_s)
+
+    def gateways(self, t_s: float) -> list[mesh_pb2.Contact]:
+        """When ground stations are in sight, as forecast: what is not over at `t_s`."""
+        return [one for one in self._update.gateways if one.end_t_s > t_s]
+
+    @property
+    def surroundings(self) -> mesh_pb2.Surroundings | None:
+        """What the node is exposed to, in truth; None on the ground."""
+        return self._update.surroundings if self._update.HasField("surroundings") else None
+
     def in_shadow(self, t_s: float) -> bool | None:
         """Whether the Earth keeps the Sun away at `t_s`; None on the ground, and where it is not known."""
-        shadow = self.shadow(t_s)
-        if shadow is None or t_s > shadow.until_t_s:
+        if (around := self.surroundings) is None or t_s > around.until_t_s:
             return None
-        return any(eclipse.start_t_s <= t_s for eclipse in shadow.eclipses)
+        return any(eclipse.start_t_s <= t_s < eclipse.end_t_s for eclipse in around.eclipses)
+
+    def in_anomaly(self, t_s: float) -> bool | None:
+        """Whether the node is over the South Atlantic Anomaly at `t_s`; None where `in_shadow` is."""
+        if (around := self.surroundings) is None or t_s > around.until_t_s:
+            return None
+        return any(one.start_t_s <= t_s < one.end_t_s for one in around.anomaly_passes)
 
 
 def _vectors(flat: Iterable[float]) -> tuple[Vector, ...]:

@@ -347,6 +347,8 @@ class NodeUpdate(google.protobuf.message.Message):
     SHADOW_FIELD_NUMBER: builtins.int
     WEATHER_FIELD_NUMBER: builtins.int
     SURROUNDINGS_FIELD_NUMBER: builtins.int
+    ANOMALY_FIELD_NUMBER: builtins.int
+    GATEWAYS_FIELD_NUMBER: builtins.int
     forecast_until_t_s: builtins.float
     """Orbit time up to which contacts are known: one that ends there may go on."""
     @property
@@ -367,11 +369,11 @@ class NodeUpdate(google.protobuf.message.Message):
 
     @property
     def forecast(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[skyrack.v1.mesh_pb2.Contact]:
-        """Contacts on now or to come, ordered by start, then by peer."""
+        """Contacts on now or to come, ordered by start, then by peer, as they are forecast."""
 
     @property
     def shadow(self) -> skyrack.v1.mesh_pb2.EclipseForecast:
-        """The Earth's shadow; unset for a node on the ground, and before it has been computed."""
+        """The Earth's shadow as it is forecast; unset for a node on the ground, and before it has been computed."""
 
     @property
     def weather(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[skyrack.v1.mesh_pb2.LinkWeather]:
@@ -380,6 +382,16 @@ class NodeUpdate(google.protobuf.message.Message):
     @property
     def surroundings(self) -> skyrack.v1.mesh_pb2.Surroundings:
         """What it is exposed to; unset for a node on the ground."""
+
+    @property
+    def anomaly(self) -> skyrack.v1.mesh_pb2.AnomalyForecast:
+        """The South Atlantic Anomaly as it is forecast; unset where `shadow` is."""
+
+    @property
+    def gateways(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[skyrack.v1.mesh_pb2.Contact]:
+        """When a satellite sees ground stations, two hours ahead and as it is forecast, ordered by start: contacts are possible
+        then. Empty for a node on the ground, and before it has been computed.
+        """
 
     def __init__(
         self,
@@ -393,8 +405,10 @@ class NodeUpdate(google.protobuf.message.Message):
         shadow: skyrack.v1.mesh_pb2.EclipseForecast | None = ...,
         weather: collections.abc.Iterable[skyrack.v1.mesh_pb2.LinkWeather] | None = ...,
         surroundings: skyrack.v1.mesh_pb2.Surroundings | None = ...,
+        anomaly: skyrack.v1.mesh_pb2.AnomalyForecast | None = ...,
+        gateways: collections.abc.Iterable[skyrack.v1.mesh_pb2.Contact] | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["clock", b"clock", "ephemeris", b"ephemeris", "epoch", b"epoch", "shadow", b"shadow", "surroundings", b"surroundings"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["clock", b"clock", "ephemeris", b"ephemeris", "epoch", b"epoch", "forecast", b"forecast", "forecast_until_t_s", b"forecast_until_t_s", "neighbours", b"neighbours", "shadow", b"shadow", "surroundings", b"surroundings", "weather", b"weather"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["anomaly", b"anomaly", "clock", b"clock", "ephemeris", b"ephemeris", "epoch", b"epoch", "shadow", b"shadow", "surroundings", b"surroundings"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["anomaly", b"anomaly", "clock", b"clock", "ephemeris", b"ephemeris", "epoch", b"epoch", "forecast", b"forecast", "forecast_until_t_s", b"forecast_until_t_s", "gateways", b"gateways", "neighbours", b"neighbours", "shadow", b"shadow", "surroundings", b"surroundings", "weather", b"weather"]) -> None: ...
 
 Global___NodeUpdate: typing_extensions.TypeAlias = NodeUpdate

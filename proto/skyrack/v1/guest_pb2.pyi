@@ -307,6 +307,8 @@ class GuestServiceGetForecastResponse(google.protobuf.message.Message):
     CONTACTS_FIELD_NUMBER: builtins.int
     CONTACTS_UNTIL_T_S_FIELD_NUMBER: builtins.int
     SHADOW_FIELD_NUMBER: builtins.int
+    ANOMALY_FIELD_NUMBER: builtins.int
+    GATEWAYS_FIELD_NUMBER: builtins.int
     t_s: builtins.float
     """Orbit time of the answer."""
     contacts_until_t_s: builtins.float
@@ -319,6 +321,14 @@ class GuestServiceGetForecastResponse(google.protobuf.message.Message):
     def shadow(self) -> skyrack.v1.mesh_pb2.EclipseForecast:
         """The Earth's shadow; unset for a node on the ground."""
 
+    @property
+    def anomaly(self) -> skyrack.v1.mesh_pb2.AnomalyForecast:
+        """The South Atlantic Anomaly; unset for a node on the ground."""
+
+    @property
+    def gateways(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[skyrack.v1.mesh_pb2.Contact]:
+        """When a satellite sees ground stations, two hours ahead, ordered by start: contacts are possible then."""
+
     def __init__(
         self,
         *,
@@ -326,9 +336,11 @@ class GuestServiceGetForecastResponse(google.protobuf.message.Message):
         contacts: collections.abc.Iterable[skyrack.v1.mesh_pb2.Contact] | None = ...,
         contacts_until_t_s: builtins.float = ...,
         shadow: skyrack.v1.mesh_pb2.EclipseForecast | None = ...,
+        anomaly: skyrack.v1.mesh_pb2.AnomalyForecast | None = ...,
+        gateways: collections.abc.Iterable[skyrack.v1.mesh_pb2.Contact] | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["shadow", b"shadow"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["contacts", b"contacts", "contacts_until_t_s", b"contacts_until_t_s", "shadow", b"shadow", "t_s", b"t_s"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["anomaly", b"anomaly", "shadow", b"shadow"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["anomaly", b"anomaly", "contacts", b"contacts", "contacts_until_t_s", b"contacts_until_t_s", "gateways", b"gateways", "shadow", b"shadow", "t_s", b"t_s"]) -> None: ...
 
 Global___GuestServiceGetForecastResponse: typing_extensions.TypeAlias = GuestServiceGetForecastResponse
 
@@ -359,6 +371,9 @@ class GetEnvironmentResponse(google.protobuf.message.Message):
     VELOCITY_KM_S_FIELD_NUMBER: builtins.int
     SUNLIT_FIELD_NUMBER: builtins.int
     WEATHER_FIELD_NUMBER: builtins.int
+    IN_ANOMALY_FIELD_NUMBER: builtins.int
+    BETA_DEG_FIELD_NUMBER: builtins.int
+    COUNTRY_FIELD_NUMBER: builtins.int
     t_s: builtins.float
     """Orbit time of the answer."""
     lat_deg: builtins.float
@@ -369,6 +384,12 @@ class GetEnvironmentResponse(google.protobuf.message.Message):
     """Height above the WGS84 ellipsoid."""
     sunlit: builtins.bool
     """Whether the Sun shines on the satellite; unset for a node on the ground, and before it is known."""
+    in_anomaly: builtins.bool
+    """Whether the satellite is over the South Atlantic Anomaly; unset where `sunlit` is."""
+    beta_deg: builtins.float
+    """Angle of the Sun above the orbital plane at the start of the epoch; unset for a node on the ground."""
+    country: builtins.str
+    """The country below at the start of the epoch, ISO 3166-1 alpha-2, empty over the sea; unset for a node on the ground."""
     @property
     def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """The same instant, UTC in the scenario."""
@@ -397,9 +418,19 @@ class GetEnvironmentResponse(google.protobuf.message.Message):
         velocity_km_s: skyrack.v1.node_pb2.Vector | None = ...,
         sunlit: builtins.bool | None = ...,
         weather: collections.abc.Iterable[skyrack.v1.mesh_pb2.LinkWeather] | None = ...,
+        in_anomaly: builtins.bool | None = ...,
+        beta_deg: builtins.float | None = ...,
+        country: builtins.str | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_sunlit", b"_sunlit", "position_km", b"position_km", "sunlit", b"sunlit", "time", b"time", "velocity_km_s", b"velocity_km_s"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_sunlit", b"_sunlit", "altitude_km", b"altitude_km", "lat_deg", b"lat_deg", "lon_deg", b"lon_deg", "position_km", b"position_km", "sunlit", b"sunlit", "t_s", b"t_s", "time", b"time", "velocity_km_s", b"velocity_km_s", "weather", b"weather"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_beta_deg", b"_beta_deg", "_country", b"_country", "_in_anomaly", b"_in_anomaly", "_sunlit", b"_sunlit", "beta_deg", b"beta_deg", "country", b"country", "in_anomaly", b"in_anomaly", "position_km", b"position_km", "sunlit", b"sunlit", "time", b"time", "velocity_km_s", b"velocity_km_s"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_beta_deg", b"_beta_deg", "_country", b"_country", "_in_anomaly", b"_in_anomaly", "_sunlit", b"_sunlit", "altitude_km", b"altitude_km", "beta_deg", b"beta_deg", "country", b"country", "in_anomaly", b"in_anomaly", "lat_deg", b"lat_deg", "lon_deg", b"lon_deg", "position_km", b"position_km", "sunlit", b"sunlit", "t_s", b"t_s", "time", b"time", "velocity_km_s", b"velocity_km_s", "weather", b"weather"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_beta_deg", b"_beta_deg"]) -> typing.Literal["beta_deg"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_country", b"_country"]) -> typing.Literal["country"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_in_anomaly", b"_in_anomaly"]) -> typing.Literal["in_anomaly"] | None: ...
+    @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_sunlit", b"_sunlit"]) -> typing.Literal["sunlit"] | None: ...
 
 Global___GetEnvironmentResponse: typing_extensions.TypeAlias = GetEnvironmentResponse

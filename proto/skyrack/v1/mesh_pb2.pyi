@@ -306,6 +306,30 @@ class AnomalyPass(google.protobuf.message.Message):
 Global___AnomalyPass: typing_extensions.TypeAlias = AnomalyPass
 
 @typing.final
+class AnomalyForecast(google.protobuf.message.Message):
+    """When a satellite is over the South Atlantic Anomaly."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PASSES_FIELD_NUMBER: builtins.int
+    UNTIL_T_S_FIELD_NUMBER: builtins.int
+    until_t_s: builtins.float
+    """Orbit time up to which they are known."""
+    @property
+    def passes(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___AnomalyPass]:
+        """Those that have not ended, in order."""
+
+    def __init__(
+        self,
+        *,
+        passes: collections.abc.Iterable[Global___AnomalyPass] | None = ...,
+        until_t_s: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["passes", b"passes", "until_t_s", b"until_t_s"]) -> None: ...
+
+Global___AnomalyForecast: typing_extensions.TypeAlias = AnomalyForecast
+
+@typing.final
 class Surroundings(google.protobuf.message.Message):
     """What surrounds a satellite, as it is and will be: what its hardware is exposed to. Forecasts, which may be wrong, are
     for its software.
@@ -321,7 +345,7 @@ class Surroundings(google.protobuf.message.Message):
     STORM_FACTOR_FIELD_NUMBER: builtins.int
     COUNTRY_FIELD_NUMBER: builtins.int
     until_t_s: builtins.float
-    """Orbit time up to which both are known."""
+    """Orbit time up to which both are known; 0 before they have been computed."""
     beta_deg: builtins.float
     """Angle of the Sun above the orbital plane."""
     storm_factor: builtins.float

@@ -78,9 +78,17 @@ class Contact(TypedDict):
     end_t_s: float
 
 
+class Stay(TypedDict):
+    """A stay of a satellite in the Earth's shadow, or over the South Atlantic Anomaly."""
+
+    start_t_s: float
+    end_t_s: float
+
+
 class Forecast(TypedDict):
-    """The contacts of a node that have not ended, by their start. Beyond `known_until_t_s` nothing has been computed:
-    a contact that ends there goes on."""
+    """What a node is told of its future. Contacts have not ended, by their start. Beyond `known_until_t_s`, and for stays
+    `stays_known_until_t_s`, nothing has been computed: what ends there goes on. Stays are of satellites: None and empty
+    on the ground, and before they have been computed."""
 
     v: int
     node: str
@@ -89,6 +97,13 @@ class Forecast(TypedDict):
     start_utc: str
     known_until_t_s: float
     contacts: list[Contact]
+    stays_known_until_t_s: float | None
+    next_eclipse: Stay | None
+    next_anomaly_pass: Stay | None
+    next_gateway_pass: Contact | None
+    eclipses: list[Stay]
+    anomaly_passes: list[Stay]
+    gateway_passes: list[Contact]
 
 
 class Environment(TypedDict):
@@ -105,6 +120,12 @@ class Environment(TypedDict):
     eclipsed_ratio: float
     eclipsed: list[str]
     eclipsed_of: Literal["all", "inhabited"]
+    beta_min_deg: float
+    beta_max_deg: float
+    in_anomaly_ratio: float
+    in_anomaly: list[str]
+    storm_factor: float
+    in_storm_ratio: float
 
 
 class RunEvent(TypedDict):

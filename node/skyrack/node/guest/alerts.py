@@ -60,8 +60,8 @@ class AlertWatch:
             return math.inf
         t_s, lead_s = knowledge.t_s(monotonic_ns), LEAD_S * knowledge.speed
         instants = [at_s - lead_s for _, _, at_s in _turns(knowledge, t_s)]
-        if (shadow := knowledge.shadow(t_s)) is not None:
-            instants += [at_s for one in shadow.eclipses for at_s in (one.start_t_s, one.end_t_s)]
+        if (around := knowledge.surroundings) is not None:
+            instants += [at_s for one in around.eclipses for at_s in (one.start_t_s, one.end_t_s)]
         return knowledge.real_s(min((at_s - t_s for at_s in instants if at_s > t_s), default=math.inf))
 
     def _shadow_alerts(self, knowledge: Knowledge, t_s: float) -> Iterator[guest_pb2.Alert]:

@@ -111,6 +111,8 @@ class GuestDesk:
             contacts=knowledge.contacts(t_s),
             contacts_until_t_s=knowledge.contacts_until_t_s,
             shadow=knowledge.shadow(t_s),
+            anomaly=knowledge.anomaly(t_s),
+            gateways=knowledge.gateways(t_s),
         )
 
     def environment(self) -> guest_pb2.GetEnvironmentResponse:
@@ -125,7 +127,7 @@ class GuestDesk:
             )
             raise Unanswerable(Lack.TOO_OLD, str(error), hint) from error
         lat_deg, lon_deg, altitude_km = geodetic(position_km)
-        in_shadow = knowledge.in_shadow(t_s)
+        in_shadow, around = knowledge.in_shadow(t_s), knowledge.surroundings
         return guest_pb2.GetEnvironmentResponse(
             t_s=t_s,
             time=_utc(knowledge, t_s),
@@ -136,6 +138,9 @@ class GuestDesk:
             velocity_km_s=node_pb2.Vector(x=velocity_km_s[0], y=velocity_km_s[1], z=velocity_km_s[2]),
             sunlit=None if in_shadow is None else not in_shadow,
             weather=knowledge.weather,
+            in_anomaly=knowledge.in_anomaly(t_s),
+            beta_deg=None if around is None else around.beta_deg,
+            country=None if around is None else around.country,
         )
 
     def require_room(self) -> None:

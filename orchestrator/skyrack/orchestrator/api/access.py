@@ -17,7 +17,7 @@ LOOPBACK_NAMES = frozenset({"localhost"})
 READING = frozenset({"GET", "HEAD"})
 ALWAYS_OPEN = frozenset({"/healthz"})  # says up or starting, to whoever restarts containers
 COMPUTING = frozenset(
-    {"/v1/computed", "/v1/path", "/v1/link", "/v1/bundle"}
+    {"/v1/computed", "/v1/path", "/v1/link", "/v1/bundle", "/v1/environment"}
 )  # a POST for the length of its question: it changes nothing
 HOW = (
     "send 'Authorization: Bearer TOKEN'; TOKEN is in the file 'token' beside the run's api.sock "

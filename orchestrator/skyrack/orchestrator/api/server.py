@@ -25,6 +25,7 @@ MOST_PROBES = 100_000
 MOST_BODY_BYTES = 16 << 20  # the most probes there can be, with room
 MOST_NAME_CHARS = 64
 MOST_BUNDLE_BYTES = 1 << 60
+MOST_SATELLITES = 100  # asked about at once: a second of computing
 BODY_TIMEOUT_S = 20.0
 SHUTDOWN_TIMEOUT_S = 2.0  # what is not answered by then is not waited for
 
@@ -136,6 +137,9 @@ class Run(Protocol):
     def require_node(self, name: object) -> int:
         """The node's index."""
 
+    async def environment(self, names: Sequence[str]) -> dict[str, Any]:
+        """GET /v1/environment. Raises ValueError."""
+
     async def kill(self, name: str, number: int) -> None:
         """Signal a node's process."""
 
@@ -212,6 +216,14 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
         if not 0 < size_bytes <= MOST_BUNDLE_BYTES:
             raise BadRequest("bytes: expected a whole number from 1 to 2^60")
         return web.json_response(await run.bundle(a, b, size_bytes))
+
+    async def environment(request: web.Request) -> web.Response:
+        names = request.query.getall("node", [])
+        if len(names) > MOST_SATELLITES or any(not 0 < len(name) <= MOST_NAME_CHARS for name in names):
+            raise BadRequest(f"node: expected the names of at most {MOST_SATELLITES} satellites")
+        for name in names:
+            run.require_node(name)
+        return web.json_response(await run.environment(names))
 
     async def kill(request: web.Request) -> web.Response:
         number = (await _body(request)).get("signal", int(signal.SIGKILL))
@@ -299,6 +311,7 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
             web.get("/v1/path", path),
             web.get("/v1/link", link),
             web.get("/v1/bundle", bundle),
+            web.get("/v1/environment", environment),
             *prometheus.routes(run.exposer),
             web.post("/v1/nodes/{name}/kill", kill),
             web.post("/v1/workload", workload),

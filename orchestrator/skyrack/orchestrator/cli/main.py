@@ -28,6 +28,7 @@ VERBS = {
     "plan": "plan:plan",
     "path": "path:path",
     "coverage": "coverage:coverage",
+    "environment": "environment:environment",
     "up": "up:up",
     "down": "down:down",
     "status": "show:status",

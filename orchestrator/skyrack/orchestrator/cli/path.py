@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import sys
 from dataclasses import asdict
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -18,7 +17,7 @@ from skyrack.orchestrator.cli.console import note, print_json, print_table
 from skyrack.orchestrator.cli.exits import USAGE, Problem
 from skyrack.orchestrator.cli.scenario import chosen
 from skyrack.orchestrator.cli.sizes import parse_size_bytes
-from skyrack.orchestrator.cli.times import LONGEST_SPAN_S, parse_span_s
+from skyrack.orchestrator.cli.times import parse_instant_s, parse_span_s
 
 MOST_ROWS = 1_000_000
 
@@ -103,7 +102,7 @@ def path(
         from skyrack.orchestrator.topology.explain import explain_link, link_record
 
         ends = link_ends(link, list(geometry.names))
-        t_s = _instant_s(at, geometry.start)
+        t_s = parse_instant_s("--at", at, geometry.start)
         state = explain_link(geometry, geometry.index_of(ends[0]), geometry.index_of(ends[1]), t_s)
         record = link_record(*ends, t_s, state)
         if output is PathFormat.JSON:
@@ -115,7 +114,11 @@ def path(
     assert b is not None
     for name in (a, b):
         require_name(name, list(geometry.names))
-    first_s, span_s, step_s = _instant_s(at, geometry.start), parse_span_s(span), parse_span_s(step)
+    first_s, span_s, step_s = (
+        parse_instant_s("--at", at, geometry.start),
+        parse_span_s(span),
+        parse_span_s(step),
+    )
     if step_s <= 0:
         raise Problem("--step must be longer than 0", status=USAGE)
     # As `range` counts: 200 s in steps of 0.1 s are 2,000 rows; a span of 0 is the one instant.
@@ -180,26 +183,3 @@ def path(
 def _arrow(names: object) -> str:
     assert isinstance(names, list)
     return " > ".join(names) if names else "unreachable"
-
-
-def _instant_s(text: str, start: datetime) -> float:
-    """Orbit seconds from a number or an ISO time. Raises Problem."""
-    try:
-        t_s = float(text)
-    except ValueError:
-        pass
-    else:
-        if not abs(t_s) <= LONGEST_SPAN_S:
-            raise Problem(f"--at {text!r}: not within 100 years of the start", status=USAGE)
-        return t_s
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        raise Problem(
-            f"--at {text!r}: expected seconds or a UTC time",
-            hint="for instance 90 or 2026-01-01T00:01:30Z",
-            status=USAGE,
-        ) from None
-    if when.tzinfo is None:
-        raise Problem(f"--at {text!r} has no time zone", hint=f"write {when.isoformat()}Z", status=USAGE)
-    return (when - start).total_seconds()

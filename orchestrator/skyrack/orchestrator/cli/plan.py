@@ -24,7 +24,7 @@ def plan(
         "plan.jsonl"
     ),
 ) -> None:
-    """Write contacts, handovers, route changes and faults; the same scenario and seed give the same file byte for byte."""
+    """Write contacts, handovers, routes, eclipses and faults; the same scenario and seed give the same file byte for byte."""
     from skyrack.orchestrator.cli.describe import geometry_of
     from skyrack.orchestrator.faults.problem import FaultProblem
     from skyrack.orchestrator.routing.plan import plan_lines
@@ -45,11 +45,14 @@ def plan(
         raise Problem(f"cannot write {file}: {error.strerror or error}") from error
     print(file)
     counts = Counter(str(json.loads(line)["record"]) for line in lines[1:])
-    words = {"weather": "weather record"}
+    words = {"weather": "weather record", "anomaly": "anomaly pass"}
     told = ", ".join(
-        f"{count:,} {words.get(kind, kind)}{'' if count == 1 else 's'}"
-        for kind, count in sorted(counts.items())
+        f"{count:,} {_plural(words.get(kind, kind), count)}" for kind, count in sorted(counts.items())
     )
     links = geometry.scenario.links
     note(f"{geometry.n_sat:,} satellites with {links.lasers_per_satellite} laser terminals each")
     note(f"{told or 'nothing'} in {duration_s:g} s")
+
+
+def _plural(word: str, count: int) -> str:
+    return word if count == 1 else f"{word}es" if word.endswith("s") else f"{word}s"

@@ -1,8 +1,9 @@
-"""Time spans as people write them."""
+"""Time spans and instants as people write them."""
 
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 from skyrack.orchestrator.cli.exits import USAGE, Problem
 
@@ -22,3 +23,26 @@ def parse_span_s(text: str) -> float:
     if span_s > LONGEST_SPAN_S:
         raise Problem(f"{text!r} is not a time span of at most 100 years", status=USAGE)
     return span_s
+
+
+def parse_instant_s(option: str, text: str, start: datetime) -> float:
+    """Orbit seconds from a number or an ISO time given as `option`. Raises Problem."""
+    try:
+        t_s = float(text)
+    except ValueError:
+        pass
+    else:
+        if not abs(t_s) <= LONGEST_SPAN_S:
+            raise Problem(f"{option} {text!r}: not within 100 years of the start", status=USAGE)
+        return t_s
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise Problem(
+            f"{option} {text!r}: expected seconds or a UTC time",
+            hint="for instance 90 or 2026-01-01T00:01:30Z",
+            status=USAGE,
+        ) from None
+    if when.tzinfo is None:
+        raise Problem(f"{option} {text!r} has no time zone", hint=f"write {when.isoformat()}Z", status=USAGE)
+    return (when - start).total_seconds()

@@ -1,4 +1,4 @@
-"""The plan: weather, contacts, handovers and route changes that are decided before anything runs.
+"""The plan: weather, shadows, contacts, handovers and route changes that are decided before anything runs.
 
 One record per fact, as JSON-able dictionaries in order of time; one scenario gives the same bytes every time.
 
@@ -10,6 +10,8 @@ One record per fact, as JSON-able dictionaries in order of time; one scenario gi
     contact   a link in force from t0_s to t1_s (kind "laser", "ground" or "fibre"), cut off at the plan's ends
     handover  from t_s on a station sends what is for `destinations` to satellite `to` instead of `from`; where it had
               neither for links.handover_gap_s, from the end of the gap on
+    eclipse   an inhabited satellite is in the Earth's shadow from t0_s to t1_s, cut off at the plan's ends
+    anomaly   likewise over the South Atlantic Anomaly
     route     from t_s on packets between a station and an inhabited node take `path` (null: none), `delay_ms` one way
     fault     the scenario breaks something at t_s, which is `run_s` of a run: as a request for faults has it, with what was
               drawn for it
@@ -30,6 +32,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skyrack.orchestrator.environment.eclipses import eclipses
+from skyrack.orchestrator.environment.truth import anomaly_passes
 from skyrack.orchestrator.faults.plan import planned
 from skyrack.orchestrator.faults.request import entry_of
 from skyrack.orchestrator.orbit.times import iso_utc
@@ -40,7 +44,12 @@ from skyrack.orchestrator.topology.geometry import Geometry
 
 Record = dict[str, Any]
 
-_ORDER = {"plan": 0, "weather": 1, "acquisition": 2, "contact": 3, "handover": 4, "route": 5, "fault": 6}
+_ORDER = {
+    name: place
+    for place, name in enumerate(
+        ("plan", "weather", "eclipse", "anomaly", "acquisition", "contact", "handover", "route", "fault")
+    )
+}
 
 
 def plan_lines(geometry: Geometry, duration_s: float) -> Iterator[str]:
@@ -66,12 +75,13 @@ def plan_records(geometry: Geometry, duration_s: float) -> Iterator[Record]:
     records += contacts.close(duration_s)
     records += _acquisitions(geometry, duration_s)
     records += _weather(geometry, duration_s)
+    records += _stays(geometry, duration_s)
     records += fault_records(geometry, duration_s)
     yield from sorted(records, key=_sort_key)
 
 
 def _sort_key(record: Mapping[str, Any]) -> tuple[float, int, str, str, str]:
-    first = record.get("a") or record.get("station") or record.get("from") or ""
+    first = record.get("a") or record.get("station") or record.get("node") or record.get("from") or ""
     if record["record"] == "fault":
         return record["t_s"], _ORDER["fault"], "", "", ""  # in their own order
     second = record.get("b") or record.get("to") or ""
@@ -144,6 +154,19 @@ def _weather(geometry: Geometry, duration_s: float) -> Iterator[Record]:
                         way: db if math.isfinite(db) else None
                         for way, db in zip(("up", "down"), loss_db, strict=True)
                     },
+                }
+
+
+def _stays(geometry: Geometry, duration_s: float) -> Iterator[Record]:
+    """In the shadow and over the anomaly, of every inhabited satellite."""
+    for node in geometry.inhabited[geometry.inhabited < geometry.n_sat].tolist():
+        for record, stays in (("eclipse", eclipses), ("anomaly", anomaly_passes)):
+            for t0_s, t1_s in stays(geometry, node, 0.0, duration_s):
+                yield {
+                    "record": record,
+                    "node": geometry.names[node],
+                    "t0_s": _seconds(t0_s),
+                    "t1_s": _seconds(t1_s),
                 }
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from typing import Any, cast
 
+from numpy.typing import ArrayLike
+
 from skyrack.orchestrator.clock import Clock
-from skyrack.orchestrator.environment.shadow import shadow_at
+from skyrack.orchestrator.environment.truth import truth_at
 from skyrack.orchestrator.orbit.times import iso_utc
 from skyrack.orchestrator.topology.epoch import Epoch
 from skyrack.orchestrator.topology.geometry import Geometry
-from skyrack.v1 import mesh_pb2
+from skyrack.v1 import control_pb2, mesh_pb2
 from skyrack.v1.bus import Address, Bus, Message
 from skyrack.v1.kinds import NODE_KINDS
 from skyrack.v1.telemetry import (
@@ -22,6 +24,7 @@ from skyrack.v1.telemetry import (
     Environment,
     Forecast,
     Kind,
+    Stay,
     environment_topic,
     event_topic,
     node_topic,
@@ -34,9 +37,11 @@ LAST_WORDS_S = 1.0
 _KINDS: dict[int, Kind] = {number: cast(Kind, word) for word, number in NODE_KINDS.items()}
 
 
-def environment(geometry: Geometry, epoch: Epoch, t_s: float, t_utc: str) -> Environment:
-    """The environment at orbit time `t_s`, in `epoch`."""
-    shadow = shadow_at(geometry, t_s)
+def environment(
+    geometry: Geometry, epoch: Epoch, t_s: float, t_utc: str, storm: ArrayLike = 1.0
+) -> Environment:
+    """The environment at orbit time `t_s`, in `epoch`. `storm`: the factor, or that of each satellite (n_sat,)."""
+    truth = truth_at(geometry, t_s, lambda _: storm)
     every = geometry.n_sat <= MOST_NAMED
     candidates = range(geometry.n_sat) if every else geometry.inhabited[geometry.inhabited < geometry.n_sat]
     return Environment(
@@ -46,23 +51,82 @@ def environment(geometry: Geometry, epoch: Epoch, t_s: float, t_utc: str) -> Env
         start_utc=iso_utc(geometry.start),
         epoch_t0_s=round(epoch.t0_s, 3),
         epoch_t1_s=round(epoch.t1_s, 3),
-        sun_direction_teme=[round(float(x), 6) for x in shadow.sun_teme],
+        sun_direction_teme=[round(float(x), 6) for x in truth.sun_teme],
         satellites=geometry.n_sat,
-        eclipsed_ratio=round(shadow.eclipsed_ratio, 4),
-        eclipsed=[geometry.names[i] for i in candidates if shadow.eclipsed[i]],
+        eclipsed_ratio=round(float(1.0 - truth.lit.mean()), 4),
+        eclipsed=[geometry.names[i] for i in candidates if not truth.lit[i]],
         eclipsed_of="all" if every else "inhabited",
+        beta_min_deg=round(float(truth.beta_deg.min()), 3),
+        beta_max_deg=round(float(truth.beta_deg.max()), 3),
+        in_anomaly_ratio=round(float(truth.in_anomaly.mean()), 4),
+        in_anomaly=[geometry.names[i] for i in candidates if truth.in_anomaly[i]],
+        storm_factor=float(truth.storm_factor.max()),
+        in_storm_ratio=round(float((truth.storm_factor != 1.0).mean()), 4),
     )
 
 
+def forecast(update: control_pb2.NodeUpdate, node: str, t_s: float, t_utc: str, start_utc: str) -> Forecast:
+    """What an update tells a node of its future at orbit time `t_s`."""
+    gateways = _contacts(update.gateways, t_s)
+    eclipses, passes = _stays(update.shadow.eclipses, t_s), _stays(update.anomaly.passes, t_s)
+    return Forecast(
+        v=VERSION,
+        node=node,
+        t_utc=t_utc,
+        t_s=round(t_s, 3),
+        start_utc=start_utc,
+        known_until_t_s=round(update.forecast_until_t_s, 3),
+        contacts=_contacts(update.forecast, t_s),
+        stays_known_until_t_s=round(update.shadow.until_t_s, 3) if update.HasField("shadow") else None,
+        next_eclipse=next(iter(eclipses), None),
+        next_anomaly_pass=next(iter(passes), None),
+        next_gateway_pass=next(iter(gateways), None),
+        eclipses=eclipses,
+        anomaly_passes=passes,
+        gateway_passes=gateways,
+    )
+
+
+def _contacts(contacts: Iterable[mesh_pb2.Contact], t_s: float) -> list[Contact]:
+    return [
+        Contact(
+            peer=contact.peer,
+            kind=_KINDS[contact.kind],
+            start_t_s=round(contact.start_t_s, 3),
+            end_t_s=round(contact.end_t_s, 3),
+        )
+        for contact in contacts
+        if contact.end_t_s > t_s
+    ]
+
+
+def _stays(stays: Iterable[mesh_pb2.Eclipse | mesh_pb2.AnomalyPass], t_s: float) -> list[Stay]:
+    return [
+        Stay(start_t_s=round(stay.start_t_s, 3), end_t_s=round(stay.end_t_s, 3))
+        for stay in stays
+        if stay.end_t_s > t_s
+    ]
+
+
 class RunBus:
-    """Says it, or nothing where the run has no broker. Everything returns at once; only `close` waits, a second at most."""
+    """Says it, or nothing where the run has no broker. Everything returns at once; only `close` waits, a second at most.
+
+    `storm`: by how much storms multiply the rates of upsets at nodes now.
+    """
 
     def __init__(
-        self, run: str, address: Address | None, geometry: Geometry, clock: Clock, seed: int
+        self,
+        run: str,
+        address: Address | None,
+        geometry: Geometry,
+        clock: Clock,
+        seed: int,
+        storm: Callable[[Sequence[int]], list[float]],
     ) -> None:
         self._run = run
         self._geometry = geometry
         self._clock = clock
+        self._storm = storm
         self._start_utc = iso_utc(geometry.start)
         rng = random.Random(f"{seed}, bus, orchestrator")
         self._bus = None if address is None else Bus(address, "orchestrator", clock.sleep, rng)
@@ -94,29 +158,15 @@ class RunBus:
         if self._bus is None:
             return
         loop = asyncio.get_running_loop()
-        payload = await loop.run_in_executor(worker, environment, self._geometry, epoch, t_s, self._t_utc())
+        storm = self._storm(range(self._geometry.n_sat))
+        payload = await loop.run_in_executor(
+            worker, environment, self._geometry, epoch, t_s, self._t_utc(), storm
+        )
         self._retain(environment_topic(self._run), payload)
 
-    def forecast(self, node: str, contacts: Sequence[mesh_pb2.Contact], t_s: float, until_t_s: float) -> None:
-        """A node's contacts to come, computed until `until_t_s`."""
-        payload = Forecast(
-            v=VERSION,
-            node=node,
-            t_utc=self._t_utc(),
-            t_s=round(t_s, 3),
-            start_utc=self._start_utc,
-            known_until_t_s=round(until_t_s, 3),
-            contacts=[
-                Contact(
-                    peer=contact.peer,
-                    kind=_KINDS[contact.kind],
-                    start_t_s=round(contact.start_t_s, 3),
-                    end_t_s=round(contact.end_t_s, 3),
-                )
-                for contact in contacts
-                if contact.end_t_s > t_s
-            ],
-        )
+    def forecast(self, node: str, update: control_pb2.NodeUpdate, t_s: float) -> None:
+        """What a node is told of its future."""
+        payload = forecast(update, node, t_s, self._t_utc(), self._start_utc)
         self._retain(node_topic(self._run, node, "forecast"), payload)
 
     async def close(self, nodes: Sequence[str]) -> None:

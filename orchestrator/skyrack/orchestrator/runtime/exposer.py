@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from skyrack.orchestrator.api.scrape import scrape, scrape_all
 from skyrack.orchestrator.clock import Clock
+from skyrack.orchestrator.environment.truth import truth_at
 from skyrack.orchestrator.metrics.background import background_families
 from skyrack.orchestrator.metrics.custody import custody_families
+from skyrack.orchestrator.metrics.environment import environment_families
 from skyrack.orchestrator.metrics.fabric import fabric_families
 from skyrack.orchestrator.metrics.faults import fault_families
 from skyrack.orchestrator.metrics.fidelity import ProbeTally
@@ -116,6 +118,9 @@ class Exposer:
         found += transfer_families(self._transfers.totals)
         sky = await asyncio.to_thread(self._geometry.station_sky, self._timeline.t_s(run_s))
         found += weather_families(self._geometry.weather.stations, sky)
+        storm = self._faults.storm(range(self._geometry.n_sat))
+        truth = await asyncio.to_thread(truth_at, self._geometry, self._timeline.t_s(run_s), lambda _: storm)
+        found += environment_families(truth)
         if (bundles := self._bundles) is not None:
             names = self._roster.names
             found += custody_families(bundles.stores, bundles.totals, self._roster.inhabited, names)

@@ -53,6 +53,7 @@ from skyrack.orchestrator.runtime.roster import Roster
 from skyrack.orchestrator.runtime.services import kept
 from skyrack.orchestrator.runtime.services.awaited import every_service_ready
 from skyrack.orchestrator.runtime.services.services import ServiceProblem, Services
+from skyrack.orchestrator.runtime.space import Space
 from skyrack.orchestrator.runtime.stores import Stores
 from skyrack.orchestrator.runtime.transfers import Transfers
 from skyrack.orchestrator.runtime.updates import Outlook
@@ -151,7 +152,9 @@ class Run:
             entry_nodes(self.scenario.entries, on_ground), self.places, self.events, self.clock
         )
         seed = self.scenario.seed
-        self.bus = RunBus(self.run, self.broker.address("orchestrator"), self.geometry, self.clock, seed)
+        self.bus = RunBus(
+            self.run, self.broker.address("orchestrator"), self.geometry, self.clock, seed, self._storm
+        )
         self.events.listen(self.bus.event)
         launch = Launch(
             self.run,
@@ -223,6 +226,7 @@ class Run:
         self.services.listen(self._lead_around)
         self._lead_around()
         self._enter_faults()
+        self._space = Space(self.geometry, self._storm, self._worker)
         self._ways = Ways(self.geometry, self.timeline, self.feed, self.faults, self.clock, self._worker)
         self.transfers = Transfers(
             self.roster,
@@ -286,7 +290,9 @@ class Run:
             self.background,
             self.probes.tally,
         )
-        self._outlook = Outlook(self.geometry, self.timeline, self.roster.address, self.clock.t0_monotonic_ns)
+        self._outlook = Outlook(
+            self.geometry, self.timeline, self.roster.address, self.clock.t0_monotonic_ns, self._storm
+        )
         self._health = RunHealth(book)
         self.flights = Flights(self.events)
         self._control = control.ControlService(
@@ -309,12 +315,16 @@ class Run:
             raise RunFailed(str(problem)) from problem
 
     def _update_for(self, node: NodeState) -> control_pb2.NodeUpdate | None:
-        """What a node is told. What it is told of its contacts is said on the bus as well."""
+        """What a node is told. What it is told of its future is said on the bus as well."""
         update = self._outlook.update_for(node)
         if update is not None:
             t_s = self.timeline.t_s(self.clock.run_s())
-            self.bus.forecast(node.name, update.forecast, t_s, self._outlook.known_until_s)
+            self.bus.forecast(node.name, update, t_s)
         return update
+
+    def _storm(self, nodes: Sequence[int]) -> list[float]:
+        """By how much storms multiply the rates of upsets at nodes now."""
+        return self.faults.storm(nodes)
 
     def _lost_of(self, node: NodeState) -> list[str]:
         """Neighbours of a node whose link it has noticed to be dark."""
@@ -521,6 +531,10 @@ class Run:
             "known_until_t_s": self._outlook.known_until_s,
             "contacts": self._outlook.contacts_of(node.index),
         }
+
+    async def environment(self, names: Sequence[str]) -> dict[str, Any]:
+        """What surrounds satellites now, and what comes next. Raises ValueError."""
+        return await self._space.around(names, self.timeline.t_s(self.clock.run_s()))
 
     async def background_figures(self) -> dict[str, Any]:
         """The background traffic, flow by flow. Raises RuntimeError while there is no fabric."""

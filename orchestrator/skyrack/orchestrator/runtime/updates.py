@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skyrack.orchestrator.environment.forecast import Forecaster
 from skyrack.orchestrator.runtime.nodes import NodeState
-from skyrack.orchestrator.runtime.shadows import Shadows
+from skyrack.orchestrator.runtime.surroundings import Surroundings
 from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.epoch import GROUND, Epoch
 from skyrack.orchestrator.topology.failures import Failures
@@ -23,7 +24,10 @@ FORECAST_S = 600.0
 
 
 class Outlook:
-    """Builds each node's update from the geometry. `compute` and `extend` run in the geometry's worker thread."""
+    """Builds each node's update from the geometry. `compute` and `extend` run in the geometry's worker thread.
+
+    `storm`: by how much storms multiply the rates of upsets at nodes now.
+    """
 
     def __init__(
         self,
@@ -31,6 +35,7 @@ class Outlook:
         timeline: Timeline,
         address_of: Callable[[int], str],
         t0_monotonic_ns: int,
+        storm: Callable[[Sequence[int]], list[float]],
     ) -> None:
         self._timeline = timeline
         self._geometry = geometry
@@ -40,7 +45,11 @@ class Outlook:
         self._ephemeris: dict[int, mesh_pb2.Ephemeris] = {}
         self._neighbours: dict[int, list[mesh_pb2.Neighbour]] = {}
         self._weather: dict[int, list[mesh_pb2.LinkWeather]] = {}
-        self._shadows = Shadows(geometry, [i for i in sorted(self._inhabited) if i < geometry.n_sat])
+        scenario = geometry.scenario
+        self._forecaster = Forecaster(scenario.environment.forecast_error, scenario.seed)
+        satellites = [i for i in sorted(self._inhabited) if i < geometry.n_sat]
+        self._surroundings = Surroundings(geometry, satellites, self._forecaster, storm)
+        self._t_s = 0.0
         self._ahead: list[Epoch] = []  # from the epoch in force on
         self._t0_monotonic_ns = t0_monotonic_ns
 
@@ -70,7 +79,8 @@ class Outlook:
         self._ephemeris = {node: self._ephemeris_of(node, knots) for node in self._inhabited}
         self._neighbours = neighbours
         self._weather = self._weather_of(epoch)
-        self._epoch = epoch
+        self._surroundings.compute(epoch, t_s)
+        self._epoch, self._t_s = epoch, t_s
         return epoch.t1_s
 
     @property
@@ -85,13 +95,15 @@ class Outlook:
         return self._ahead[-1].t1_s if self._ahead else 0.0
 
     def extend(self) -> bool:
-        """Look at a few satellites' shadows, or one epoch further ahead; False when the forecast reaches far enough."""
-        if self._ahead and self._shadows.extend(self._ahead[0].t0_s):
-            return True
-        if not self._ahead or self._ahead[-1].t1_s >= self._ahead[0].t0_s + FORECAST_S:
+        """Look at a few satellites' surroundings, or one epoch further ahead; False when that is enough for this epoch."""
+        if not self._ahead:
             return False
-        self._ahead.append(self._geometry.epoch(self._ahead[-1].t1_s))
-        return True
+        if self._surroundings.extend():
+            return True
+        if self._ahead[-1].t1_s < self._ahead[0].t0_s + FORECAST_S:
+            self._ahead.append(self._geometry.epoch(self._ahead[-1].t1_s))
+            return True
+        return self._surroundings.extend_far()
 
     def update_for(self, node: NodeState) -> control_pb2.NodeUpdate | None:
         """The node's update; None before the first `compute`."""
@@ -105,16 +117,17 @@ class Outlook:
             since_t_s=piece.t_s,
         )
         clock.start.FromDatetime(self._geometry.start)
-        return control_pb2.NodeUpdate(
+        update = control_pb2.NodeUpdate(
             clock=clock,
             epoch=mesh_pb2.Epoch(t0_s=self._epoch.t0_s, t1_s=self._epoch.t1_s),
             ephemeris=self._ephemeris[node.index],
             neighbours=self._neighbours[node.index],
             forecast=self._forecast(node.index),
             forecast_until_t_s=self.known_until_s,
-            shadow=self._shadows.of(node.index),
             weather=self._weather.get(node.index, ()),
         )
+        self._surroundings.add_to(update, node)
+        return update
 
     def contacts_of(self, node: int) -> list[dict[str, Any]]:
         """Contacts of an inhabited node over the epochs known ahead, as JSON; orbit times."""
@@ -177,22 +190,36 @@ class Outlook:
         return found
 
     def _forecast(self, node: int) -> list[mesh_pb2.Contact]:
-        """Contacts of the node over the epochs known ahead: a contact is a run of epochs with the same peer."""
+        """Contacts of the node over the epochs known ahead, as they are forecast."""
+        names, n_sat, until_s = self._geometry.names, self._geometry.n_sat, self.known_until_s
+        told = list[tuple[float, str, float, int]]()
+        for start_s, end_s, peer in self._contacts(node):
+            stays = [(start_s, end_s)]
+            if (node < n_sat) != (peer < n_sat):  # by radio
+                stays = list(
+                    self._forecaster.stays(
+                        "contact", f"{names[node]}, {names[peer]}", stays, self._t_s, until_s
+                    )
+                )
+            told += [(start, names[peer], end, peer) for start, end in stays]
+        return [
+            mesh_pb2.Contact(peer=name, kind=self._kind(peer), start_t_s=start, end_t_s=end)
+            for start, name, end, peer in sorted(told)
+        ]
+
+    def _contacts(self, node: int) -> list[tuple[float, float, int]]:
+        """Begin, end and peer of true contacts over the epochs known ahead: a contact is a run of epochs with the same peer."""
         open_since: dict[int, float] = {}
-        contacts: list[tuple[float, str, float, int]] = []
+        contacts: list[tuple[float, float, int]] = []
         end_s = 0.0
         for epoch in list(self._ahead):
             peers = {*epoch.b[epoch.a == node].tolist(), *epoch.a[epoch.b == node].tolist()}
             for peer in [peer for peer in open_since if peer not in peers]:
-                contacts.append((open_since.pop(peer), self._geometry.names[peer], epoch.t0_s, peer))
+                contacts.append((open_since.pop(peer), epoch.t0_s, peer))
             for peer in peers:
                 open_since.setdefault(peer, epoch.t0_s)
             end_s = epoch.t1_s
-        contacts += [(since, self._geometry.names[peer], end_s, peer) for peer, since in open_since.items()]
-        return [
-            mesh_pb2.Contact(peer=name, kind=self._kind(peer), start_t_s=start, end_t_s=end)
-            for start, name, end, peer in sorted(contacts)
-        ]
+        return contacts + [(since_s, end_s, peer) for peer, since_s in open_since.items()]
 
     def _kind(self, node: int) -> mesh_pb2.NodeKind.ValueType:
         return NODE_KINDS[self._geometry.kind[node]]

@@ -48,6 +48,8 @@ SECTIONS = (
     ("`users`", "UserTerminal"),
     ("`fibre`", "Fibre"),
     ("`weather`", "Weather"),
+    ("`environment`", "Environment"),
+    ("`environment.forecast_error`", "ForecastError"),
     ("`background`", "Background"),
     ("`inhabited: {count: N}`", "InhabitedCount"),
     ("`inhabited: {box: ...}`", "InhabitedBox"),

@@ -200,9 +200,17 @@ class Geometry:
             velocity = np.zeros_like(position)
         return (position, velocity) if np.ndim(t_s) else (position[0], velocity[0])
 
+    def velocities_km_s(self, t_s: float) -> Floats:
+        """TEME velocities (n_sat, 3) of the satellites at `t_s`: the derivative of `positions_km`."""
+        return self._knots.velocities_km_s(t_s)
+
+    def itrf_of(self, vectors_teme: Floats, t_s: float) -> Floats:
+        """Vectors (..., 3) in TEME at one instant, in the axes that turn with the Earth."""
+        return rotate_z(vectors_teme, -self._gmst_rad(t_s))
+
     def satellites_itrf_km(self, t_s: float) -> Floats:
         """Earth-fixed positions (n_sat, 3) at one instant."""
-        return rotate_z(self._knots.positions_km(t_s), -self._gmst_rad(t_s))
+        return self.itrf_of(self._knots.positions_km(t_s), t_s)
 
     def geodetic(self, t_s: float) -> tuple[Floats, Floats, Floats]:
         """Latitude and longitude in degrees and altitude in km (n_nodes,) over the WGS84 ellipsoid."""
@@ -490,6 +498,14 @@ class Geometry:
         station, satellite = self._station_limits.visible(station_km, up, self._knots.positions_km(t_s))
         there = self.in_service(t_s)[satellite]
         return (station, satellite) if there.all() else (station[there], satellite[there])
+
+    def gateway_margins_km(self, satellite_itrf_km: Floats) -> Floats:
+        """How far (g, m) inside the limits of each ground station Earth-fixed points (m, 3) are; negative out of sight."""
+        gateways = slice(len(self.scenario.ground))
+        limits = replace(self.ground_limits, elevation_mask_deg=self.stations.mask_deg[gateways])
+        return limits.margins_km(
+            self.stations.itrf_km[gateways], self.stations.up_itrf[gateways], satellite_itrf_km
+        )
 
     def limits_of(self, station: int) -> GroundLimits:
         """When one station, which has an antenna, sees a satellite."""

@@ -97,6 +97,18 @@ class GroundLimits:
     elevation_mask_deg: float | Floats
     range_km: float | None = None
 
+    def margins_km(self, station_km: Floats, up: Floats, satellite_km: Floats) -> Floats:
+        """How far (g, n) inside the limits of each station each satellite is: height over them, or range that is left.
+
+        Negative out of sight. Arguments as of `visible`.
+        """
+        line = satellite_km[np.newaxis] - station_km[:, np.newaxis]
+        height_km, length_km = np.einsum("ik,ijk->ij", up, line), np.linalg.norm(line, axis=-1)
+        if self.range_km is not None:
+            return np.asarray(np.minimum(height_km, self.range_km - length_km), dtype=np.float64)
+        sine = np.sin(np.radians(np.broadcast_to(self.elevation_mask_deg, len(up))))
+        return np.asarray(height_km - sine[:, np.newaxis] * length_km, dtype=np.float64)
+
     def visible(self, station_km: Floats, up: Floats, satellite_km: Floats) -> tuple[Indices, Indices]:
         """(station, satellite) index pairs in sight, sorted.
 

@@ -12,6 +12,7 @@ from ..names import NAME_PATTERN
 from .background import Background
 from .base import Number, Section, Time, Whole, key
 from .entries import Entries
+from .environment import Environment
 from .faults import Faults
 from .fibre import Fibre, PointOfPresence
 from .ground import GroundStation
@@ -119,6 +120,9 @@ class Scenario(Section):
     links: Links = key("Which links exist, how fast, how lossy.", default=Links())
     routing: Routing = key("How next hops are chosen.", default=Routing())
     weather: Weather = key("What rain and clouds do to ground links.", default=Weather())
+    environment: Environment = key(
+        "What surrounds the satellites, and how well they are told of it.", default=Environment()
+    )
     ground: tuple[GroundStation, ...] = key(
         "Ground stations: names of known ones (london) or own coordinates.", source="D: none", default=()
     )
