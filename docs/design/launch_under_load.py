@@ -1,7 +1,8 @@
-"""Verdict: see VERDICT below; written by hand from what this prints.
+"""Verdict: 60 satellites join a running constellation, each within 0.6 s of being let in, and the longest silence for clients
+is 0.2 s; 40 of them are lost at once, and it is 0.3 s. Nothing that was acknowledged is lost.
 
-deploy/scenarios/launch.yaml: 96 satellites in service, eight of them with a process, five gateways' clients of an etcd; then 60
-satellites with a process each are launched, and later 40 of them are lost at once.
+deploy/scenarios/launch.yaml: 96 satellites in service, eight of them with a process, and clients of an etcd at four gateways;
+60 satellites with a process each are launched, and later 40 of them are lost.
 
 Run: python docs/design/launch_under_load.py [--seed 1]     three minutes; needs etcd
 """
@@ -98,7 +99,8 @@ def answered(run: Path) -> Iterator[tuple[float, float, str]]:
             begun[line["process"]] = line["time_s"]
         elif kind in ("ok", "fail", "info") and line.get("process") in begun:
             at_s = begun.pop(line["process"])
-            yield at_s, line["time_s"] - at_s, kind
+            refused = kind == "fail" and not line.get("error")  # a compare-and-set that found another value
+            yield at_s, line["time_s"] - at_s, "ok" if refused else kind
 
 
 def show(
@@ -112,7 +114,7 @@ def show(
     serving_s = {e["node"]: e["run_s"] for e in events(run, "node_serving") if e["node"] in batch}
     let_in_s = {node: e["run_s"] for e in phases if e["phase"] == "in service" for node in e["on"]}
     waits = sorted(serving_s[node] - let_in_s[node] for node in serving_s)
-    lost = [event for event in events(run, "fault_began") if event["kind"] == "lost"][0]
+    lost = next(event for event in events(run, "fault_began") if event["kind"] == "lost")
     print(f"ordered at {ordered_s:.1f} s, first in service at {first_s:.1f} s, all {len(serving_s)} serve at "
           f"{max(serving_s.values()):.1f} s; from in service to serving median {waits[len(waits) // 2]:.2f}, most "
           f"{waits[-1]:.2f} s")  # fmt: skip

@@ -127,6 +127,22 @@ class Services:
         return {"service": name, "node": node, "version": version}
 
 
+class Launches:
+    """Satellites on demand, in one launch."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, bool]] = []
+
+    def listed(self) -> dict[str, Any]:
+        return {"launches": [{"name": "v3-1"}]}
+
+    async def launch(self, name: str, *, at_once: bool) -> dict[str, Any]:
+        if name != "v3-1":
+            raise ValueError(f"no launch is called {name!r}")
+        self.asked.append((name, at_once))
+        return {"now_t_s": 1.0, "launch": {"name": name}}
+
+
 class StandIn:
     """A run that only remembers what it was asked to do."""
 
@@ -137,6 +153,7 @@ class StandIn:
         self.exposer = Exposed()
         self.faults = Faults()
         self.clock_control = Clock()
+        self.launches = Launches()
         self.services = Services()
         self.killed: list[tuple[str, int]] = []
         self.computing = asyncio.Event()
@@ -370,6 +387,18 @@ async def test_services_change_only_with_the_token() -> None:
         assert api.run.services.asked == [{"name": "web", "nodes": ["p0s03"]}, ["p0s03"], False]
         assert (await api.bearer("DELETE", "/v1/services/x"))[0] == 400
         assert (await api.bearer("POST", "/v1/services/etcd/restart", {"nodes": "p0s03"}))[0] == 400
+
+
+async def test_launches_are_seen_by_all_and_ordered_with_the_token() -> None:
+    async with served() as api:
+        assert await api.ask("GET", "/v1/launches") == (200, {"launches": [{"name": "v3-1"}]})
+        assert (await api.ask("POST", "/v1/launches/v3-1", {}))[0] == 401
+        assert api.run.launches.asked == []
+        for body in ({}, {"now": True}):
+            assert (await api.bearer("POST", "/v1/launches/v3-1", body))[0] == 200
+        assert api.run.launches.asked == [("v3-1", False), ("v3-1", True)]
+        assert (await api.bearer("POST", "/v1/launches/v4", {}))[0] == 400
+        assert (await api.bearer("POST", "/v1/launches/v3-1", {"now": 1}))[0] == 400
 
 
 async def test_faults_are_seen_by_all_and_changed_with_the_token() -> None:

@@ -122,6 +122,21 @@ async def test_a_node_that_is_off_finds_no_configuration_until_it_is_on(it: Watc
     assert file.exists()
 
 
+async def test_a_node_that_is_not_there_yet_waits_rightly_and_the_end_of_a_run_does_not_start_it(
+    it: Watched, tmp_path: Path
+) -> None:
+    (tmp_path / "nodes").mkdir()
+    file, mark = (tmp_path / "nodes" / name for name in ("a.json", "a.sock.absent"))
+    it.nodes.switch_on(it.node)  # by an orchestrator before this one
+    it.nodes.keep_off(it.node)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(it.nodes.run(), 0.05)
+    it.nodes.switch_all_on()
+    assert (file.exists(), mark.exists()) == (False, True)
+    it.nodes.switch_on(it.node)
+    assert (file.exists(), mark.exists()) == (True, False)
+
+
 async def test_a_node_is_gone_when_nothing_is_heard_of_it(it: Watched) -> None:
     it.attach()
     it.join()

@@ -172,3 +172,10 @@ def test_no_bytes_break_the_reader_of_fields(block: bytes) -> None:
     except IndexError:
         return
     assert len(fields) <= len(block)
+
+
+async def test_a_node_that_is_to_wait_is_healthy_until_it_is_told_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "n.sock.absent").touch()
+    assert await execute(f"unix:{tmp_path}/n.sock") == (0, "")
+    (tmp_path / "n.sock.absent").unlink()
+    assert (await execute(f"unix:{tmp_path}/n.sock"))[0] == 1

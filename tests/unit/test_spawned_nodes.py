@@ -240,3 +240,25 @@ async def test_a_restart_that_is_due_while_a_node_is_off_does_not_take_place(tmp
     await it.supervisor.switch_off(it.a)
     await it.supervisor._restart_later(it.a)
     assert it.sent == []
+
+
+async def test_a_node_that_is_not_there_yet_starts_when_it_is_let_in_and_that_is_no_restart(
+    tmp_path: Path,
+) -> None:
+    it = Supervised(tmp_path)
+    it.supervisor.keep_off(it.a)
+    it.supervisor.switch_on(it.a)
+    assert it.sent == [{"op": "spawn", "config": {"name": "a"}}]
+    it.serve(it.a)
+    assert (it.a.state, it.a.restarts) == ("serving", 0)
+    assert it.told()[-1] == ("node_serving", "start")
+
+
+async def test_all_serve_where_those_that_are_not_in_service_do_not(tmp_path: Path) -> None:
+    it = Supervised(tmp_path)
+    book = it.supervisor.book
+    book.update(it.a, phase="commissioning")
+    it.serve(it.b)
+    assert (it.a.state, book.all_serving()) == ("commissioning", True)
+    book.update(it.a, phase="")
+    assert (it.a.state, book.all_serving()) == ("starting", False)

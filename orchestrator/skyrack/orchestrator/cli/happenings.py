@@ -113,7 +113,8 @@ def sentence(event: Mapping[str, Any]) -> str:
             where = f" at {event['on']}" if "on" in event else ""
             return f"fault {event.get('fault')} failed{where}: {event.get('reason')}"
         case "launch_ordered":
-            return f"{event.get('launch')}: launch of {event.get('satellites')} satellites at {event.get('t_s')} s of orbit time"
+            when = f"at {event.get('t_s')} s of orbit time"
+            return f"{event.get('launch')}: {event.get('satellites')} satellites are launched {when}"
         case "launch_phase":
             verb = "is" if len(event.get("on", [])) == 1 else "are"
             return f"{event.get('launch')}: {_some(event.get('on', []))} {verb} {event.get('phase')}"

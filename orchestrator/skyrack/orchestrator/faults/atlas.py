@@ -66,9 +66,11 @@ class Atlas:
             self._beside[a].add(b)
             self._beside[b].add(a)
         self._planes: dict[str, list[int]] = {}
+        self._plane_of: dict[int, str] = {}
         for i, name in enumerate(names[:n_sat]):
             if match := _IN_PLANE.fullmatch(name):
                 self._planes.setdefault(match[1], []).append(i)
+                self._plane_of[i] = match[1]
 
     def knows(self, name: str) -> bool:
         """Whether a node is called so."""
@@ -128,6 +130,12 @@ class Atlas:
     def neighbours(self, node: int) -> list[int]:
         """Everybody whom `node` could ever be linked to, in order."""
         return [other for other in range(len(self.names)) if self.may_link(node, other)]
+
+    def across(self, node: int) -> list[int]:
+        """Satellites of other planes that it may point a laser at; those of any where nobody says which plane it is in."""
+        others = range(self.n_sat) if self._any_two_satellites else self.lasers(node)
+        plane = self._plane_of.get(node)
+        return [o for o in others if o != node and (plane is None or self._plane_of.get(o) != plane)]
 
     def lasers(self, node: int) -> list[int]:
         """Satellites that the pattern joins to this one for good, in order."""

@@ -87,6 +87,20 @@ def links_of(selection: Selection, atlas: Atlas, *, one_way: bool) -> Target:
     return Target(selection.words, ways=tuple(ways))
 
 
+def across_of(selection: Selection, atlas: Atlas) -> Target:
+    """Lasers of satellites to other planes. Raises FaultProblem, Unknown."""
+    _require_no_links(selection)
+    ways: dict[Way, None] = {}
+    for node in _nodes(selection, atlas):
+        if node >= atlas.n_sat:
+            raise FaultProblem(f"{atlas.names[node]} is on the ground")
+        for other in atlas.across(node):
+            ways |= dict.fromkeys([(node, other), (other, node)])
+    if not ways:
+        raise FaultProblem(f"{', '.join(selection.words)}: no laser there points at another plane")
+    return Target(selection.words, ways=tuple(ways))
+
+
 def nodes_of(selection: Selection, atlas: Atlas) -> Target:
     """Nodes themselves. Raises FaultProblem, Unknown."""
     _require_no_links(selection)

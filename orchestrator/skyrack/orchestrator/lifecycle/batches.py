@@ -96,8 +96,8 @@ def _drifted(
     rate_deg_day = relative_rate_deg_day(climb.parking_km, climb.altitude_km, climb.inclination_deg)
     if abs(rate_deg_day) < _LEAST_DRIFT_DEG_DAY:
         raise FaultProblem(
-            f"drift: nodal: at {shell.inclination_deg:g} degrees the node drifts by {rate_deg_day:.1g} degrees a day against "
-            "the shell's"
+            f"drift: nodal: at {shell.inclination_deg:g} degrees a node drifts by less than {_LEAST_DRIFT_DEG_DAY:g} degrees a "
+            "day against the shell's"
         )
     spread_deg = (360.0 if shell.walker == "delta" else 180.0) / shell.planes
     raan_deg = [shell.raan_offset_deg + plane * spread_deg for plane in planes]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
+from bisect import insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from skyrack.orchestrator.clock import Clock
+from skyrack.orchestrator.clock import Clock, sleep_unless
+from skyrack.orchestrator.environment.spells import Spells, spell_of
 from skyrack.orchestrator.faults.atlas import Services
 from skyrack.orchestrator.faults.campaign import draw
 from skyrack.orchestrator.faults.effect import Way
@@ -18,9 +19,10 @@ from skyrack.orchestrator.faults.hold import Place, place_name
 from skyrack.orchestrator.faults.kinds import KINDS
 from skyrack.orchestrator.faults.ledger import Change, Ledger
 from skyrack.orchestrator.faults.lot import Lot
-from skyrack.orchestrator.faults.plan import planned
+from skyrack.orchestrator.faults.occurrence import Known, Occurrence
+from skyrack.orchestrator.faults.plan import drafted, planned
 from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
-from skyrack.orchestrator.faults.request import read_draft, read_requests
+from skyrack.orchestrator.faults.request import Request, read_draft, read_requests
 from skyrack.orchestrator.faults.targets import Selection, places_of
 from skyrack.orchestrator.routing.condition import Condition
 from skyrack.orchestrator.routing.cut import Cut
@@ -29,12 +31,16 @@ from skyrack.orchestrator.runtime.fault_journal import FaultJournal, Kept
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.hands.enactor import Enactor
 from skyrack.orchestrator.runtime.hands.hands import Hands
+from skyrack.orchestrator.runtime.slips import Slips
 from skyrack.orchestrator.scenario.campaigns import read_campaign
 from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.atlas import atlas_of
+from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 
 LEAD_S = 0.01  # the fabric hears of a change this long before it takes effect
+_GONE = {"lost": "lost", "retire": "retired"}  # by kind of fault
+AROUND_S = 0.5  # routes leave links so long before they are down as planned: what is under way comes through
 UNDO_S = 0.05  # what ended while there was no orchestrator acts this long once more: what it left is found and undone
 
 
@@ -59,21 +65,29 @@ class Faults:
         self._journal = journal
         self._campaigns = {campaign.name for campaign in geometry.scenario.faults.campaigns}
         self._resumed: set[str] = set()
+        self.occurred: Mapping[str, Known] = {}  # that an orchestrator before this one has entered, by fault
         self._feed = feed
         self._events = events
         self._clock = clock
         self._hands = hands
         self._enactor = Enactor(hands, self._names, events.add, clock)
         self._ledger = Ledger(timeline.speed_at)
+        self._slips = Slips(feed, self._enactor, self._names)
         self._entered = asyncio.Event()
+        self._radiating: dict[str, Fault] = {}  # storms and the like, also those that are over
+        self.on_radiation: Callable[[], None] = lambda: None
         self._carried_out_s = 0.0  # the latest instant that has been told of
+        self._to_announce: list[tuple[float, str]] = []  # when, and which fault, earliest first
+        self._announced: dict[str, Failures] = {}
 
     def enter_plan(self) -> None:
         """Everything that the scenario has decided beforehand. Raises FaultProblem; nothing is entered then."""
         faults = planned(self._scenario.faults.timetable(), self._atlas, self._scenario.seed)
         for fault in faults:
             self._require_possible(fault.draft)
-        self._journal.entered([self._ledger.add(fault.draft, fault.at_s) for fault in faults])
+        added = [self._plan(self._ledger.add(fault.draft, fault.at_s)) for fault in faults]
+        self._journal.entered(added)
+        self._note_radiation(added)
 
     def go_on(self) -> None:
         """Take up the faults of an orchestrator that was there before: nothing is done twice that it has begun."""
@@ -82,6 +96,7 @@ class Faults:
             self.enter_plan()
             return
         self._ledger.give_on(fault.id for fault in kept)
+        self.occurred = {fault.id: fault.occurrence for fault in kept if fault.occurrence is not None}
         now_s = self._soon_s()
         for fault in kept:
             at_once = fault.until_s == fault.since_s
@@ -99,7 +114,10 @@ class Faults:
             lasts_s = 0.0 if at_once else max(fault.until_s - since_s, UNDO_S)
             if fault.stages_left is not None:  # the one it was in begins anew
                 draft = replace(draft, stages=draft.stages[-1 - fault.stages_left :])
-            self._ledger.restore(Fault(fault.id, draft, since_s, since_s + lasts_s))
+            restored = Fault(fault.id, draft, since_s, since_s + lasts_s)
+            self._ledger.restore(restored)
+            if fault.occurrence is None:
+                self._note_radiation([restored])
             if fault.begun:
                 self._resumed.add(fault.id)
 
@@ -122,14 +140,14 @@ class Faults:
         """Have their processes start, but for those of nodes that a fault keeps off."""
         self._enactor.appear((node, "") for node in nodes)
 
-    def lost(self) -> frozenset[int]:
-        """Nodes that are gone for good."""
-        return frozenset(
-            node
+    def gone(self) -> dict[int, str]:
+        """Satellites that are out of service for good: lost or retired."""
+        return {
+            node: word
             for fault in self._ledger.begun
-            if fault.draft.kind == "lost"
-            for node in fault.draft.target.nodes
-        )
+            if (word := _GONE.get(fault.draft.kind)) is not None
+            for node in fault.draft.effect.dark
+        }
 
     async def let_go(self) -> None:
         """Of processes that faults hold, before they are asked to end."""
@@ -137,21 +155,42 @@ class Faults:
 
     async def _follow_clock(self) -> None:
         while True:
-            wait_s = self._ledger.next_s() - LEAD_S - self._clock.run_s()
+            now_s = self._clock.run_s()
+            wait_s = self._ledger.next_s() - LEAD_S - now_s
             if wait_s <= 0.0:
                 self._step()
                 continue
+            if self._to_announce:
+                announce_s, fault_id = self._to_announce[0]
+                if announce_s <= now_s:
+                    del self._to_announce[0]
+                    self._announce(fault_id)
+                    continue
+                wait_s = min(wait_s, announce_s - now_s)
             self._entered.clear()
-            waits: list[asyncio.Task[Any]] = [asyncio.create_task(self._entered.wait(), name="fault-entered")]
-            if wait_s < math.inf:
-                waits.append(asyncio.create_task(self._clock.sleep(wait_s), name="fault-due"))
-            try:
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for task in waits:
-                    task.cancel()
-                    with contextlib.suppress(asyncio.CancelledError):
-                        await task
+            await sleep_unless(self._entered, self._clock, wait_s)
+
+    def fabric_down(self) -> None:
+        """Packets that it was to hit will not come to it."""
+        self._slips.fabric_down()
+
+    def _plan(self, fault: Fault) -> Fault:
+        """Have routes go around what a planned fault is to take."""
+        if KINDS[fault.draft.kind].planned:
+            insort(self._to_announce, (fault.since_s - AROUND_S, fault.id))
+        return fault
+
+    def _announce(self, fault_id: str) -> None:
+        fault = next((fault for fault in self._ledger.faults if fault.id == fault_id), None)
+        if fault is not None:
+            pairs = frozenset((min(way), max(way)) for way in fault.draft.effect.links)
+            self._announced[fault_id] = Failures(links=pairs)
+            self._feed.announce(worse=self._announced[fault_id])
+
+    def _take_back(self, fault_id: str) -> None:
+        """What was announced does not come."""
+        if (told := self._announced.pop(fault_id, None)) is not None:
+            self._feed.announce(better=Failures(links=told.links - self._feed.failures.links))
 
     def active(self) -> dict[str, int]:
         """How many faults of each kind act."""
@@ -190,7 +229,7 @@ class Faults:
             self._require_possible(request.draft)
         await self._expect(request.draft for request in requests)
         at_s = self._soon_s()
-        return await self._add([(request.draft, at_s + request.in_s) for request in requests], at_s)
+        return await self._add([(one.draft, at_s + _in_s(one)) for one in requests], at_s)
 
     async def add_campaign(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Draw a campaign whose times count from now, and enter its faults. Raises FaultProblem, Unknown."""
@@ -240,11 +279,54 @@ class Faults:
             await self._hands.expect(draft.kind, draft.target)
 
     async def _add(self, drafts: Sequence[tuple[Draft, float]], at_s: float) -> dict[str, Any]:
-        added = [self._ledger.add(draft, since_s) for draft, since_s in drafts]
+        added = [self._plan(self._ledger.add(draft, since_s)) for draft, since_s in drafts]
         self._journal.entered(added)
+        self._note_radiation(added)
         self._carry_out(at_s)
         await self._enactor.settled(fault.id for fault in added)
         return {"at_s": at_s, "faults": await self._shown(added)}
+
+    async def foresee(self, occurrence: Occurrence) -> Draft:
+        """What an occurrence will be; what takes time to be is got ready. Raises FaultProblem, Unknown."""
+        draft = drafted(occurrence, self._atlas, self._scenario.seed)
+        self._require_possible(draft)
+        await self._expect([draft])
+        return draft
+
+    def enter(self, draft: Draft, since_s: float, until_s: float, known: Known) -> str:
+        """Enter an occurrence that is due or, at the start of a run, was; the fault's id."""
+        since_s = max(since_s, self._carried_out_s)
+        lasting = replace(draft, for_s=max(until_s, since_s) - since_s)
+        fault = self._plan(self._ledger.add(lasting, since_s))
+        self._journal.entered([fault], known)
+        self._entered.set()
+        return fault.id
+
+    def until(self, fault_id: str, until_s: float) -> None:
+        """Let a fault that lasts in orbit time end at another instant, now at the earliest; nothing if it is over."""
+        if self._ledger.has(fault_id):
+            until_s = max(until_s, self._soon_s())
+            self._ledger.until(fault_id, until_s)
+            self._journal.ended(fault_id, until_s)
+            self._entered.set()
+
+    def spells(self, timeline: Timeline) -> Spells:
+        """What is known of storms, and of stays over the anomaly that somebody has ordered: orbits have their own."""
+        found = (
+            spell_of(fault.draft.effect, timeline.t_s(fault.since_s), _t_s(timeline, fault.until_s))
+            for fault in self._radiating.values()
+        )
+        return Spells(spell for spell in found if spell is not None)
+
+    def _note_radiation(self, faults: Iterable[Fault]) -> None:
+        radiating = {f.id: f for f in faults if f.draft.effect.radiation or f.draft.effect.anomaly}
+        if radiating:
+            self._radiating |= radiating
+            self.on_radiation()
+
+    def is_there(self, fault_id: str) -> bool:
+        """Whether a fault acts or is to act."""
+        return self._ledger.has(fault_id)
 
     def storm(self, nodes: Sequence[int]) -> list[float]:
         """By how much storms multiply the rates of upsets at nodes now; 1 without one."""
@@ -274,8 +356,11 @@ class Faults:
             fault = self._ledger.end(one, at_s)
             if fault.since_s > at_s:
                 self._journal.over([one])
+                self._take_back(one)
             else:
                 self._journal.ended(one, at_s)
+            if one in self._radiating:
+                self._note_radiation([replace(fault, until_s=at_s)])
         self._carry_out(at_s)
         return {"at_s": at_s, "removed": ids}
 
@@ -296,7 +381,10 @@ class Faults:
         self._carried_out_s = max(self._carried_out_s, change.at_s)
         self._feed.apply(change.at_s, change.conditions, change.dark, change.lit, change.cuts)
         self._enactor.follow(change)
+        self._slips.follow(change)
         self._journal.over(fault.id for fault in change.ended)
+        for fault in change.ended:
+            self._announced.pop(fault.id, None)
         for name, faults in (("fault_began", change.began), ("fault_ended", change.ended)):
             for fault in faults:
                 draft = fault.draft
@@ -408,6 +496,15 @@ def _left(fault: Fault) -> list[Place]:
     holds = fault.draft.effect.holds
     bare = fault.draft.effect.dark - {node for node, _ in holds}
     return sorted({*holds, *((node, "") for node in bare)})
+
+
+def _in_s(request: Request) -> float:
+    """How long from now it begins: what is planned not before routes have gone around it."""
+    return max(request.in_s, AROUND_S) if KINDS[request.draft.kind].planned else request.in_s
+
+
+def _t_s(timeline: Timeline, run_s: float) -> float:
+    return timeline.t_s(run_s) if run_s < math.inf else math.inf
 
 
 def _places(fault: Fault) -> list[Way | int | Cut]:

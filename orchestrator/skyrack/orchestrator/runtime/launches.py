@@ -32,7 +32,7 @@ from skyrack.orchestrator.spelling import closest
 from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.geometry import Geometry
 
-LOST: Final = "lost"
+GONE: Final = ("lost", "retired")
 HORIZON_S: Final = LEAD_S + 2 * LONGEST_SEGMENT_S  # real seconds that the fabric may have been told of
 
 
@@ -41,7 +41,10 @@ class LaunchProblem(ValueError):
 
 
 class Launches:
-    """`begin` before anything runs, then `run`. `file` keeps what an orchestrator that goes on with the run needs."""
+    """`begin` before anything runs, then `run`. `file` keeps what an orchestrator that goes on with the run needs.
+
+    `on_ordered`: hears that satellites will be in service who were not to be.
+    """
 
     def __init__(
         self,
@@ -70,6 +73,7 @@ class Launches:
         self._done_t_s = -math.inf  # every step until then has been taken
         self._changed = asyncio.Event()
         self._launching = asyncio.Lock()
+        self.on_ordered: Callable[[], None] = lambda: None
         timeline.listen(lambda piece: self._changed.set())
 
     @property
@@ -134,6 +138,7 @@ class Launches:
             self._ordered.append(order)
             self._keep()
             self._changed.set()
+            self.on_ordered()
             self._events.add("launch_ordered", launch=name, t_s=round(t_s, 3), satellites=len(batch.nodes))
             return {"now_t_s": now_t_s, "launch": self._shown(name, self._phases())}
 
@@ -143,7 +148,7 @@ class Launches:
         counts = Counter(phases.values())
         away = sum(count for phase, count in counts.items() if phase != Phase.IN_SERVICE.value)
         counts[Phase.IN_SERVICE.value] = self._geometry.n_sat - away
-        order = (*(phase.value for phase in Phase), LOST)
+        order = (*(phase.value for phase in Phase), *GONE)
         return {
             "phases": {phase: counts[phase] for phase in order},
             "launches": [self._shown(name, phases) for name in self.fleet.batches],
@@ -169,9 +174,11 @@ class Launches:
         }
 
     def _phases(self) -> dict[int, str]:
-        """Where each satellite is: those of launches, and those that are lost."""
+        """Where each satellite is: those of launches, and those that are gone."""
         phases = {node: phase.value for node, phase in self.fleet.phases(self._now_t_s()).items()}
-        return phases | {node: LOST for node in self._faults.lost() if node < self._geometry.n_sat}
+        return phases | {
+            node: word for node, word in self._faults.gone().items() if node < self._geometry.n_sat
+        }
 
     async def _advance(self, t_s: float, *, quietly: bool = False) -> None:
         """Take every step until `t_s`. `quietly`: it was before the run, and nobody needs to hear of it."""
@@ -183,7 +190,7 @@ class Launches:
             self._keep()
 
     async def _take(self, step: Step, *, quietly: bool) -> None:
-        names, lost = self._geometry.names, self._faults.lost()
+        names, lost = self._geometry.names, self._faults.gone()
         there = [node for node in step.nodes if node not in lost]
         if not there:
             return

@@ -34,7 +34,7 @@ class NodeState:
     fresh: bool = False  # a new process, and it has not served yet
     lost: bool = False  # none is to come
     phase: str = ""  # of a satellite that is not in service yet: what it is doing instead
-    starts: int = 0  # of a process, as far as whoever starts them has been asked
+    starts: int = 0  # of a process of the run's own, those that failed too
     last_words: str = ""
 
     @property

@@ -149,6 +149,7 @@ class SpawnedNodes:
         match message["event"]:
             case "spawned":
                 self._starting.discard(node.name)
+                node.starts += 1
                 self.book.update(node, pid=message["pid"], fresh=True, alive=True)
                 if node.name in self._off:
                     self.signal(node.name, signal.SIGKILL)
@@ -156,9 +157,12 @@ class SpawnedNodes:
                 self._exited(node, message["status"])
             case "failed":
                 self._starting.discard(node.name)
+                node.starts += 1
                 self._events.add("node_failed", node=node.name, error=message["error"])
                 node.last_words = message["error"]
                 self._exited(node, {})
+            case "watchdog":
+                self._events.add("node_watchdog", node=node.name, silent_s=message["silent_s"])
             case other:
                 self._events.add("zygote_" + other, **{k: v for k, v in message.items() if k != "event"})
 
@@ -211,7 +215,6 @@ class SpawnedNodes:
 
     def _spawn(self, node: NodeState) -> None:
         self._starting.add(node.name)
-        node.starts += 1
         self._send({"op": "spawn", "config": self._configure(node)})
 
     def _send(self, message: dict[str, Any]) -> None:

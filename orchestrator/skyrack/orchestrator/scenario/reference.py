@@ -50,6 +50,10 @@ SECTIONS = (
     ("`weather`", "Weather"),
     ("`environment`", "Environment"),
     ("`environment.forecast_error`", "ForecastError"),
+    ("`radiation`", "Radiation"),
+    ("`radiation.rates`", "RadiationRates"),
+    ("`hardening`", "Hardening"),
+    ("`hardening.designs`", "DesignOf"),
     ("`background`", "Background"),
     ("`inhabited: {count: N}`", "InhabitedCount"),
     ("`inhabited: {box: ...}`", "InhabitedBox"),
@@ -67,6 +71,11 @@ SECTIONS = (
     ("`faults.schedule`", "ScheduledFault"),
     ("`faults.campaigns`", "Campaign"),
     ("`faults.campaigns.kinds`", "CampaignKind"),
+    ("`lifecycle`", "Lifecycle"),
+    ("`lifecycle.launches`", "Launch"),
+    ("`lifecycle.launches.loss`", "LaunchLoss"),
+    ("`lifecycle.manoeuvres`", "Manoeuvres"),
+    ("`lifecycle.ageing`", "Ageing"),
 )
 DERIVED = {
     "start",

@@ -19,6 +19,14 @@ from skyrack.orchestrator.scenario.placement import sidecar_name
 from skyrack.v1.node_init import NodeInitError, connect_holder, init_socket
 
 CONNECT_TIMEOUT_S = 1.0
+# What the engine has in place of a kind.
+_VERBS = {
+    "kill": "kill",
+    "pause": "pause",
+    "hang": "pause",
+    "crash": "kill -s SIGSEGV",
+    "cpu": "update --cpus",
+}
 
 
 class ContainedSite:
@@ -34,9 +42,9 @@ class ContainedSite:
         """Containers beside the node are the engine's, and their data too."""
         beside = [name for name, entry in services.items() if entry.beside]
         if service in beside:
-            verb = {"kill": "kill", "pause": "pause"}.get(kind, "update --cpus")
             name = sidecar_name(node.name, service)
-            return f"{node.name}/{service} runs in a container of its own: docker compose {verb} {name}"
+            there = f"{node.name}/{service} runs in a container of its own"
+            return f"{there}: docker compose {_VERBS[kind]} {name}" if kind in _VERBS else there
         if beside and not service and kind in ("pause", "cpu"):
             return (
                 f"{node.name}: {', '.join(beside)} run in containers beside it, as users whose processes it may not "

@@ -20,6 +20,8 @@ from skyrack.orchestrator.runtime.services.entry import Entry
 from skyrack.orchestrator.runtime.services.prepared import LocalRoom
 from skyrack.orchestrator.runtime.spawned_nodes import SpawnedNodes
 
+_OF_SOME = ("pause", "cpu", "flip-memory", "crash", "hang")  # what acts on processes one by one
+
 
 class LocalSite:
     """Site. `log`: what the holder has to say."""
@@ -35,7 +37,7 @@ class LocalSite:
 
     def why_not(self, kind: str, node: NodeState, services: Mapping[str, Entry], service: str) -> str | None:
         """Only the whole can be had where processes cannot be seen."""
-        if not self._sees and (kind in ("pause", "cpu") or service):
+        if not self._sees and (kind in _OF_SOME or service):
             return "the processes of this run cannot be seen here: mounting a /proc of its own was refused"
         return None
 

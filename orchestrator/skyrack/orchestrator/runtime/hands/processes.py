@@ -9,6 +9,7 @@ from collections.abc import Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from skyrack.orchestrator.faults.effect import Upset
 from skyrack.orchestrator.faults.hold import Hold, Place
 from skyrack.orchestrator.faults.targets import Target
 from skyrack.orchestrator.runtime.events import EventLog
@@ -20,7 +21,7 @@ from skyrack.orchestrator.runtime.services.entry import AWAITED, DRAINED, Entry
 from skyrack.orchestrator.runtime.services.services import Services
 from skyrack.v1 import holding
 
-_WHOLE_NODES = ("reboot", "power", "lost", "retire", "repair")
+_WHOLE_NODES = ("reboot", "power", "lost", "sefi", "retire", "repair")
 _MOST_NAMED = 6
 BY_FAULT = "fault"
 _STOP_MARGIN_S = 5.0  # beyond what a service has to end: for the node to say so
@@ -90,9 +91,29 @@ class Processes:
         services = self._services.at(node.name)
         if service and kind in _WHOLE_NODES:
             return f"{node.name}/{service}: it acts on a whole node: {node.name}"
+        if kind == "flip-file":
+            return self._without_files(node, service)
         if service in services and services[service].spec.python:
             return f"{node.name}/{service} is in the process of its node: take {node.name}"
         return self._site.why_not(kind, node, services, service)
+
+    def _without_files(self, node: NodeState, service: str) -> str | None:
+        services = self._services.at(node.name)
+        if service and service not in services:
+            return f"{node.name} runs no service called {service[:80]!r}"
+        if self._directories(node, service):
+            return None
+        if service or services:
+            return f"the files of {service or ', '.join(services)} at {node.name} are its container's, out of reach from here"
+        return f"{node.name} runs no service, and nothing else writes files"
+
+    def _directories(self, node: NodeState, service: str) -> tuple[str, ...]:
+        """Where its services keep their files."""
+        return tuple(
+            entry.spec.data_dir
+            for name, entry in self._services.at(node.name).items()
+            if service in ("", name) and entry.spec.data_dir
+        )
 
     async def expect(self, target: Target) -> None:
         """Have their holders there."""
@@ -162,6 +183,25 @@ class Processes:
         self._events.add("node_signalled", node=node.name, signal=int(signal.SIGKILL))
         await self._site.kill(node)
         return [_words("killed", looked) if looked else "killed"]
+
+    async def upset(self, place: Place, upset: Upset, key: str) -> list[str]:
+        """Raises CannotError."""
+        index, service = place
+        node = self._book.by_index[index]
+        of_files = upset.what == "file"
+        if not node.alive and not of_files:
+            raise CannotError(NOTHING_RUNS)
+        spot = holding.Spot(0) if of_files else self._spot(node, service)
+        directories = self._directories(node, service) if of_files else ()
+        seen = await self._site.holder(node).ask(
+            holding.Upset(0, spot, upset.what, f"{upset.draw}/{node.name}/{service}", key, directories)
+        )
+        return list(seen.said)
+
+    async def release(self, place: Place, key: str) -> list[str]:
+        """Raises CannotError."""
+        node = self._book.by_index[place[0]]
+        return list((await self._site.holder(node).ask(holding.Release(0, key))).said)
 
     async def hold(self, place: Place, before: Hold, hold: Hold) -> list[str]:
         """Raises CannotError."""

@@ -75,6 +75,7 @@ class Entry:
             "restarts": status.restarts,
             "version": self.version,
             "previous_version": self.previous or None,
+            "watchdog_restarts": status.watchdog_restarts,
             "reason": self.reason,
             "ready_after_s": round(status.ready_after_s, 3) if status.ready_after_s else None,
             "exit_status": status.exit_status if status.HasField("exit_status") else None,

@@ -65,13 +65,18 @@ class Services:
         clock: Clock,
         file: Path,
         kept: Kept | None = None,
+        watchdog_s: float | None = None,
     ) -> None:
-        """`file` is where it keeps what an orchestrator that goes on with the run needs; `kept` is what was there."""
+        """`file` is where it keeps what an orchestrator that goes on with the run needs; `kept` is what was there.
+
+        `watchdog_s`: of services that say none.
+        """
         self._run = run
         self._book = book
         self._preparing = preparing
         self._events = events
         self._clock = clock
+        self._watchdog_s = watchdog_s
         self._services: dict[str, Service] = {}
         self._members: dict[str, tuple[Member, ...]] = {}
         self._entries: dict[tuple[str, str], Entry] = {}  # by node and service
@@ -278,7 +283,7 @@ class Services:
                 version,
                 entry.version,
             )
-            entry.spec = spec(service, entry.member, self._members, entry.room, run=self._run, generation=0)
+            entry.spec = self._filled(service, entry.member, entry.room, generation=0)
             self._begin_anew(entry)
             self._keep()
             self._events.add("service_changed", service=name, node=node, version=version, before=before)
@@ -370,12 +375,26 @@ class Services:
             service = self._editions.number(name, version, self._services[name])
             room, group = self._preparing.prepare(member.node, service)
             generation = generations.get(place, self._generation)
-            filled = spec(service, member, self._members, room, run=self._run, generation=generation)
+            filled = self._filled(service, member, room, generation)
             entry = Entry(service, member, filled, group, room, version=version, previous=previous)
             if member.node in self._drained:
                 entry.phase = DRAINED
             self._entries[place] = entry
             self._versions[member.node] += 1
+
+    def _filled(
+        self, service: Service, member: Member, room: Room, generation: int
+    ) -> service_pb2.ServiceSpec:
+        """What a node is told of it."""
+        return spec(
+            service,
+            member,
+            self._members,
+            room,
+            run=self._run,
+            generation=generation,
+            watchdog_s=self._watchdog_s,
+        )
 
     def _keep(self) -> None:
         """Write down what there is now; a run that never had a service has no file."""

@@ -68,7 +68,7 @@ def tried(path: Path, attempt: Any) -> Iterator[Finding]:
 
 
 def atlas_of_draft(scenario: Scenario, satellites: list[str]) -> Atlas:
-    """Everything that can be known of the nodes without orbits."""
+    """As far as it can be known without orbits."""
     ground = on_ground(scenario)
     names = [*satellites, *(station.name for station in scenario.ground)]
     names += [*(user.name for user in scenario.users), *(pop.name for pop in scenario.pops)]

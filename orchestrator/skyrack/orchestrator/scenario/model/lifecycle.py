@@ -103,14 +103,6 @@ class Manoeuvres(Section):
         source="D: 30 to 120",
         default=(30.0, 120.0),
     )
-    known_s: Number = key(
-        "How long before it begins routes know of it, in real seconds.",
-        unit="s",
-        source="D: it is ordered from the ground",
-        default=10.0,
-        ge=0,
-        le=86_400,
-    )
 
     @model_validator(mode="after")
     def _in_order(self) -> "Manoeuvres":

@@ -1,0 +1,110 @@
+"""Satellites that are launched into a run join it without anybody losing a packet, and a batch of them is lost at once."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from .place import Place, eventually, open_place
+
+pytestmark = pytest.mark.mesh
+
+SCENARIO = """\
+version: 1
+name: launched
+shells:
+  - {name: v3, planes: 12, slots: 12, altitude_km: 550, inclination_deg: 53, phasing: 1}
+links: {elevation_mask_deg: 5, acquisition_min_s: 1, acquisition_max_s: 2, epoch_s: 5, epoch_offset_s: 0}
+ground: [london]
+inhabited: [p0s00, p1s01, p2s00, p2s01]
+services:
+  - {name: keep, nodes: [p0s00, p2s00], command: [sleep, 1000]}
+lifecycle:
+  launches:
+    - {name: batch, satellites: [p2s00, p2s01, p2s02, p2s03], commissioning_s: 4, apart_s: 0.5}
+    - {name: never, satellites: [plane:p5]}
+"""
+NEW = ("p2s00", "p2s01")
+
+
+@pytest.fixture(scope="module")
+def run() -> Iterator[Place]:
+    """A run whose launch comes when the first test asks for it."""
+    with open_place() as found:
+        found.scenario.write_text(SCENARIO)
+        found.up()
+        yield found
+
+
+def phases(place: Place) -> dict[str, int]:
+    found: dict[str, int] = place.status()["fleet"]["phases"]
+    return {phase: count for phase, count in found.items() if count}
+
+
+def of(place: Place, event: str) -> list[dict[str, Any]]:
+    return [one for one in place.events() if one["event"] == event]
+
+
+def test_who_is_not_launched_is_not_waited_for_and_has_no_process(run: Place) -> None:
+    assert of(run, "ready")[0]["nodes"] == 3
+    status = run.status()
+    states = {node["name"]: node["state"] for node in status["nodes"]}
+    assert {name for name, state in states.items() if state == "not launched"} >= {*NEW, "p2s02", "p5s11"}
+    assert status["fleet"]["phases"]["not launched"] == 16
+    listed = json.loads(run.skyrack("launch", "-o", "json").expect().out)["launches"]
+    assert [(batch["name"], batch["satellites"], batch["t_s"]) for batch in listed] == [
+        ("batch", 4, None),
+        ("never", 12, None),
+    ]
+    said = run.skyrack("launch", "bach").expect(2).err
+    assert "no launch is called 'bach': did you mean 'batch'?" in said
+    assert not of(run, "convergence")
+
+
+def test_a_launch_joins_under_pings_and_its_services_start(run: Place) -> None:
+    pings = run.start(
+        ("exec", "p0s00", "--", "ping", "-i", "0.02", "-w", "60", "p1s01"), stdout=subprocess.PIPE
+    )
+    assert "4 satellites" in run.skyrack("launch", "batch").expect().out
+    assert "already" in run.skyrack("launch", "batch").expect(2).err
+    for name in NEW:
+        assert run.event("node_serving", node=name)["cause"] == "start"
+    run.event("service_ready", node="p2s00")
+    eventually(lambda: run.skyrack("ping", "london", "p2s01", "-c", "1").status == 0, "it is reached")
+    pings.send_signal(2)
+    said = pings.communicate()[0].decode()
+    answered = [int(number) for number in re.findall(r"icmp_seq=(\d+)", said)]
+    assert len(answered) > 50
+    assert sorted(answered) == list(range(1, max(answered) + 1)), "none was lost"
+    joined = [event["on"] for event in of(run, "launch_phase") if event["phase"] == "in service"]
+    assert joined == [[name] for name in ("p2s00", "p2s01", "p2s02", "p2s03")]
+    assert not [event for event in of(run, "convergence") if event["change"] == "loss"]
+
+
+def test_a_batch_is_lost_in_one_word_and_the_survivors_go_on(run: Place) -> None:
+    run.skyrack("fault", "add", "lost", "--node", "random:3:batch:batch").expect()
+    run.skyrack("fault", "add", "lost", "--node", "random:2:batch:never").expect()
+    eventually(lambda: phases(run).get("lost") == 5, "five are lost")
+    assert phases(run) == {"not launched": 10, "in service": 129, "lost": 5}
+    assert any(node["name"] in NEW and node["state"] == "lost" for node in run.status()["nodes"])
+    said = run.skyrack("ping", "p0s00", "p1s01", "-c", "3").expect().out
+    assert "3 received" in said
+
+
+def test_an_avoidance_manoeuvre_is_gone_around_before_it_begins(run: Place) -> None:
+    """All lasers of a plane to others are dark for a second, and nobody loses a packet who has another way."""
+    before = len(of(run, "convergence"))
+    pings = run.start(
+        ("exec", "p0s00", "--", "ping", "-q", "-i", "0.005", "-c", "500", "p1s01"),
+        stdout=subprocess.PIPE,
+    )
+    run.skyrack("fault", "add", "manoeuvre", "--node", "p1s01", "--for", "1s").expect()
+    said = pings.communicate()[0].decode()
+    assert "500 received" in said, said
+    eventually(lambda: len(of(run, "convergence")) > before, "lasers are back")
+    assert [event["change"] for event in of(run, "convergence")[before:]] == ["return"]
