@@ -152,6 +152,22 @@ def test_callers_on_the_mesh_are_not_taken_for_guests(peer: str, local: bool) ->
     assert is_local(peer) is local
 
 
+def test_what_the_flight_software_decides_is_told_with_its_reason() -> None:
+    def flown(mode: control_pb2.FlightMode.ValueType, cores: float | None, reason: str = "") -> View:
+        return View(known, flight=control_pb2.FlightState(mode=mode, cpu_cores=cores, reason=reason))
+
+    known = knowledge()
+    nominal = flown(control_pb2.FLIGHT_MODE_NOMINAL, None)
+    hot = flown(control_pb2.FLIGHT_MODE_THROTTLED, 0.8, "77 °C, above 70 °C")
+    assert look(View(known), nominal) == [], "the first decision is no change"
+    (alert,) = AlertWatch(nominal).look(hot, ns(20.0))
+    assert (told([alert]), alert.text) == ([("FLIGHT_THROTTLED", "")], "77 °C, above 70 °C")
+    assert look(hot, flown(control_pb2.FLIGHT_MODE_THROTTLED, 0.5)) == [("FLIGHT_THROTTLED", "")]
+    assert look(hot, hot) == []
+    assert look(hot, flown(control_pb2.FLIGHT_MODE_SAFE, 0.25)) == [("FLIGHT_SAFE", "")]
+    assert look(hot, nominal) == [("FLIGHT_NOMINAL", "")]
+
+
 def test_a_paused_clock_announces_nothing_and_nothing_twice() -> None:
     def at_speed(speed: float) -> View:
         update = control_pb2.NodeUpdate(forecast_until_t_s=1000.0)

@@ -8,7 +8,7 @@ import json
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import example, given
@@ -24,7 +24,7 @@ from skyrack.node.guest.desk import GuestDesk, Unanswerable
 from skyrack.node.guest.http_api import GuestSite, serve_guests
 from skyrack.node.http_server import MAX_REQUEST_BYTES, handler
 from skyrack.node.knowledge import Knowledge
-from skyrack.v1 import mesh_pb2
+from skyrack.v1 import guest_pb2, mesh_pb2
 
 from .test_guest_alerts import knowledge
 
@@ -217,3 +217,57 @@ async def test_a_port_that_somebody_has_is_a_warning(
     async with serve_guests(Desk().desk):
         assert "no HTTP for guests" in caplog.text
     other.close()
+
+
+def put(path: str, body: str, head: str = "") -> bytes:
+    length = head or f"Content-Length: {len(body.encode())}"
+    return f"PUT {path} HTTP/1.1\r\nHost: skyrack.internal\r\n{length}\r\n\r\n{body}".encode()
+
+
+class Flown:
+    """Flight software that grants half of everything."""
+
+    def __init__(self) -> None:
+        self.declared: list[tuple[str, float, float | None]] = []
+        self.readings = None
+
+    def flight(self) -> guest_pb2.GetFlightResponse:
+        return guest_pb2.GetFlightResponse(battery_ratio=0.5, reason="77.5 °C, above 70 °C")
+
+    def declare(self, name: str, power_w: float, for_s: float | None) -> float:
+        self.declared.append((name, power_w, for_s))
+        return 0.5
+
+
+async def test_a_node_without_flight_software_says_so() -> None:
+    async with serving(Desk()) as port:
+        for request in (get("/v1/flight"), put("/v1/load", '{"name": "gpu", "power_w": 250}')):
+            status, answer = await ask(port, request)
+            assert status == 404
+            assert "n0 has no flight software" in answer["error"]
+            assert "power: {}" in answer["hint"]
+
+
+async def test_loads_are_declared_and_what_is_odd_is_refused() -> None:
+    desk, flown = Desk(), Flown()
+    desk.desk.pilot = cast(Any, flown)
+    async with serving(desk) as port:
+        status, answer = await ask(port, get("/v1/flight"))
+        assert (status, answer["battery_ratio"], answer["reason"]) == (200, 0.5, "77.5 °C, above 70 °C")
+        status, answer = await ask(port, put("/v1/load", '{"name": "gpu", "power_w": 250, "for_s": 60}'))
+        assert (status, answer) == (200, {"granted_ratio": 0.5})
+        assert flown.declared == [("gpu", 250.0, 60.0)]
+        for body, said, code in (
+            ('{"name": "g p u", "power_w": 1}', "expected a word", 422),
+            ('{"name": "gpu", "power_w": -1}', "expected 0 to", 422),
+            ('{"name": "gpu", "power_w": "NaN"}', "expected 0 to", 422),
+            ('{"name": "gpu", "for_s": 0}', "expected more than 0 s", 422),
+            ('{"name": "gpu", "watts": 1}', "not a load", 400),
+            ("{", "not a load", 400),
+        ):
+            status, answer = await ask(port, put("/v1/load", body))
+            assert (status, said in answer["error"]) == (code, True), (body, answer)
+        assert (await ask(port, put("/v1/identity", "{}")))[0] == 405
+        for head in ("X: 1", "Content-Length: 1000000", "Content-Length: -1"):
+            assert (await ask(port, put("/v1/load", "{}", head)))[0] == 400
+        assert len(flown.declared) == 1

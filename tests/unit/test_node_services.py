@@ -35,6 +35,7 @@ from skyrack.v1.service_pb2 import (
     SERVICE_PHASE_FINISHED,
     SERVICE_PHASE_READY,
     SERVICE_PHASE_STARTING,
+    SERVICE_PHASE_STOPPED,
     SERVICE_PHASE_STOPPING,
     SERVICE_PHASE_UNREADY,
     SERVICE_PHASE_WAITING,
@@ -239,6 +240,70 @@ def test_one_that_waits_to_be_started_again_ends_at_once() -> None:
         assert asyncio.get_running_loop().time() < 0.3
 
     VirtualTime().run(check())
+
+
+def test_a_suspended_one_ends_as_asked_and_is_started_again_when_it_is_resumed() -> None:
+    runners = [Scripted(1e9, CRASH), Scripted(1e9, CRASH), Scripted(1e9, CRASH)]
+    service, _ = scripted_service(list(runners))
+
+    async def main() -> None:
+        running = asyncio.create_task(service.run())
+        await asyncio.sleep(1.0)
+        service.suspend("safe mode: battery 9 %")
+        await asyncio.sleep(1.0)
+        assert (service.status.phase, service.status.reason) == (
+            SERVICE_PHASE_STOPPED,
+            "safe mode: battery 9 %",
+        )
+        assert runners[0].asked.is_set()
+        assert runners[0].killed
+        assert not service.runs
+        await asyncio.sleep(3600.0)
+        assert service.status.phase == SERVICE_PHASE_STOPPED
+        service.resume()
+        await asyncio.sleep(0.1)
+        assert (service.status.phase, service.status.restarts) == (SERVICE_PHASE_READY, 1)
+        service.suspend("again")
+        service.resume()
+        await asyncio.sleep(1.0)
+        assert service.status.phase == SERVICE_PHASE_READY, "resumed before it noticed"
+        service.suspend("for good")
+        await asyncio.sleep(1.0)
+        service.stop()
+        await running
+
+    VirtualTime().run(main())
+
+
+def test_one_that_is_over_stays_so_whether_it_is_suspended_or_not() -> None:
+    service, _ = scripted_service([Scripted(1.0, Ended(status=0))])
+
+    async def main() -> None:
+        await service.run()
+        service.suspend("safe mode")
+        service.resume()
+        assert service.status.phase == SERVICE_PHASE_FINISHED
+
+    VirtualTime().run(main())
+
+
+def test_one_that_waits_to_be_started_again_waits_on_while_it_is_suspended() -> None:
+    runners = [Scripted(0.0, CRASH), Scripted(1e9, CRASH)]
+    service, _ = scripted_service(list(runners))
+
+    async def main() -> None:
+        running = asyncio.create_task(service.run())
+        await asyncio.sleep(0.1)
+        service.suspend("safe mode")
+        await asyncio.sleep(60.0)
+        assert service.status.phase == SERVICE_PHASE_STOPPED
+        service.resume()
+        await asyncio.sleep(0.1)
+        assert (service.status.phase, service.status.restarts) == (SERVICE_PHASE_READY, 1)
+        service.stop()
+        await running
+
+    VirtualTime().run(main())
 
 
 def test_ready_is_lost_after_three_misses_in_a_row_and_won_back_with_one_answer() -> None:

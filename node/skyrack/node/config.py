@@ -50,6 +50,8 @@ class NodeConfig:
     """Whoever has forked the node kills it when it has not run for so long; 0: never."""
     heartbeat_fd: int = -1
     """Pipe to its parent that the node writes a byte to now and then; made by the parent, -1: nobody listens."""
+    flight: dict[str, Any] | None = None
+    """What the flight software of a satellite is told, see flight/settings.py; None: there is none."""
 
     def __post_init__(self) -> None:
         if not self.name or len(self.name) > 63 or not set(self.name) <= _NAME_CHARACTERS:
@@ -76,6 +78,8 @@ class NodeConfig:
             )
         if not 0 <= self.watchdog_s <= 86_400:
             raise ConfigError(f"watchdog_s: {self.watchdog_s}, expected 0 to 86400")
+        if self.flight is not None and self.kind != "satellite":
+            raise ConfigError(f"flight: a {self.kind} does not fly")
         for path in (self.grpc_socket, self.metrics_socket, self.net_socket, self.control_socket):
             if len(os.fsencode(path)) > MAX_SOCKET_PATH_BYTES:
                 raise ConfigError(
@@ -96,6 +100,11 @@ class NodeConfig:
     def net_socket(self) -> Path:
         """Where descriptors of its network are handed out."""
         return Path(self.socket_dir, "nodes", f"{self.name}.net.sock")
+
+    @property
+    def flight_file(self) -> Path:
+        """Where its flight software keeps what another process of the node is to go on with."""
+        return Path(self.socket_dir, "nodes", f"{self.name}.flight.json")
 
     @property
     def fabric_socket(self) -> Path:
@@ -138,6 +147,6 @@ _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX
 def _check_type(key: str, value: Any, annotation: str) -> None:
     if value is None and "None" in annotation:
         return
-    expected: type = next((kind for kind in (int, bool, float) if kind.__name__ in annotation), str)
+    expected: type = next((kind for kind in (int, bool, float, dict) if kind.__name__ in annotation), str)
     if type(value) is not expected and (expected, type(value)) != (float, int):
         raise ConfigError(f"{key}: {value!r}, expected {expected.__name__}")

@@ -1,4 +1,4 @@
-"""As little of HTTP/1.1 as a scraper or curl needs, whatever a client sends: GET, one request per connection."""
+"""As little of HTTP/1.1 as a scraper or curl needs, whatever a client sends: GET, PUT at some sites, one at a time."""
 
 from __future__ import annotations
 
@@ -45,6 +45,11 @@ class Site(Protocol):
         """The answer to GET of a path, without its query. What it raises is logged, and the client gets a 500."""
         ...
 
+    @property
+    def put(self) -> Callable[[str, bytes], Response] | None:
+        """The same for PUT of a body; None: nothing can be put."""
+        ...
+
     def error(self, status: HTTPStatus, text: str) -> Response:
         """What a client gets who asked wrongly, or asked for what went wrong."""
         ...
@@ -88,13 +93,32 @@ async def _respond(reader: asyncio.StreamReader, site: Site) -> Response:
     words = head.split(b"\r\n", 1)[0].split(b" ")
     if len(words) != 3 or not words[2].startswith(b"HTTP/1."):
         return site.error(HTTPStatus.BAD_REQUEST, "not an HTTP request")
-    if words[0] != b"GET":
+    path = words[1].split(b"?")[0].decode("latin-1")
+    if words[0] != b"GET" and (words[0] != b"PUT" or site.put is None):
         return replace(site.error(HTTPStatus.METHOD_NOT_ALLOWED, "GET only"), headers={"Allow": "GET"})
     try:
-        return site.get(words[1].split(b"?")[0].decode("latin-1"))
+        if words[0] == b"PUT" and site.put is not None:
+            length = _content_length(head)
+            if not 0 <= length <= MAX_REQUEST_BYTES:
+                return site.error(
+                    HTTPStatus.BAD_REQUEST, f"PUT needs a body of up to {MAX_REQUEST_BYTES} bytes"
+                )
+            return site.put(path, await reader.readexactly(length))
+        return site.get(path)
+    except asyncio.IncompleteReadError:
+        return site.error(HTTPStatus.BAD_REQUEST, "the body ends too early")
     except Exception:
         log.exception("request failed")
         return site.error(HTTPStatus.INTERNAL_SERVER_ERROR, "the request failed, see the node's log")
+
+
+def _content_length(head: bytes) -> int:
+    """-1: not said, or not a number."""
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"content-length" and value.strip().isdigit():
+            return int(value)
+    return -1
 
 
 async def _stream(

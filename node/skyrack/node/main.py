@@ -1,5 +1,7 @@
 """One node, from its configuration to its exit."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import errno
@@ -8,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING
 
 from skyrack.node import device
 from skyrack.node.clock import Clock, RealClock
@@ -30,6 +33,10 @@ from skyrack.node.service import NodeService
 from skyrack.node.service_host import ServiceHost
 from skyrack.node.services.methods import Methods
 from skyrack.node.transfers import MeshService
+
+if TYPE_CHECKING:
+    from skyrack.node.flight.pilot import Pilot
+    from skyrack.node.services.pace import Pace
 
 # Another holder of mesh0, a predecessor the fabric has not let go of yet, is waited for this long.
 BUSY_LIMIT_S = 10.0
@@ -83,11 +90,17 @@ async def _serve(
     control = ControlLink(config, clock)
     service = NodeService(config, clock, fabric, control)
     desk = GuestDesk(config, clock, fabric, control)
-    control.on_change = desk.wake
     reporter = Reporter(config, clock, fabric, control)
     methods = Methods()
-    host = ServiceHost(config, clock, control, reaper, lines, methods, desk)
-    collector = NodeCollector(config, clock, fabric, control, service.echo, lines, reporter.bus, host)
+    pace = _pace(config, clock)
+    host = ServiceHost(config, clock, control, reaper, lines, methods, desk, pace)
+    pilot = _pilot(config, clock, control, host, pace)
+    desk.pilot = reporter.pilot = pilot
+    control.on_change = desk.wake
+    if pilot is not None:
+        pilot.on_change = desk.wake
+        control.on_change = pilot.told
+    collector = NodeCollector(config, clock, fabric, control, service.echo, lines, reporter.bus, host, pilot)
     state = Health()
     first_attach = asyncio.Event()
 
@@ -121,12 +134,34 @@ async def _serve(
             if also is not None:
                 links.append(tasks.create_task(also(config, clock), name="also"))
             links.append(tasks.create_task(control.run(), name="control link"))
+            if pilot is not None:
+                links.append(tasks.create_task(pilot.run(), name="flight software"))
             links.append(tasks.create_task(host.run(), name="services"))
             await stop.wait()
         reporter.stopping()
         log.info("stopping")
         await desk.farewell()
         await host.end()
+
+
+def _pace(config: NodeConfig, clock: Clock) -> Pace | None:
+    """What Python services keep to, where there is flight software to say so."""
+    if config.flight is None:
+        return None
+    from skyrack.node.services.pace import Pace
+
+    return Pace(clock)
+
+
+def _pilot(
+    config: NodeConfig, clock: Clock, control: ControlLink, host: ServiceHost, pace: Pace | None
+) -> Pilot | None:
+    """The flight software; None without any. Raises ConfigError."""
+    if pace is None:
+        return None
+    from skyrack.node.flight.pilot import Pilot
+
+    return Pilot(config, clock, control, host, pace)
 
 
 async def _open_device(config: NodeConfig, clock: Clock) -> int:

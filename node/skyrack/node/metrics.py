@@ -1,8 +1,11 @@
 """What a node tells Prometheus. Everything is read when it is scraped; nothing polls."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prometheus_client import Metric
 
@@ -16,6 +19,10 @@ from skyrack.node.service import EchoCounters
 from skyrack.node.service_host import ServiceHost
 from skyrack.v1 import families
 from skyrack.v1.bus import Bus
+from skyrack.v1.telemetry import FLIGHT_MODES
+
+if TYPE_CHECKING:
+    from skyrack.node.flight.pilot import Pilot
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -33,6 +40,7 @@ class NodeCollector:
         lines: JsonLines,
         bus: Bus | None,
         services: ServiceHost,
+        pilot: Pilot | None = None,
     ) -> None:
         self._config = config
         self._clock = clock
@@ -42,6 +50,7 @@ class NodeCollector:
         self._lines = lines
         self._bus = bus
         self._services = services
+        self._pilot = pilot
         self._started_ns = clock.monotonic_ns()
 
     def collect(self) -> Iterator[Metric]:
@@ -70,6 +79,29 @@ class NodeCollector:
         yield from self._messages()
         if supervisor is not None:
             yield from supervisor.metrics()
+        if self._pilot is not None:
+            yield from self._flight(self._pilot)
+
+    def _flight(self, pilot: Pilot) -> Iterator[Metric]:
+        now = pilot.readings
+        if now is None:
+            return
+        modes = families.gauge("skyrack_node_flight_mode")
+        for number, word in FLIGHT_MODES.items():
+            modes.add_metric([self._config.name, word], now.decision.mode.value == number)
+        yield modes
+        yield self._gauge("skyrack_node_battery_ratio", now.charge_ratio)
+        yield self._gauge("skyrack_node_battery_wear_ratio", now.wear_ratio)
+        if now.temperature_c is not None:
+            yield self._gauge("skyrack_node_temperature_celsius", now.temperature_c)
+        yield self._gauge("skyrack_node_power_in_watts", now.sun_w)
+        yield self._gauge("skyrack_node_power_out_watts", now.load_w)
+        yield self._counter("skyrack_node_energy_in_joules_total", now.in_j)
+        yield self._counter("skyrack_node_energy_out_joules_total", now.out_j)
+        yield self._counter("skyrack_node_energy_unserved_joules_total", now.unserved_j)
+        yield self._gauge("skyrack_node_cpu_busy_cores", now.used_cores)
+        if pilot.allowed_cores is not None:
+            yield self._gauge("skyrack_node_cpu_allowed_cores", pilot.allowed_cores)
 
     def _device(self) -> Iterator[Metric]:
         counters = read_device_counters(Path("/proc/net/dev").read_text())

@@ -14,6 +14,8 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class _Metrics:
+    put = None
+
     def __init__(self, render: Callable[[], bytes]) -> None:
         self._render = render
 

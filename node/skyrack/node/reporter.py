@@ -4,11 +4,13 @@ The broker says "dark" for a node that dies, by the last will; one that ends by 
 configuration nothing is said.
 """
 
+from __future__ import annotations
+
 import asyncio
 import os
 import random
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from skyrack.node.clock import Clock
 from skyrack.node.config import NodeConfig
@@ -17,7 +19,17 @@ from skyrack.node.fabric_link import FabricLink
 from skyrack.node.metrics import read_device_counters, resident_bytes
 from skyrack.node.position import OutsideEphemerisError, geodetic
 from skyrack.v1.bus import Address, Bus, Message
-from skyrack.v1.telemetry import VERSION, NodeState, NodeTelemetry, node_topic, utc_text
+from skyrack.v1.telemetry import (
+    FLIGHT_MODES,
+    VERSION,
+    NodeState,
+    NodeTelemetry,
+    node_topic,
+    utc_text,
+)
+
+if TYPE_CHECKING:
+    from skyrack.node.flight.pilot import Pilot
 
 LAST_WORDS_S = 0.5  # for the last messages of a node that ends
 State = Literal["serving", "stopping", "dark"]
@@ -34,6 +46,7 @@ class Reporter:
         self._started_ns = clock.monotonic_ns()
         self._serves = False
         self._rng = random.Random(f"{config.seed}, telemetry, {config.name}")
+        self.pilot: Pilot | None = None  # where there is flight software
         self.bus: Bus | None = None
         if config.bus_socket is not None:
             address = Address(
@@ -96,6 +109,7 @@ class Reporter:
         lat_deg, lon_deg, altitude_km = self._position(t_s)
         counters = read_device_counters(Path("/proc/net/dev").read_text()) or [0] * 16
         times = os.times()
+        now = self.pilot.readings if self.pilot is not None else None
         return NodeTelemetry(
             v=VERSION,
             node=self._config.name,
@@ -112,6 +126,13 @@ class Reporter:
             cpu_s=round(times.user + times.system, 2),
             rss_bytes=resident_bytes(),
             uptime_s=round((now_ns - self._started_ns) / 1e9, 3),
+            flight_mode=FLIGHT_MODES[now.decision.mode.value] if now else None,
+            battery_ratio=_rounded(now.charge_ratio if now else None, 4),
+            battery_wear_ratio=_rounded(now.wear_ratio if now else None, 9),
+            temperature_c=_rounded(now.temperature_c if now else None, 2),
+            power_in_w=_rounded(now.sun_w if now else None, 1),
+            power_out_w=_rounded(now.load_w if now else None, 1),
+            cpu_cores_allowed=self.pilot.allowed_cores if self.pilot else None,
         )
 
     def _position(self, t_s: float | None) -> tuple[float | None, float | None, float | None]:
@@ -123,3 +144,7 @@ class Reporter:
         except OutsideEphemerisError:
             return None, None, None
         return round(lat_deg, 4), round(lon_deg, 4), round(altitude_km, 3)
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)

@@ -16,6 +16,7 @@ from skyrack.node.reaper import Reaper
 from skyrack.node.services.methods import Methods
 
 if TYPE_CHECKING:
+    from skyrack.node.services.pace import Pace
     from skyrack.node.services.supervisor import Supervisor
 
 
@@ -31,14 +32,18 @@ class ServiceHost:
         lines: JsonLines,
         methods: Methods,
         desk: GuestDesk,
+        pace: Pace | None,
     ) -> None:
+        """`pace`: what Python services keep to together; None: nothing."""
+
         def make() -> Supervisor:
             from skyrack.node.services.supervisor import Supervisor
 
-            return Supervisor(config, clock, control, reaper, lines, methods, desk)
+            return Supervisor(config, clock, control, reaper, lines, methods, desk, pace)
 
         self._control = control
         self._make = make
+        self._suspended = ""
         self.supervisor: Supervisor | None = None
 
     async def run(self) -> None:
@@ -47,7 +52,26 @@ class ServiceHost:
             await self._control.services_news.wait()
             self._control.services_news.clear()
         self.supervisor = self._make()
+        if self._suspended:
+            self.supervisor.suspend(self._suspended)
         await self.supervisor.run()
+
+    def suspend(self, reason: str) -> None:
+        """Stop all services, and start none before `resume`."""
+        self._suspended = reason
+        if self.supervisor is not None:
+            self.supervisor.suspend(reason)
+
+    def resume(self) -> None:
+        """Start those that were suspended."""
+        self._suspended = ""
+        if self.supervisor is not None:
+            self.supervisor.resume()
+
+    @property
+    def python_ratio(self) -> float:
+        """How many of the services run in the node's own process, of all; 0 without any."""
+        return self.supervisor.python_ratio if self.supervisor is not None else 0.0
 
     async def end(self) -> None:
         """Stop all services; nothing of them runs afterwards."""

@@ -125,12 +125,30 @@ class Node:
         return list(self._told(self._desk.peers).neighbours)
 
     def forecast(self) -> guest_pb2.GuestServiceGetForecastResponse:
-        """Contacts on or to come, and stays in the Earth's shadow, in scenario time. Raises NotAvailableError."""
+        """What is to come, as forecast: contacts, gateways, shadow, anomaly, in scenario time. Raises NotAvailableError."""
         return self._told(self._desk.forecast)
 
     def environment(self) -> guest_pb2.GetEnvironmentResponse:
         """Where the node is now, whether the Sun shines on it, weather on its ground links. Raises NotAvailableError."""
         return self._told(self._desk.environment)
+
+    def flight(self) -> guest_pb2.GetFlightResponse:
+        """Battery, temperature, flight mode and what is granted. Raises NotAvailableError, also without flight software."""
+        return self._told(self._desk.flight)
+
+    def declare_load(self, power_w: float, for_s: float | None = None, name: str = "") -> float:
+        """Have an electric load counted that is not there, an accelerator's, in place of the last one; 0 W ends it.
+
+        `for_s` is real time. Returns the share of it that the satellite grants. Raises NotAvailableError, ValueError.
+        """
+        from skyrack.node.guest.desk import Lack, Unanswerable
+        from skyrack.v1 import guest_pb2
+
+        request = guest_pb2.DeclareLoadRequest(name=name or self.service, power_w=power_w, for_s=for_s)
+        try:
+            return self._desk.declare_load(request).granted_ratio
+        except Unanswerable as error:
+            raise (ValueError if error.lack is Lack.ODD else NotAvailableError)(str(error)) from error
 
     async def alerts(self) -> AsyncIterator[guest_pb2.Alert]:
         """What happens to the node, from when this is iterated over until the node stops. Raises NotAvailableError."""

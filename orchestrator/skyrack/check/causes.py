@@ -62,7 +62,7 @@ def causes(events: Iterable[Mapping[str, Any]]) -> list[Cause]:
             case "node_serving" if node in ended:
                 place = ended.pop(node)
                 found[place] = replace(found[place], end_s=at_s)
-            case "service_ended" | "service_failed" | "service_unready":
+            case "service_ended" | "service_failed" | "service_unready" | "service_stopped":
                 what = str(event["event"]).removeprefix("service_")
                 found.append(Cause("process", f"{event.get('service')} at {node} {what}", at_s, at_s))
             case "fabric_down":

@@ -23,49 +23,54 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from skyrack.v1 import control_pb2 as skyrack_dot_v1_dot_control__pb2
 from skyrack.v1 import mesh_pb2 as skyrack_dot_v1_dot_mesh__pb2
 from skyrack.v1 import node_pb2 as skyrack_dot_v1_dot_node__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16skyrack/v1/guest.proto\x12\nskyrack.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15skyrack/v1/mesh.proto\x1a\x15skyrack/v1/node.proto\"\x14\n\x12GetIdentityRequest\"\xfb\x01\n\x13GetIdentityResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\"\n\x04kind\x18\x02 \x01(\x0e\x32\x14.skyrack.v1.NodeKind\x12\r\n\x05index\x18\x03 \x01(\r\x12\x0b\n\x03run\x18\x04 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x05 \x01(\t\x12\x0f\n\x07network\x18\x06 \x01(\t\x12\x11\n\tmtu_bytes\x18\x07 \x01(\r\x12\x0f\n\x07version\x18\x08 \x01(\t\x12.\n\nstart_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61ttached\x18\n \x01(\x08\x12\x0e\n\x06joined\x18\x0b \x01(\x08\"\x11\n\x0fGetClockRequest\"\x89\x02\n\x10GetClockResponse\x12\x0b\n\x03t_s\x18\x01 \x01(\x01\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05speed\x18\x04 \x01(\x01\x12\x17\n\x0ft0_monotonic_ns\x18\x05 \x01(\x03\x12\x14\n\x0cmonotonic_ns\x18\x06 \x01(\x03\x12-\n\thost_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bsince_run_s\x18\x08 \x01(\x01\x12\x11\n\tsince_t_s\x18\t \x01(\x01\"\x12\n\x10ListPeersRequest\"\x8f\x01\n\x11ListPeersResponse\x12 \n\x05\x65poch\x18\x01 \x01(\x0b\x32\x11.skyrack.v1.Epoch\x12\x1f\n\x05peers\x18\x02 \x03(\x0b\x32\x10.skyrack.v1.Peer\x12)\n\nneighbours\x18\x03 \x03(\x0b\x32\x15.skyrack.v1.Neighbour\x12\x0c\n\x04lost\x18\x04 \x03(\t\" \n\x1eGuestServiceGetForecastRequest\"\xf3\x01\n\x1fGuestServiceGetForecastResponse\x12\x0b\n\x03t_s\x18\x01 \x01(\x01\x12%\n\x08\x63ontacts\x18\x02 \x03(\x0b\x32\x13.skyrack.v1.Contact\x12\x1a\n\x12\x63ontacts_until_t_s\x18\x03 \x01(\x01\x12+\n\x06shadow\x18\x04 \x01(\x0b\x32\x1b.skyrack.v1.EclipseForecast\x12,\n\x07\x61nomaly\x18\x05 \x01(\x0b\x32\x1b.skyrack.v1.AnomalyForecast\x12%\n\x08gateways\x18\x06 \x03(\x0b\x32\x13.skyrack.v1.Contact\"\x17\n\x15GetEnvironmentRequest\"\x92\x03\n\x16GetEnvironmentResponse\x12\x0b\n\x03t_s\x18\x01 \x01(\x01\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07lat_deg\x18\x03 \x01(\x01\x12\x0f\n\x07lon_deg\x18\x04 \x01(\x01\x12\x13\n\x0b\x61ltitude_km\x18\x05 \x01(\x01\x12\'\n\x0bposition_km\x18\x06 \x01(\x0b\x32\x12.skyrack.v1.Vector\x12)\n\rvelocity_km_s\x18\x07 \x01(\x0b\x32\x12.skyrack.v1.Vector\x12\x13\n\x06sunlit\x18\x08 \x01(\x08H\x00\x88\x01\x01\x12(\n\x07weather\x18\t \x03(\x0b\x32\x17.skyrack.v1.LinkWeather\x12\x17\n\nin_anomaly\x18\n \x01(\x08H\x01\x88\x01\x01\x12\x15\n\x08\x62\x65ta_deg\x18\x0b \x01(\x01H\x02\x88\x01\x01\x12\x14\n\x07\x63ountry\x18\x0c \x01(\tH\x03\x88\x01\x01\x42\t\n\x07_sunlitB\r\n\x0b_in_anomalyB\x0b\n\t_beta_degB\n\n\x08_country\"Q\n\x12\x44\x65\x63lareLoadRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07power_w\x18\x02 \x01(\x01\x12\x12\n\x05\x66or_s\x18\x03 \x01(\x01H\x00\x88\x01\x01\x42\x08\n\x06_for_s\",\n\x13\x44\x65\x63lareLoadResponse\x12\x15\n\rgranted_ratio\x18\x01 \x01(\x01\"\x14\n\x12WatchAlertsRequest\"7\n\x13WatchAlertsResponse\x12 \n\x05\x61lert\x18\x01 \x01(\x0b\x32\x11.skyrack.v1.Alert\"\xc8\x01\n\x05\x41lert\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03t_s\x18\x02 \x01(\x01\x12#\n\x04kind\x18\x03 \x01(\x0e\x32\x15.skyrack.v1.AlertKind\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x0c\n\x04peer\x18\x05 \x01(\t\x12\'\n\tpeer_kind\x18\x06 \x01(\x0e\x32\x14.skyrack.v1.NodeKind\x12\x13\n\x06\x61t_t_s\x18\x07 \x01(\x01H\x00\x88\x01\x01\x42\t\n\x07_at_t_s*\xa9\x03\n\tAlertKind\x12\x1a\n\x16\x41LERT_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41LERT_KIND_LINK_BEGAN\x10\x01\x12\x19\n\x15\x41LERT_KIND_LINK_ENDED\x10\x02\x12\x18\n\x14\x41LERT_KIND_LINK_LOST\x10\x03\x12\x18\n\x14\x41LERT_KIND_LINK_BACK\x10\x04\x12\"\n\x1e\x41LERT_KIND_CONTACT_BEGINS_SOON\x10\x05\x12 \n\x1c\x41LERT_KIND_CONTACT_ENDS_SOON\x10\x06\x12\x1c\n\x18\x41LERT_KIND_ECLIPSE_BEGAN\x10\x07\x12\x1c\n\x18\x41LERT_KIND_ECLIPSE_ENDED\x10\x08\x12\x18\n\x14\x41LERT_KIND_MESH_LOST\x10\t\x12\x18\n\x14\x41LERT_KIND_MESH_BACK\x10\n\x12 \n\x1c\x41LERT_KIND_ORCHESTRATOR_LOST\x10\x0b\x12 \n\x1c\x41LERT_KIND_ORCHESTRATOR_BACK\x10\x0c\x12\x1c\n\x18\x41LERT_KIND_NODE_STOPPING\x10\r2\x82\x04\n\x0cGuestService\x12N\n\x0bGetIdentity\x12\x1e.skyrack.v1.GetIdentityRequest\x1a\x1f.skyrack.v1.GetIdentityResponse\x12\x45\n\x08GetClock\x12\x1b.skyrack.v1.GetClockRequest\x1a\x1c.skyrack.v1.GetClockResponse\x12H\n\tListPeers\x12\x1c.skyrack.v1.ListPeersRequest\x1a\x1d.skyrack.v1.ListPeersResponse\x12\x66\n\x0bGetForecast\x12*.skyrack.v1.GuestServiceGetForecastRequest\x1a+.skyrack.v1.GuestServiceGetForecastResponse\x12W\n\x0eGetEnvironment\x12!.skyrack.v1.GetEnvironmentRequest\x1a\".skyrack.v1.GetEnvironmentResponse\x12P\n\x0bWatchAlerts\x12\x1e.skyrack.v1.WatchAlertsRequest\x1a\x1f.skyrack.v1.WatchAlertsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16skyrack/v1/guest.proto\x12\nskyrack.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18skyrack/v1/control.proto\x1a\x15skyrack/v1/mesh.proto\x1a\x15skyrack/v1/node.proto\"\x14\n\x12GetIdentityRequest\"\xfb\x01\n\x13GetIdentityResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\"\n\x04kind\x18\x02 \x01(\x0e\x32\x14.skyrack.v1.NodeKind\x12\r\n\x05index\x18\x03 \x01(\r\x12\x0b\n\x03run\x18\x04 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x05 \x01(\t\x12\x0f\n\x07network\x18\x06 \x01(\t\x12\x11\n\tmtu_bytes\x18\x07 \x01(\r\x12\x0f\n\x07version\x18\x08 \x01(\t\x12.\n\nstart_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61ttached\x18\n \x01(\x08\x12\x0e\n\x06joined\x18\x0b \x01(\x08\"\x11\n\x0fGetClockRequest\"\x89\x02\n\x10GetClockResponse\x12\x0b\n\x03t_s\x18\x01 \x01(\x01\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05speed\x18\x04 \x01(\x01\x12\x17\n\x0ft0_monotonic_ns\x18\x05 \x01(\x03\x12\x14\n\x0cmonotonic_ns\x18\x06 \x01(\x03\x12-\n\thost_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bsince_run_s\x18\x08 \x01(\x01\x12\x11\n\tsince_t_s\x18\t \x01(\x01\"\x12\n\x10ListPeersRequest\"\x8f\x01\n\x11ListPeersResponse\x12 \n\x05\x65poch\x18\x01 \x01(\x0b\x32\x11.skyrack.v1.Epoch\x12\x1f\n\x05peers\x18\x02 \x03(\x0b\x32\x10.skyrack.v1.Peer\x12)\n\nneighbours\x18\x03 \x03(\x0b\x32\x15.skyrack.v1.Neighbour\x12\x0c\n\x04lost\x18\x04 \x03(\t\" \n\x1eGuestServiceGetForecastRequest\"\xf3\x01\n\x1fGuestServiceGetForecastResponse\x12\x0b\n\x03t_s\x18\x01 \x01(\x01\x12%\n\x08\x63ontacts\x18\x02 \x03(\x0b\x32\x13.skyrack.v1.Contact\x12\x1a\n\x12\x63ontacts_until_t_s\x18\x03 \x01(\x01\x12+\n\x06shadow\x18\x04 \x01(\x0b\x32\x1b.skyrack.v1.EclipseForecast\x12,\n\x07\x61nomaly\x18\x05 \x01(\x0b\x32\x1b.skyrack.v1.AnomalyForecast\x12%\n\x08gateways\x18\x06 \x03(\x0b\x32\x13.skyrack.v1.Contact\"\x17\n\x15GetEnvironmentRequest\"\x92\x03\n\x16GetEnvironmentResponse\x12\x0b\n\x03t_s\x18\x01 \x01(\x01\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07lat_deg\x18\x03 \x01(\x01\x12\x0f\n\x07lon_deg\x18\x04 \x01(\x01\x12\x13\n\x0b\x61ltitude_km\x18\x05 \x01(\x01\x12\'\n\x0bposition_km\x18\x06 \x01(\x0b\x32\x12.skyrack.v1.Vector\x12)\n\rvelocity_km_s\x18\x07 \x01(\x0b\x32\x12.skyrack.v1.Vector\x12\x13\n\x06sunlit\x18\x08 \x01(\x08H\x00\x88\x01\x01\x12(\n\x07weather\x18\t \x03(\x0b\x32\x17.skyrack.v1.LinkWeather\x12\x17\n\nin_anomaly\x18\n \x01(\x08H\x01\x88\x01\x01\x12\x15\n\x08\x62\x65ta_deg\x18\x0b \x01(\x01H\x02\x88\x01\x01\x12\x14\n\x07\x63ountry\x18\x0c \x01(\tH\x03\x88\x01\x01\x42\t\n\x07_sunlitB\r\n\x0b_in_anomalyB\x0b\n\t_beta_degB\n\n\x08_country\"\x12\n\x10GetFlightRequest\"\xe5\x02\n\x11GetFlightResponse\x12\x0b\n\x03t_s\x18\x01 \x01(\x01\x12$\n\x04mode\x18\x02 \x01(\x0e\x32\x16.skyrack.v1.FlightMode\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x15\n\rbattery_ratio\x18\x04 \x01(\x01\x12\x1a\n\x12\x62\x61ttery_wear_ratio\x18\x05 \x01(\x01\x12\x1a\n\rtemperature_c\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\npower_in_w\x18\x07 \x01(\x01\x12\x13\n\x0bpower_out_w\x18\x08 \x01(\x01\x12\x15\n\rgranted_ratio\x18\t \x01(\x01\x12\x16\n\tcpu_cores\x18\n \x01(\x01H\x01\x88\x01\x01\x12\x12\n\nused_cores\x18\x0b \x01(\x01\x12\x12\n\ndeclared_w\x18\x0c \x01(\x01\x12\x13\n\x06sunlit\x18\r \x01(\x08H\x02\x88\x01\x01\x42\x10\n\x0e_temperature_cB\x0c\n\n_cpu_coresB\t\n\x07_sunlit\"Q\n\x12\x44\x65\x63lareLoadRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07power_w\x18\x02 \x01(\x01\x12\x12\n\x05\x66or_s\x18\x03 \x01(\x01H\x00\x88\x01\x01\x42\x08\n\x06_for_s\",\n\x13\x44\x65\x63lareLoadResponse\x12\x15\n\rgranted_ratio\x18\x01 \x01(\x01\"\x14\n\x12WatchAlertsRequest\"7\n\x13WatchAlertsResponse\x12 \n\x05\x61lert\x18\x01 \x01(\x0b\x32\x11.skyrack.v1.Alert\"\xc8\x01\n\x05\x41lert\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03t_s\x18\x02 \x01(\x01\x12#\n\x04kind\x18\x03 \x01(\x0e\x32\x15.skyrack.v1.AlertKind\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x0c\n\x04peer\x18\x05 \x01(\t\x12\'\n\tpeer_kind\x18\x06 \x01(\x0e\x32\x14.skyrack.v1.NodeKind\x12\x13\n\x06\x61t_t_s\x18\x07 \x01(\x01H\x00\x88\x01\x01\x42\t\n\x07_at_t_s*\x85\x04\n\tAlertKind\x12\x1a\n\x16\x41LERT_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41LERT_KIND_LINK_BEGAN\x10\x01\x12\x19\n\x15\x41LERT_KIND_LINK_ENDED\x10\x02\x12\x18\n\x14\x41LERT_KIND_LINK_LOST\x10\x03\x12\x18\n\x14\x41LERT_KIND_LINK_BACK\x10\x04\x12\"\n\x1e\x41LERT_KIND_CONTACT_BEGINS_SOON\x10\x05\x12 \n\x1c\x41LERT_KIND_CONTACT_ENDS_SOON\x10\x06\x12\x1c\n\x18\x41LERT_KIND_ECLIPSE_BEGAN\x10\x07\x12\x1c\n\x18\x41LERT_KIND_ECLIPSE_ENDED\x10\x08\x12\x18\n\x14\x41LERT_KIND_MESH_LOST\x10\t\x12\x18\n\x14\x41LERT_KIND_MESH_BACK\x10\n\x12 \n\x1c\x41LERT_KIND_ORCHESTRATOR_LOST\x10\x0b\x12 \n\x1c\x41LERT_KIND_ORCHESTRATOR_BACK\x10\x0c\x12\x1c\n\x18\x41LERT_KIND_NODE_STOPPING\x10\r\x12\x1d\n\x19\x41LERT_KIND_FLIGHT_NOMINAL\x10\x14\x12\x1f\n\x1b\x41LERT_KIND_FLIGHT_THROTTLED\x10\x15\x12\x1a\n\x16\x41LERT_KIND_FLIGHT_SAFE\x10\x16\x32\x9c\x05\n\x0cGuestService\x12N\n\x0bGetIdentity\x12\x1e.skyrack.v1.GetIdentityRequest\x1a\x1f.skyrack.v1.GetIdentityResponse\x12\x45\n\x08GetClock\x12\x1b.skyrack.v1.GetClockRequest\x1a\x1c.skyrack.v1.GetClockResponse\x12H\n\tListPeers\x12\x1c.skyrack.v1.ListPeersRequest\x1a\x1d.skyrack.v1.ListPeersResponse\x12\x66\n\x0bGetForecast\x12*.skyrack.v1.GuestServiceGetForecastRequest\x1a+.skyrack.v1.GuestServiceGetForecastResponse\x12W\n\x0eGetEnvironment\x12!.skyrack.v1.GetEnvironmentRequest\x1a\".skyrack.v1.GetEnvironmentResponse\x12H\n\tGetFlight\x12\x1c.skyrack.v1.GetFlightRequest\x1a\x1d.skyrack.v1.GetFlightResponse\x12N\n\x0b\x44\x65\x63lareLoad\x12\x1e.skyrack.v1.DeclareLoadRequest\x1a\x1f.skyrack.v1.DeclareLoadResponse\x12P\n\x0bWatchAlerts\x12\x1e.skyrack.v1.WatchAlertsRequest\x1a\x1f.skyrack.v1.WatchAlertsResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'skyrack.v1.guest_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ALERTKIND']._serialized_start=1968
-  _globals['_ALERTKIND']._serialized_end=2393
-  _globals['_GETIDENTITYREQUEST']._serialized_start=117
-  _globals['_GETIDENTITYREQUEST']._serialized_end=137
-  _globals['_GETIDENTITYRESPONSE']._serialized_start=140
-  _globals['_GETIDENTITYRESPONSE']._serialized_end=391
-  _globals['_GETCLOCKREQUEST']._serialized_start=393
-  _globals['_GETCLOCKREQUEST']._serialized_end=410
-  _globals['_GETCLOCKRESPONSE']._serialized_start=413
-  _globals['_GETCLOCKRESPONSE']._serialized_end=678
-  _globals['_LISTPEERSREQUEST']._serialized_start=680
-  _globals['_LISTPEERSREQUEST']._serialized_end=698
-  _globals['_LISTPEERSRESPONSE']._serialized_start=701
-  _globals['_LISTPEERSRESPONSE']._serialized_end=844
-  _globals['_GUESTSERVICEGETFORECASTREQUEST']._serialized_start=846
-  _globals['_GUESTSERVICEGETFORECASTREQUEST']._serialized_end=878
-  _globals['_GUESTSERVICEGETFORECASTRESPONSE']._serialized_start=881
-  _globals['_GUESTSERVICEGETFORECASTRESPONSE']._serialized_end=1124
-  _globals['_GETENVIRONMENTREQUEST']._serialized_start=1126
-  _globals['_GETENVIRONMENTREQUEST']._serialized_end=1149
-  _globals['_GETENVIRONMENTRESPONSE']._serialized_start=1152
-  _globals['_GETENVIRONMENTRESPONSE']._serialized_end=1554
-  _globals['_DECLARELOADREQUEST']._serialized_start=1556
-  _globals['_DECLARELOADREQUEST']._serialized_end=1637
-  _globals['_DECLARELOADRESPONSE']._serialized_start=1639
-  _globals['_DECLARELOADRESPONSE']._serialized_end=1683
-  _globals['_WATCHALERTSREQUEST']._serialized_start=1685
-  _globals['_WATCHALERTSREQUEST']._serialized_end=1705
-  _globals['_WATCHALERTSRESPONSE']._serialized_start=1707
-  _globals['_WATCHALERTSRESPONSE']._serialized_end=1762
-  _globals['_ALERT']._serialized_start=1765
-  _globals['_ALERT']._serialized_end=1965
-  _globals['_GUESTSERVICE']._serialized_start=2396
-  _globals['_GUESTSERVICE']._serialized_end=2910
+  _globals['_ALERTKIND']._serialized_start=2374
+  _globals['_ALERTKIND']._serialized_end=2891
+  _globals['_GETIDENTITYREQUEST']._serialized_start=143
+  _globals['_GETIDENTITYREQUEST']._serialized_end=163
+  _globals['_GETIDENTITYRESPONSE']._serialized_start=166
+  _globals['_GETIDENTITYRESPONSE']._serialized_end=417
+  _globals['_GETCLOCKREQUEST']._serialized_start=419
+  _globals['_GETCLOCKREQUEST']._serialized_end=436
+  _globals['_GETCLOCKRESPONSE']._serialized_start=439
+  _globals['_GETCLOCKRESPONSE']._serialized_end=704
+  _globals['_LISTPEERSREQUEST']._serialized_start=706
+  _globals['_LISTPEERSREQUEST']._serialized_end=724
+  _globals['_LISTPEERSRESPONSE']._serialized_start=727
+  _globals['_LISTPEERSRESPONSE']._serialized_end=870
+  _globals['_GUESTSERVICEGETFORECASTREQUEST']._serialized_start=872
+  _globals['_GUESTSERVICEGETFORECASTREQUEST']._serialized_end=904
+  _globals['_GUESTSERVICEGETFORECASTRESPONSE']._serialized_start=907
+  _globals['_GUESTSERVICEGETFORECASTRESPONSE']._serialized_end=1150
+  _globals['_GETENVIRONMENTREQUEST']._serialized_start=1152
+  _globals['_GETENVIRONMENTREQUEST']._serialized_end=1175
+  _globals['_GETENVIRONMENTRESPONSE']._serialized_start=1178
+  _globals['_GETENVIRONMENTRESPONSE']._serialized_end=1580
+  _globals['_GETFLIGHTREQUEST']._serialized_start=1582
+  _globals['_GETFLIGHTREQUEST']._serialized_end=1600
+  _globals['_GETFLIGHTRESPONSE']._serialized_start=1603
+  _globals['_GETFLIGHTRESPONSE']._serialized_end=1960
+  _globals['_DECLARELOADREQUEST']._serialized_start=1962
+  _globals['_DECLARELOADREQUEST']._serialized_end=2043
+  _globals['_DECLARELOADRESPONSE']._serialized_start=2045
+  _globals['_DECLARELOADRESPONSE']._serialized_end=2089
+  _globals['_WATCHALERTSREQUEST']._serialized_start=2091
+  _globals['_WATCHALERTSREQUEST']._serialized_end=2111
+  _globals['_WATCHALERTSRESPONSE']._serialized_start=2113
+  _globals['_WATCHALERTSRESPONSE']._serialized_end=2168
+  _globals['_ALERT']._serialized_start=2171
+  _globals['_ALERT']._serialized_end=2371
+  _globals['_GUESTSERVICE']._serialized_start=2894
+  _globals['_GUESTSERVICE']._serialized_end=3562
 # @@protoc_insertion_point(module_scope)

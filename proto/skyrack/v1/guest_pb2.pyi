@@ -10,6 +10,7 @@ import google.protobuf.internal.containers
 import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
 import google.protobuf.timestamp_pb2
+import skyrack.v1.control_pb2
 import skyrack.v1.mesh_pb2
 import skyrack.v1.node_pb2
 import sys
@@ -56,6 +57,12 @@ class _AlertKindEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enum
     """The orchestrator talks to the node again."""
     ALERT_KIND_NODE_STOPPING: _AlertKind.ValueType  # 13
     """The node has been asked to end; the last alert."""
+    ALERT_KIND_FLIGHT_NOMINAL: _AlertKind.ValueType  # 20
+    """The flight software runs the satellite as it was asked to again."""
+    ALERT_KIND_FLIGHT_THROTTLED: _AlertKind.ValueType  # 21
+    """The flight software gives services less of the computer, or another share than before."""
+    ALERT_KIND_FLIGHT_SAFE: _AlertKind.ValueType  # 22
+    """The flight software stops all services."""
 
 class AlertKind(_AlertKind, metaclass=_AlertKindEnumTypeWrapper):
     """What an alert is about."""
@@ -88,6 +95,12 @@ ALERT_KIND_ORCHESTRATOR_BACK: AlertKind.ValueType  # 12
 """The orchestrator talks to the node again."""
 ALERT_KIND_NODE_STOPPING: AlertKind.ValueType  # 13
 """The node has been asked to end; the last alert."""
+ALERT_KIND_FLIGHT_NOMINAL: AlertKind.ValueType  # 20
+"""The flight software runs the satellite as it was asked to again."""
+ALERT_KIND_FLIGHT_THROTTLED: AlertKind.ValueType  # 21
+"""The flight software gives services less of the computer, or another share than before."""
+ALERT_KIND_FLIGHT_SAFE: AlertKind.ValueType  # 22
+"""The flight software stops all services."""
 Global___AlertKind: typing_extensions.TypeAlias = AlertKind
 
 @typing.final
@@ -434,6 +447,91 @@ class GetEnvironmentResponse(google.protobuf.message.Message):
     def WhichOneof(self, oneof_group: typing.Literal["_sunlit", b"_sunlit"]) -> typing.Literal["sunlit"] | None: ...
 
 Global___GetEnvironmentResponse: typing_extensions.TypeAlias = GetEnvironmentResponse
+
+@typing.final
+class GetFlightRequest(google.protobuf.message.Message):
+    """Asks for power, heat and mode."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+Global___GetFlightRequest: typing_extensions.TypeAlias = GetFlightRequest
+
+@typing.final
+class GetFlightResponse(google.protobuf.message.Message):
+    """How the flight software runs the satellite, now."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    T_S_FIELD_NUMBER: builtins.int
+    MODE_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    BATTERY_RATIO_FIELD_NUMBER: builtins.int
+    BATTERY_WEAR_RATIO_FIELD_NUMBER: builtins.int
+    TEMPERATURE_C_FIELD_NUMBER: builtins.int
+    POWER_IN_W_FIELD_NUMBER: builtins.int
+    POWER_OUT_W_FIELD_NUMBER: builtins.int
+    GRANTED_RATIO_FIELD_NUMBER: builtins.int
+    CPU_CORES_FIELD_NUMBER: builtins.int
+    USED_CORES_FIELD_NUMBER: builtins.int
+    DECLARED_W_FIELD_NUMBER: builtins.int
+    SUNLIT_FIELD_NUMBER: builtins.int
+    t_s: builtins.float
+    """Orbit time of the answer."""
+    mode: skyrack.v1.control_pb2.FlightMode.ValueType
+    """The mode."""
+    reason: builtins.str
+    """Why, in a sentence."""
+    battery_ratio: builtins.float
+    """What is left in the battery, of its capacity."""
+    battery_wear_ratio: builtins.float
+    """How much of the battery's life is used up."""
+    temperature_c: builtins.float
+    """Temperature of the computer; unset where the scenario does not look at heat."""
+    power_in_w: builtins.float
+    """What the solar arrays give."""
+    power_out_w: builtins.float
+    """What bus, computer and declared loads draw."""
+    granted_ratio: builtins.float
+    """Share of the computer that all services together get: 0 in safe mode."""
+    cpu_cores: builtins.float
+    """The same in cores of the host; unset for no limit."""
+    used_cores: builtins.float
+    """Cores of the host that everything in the node used of late."""
+    declared_w: builtins.float
+    """What is declared."""
+    sunlit: builtins.bool
+    """Whether the Sun shines on the arrays; unset where that is not known."""
+    def __init__(
+        self,
+        *,
+        t_s: builtins.float = ...,
+        mode: skyrack.v1.control_pb2.FlightMode.ValueType = ...,
+        reason: builtins.str = ...,
+        battery_ratio: builtins.float = ...,
+        battery_wear_ratio: builtins.float = ...,
+        temperature_c: builtins.float | None = ...,
+        power_in_w: builtins.float = ...,
+        power_out_w: builtins.float = ...,
+        granted_ratio: builtins.float = ...,
+        cpu_cores: builtins.float | None = ...,
+        used_cores: builtins.float = ...,
+        declared_w: builtins.float = ...,
+        sunlit: builtins.bool | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_cpu_cores", b"_cpu_cores", "_sunlit", b"_sunlit", "_temperature_c", b"_temperature_c", "cpu_cores", b"cpu_cores", "sunlit", b"sunlit", "temperature_c", b"temperature_c"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_cpu_cores", b"_cpu_cores", "_sunlit", b"_sunlit", "_temperature_c", b"_temperature_c", "battery_ratio", b"battery_ratio", "battery_wear_ratio", b"battery_wear_ratio", "cpu_cores", b"cpu_cores", "declared_w", b"declared_w", "granted_ratio", b"granted_ratio", "mode", b"mode", "power_in_w", b"power_in_w", "power_out_w", b"power_out_w", "reason", b"reason", "sunlit", b"sunlit", "t_s", b"t_s", "temperature_c", b"temperature_c", "used_cores", b"used_cores"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_cpu_cores", b"_cpu_cores"]) -> typing.Literal["cpu_cores"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_sunlit", b"_sunlit"]) -> typing.Literal["sunlit"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_temperature_c", b"_temperature_c"]) -> typing.Literal["temperature_c"] | None: ...
+
+Global___GetFlightResponse: typing_extensions.TypeAlias = GetFlightResponse
 
 @typing.final
 class DeclareLoadRequest(google.protobuf.message.Message):

@@ -64,6 +64,16 @@ class GuestServiceStub(object):
                 request_serializer=skyrack_dot_v1_dot_guest__pb2.GetEnvironmentRequest.SerializeToString,
                 response_deserializer=skyrack_dot_v1_dot_guest__pb2.GetEnvironmentResponse.FromString,
                 _registered_method=True)
+        self.GetFlight = channel.unary_unary(
+                '/skyrack.v1.GuestService/GetFlight',
+                request_serializer=skyrack_dot_v1_dot_guest__pb2.GetFlightRequest.SerializeToString,
+                response_deserializer=skyrack_dot_v1_dot_guest__pb2.GetFlightResponse.FromString,
+                _registered_method=True)
+        self.DeclareLoad = channel.unary_unary(
+                '/skyrack.v1.GuestService/DeclareLoad',
+                request_serializer=skyrack_dot_v1_dot_guest__pb2.DeclareLoadRequest.SerializeToString,
+                response_deserializer=skyrack_dot_v1_dot_guest__pb2.DeclareLoadResponse.FromString,
+                _registered_method=True)
         self.WatchAlerts = channel.unary_stream(
                 '/skyrack.v1.GuestService/WatchAlerts',
                 request_serializer=skyrack_dot_v1_dot_guest__pb2.WatchAlertsRequest.SerializeToString,
@@ -114,6 +124,20 @@ class GuestServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetFlight(self, request, context):
+        """How the flight software runs the satellite. FAILED_PRECONDITION where there is none, UNAVAILABLE until it has decided.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeclareLoad(self, request, context):
+        """Have an electric load counted that the use of processors does not show. FAILED_PRECONDITION where nobody counts it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchAlerts(self, request, context):
         """What happens to the node from now on. Ends when the node stops. RESOURCE_EXHAUSTED for the 65th at a time.
         """
@@ -148,6 +172,16 @@ def add_GuestServiceServicer_to_server(servicer, server):
                     servicer.GetEnvironment,
                     request_deserializer=skyrack_dot_v1_dot_guest__pb2.GetEnvironmentRequest.FromString,
                     response_serializer=skyrack_dot_v1_dot_guest__pb2.GetEnvironmentResponse.SerializeToString,
+            ),
+            'GetFlight': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFlight,
+                    request_deserializer=skyrack_dot_v1_dot_guest__pb2.GetFlightRequest.FromString,
+                    response_serializer=skyrack_dot_v1_dot_guest__pb2.GetFlightResponse.SerializeToString,
+            ),
+            'DeclareLoad': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeclareLoad,
+                    request_deserializer=skyrack_dot_v1_dot_guest__pb2.DeclareLoadRequest.FromString,
+                    response_serializer=skyrack_dot_v1_dot_guest__pb2.DeclareLoadResponse.SerializeToString,
             ),
             'WatchAlerts': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchAlerts,
@@ -295,6 +329,60 @@ class GuestService(object):
             '/skyrack.v1.GuestService/GetEnvironment',
             skyrack_dot_v1_dot_guest__pb2.GetEnvironmentRequest.SerializeToString,
             skyrack_dot_v1_dot_guest__pb2.GetEnvironmentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFlight(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/skyrack.v1.GuestService/GetFlight',
+            skyrack_dot_v1_dot_guest__pb2.GetFlightRequest.SerializeToString,
+            skyrack_dot_v1_dot_guest__pb2.GetFlightResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeclareLoad(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/skyrack.v1.GuestService/DeclareLoad',
+            skyrack_dot_v1_dot_guest__pb2.DeclareLoadRequest.SerializeToString,
+            skyrack_dot_v1_dot_guest__pb2.DeclareLoadResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -105,6 +105,38 @@ _GuestServiceGetEnvironmentType = typing_extensions.TypeVar(
     ],
 )
 
+_GuestServiceGetFlightType = typing_extensions.TypeVar(
+    '_GuestServiceGetFlightType',
+    grpc.UnaryUnaryMultiCallable[
+        skyrack.v1.guest_pb2.GetFlightRequest,
+        skyrack.v1.guest_pb2.GetFlightResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        skyrack.v1.guest_pb2.GetFlightRequest,
+        skyrack.v1.guest_pb2.GetFlightResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        skyrack.v1.guest_pb2.GetFlightRequest,
+        skyrack.v1.guest_pb2.GetFlightResponse,
+    ],
+)
+
+_GuestServiceDeclareLoadType = typing_extensions.TypeVar(
+    '_GuestServiceDeclareLoadType',
+    grpc.UnaryUnaryMultiCallable[
+        skyrack.v1.guest_pb2.DeclareLoadRequest,
+        skyrack.v1.guest_pb2.DeclareLoadResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        skyrack.v1.guest_pb2.DeclareLoadRequest,
+        skyrack.v1.guest_pb2.DeclareLoadResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        skyrack.v1.guest_pb2.DeclareLoadRequest,
+        skyrack.v1.guest_pb2.DeclareLoadResponse,
+    ],
+)
+
 _GuestServiceWatchAlertsType = typing_extensions.TypeVar(
     '_GuestServiceWatchAlertsType',
     grpc.UnaryStreamMultiCallable[
@@ -121,7 +153,7 @@ _GuestServiceWatchAlertsType = typing_extensions.TypeVar(
     ],
 )
 
-class GuestServiceStub(typing.Generic[_GuestServiceGetIdentityType, _GuestServiceGetClockType, _GuestServiceListPeersType, _GuestServiceGetForecastType, _GuestServiceGetEnvironmentType, _GuestServiceWatchAlertsType]):
+class GuestServiceStub(typing.Generic[_GuestServiceGetIdentityType, _GuestServiceGetClockType, _GuestServiceListPeersType, _GuestServiceGetForecastType, _GuestServiceGetEnvironmentType, _GuestServiceGetFlightType, _GuestServiceDeclareLoadType, _GuestServiceWatchAlertsType]):
     """What a node tells the programs that run on it, in whatever language: at skyrack.internal:50051, and as JSON over HTTP at
     http://skyrack.internal:50080. Both are on a loopback address that is the same in every node.
 
@@ -151,6 +183,14 @@ class GuestServiceStub(typing.Generic[_GuestServiceGetIdentityType, _GuestServic
             skyrack.v1.guest_pb2.GetEnvironmentRequest,
             skyrack.v1.guest_pb2.GetEnvironmentResponse,
         ],
+        grpc.UnaryUnaryMultiCallable[
+            skyrack.v1.guest_pb2.GetFlightRequest,
+            skyrack.v1.guest_pb2.GetFlightResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            skyrack.v1.guest_pb2.DeclareLoadRequest,
+            skyrack.v1.guest_pb2.DeclareLoadResponse,
+        ],
         grpc.UnaryStreamMultiCallable[
             skyrack.v1.guest_pb2.WatchAlertsRequest,
             skyrack.v1.guest_pb2.WatchAlertsResponse,
@@ -179,6 +219,14 @@ class GuestServiceStub(typing.Generic[_GuestServiceGetIdentityType, _GuestServic
             skyrack.v1.guest_pb2.GetEnvironmentRequest,
             skyrack.v1.guest_pb2.GetEnvironmentResponse,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            skyrack.v1.guest_pb2.GetFlightRequest,
+            skyrack.v1.guest_pb2.GetFlightResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            skyrack.v1.guest_pb2.DeclareLoadRequest,
+            skyrack.v1.guest_pb2.DeclareLoadResponse,
+        ],
         grpc.aio.UnaryStreamMultiCallable[
             skyrack.v1.guest_pb2.WatchAlertsRequest,
             skyrack.v1.guest_pb2.WatchAlertsResponse,
@@ -199,6 +247,12 @@ class GuestServiceStub(typing.Generic[_GuestServiceGetIdentityType, _GuestServic
 
     GetEnvironment: _GuestServiceGetEnvironmentType
     """Where the node is and what surrounds it. UNAVAILABLE until the first update came, OUT_OF_RANGE beyond the ephemeris."""
+
+    GetFlight: _GuestServiceGetFlightType
+    """How the flight software runs the satellite. FAILED_PRECONDITION where there is none, UNAVAILABLE until it has decided."""
+
+    DeclareLoad: _GuestServiceDeclareLoadType
+    """Have an electric load counted that the use of processors does not show. FAILED_PRECONDITION where nobody counts it."""
 
     WatchAlerts: _GuestServiceWatchAlertsType
     """What happens to the node from now on. Ends when the node stops. RESOURCE_EXHAUSTED for the 65th at a time."""
@@ -223,6 +277,14 @@ GuestServiceAsyncStub: typing_extensions.TypeAlias = GuestServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         skyrack.v1.guest_pb2.GetEnvironmentRequest,
         skyrack.v1.guest_pb2.GetEnvironmentResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        skyrack.v1.guest_pb2.GetFlightRequest,
+        skyrack.v1.guest_pb2.GetFlightResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        skyrack.v1.guest_pb2.DeclareLoadRequest,
+        skyrack.v1.guest_pb2.DeclareLoadResponse,
     ],
     grpc.aio.UnaryStreamMultiCallable[
         skyrack.v1.guest_pb2.WatchAlertsRequest,
@@ -277,6 +339,22 @@ class GuestServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[skyrack.v1.guest_pb2.GetEnvironmentResponse, collections.abc.Awaitable[skyrack.v1.guest_pb2.GetEnvironmentResponse]]:
         """Where the node is and what surrounds it. UNAVAILABLE until the first update came, OUT_OF_RANGE beyond the ephemeris."""
+
+    @abc.abstractmethod
+    def GetFlight(
+        self,
+        request: skyrack.v1.guest_pb2.GetFlightRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[skyrack.v1.guest_pb2.GetFlightResponse, collections.abc.Awaitable[skyrack.v1.guest_pb2.GetFlightResponse]]:
+        """How the flight software runs the satellite. FAILED_PRECONDITION where there is none, UNAVAILABLE until it has decided."""
+
+    @abc.abstractmethod
+    def DeclareLoad(
+        self,
+        request: skyrack.v1.guest_pb2.DeclareLoadRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[skyrack.v1.guest_pb2.DeclareLoadResponse, collections.abc.Awaitable[skyrack.v1.guest_pb2.DeclareLoadResponse]]:
+        """Have an electric load counted that the use of processors does not show. FAILED_PRECONDITION where nobody counts it."""
 
     @abc.abstractmethod
     def WatchAlerts(

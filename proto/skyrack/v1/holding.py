@@ -23,7 +23,8 @@ from typing import Any, Literal
 from skyrack.v1.messages import load_object
 
 MAX_MESSAGE_BYTES = 16_384
-HOLDER_NAME = "sky hold"  # what process lists show
+OWN_NAMES = "sky "  # what process lists show of nodes, and of what serves the run beside them, begins so
+HOLDER_NAME = f"{OWN_NAMES}hold"
 MOST_NAMED = 64  # processes of an answer; all are counted
 
 
@@ -37,10 +38,12 @@ class Spot:
     sees, but for itself and the first one.
 
     `service`: of these the ones with the mark (RLIMIT_RTTIME) of this process, a pid as the node counts, 0 for none.
+    `guests`: of these the user's: neither the node itself nor what else is named `sky ...`; in a container, its own only.
     """
 
     node: int | None
     service: int | None = None
+    guests: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +158,7 @@ def unpack_request(data: bytes) -> Request:
             return Release(**message)
         if kind is Upset:
             message["directories"] = tuple(message["directories"])
-        spot = Spot(message.pop("node"), message.pop("service", None))
+        spot = Spot(message.pop("node"), message.pop("service", None), message.pop("guests", False))
         return kind(spot=spot, **message)
     except (KeyError, TypeError) as error:
         raise HoldingError(f"request: {error}") from error

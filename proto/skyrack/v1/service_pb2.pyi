@@ -69,6 +69,8 @@ class _ServicePhaseEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._E
     """It ended or cannot be started, and its policy says not to try again."""
     SERVICE_PHASE_STOPPING: _ServicePhase.ValueType  # 7
     """It was asked to end and has not yet."""
+    SERVICE_PHASE_STOPPED: _ServicePhase.ValueType  # 8
+    """The node keeps it from running, for its reason, and starts it again by itself."""
 
 class ServicePhase(_ServicePhase, metaclass=_ServicePhaseEnumTypeWrapper):
     """How far a service is at one node."""
@@ -89,6 +91,8 @@ SERVICE_PHASE_FAILED: ServicePhase.ValueType  # 6
 """It ended or cannot be started, and its policy says not to try again."""
 SERVICE_PHASE_STOPPING: ServicePhase.ValueType  # 7
 """It was asked to end and has not yet."""
+SERVICE_PHASE_STOPPED: ServicePhase.ValueType  # 8
+"""The node keeps it from running, for its reason, and starts it again by itself."""
 Global___ServicePhase: typing_extensions.TypeAlias = ServicePhase
 
 @typing.final

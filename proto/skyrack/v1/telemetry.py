@@ -17,6 +17,8 @@ VERSION = 1
 ROOT = "skyrack"
 
 Kind = Literal["satellite", "ground", "pop", "user"]
+FlightMode = Literal["nominal", "throttled", "safe"]
+FLIGHT_MODES: dict[int, FlightMode] = {1: "nominal", 2: "throttled", 3: "safe"}  # of skyrack.v1.FlightMode
 
 
 def node_topic(run: str, node: str, what: Literal["state", "telemetry", "forecast"]) -> str:
@@ -50,7 +52,7 @@ class NodeState(TypedDict):
 
 
 class NodeTelemetry(TypedDict):
-    """How a node is. What it has not been told yet is None."""
+    """How a node is. What it has not been told yet is None, as is what takes flight software where there is none."""
 
     v: int
     node: str
@@ -67,6 +69,13 @@ class NodeTelemetry(TypedDict):
     cpu_s: float
     rss_bytes: int
     uptime_s: float
+    flight_mode: FlightMode | None
+    battery_ratio: float | None
+    battery_wear_ratio: float | None
+    temperature_c: float | None
+    power_in_w: float | None
+    power_out_w: float | None
+    cpu_cores_allowed: float | None
 
 
 class Contact(TypedDict):

@@ -1,6 +1,6 @@
 """What there is to tell a guest: the difference between what the node knew and what it knows. Pure; time is handed in.
 
-    view, view, view ...  -->  links begun, ended, lost, back; mesh, orchestrator lost, back; stopping
+    view, view, view ...  -->  links begun, ended, lost, back; mesh, orchestrator lost, back; flight mode; stopping
     view and time         -->  eclipse began, ended; contact begins, ends soon
 
 Nothing is queued: who looks seldom is told what became of it, not every step.
@@ -13,9 +13,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from skyrack.node.knowledge import Knowledge
-from skyrack.v1 import guest_pb2, mesh_pb2
+from skyrack.v1 import control_pb2, guest_pb2, mesh_pb2
 
 LEAD_S = 10.0  # how long before a contact begins or ends it is announced, in real time: guests need it to act
+
+_FLIGHT = {
+    control_pb2.FLIGHT_MODE_NOMINAL: guest_pb2.ALERT_KIND_FLIGHT_NOMINAL,
+    control_pb2.FLIGHT_MODE_THROTTLED: guest_pb2.ALERT_KIND_FLIGHT_THROTTLED,
+    control_pb2.FLIGHT_MODE_SAFE: guest_pb2.ALERT_KIND_FLIGHT_SAFE,
+}
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,8 @@ class View:
     joined: bool = False
     attached: bool = False
     stopping: bool = False
+    flight: control_pb2.FlightState | None = None
+    """What the flight software has decided; None without any, and before it has."""
 
 
 class AlertWatch:
@@ -139,6 +147,9 @@ def _node_alerts(before: View, after: View, t_s: float) -> Iterator[guest_pb2.Al
     for so, kind, text in happened:
         if so:
             yield guest_pb2.Alert(t_s=t_s, kind=kind, text=text)
+    old, new = before.flight, after.flight
+    if old is not None and new is not None and (old.mode, old.cpu_cores) != (new.mode, new.cpu_cores):
+        yield guest_pb2.Alert(t_s=t_s, kind=_FLIGHT[new.mode], text=new.reason)
 
 
 def _link_alerts(

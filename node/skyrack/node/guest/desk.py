@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
+import math
+import string
 from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -20,7 +23,13 @@ from skyrack.node.version import VERSION
 from skyrack.v1 import guest_pb2, node_pb2
 from skyrack.v1.kinds import NODE_KINDS
 
+if TYPE_CHECKING:
+    from skyrack.node.flight.pilot import Pilot
+
 MOST_WATCHERS = 64
+MOST_W = 1e9  # of a declared load
+LONGEST_WORD = 63
+_WORD = frozenset(string.ascii_letters + string.digits + "-_.")
 LAST_WORDS_S = 0.2  # for the last alert of a node that ends
 # Timers of a loop may fire a little early; then there is nothing to tell yet, and another look is due.
 SHORTEST_WAIT_S = 0.001
@@ -32,6 +41,8 @@ class Lack(enum.Enum):
     NOT_YET = "not yet"
     TOO_OLD = "too old"
     TOO_MANY = "too many"
+    NOT_HERE = "not here"
+    ODD = "odd"
 
 
 class Unanswerable(Exception):
@@ -56,6 +67,7 @@ class GuestDesk:
         self._nobody_watches = asyncio.Event()
         self._nobody_watches.set()
         self._start_time = _timestamp_now(clock)
+        self.pilot: Pilot | None = None  # where there is flight software
 
     def identity(self) -> guest_pb2.GetIdentityResponse:
         """Which node this is."""
@@ -143,6 +155,42 @@ class GuestDesk:
             country=None if around is None else around.country,
         )
 
+    def flight(self) -> guest_pb2.GetFlightResponse:
+        """Power, heat and mode. Raises Unanswerable."""
+        answer = self._pilot().flight()
+        if answer is None:
+            text = "the flight software has decided nothing yet"
+            raise Unanswerable(Lack.NOT_YET, text, "it does within a second of a node's start; try again")
+        return answer
+
+    def declare_load(self, request: guest_pb2.DeclareLoadRequest) -> guest_pb2.DeclareLoadResponse:
+        """Count a load. Raises Unanswerable."""
+        pilot = self._pilot()
+        if not request.name or not set(request.name) <= _WORD or len(request.name) > LONGEST_WORD:
+            text = f"name: {request.name!r}, expected a word of letters, digits, '-', '_' and '.'"
+            raise Unanswerable(
+                Lack.ODD, text, "a name that is declared again replaces what was declared before"
+            )
+        if not 0.0 <= request.power_w <= MOST_W:
+            raise Unanswerable(
+                Lack.ODD, f"power_w: {request.power_w:g}, expected 0 to {MOST_W:g} W", "0 ends it"
+            )
+        for_s = request.for_s if request.HasField("for_s") else None
+        if for_s is not None and not 0.0 < for_s < math.inf:
+            raise Unanswerable(
+                Lack.ODD, f"for_s: {for_s:g}, expected more than 0 s", "without it until told otherwise"
+            )
+        return guest_pb2.DeclareLoadResponse(
+            granted_ratio=pilot.declare(request.name, request.power_w, for_s)
+        )
+
+    def _pilot(self) -> Pilot:
+        if self.pilot is None:
+            text = f"{self._config.name} has no flight software: nobody counts its power and heat"
+            hint = "satellites have it where the scenario has `power: {}`"
+            raise Unanswerable(Lack.NOT_HERE, text, hint)
+        return self.pilot
+
     def require_room(self) -> None:
         """Raise Unanswerable where nobody else can watch."""
         if len(self._watchers) >= MOST_WATCHERS:
@@ -196,7 +244,11 @@ class GuestDesk:
 
     def _view(self) -> View:
         control = self._control
-        return View(control.knowledge, control.lost, control.joined, self._fabric.attached, self._stopping)
+        pilot = self.pilot
+        flight = pilot.state() if pilot is not None and pilot.readings is not None else None
+        return View(
+            control.knowledge, control.lost, control.joined, self._fabric.attached, self._stopping, flight
+        )
 
     def _knowledge(self) -> Knowledge:
         if self._control.knowledge is None:

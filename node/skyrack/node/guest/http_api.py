@@ -18,11 +18,15 @@ from skyrack.v1.guest_environment import GUEST_ADDRESS, GUEST_NAME, HTTP_PORT
 from skyrack.v1.kinds import NODE_KINDS
 
 JSON = "application/json"
+LOAD = "/v1/load"
+_LOAD_TEXT = "an electric load that is not there, an accelerator's: name, power_w, for_s; 0 W ends it"
 KEEP_ALIVE_S = 15.0  # a comment says that the stream is alive
 _STATUSES = {
     Lack.NOT_YET: HTTPStatus.SERVICE_UNAVAILABLE,
     Lack.TOO_OLD: HTTPStatus.SERVICE_UNAVAILABLE,
     Lack.TOO_MANY: HTTPStatus.TOO_MANY_REQUESTS,
+    Lack.NOT_HERE: HTTPStatus.NOT_FOUND,
+    Lack.ODD: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 _TEXTS = {
     "/v1/identity": "which node this is: name, kind, index, run, addresses, whether its links are served",
@@ -30,6 +34,7 @@ _TEXTS = {
     "/v1/peers": "all other nodes that have a process; who is one link away now, and which links are lost",
     "/v1/forecast": "contacts to come, and when the satellite is in the Earth's shadow",
     "/v1/environment": "position, velocity, sunlight, weather on ground links",
+    "/v1/flight": "battery, temperature, flight mode and why, share of the computer that services get",
     "/v1/alerts": "what happens to this node from now on, as server-sent events: curl -N",
     "/healthz": "ok when the node is joined and its links are served, else 503 and why",
 }
@@ -46,6 +51,7 @@ class GuestSite:
             "/v1/peers": desk.peers,
             "/v1/forecast": desk.forecast,
             "/v1/environment": desk.environment,
+            "/v1/flight": desk.flight,
         }
 
     def get(self, path: str) -> Response:
@@ -64,6 +70,24 @@ class GuestSite:
             return self._contents()
         return self.error(HTTPStatus.NOT_FOUND, f"nothing is at {path}")
 
+    def put(self, path: str, body: bytes) -> Response:
+        """A load is the one thing that is told."""
+        from google.protobuf import json_format
+
+        if path != LOAD:
+            return self.error(HTTPStatus.METHOD_NOT_ALLOWED, f"nothing is put at {path}")
+        request = guest_pb2.DeclareLoadRequest()
+        try:
+            json_format.Parse(body, request)
+        except (json_format.ParseError, UnicodeDecodeError) as error:
+            hint = f'curl -X PUT -d \'{{"name": "gpu", "power_w": 250, "for_s": 60}}\' http://{GUEST_NAME}:{HTTP_PORT}{LOAD}'
+            return _error(HTTPStatus.BAD_REQUEST, f"not a load: {error}", hint)
+        try:
+            answer = self._desk.declare_load(request)
+        except Unanswerable as error:
+            return _error(_STATUSES[error.lack], str(error), error.hint)
+        return Response(HTTPStatus.OK, (_json(answer, indent=2) + "\n").encode(), JSON)
+
     def error(self, status: HTTPStatus, text: str) -> Response:
         return _error(status, text, f"curl http://{GUEST_NAME}:{HTTP_PORT}/ lists what there is")
 
@@ -72,6 +96,7 @@ class GuestSite:
         kind = next(word for word, number in NODE_KINDS.items() if number == identity.kind)
         lines = [f"{identity.name} ({kind}) of run {identity.run}, skyrack {identity.version}", ""]
         lines += [f"GET {path:<16} {text}" for path, text in _TEXTS.items()]
+        lines += [f"PUT {LOAD:<16} {_LOAD_TEXT}"]
         lines += ["", f"The same as gRPC: skyrack.v1.GuestService at {GUEST_NAME}:50051", ""]
         return Response(HTTPStatus.OK, "\n".join(lines).encode())
 
@@ -108,7 +133,11 @@ def _json(message: Message, indent: int | None) -> str:
     from google.protobuf import json_format
 
     return json_format.MessageToJson(
-        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True, indent=indent
+        message,
+        preserving_proto_field_name=True,
+        always_print_fields_with_no_presence=True,
+        indent=indent,
+        ensure_ascii=False,
     )
 
 

@@ -20,6 +20,8 @@ _CODES = {
     Lack.NOT_YET: grpc.StatusCode.UNAVAILABLE,
     Lack.TOO_OLD: grpc.StatusCode.OUT_OF_RANGE,
     Lack.TOO_MANY: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Lack.NOT_HERE: grpc.StatusCode.FAILED_PRECONDITION,
+    Lack.ODD: grpc.StatusCode.INVALID_ARGUMENT,
 }
 
 
@@ -66,6 +68,16 @@ class GuestService(guest_pb2_grpc.GuestServiceServicer):
         self, request: guest_pb2.GetEnvironmentRequest, context: Context
     ) -> guest_pb2.GetEnvironmentResponse:
         return await _answered(self._desk.environment, context)
+
+    async def GetFlight(
+        self, request: guest_pb2.GetFlightRequest, context: Context
+    ) -> guest_pb2.GetFlightResponse:
+        return await _answered(self._desk.flight, context)
+
+    async def DeclareLoad(
+        self, request: guest_pb2.DeclareLoadRequest, context: Context
+    ) -> guest_pb2.DeclareLoadResponse:
+        return await _answered(lambda: self._desk.declare_load(request), context)
 
     async def WatchAlerts(
         self, request: guest_pb2.WatchAlertsRequest, context: Context

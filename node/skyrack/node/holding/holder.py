@@ -154,10 +154,10 @@ class Holder:
             self._find(held)
 
     def _see_to_share(self, held: _Held, before: holding.Hold) -> None:
-        """A share that is the same goes on."""
+        """A share that is the same goes on, and so does the quota of a group that is: it is changed where it is."""
         order = held.order
-        there = held.share is not None or held.quota is not None
-        if there and (order.cpu_ratio, order.cpu_group) == (before.cpu_ratio, before.cpu_group):
+        same_group = order.cpu_ratio is not None and order.cpu_group == before.cpu_group
+        if same_group and (held.quota or (held.share and order.cpu_ratio == before.cpu_ratio)):
             return
         self._end_share(held)
         if order.cpu_ratio is None:
@@ -293,14 +293,16 @@ class Holder:
         held.find_at_s = now_s + max(LOOK_S, (now_s - began_s) / LOOK_RATIO)
 
     def _put(self, held: _Held) -> None:
-        """Into the group; where that cannot be, signals do it."""
+        """Into the group; where that cannot be, or another hold has put some of them into its own, signals do it."""
         assert held.quota is not None
         assert held.order.cpu_ratio is not None
-        try:
-            held.quota.put(held.members)
-        except OSError:
-            self._end_share(held)
-            held.share = Share(held.order.cpu_ratio, held.members, self._now_s())
+        others = [one for one in self._held.values() if one.quota is not None and one is not held]
+        with contextlib.suppress(OSError):
+            if all(held.members.keys().isdisjoint(one.members) for one in others):
+                held.quota.put(held.members)
+                return
+        self._end_share(held)
+        held.share = Share(held.order.cpu_ratio, held.members, self._now_s())
 
     def _settle(self, pids: Iterable[int]) -> None:
         """Stop those that some hold stops, and let the others go on."""

@@ -40,7 +40,7 @@ class PythonRunner:
         self._place = place
         self._around = around
         self._directories = [os.path.abspath(directory) for directory in spec.python_path]
-        self._tasks = Tasks()
+        self._tasks = Tasks(around.pace)
         self._task: asyncio.Task[Ended] | None = None
         self._node: Node | None = None
         self._asked = False
@@ -63,7 +63,7 @@ class PythonRunner:
             clock=Clock(self._around.clock, self._knowledge),
             knowledge=self._knowledge,
             desk=self._around.desk,
-            grpc_server=self._around.methods.of(self._spec.name),
+            grpc_server=self._around.methods.of(self._spec.name, self._around.pace),
             tell=self._tell,
         )
         _watchdog.watch(self._spec.name, self._directories, self._blocked)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from skyrack.node.reaper import Reaper
     from skyrack.node.services.methods import Methods
     from skyrack.node.services.output import Output
+    from skyrack.node.services.pace import Pace
     from skyrack.node.services.processes import Marks
 
 
@@ -57,6 +58,8 @@ class Surroundings:
     """What Python services register on the node's gRPC server."""
     desk: GuestDesk
     """What the node tells its guests."""
+    pace: Pace | None = None
+    """What Python services keep to together; None: nothing."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 STARTING --probe--> READY <--probe--> UNREADY
    ^                  |
    |   ended, or killed by its watchdog: see policy.py
-   '--- WAITING <-----+-----> FINISHED, FAILED          from everywhere: STOPPING
+   '--- WAITING <-----+-----> FINISHED, FAILED          from everywhere: STOPPING, and STOPPED while it is suspended
 """
 
 from __future__ import annotations
@@ -46,7 +46,10 @@ class Service:
         self._changed = changed
         self._printed = printed
         self._answers = 0
-        self._stop = asyncio.Event()
+        self._stopping = False
+        self._suspended = ""
+        self._halt = asyncio.Event()  # it is not to run: told to end, or suspended
+        self._news = asyncio.Event()
         self._hurry = asyncio.Event()
         self._failures = 0
         self._cpu_before_s = self._cpu_seen_s = 0.0
@@ -58,12 +61,26 @@ class Service:
 
     def stop(self) -> None:
         """Ask it to end; `run` returns when nothing of it runs any more."""
-        self._stop.set()
+        self._stopping = True
+        self._halt.set()
+        self._news.set()
 
     def hurry(self) -> None:
         """Do not wait any longer until it ends as asked."""
-        self._stop.set()
+        self.stop()
         self._hurry.set()
+
+    def suspend(self, reason: str) -> None:
+        """Stop it as when it is asked to end, and do not start it before `resume`. One that is over stays so."""
+        self._suspended = reason
+        self._halt.set()
+
+    def resume(self) -> None:
+        """Start it again, if it was suspended."""
+        self._suspended = ""
+        if not self._stopping:
+            self._halt.clear()
+        self._news.set()
 
     @property
     def runs(self) -> bool:
@@ -78,11 +95,16 @@ class Service:
 
     async def run(self) -> None:
         """Until it is done for good, or stopped."""
-        while not self._stop.is_set():
+        while not self._stopping:
+            if self._suspended:
+                await self._rest()
+                continue
             started_ns = self._clock.monotonic_ns()
             ended = await self._once()
-            if ended is None or self._stop.is_set():
+            if self.status.phase == service_pb2.SERVICE_PHASE_FAILED:
                 return
+            if ended is None or self._stopping:
+                continue
             if self._clock.monotonic_ns() - started_ns >= policy.STABLE_S * 1e9:
                 self._failures = 0
             verdict = policy.verdict(self.spec.restart, ended)
@@ -90,10 +112,21 @@ class Service:
             if verdict.phase != service_pb2.SERVICE_PHASE_WAITING:
                 return
             self._failures += 1
-            await self._or_stop(self._clock.sleep(policy.backoff_s(self._failures)))
-            if not self._stop.is_set():
+            await self._or_halt(self._clock.sleep(policy.backoff_s(self._failures)))
+            if not self._halt.is_set():
                 bites = self.status.watchdog_restarts + bool(ended.bitten)
                 self._say(restarts=self.status.restarts + 1, watchdog_restarts=bites)
+
+    async def _rest(self) -> None:
+        """Until it is resumed, or told to end."""
+        began = self.status.phase != service_pb2.SERVICE_PHASE_STARTING
+        self._say(phase=service_pb2.SERVICE_PHASE_STOPPED, reason=self._suspended)
+        while self._suspended and not self._stopping:
+            self._news.clear()
+            await self._news.wait()
+        self._failures = 0
+        if began and not self._stopping:
+            self._say(restarts=self.status.restarts + 1)
 
     def give_up(self, reason: str) -> None:
         """It does not run and will not."""
@@ -121,7 +154,7 @@ class Service:
     async def _start(self, runner: Runner) -> Ended | None:
         """To its end; None when it was stopped."""
         try:
-            started = await self._or_stop(runner.start())
+            started = await self._or_halt(runner.start())
         finally:
             del self.status.notes[:]
             self.status.notes.extend(runner.notes)
@@ -139,7 +172,7 @@ class Service:
             ended.append(await self._guarded(runner))
 
         try:
-            await self._or_stop(end())
+            await self._or_halt(end())
         finally:
             probing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -216,9 +249,9 @@ class Service:
             period_s = min(period_s, self.spec.watchdog.timeout_s / LOOKS)
         return readiness(counted, period_s, probe.timeout_s, self._clock)
 
-    async def _or_stop(self, work: Awaitable[object]) -> bool:
-        """Whether the work was done before it was told to stop. What the work raises is raised."""
-        return await _first(work, self._stop)
+    async def _or_halt(self, work: Awaitable[object]) -> bool:
+        """Whether the work was done before it was not to run any more. What the work raises is raised."""
+        return await _first(work, self._halt)
 
     async def _within(self, work: Awaitable[object], limit_s: float) -> None:
         """Wait for the work, until the limit or a hurry."""

@@ -26,6 +26,7 @@ from skyrack.node.services.environment import environment
 from skyrack.node.services.methods import Methods
 from skyrack.node.services.metrics import service_metrics
 from skyrack.node.services.output import Output
+from skyrack.node.services.pace import Pace
 from skyrack.node.services.probes import Try, make_try
 from skyrack.node.services.processes import Marks
 from skyrack.node.services.reports import Reports
@@ -68,12 +69,13 @@ class Supervisor:
         lines: JsonLines,
         methods: Methods,
         desk: GuestDesk,
+        pace: Pace | None,
     ) -> None:
         self._config = config
         self._clock = clock
         self._control = control
         self._lines = lines
-        self._around = Surroundings(config, clock, control, reaper, Marks(), methods, desk)
+        self._around = Surroundings(config, clock, control, reaper, Marks(), methods, desk, pace)
         self._reports = Reports(config, clock, control, self.statuses)
         self._slots: dict[str, Slot] = {}
         self._keeping: dict[str, asyncio.Task[None]] = {}
@@ -81,6 +83,7 @@ class Supervisor:
         self._lost_lines = 0
         self._temp_dir: str | None = None
         self._ending = False
+        self._suspended = ""
 
     async def run(self) -> None:
         """For ever."""
@@ -111,6 +114,24 @@ class Supervisor:
             import shutil
 
             shutil.rmtree(self._temp_dir, ignore_errors=True)
+
+    def suspend(self, reason: str) -> None:
+        """Stop all services, and start none before `resume`; those that come meanwhile wait as well."""
+        self._suspended = reason
+        for service in self.services():
+            service.suspend(reason)
+
+    def resume(self) -> None:
+        """Start those that were suspended."""
+        self._suspended = ""
+        for service in self.services():
+            service.resume()
+
+    @property
+    def python_ratio(self) -> float:
+        """How many of the services run in the node's own process, of all; 0 without any."""
+        wanted = [slot.wanted for slot in self._slots.values() if slot.wanted is not None]
+        return sum(bool(spec.python) for spec in wanted) / max(1, len(wanted))
 
     def services(self) -> Iterator[Service]:
         """In the order of the list, then those that are ending."""
@@ -157,6 +178,8 @@ class Supervisor:
             slot.replaced.clear()
             with self._log_file(spec) as file:
                 slot.service = self._make(spec, file)
+                if self._suspended:
+                    slot.service.suspend(self._suspended)
                 try:
                     await slot.service.run()
                 except Exception as error:

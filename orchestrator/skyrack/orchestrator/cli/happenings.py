@@ -14,12 +14,12 @@ _NEWS = {
     "plan_failed", "fabric_failed", "orchestrator_restarted", "broker_down", "broker_up", "entry_down", "entry_up",
     "fault_began", "fault_failed", "fault_ended", "fault_stage", "fault_mended", "launch_ordered", "launch_phase",
     "service_unready", "service_ended", "service_failed", "service_added", "service_removed", "service_restarted",
-    "service_changed", "node_drained", "node_undrained", "clock_changed",
+    "service_changed", "node_drained", "node_undrained", "service_stopped", "flight_mode", "clock_changed",
 }  # fmt: skip
 _WARNINGS = {
     "node_exited", "node_dark", "fabric_down", "fabric_failed", "plan_failed", "orchestrator_restarted",
     "broker_down", "entry_down", "fault_began", "fault_failed", "prober_ended",
-    "service_unready", "service_ended", "service_failed",
+    "service_unready", "service_ended", "service_failed", "service_stopped",
 }  # fmt: skip
 _SHOWN = {"seq", "run_s", "event", "node"}
 _FAULT = {"fault_began": "begins", "fault_resumed": "goes on", "fault_ended": "ends"}
@@ -30,6 +30,7 @@ _SERVICE = {
     "service_finished": "has finished",
     "service_failed": "has failed",
     "service_drained": "has ended: its node is drained",
+    "service_stopped": "is stopped by its node",
 }
 
 
@@ -66,6 +67,10 @@ def sentence(event: Mapping[str, Any]) -> str:
             return f"{node} cannot be started: {event.get('error')}"
         case "node_signalled":
             return f"{node} is sent {_signal(event.get('signal'))}"
+        case "flight_mode":
+            return f"{node} flies in mode {event.get('mode')}: {event.get('reason')}"
+        case "flight_throttle":
+            return f"{node}, for its flight software: {'; '.join(event.get('effect', []))}"
         case "handover":
             return f"{node} sends to {event.get('to')} instead of {event.get('from')}"
         case "fabric_down":

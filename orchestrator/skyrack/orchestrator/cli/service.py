@@ -153,7 +153,7 @@ def _settled(live: LiveRun, service: str, nodes: list[str]) -> list[dict[str, An
         if not rows:
             raise Problem(f"{service} was removed meanwhile", status=FAILED)
         for row in rows:
-            if row["phase"] in ("failed", "waiting"):
+            if row["phase"] in ("failed", "waiting", "stopped"):
                 raise Problem(
                     f"{service} at {row['node']}: {row['reason']}",
                     hint=f"skyrack logs {row['node']} {service}  |  skyrack service rm {service}",

@@ -23,6 +23,7 @@ from skyrack.orchestrator.metrics.fidelity import ProbeTally
 from skyrack.orchestrator.metrics.links import LinkSample, RateOf, link_families, link_samples, rates_in_force
 from skyrack.orchestrator.metrics.radiation import radiation_families, skipped_families
 from skyrack.orchestrator.metrics.run import RunFacts, run_families
+from skyrack.orchestrator.metrics.throttles import throttle_families
 from skyrack.orchestrator.metrics.transfers import transfer_families
 from skyrack.orchestrator.metrics.weather import weather_families
 from skyrack.orchestrator.metrics.workload import Workloads
@@ -37,6 +38,7 @@ from skyrack.orchestrator.runtime.nodes import NodeBook
 from skyrack.orchestrator.runtime.occurrences import Occurrences
 from skyrack.orchestrator.runtime.radiation import RadiationCount
 from skyrack.orchestrator.runtime.roster import Roster
+from skyrack.orchestrator.runtime.throttles import Throttles
 from skyrack.orchestrator.runtime.transfers import Transfers
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.orchestrator.timeline import Timeline
@@ -61,6 +63,7 @@ class Exposer:
         book: NodeBook,
         feed: Feed,
         faults: Faults,
+        throttles: Throttles,
         events: EventLog,
         clock: Clock,
         status: Callable[[], Awaitable[dict[str, Any]]],
@@ -80,6 +83,7 @@ class Exposer:
         self._book = book
         self._feed = feed
         self._faults = faults
+        self._throttles = throttles
         self._events = events
         self._status = status
         self._transfers = transfers
@@ -120,6 +124,7 @@ class Exposer:
             self._faults.active(), self._faults.failures, self._faults.extra_s(), links, self._roster.names
         )
         found = [*run_families(status, self._facts(links)), *faults, *self._workloads.families()]
+        found += throttle_families(self._throttles.in_force, self._throttles.failures)
         found += self._probes.families()
         found += self._feed.news.convergence.families()
         found += transfer_families(self._transfers.totals)

@@ -34,7 +34,16 @@ def node_config(
         "bus_socket": bus and bus.socket,
         "bus_username": bus and bus.username,
         "bus_password": bus and bus.password,
+        "flight": flight(scenario) if node.kind == "satellite" else None,
     }
+
+
+def flight(scenario: Scenario) -> dict[str, Any] | None:
+    """What the flight software of every satellite is told; None without any."""
+    if scenario.power is None:
+        return None
+    thermal = scenario.thermal and scenario.thermal.model_dump(exclude={"platform"})
+    return {"power": scenario.power.model_dump(exclude={"platform"}), "thermal": thermal}
 
 
 def spawned(

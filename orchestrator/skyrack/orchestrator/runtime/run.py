@@ -59,6 +59,7 @@ from skyrack.orchestrator.runtime.services.awaited import every_service_ready
 from skyrack.orchestrator.runtime.services.services import ServiceProblem, Services
 from skyrack.orchestrator.runtime.space import Space
 from skyrack.orchestrator.runtime.stores import Stores
+from skyrack.orchestrator.runtime.throttles import Throttles
 from skyrack.orchestrator.runtime.transfers import Transfers
 from skyrack.orchestrator.runtime.updates import Outlook
 from skyrack.orchestrator.runtime.ways import Ways
@@ -206,10 +207,11 @@ class Run:
             self.feed.turn,
             self._next_eclipse_s,
         )
+        hands = processes.hands(self.services)
         self.faults = Faults(
             self.geometry,
             self.feed,
-            processes.hands(self.services),
+            hands,
             self.events,
             self.clock,
             self.services.places,
@@ -231,6 +233,7 @@ class Run:
         self.launches.begin(again=self._began_before)
         self.services.listen(self._lead_around)
         self._lead_around()
+        self.throttles = Throttles(hands, book, self.events, resumed=self._began_before)
         self._enter_faults()
         sources = self._sources()
         self.occurrences = Occurrences(
@@ -299,6 +302,7 @@ class Run:
             book,
             self.feed,
             self.faults,
+            self.throttles,
             self.events,
             self.clock,
             self.status,
@@ -313,7 +317,7 @@ class Run:
             self.geometry, self.timeline, self.roster.address, self.clock.t0_monotonic_ns, self._storm
         )
         self._health = RunHealth(book)
-        self.flights = Flights(self.events)
+        self.flights = Flights(self.throttles, self.events)
         self._control = control.ControlService(
             self.run, self.nodes, self._update_for, self._lost_of, self.transfers, self.services, self.flights
         )
@@ -443,6 +447,7 @@ class Run:
                     jobs.append(tasks.create_task(self.radiation.run(), name="radiation"))
                 await self.stop.wait()
                 self.events.add("stopping")
+                await self.throttles.close()
                 await self.faults.let_go()
                 await self.nodes.stop()
                 if not self._awaited:  # nodes of others go on, and so does what is retained about them

@@ -7,7 +7,7 @@ restarted process computes the same. Caches only save time; one Geometry may be 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import reduce
@@ -15,6 +15,7 @@ from functools import reduce
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skyrack.orchestrator.environment.endurance import endurance_notes
 from skyrack.orchestrator.environment.weather import Sky as StationSky
 from skyrack.orchestrator.environment.weather import StationWeather
 from skyrack.orchestrator.lifecycle.batches import batch_of
@@ -80,7 +81,6 @@ class Geometry:
         self.constellation: Constellation = build_constellation(scenario)
         self.stations = Stations.of(scenario)
         self.start: datetime = self.constellation.start
-        self.notes: tuple[str, ...] = self.constellation.notes
         self.n_sat: int = len(self.constellation)
         self.names: tuple[str, ...] = self.constellation.names + self.stations.names
         self.n_nodes: int = len(self.names)
@@ -124,9 +124,16 @@ class Geometry:
         self._strategy = STRATEGIES[scenario.routing.strategy](scenario.routing)
         self._epoch = Latest(self._build_epoch)
         self.inhabited: Indices = self._resolve_inhabited()
+        self.notes: tuple[str, ...] = (*self.constellation.notes, *self._endurance_notes())
         self.fleet, self._since_s = NO_FLEET, np.full(self.n_sat, -np.inf)
         if scenario.lifecycle is not None and scenario.lifecycle.launches:
             self.take(self._fleet_of(scenario))
+
+    def _endurance_notes(self) -> Iterator[str]:
+        """What its users should know of batteries."""
+        satellites = self.inhabited[self.inhabited < self.n_sat]
+        radii_km = np.linalg.norm(self.constellation.teme_km(0.0)[0][satellites], axis=1)
+        return endurance_notes(self.scenario.power, radii_km.tolist())
 
     def take(self, fleet: Fleet) -> None:
         """From now on satellites are in service as this fleet says, from whole seconds of the grid on.

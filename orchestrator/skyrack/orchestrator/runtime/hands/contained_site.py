@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from skyrack.orchestrator.clock import Clock
@@ -15,6 +15,8 @@ from skyrack.orchestrator.runtime.hands.hands import CannotError
 from skyrack.orchestrator.runtime.hands.holder import Holder
 from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.runtime.services.entry import Entry
+from skyrack.orchestrator.runtime.sidecars.limits import LimitError, limit
+from skyrack.orchestrator.scenario import Limits
 from skyrack.orchestrator.scenario.placement import sidecar_name
 from skyrack.v1.node_init import NodeInitError, connect_holder, init_socket
 
@@ -32,8 +34,10 @@ _VERBS = {
 class ContainedSite:
     """Site."""
 
-    def __init__(self, nodes: AwaitedNodes, clock: Clock, mesh_dir: Path) -> None:
+    def __init__(self, nodes: AwaitedNodes, clock: Clock, mesh_dir: Path, sidecars: Path | None) -> None:
+        """`sidecars`: the socket of who limits containers beside nodes."""
         self._nodes = nodes
+        self._sidecars = sidecars
         self._clock = clock
         self._mesh_dir = mesh_dir
         self._holders: dict[str, Holder] = {}
@@ -71,9 +75,25 @@ class ContainedSite:
     def first(self, node: NodeState) -> None:
         """All that its init sees."""
 
-    def group(self, node: NodeState, service: str, cpu_ratio: float | None, *, limited: bool) -> str:
+    def group(
+        self, node: NodeState, service: str, cpu_ratio: float | None, limits: Sequence[Limits] = ()
+    ) -> str:
         """Groups are the engine's."""
         return ""
+
+    async def limit(self, node: NodeState, entry: Entry, cpu_cores: float | None) -> str:
+        """By the engine, whom the keeper of the containers asks."""
+        name, own = entry.service.name, entry.service.limits.cpu_cores
+        cores = min((one for one in (cpu_cores, own) if one is not None), default=None)
+        try:
+            if self._sidecars is None:
+                raise LimitError("nobody here speaks to the engine")
+            await limit(self._sidecars, sidecar_name(node.name, name), cores)
+        except LimitError as error:
+            return f"{name}, in a container beside it, gets what it got before: {error}"
+        if cpu_cores is None:
+            return f"{name}, in a container beside it, gets what it got before all this"
+        return f"{cores:g} of a core for {name}, in a container beside it, by a quota of the engine's"
 
     async def kill(self, node: NodeState) -> None:
         """The engine starts the container again. Raises CannotError."""

@@ -19,6 +19,7 @@ PHASES = {
     service_pb2.SERVICE_PHASE_FINISHED: "finished",
     service_pb2.SERVICE_PHASE_FAILED: "failed",
     service_pb2.SERVICE_PHASE_STOPPING: "stopping",
+    service_pb2.SERVICE_PHASE_STOPPED: "stopped",
 }
 AWAITED = "awaited"  # the node has not said anything about it, or is dark
 DRAINED = "drained"  # its node is drained, and it has ended there

@@ -31,6 +31,7 @@ _EVENTS = {
     "finished": "service_finished",
     "failed": "service_failed",
     DRAINED: "service_drained",
+    "stopped": "service_stopped",
 }
 BY_OPERATOR = "operator"
 

@@ -7,6 +7,7 @@
     lasers.py  what the laser pattern and the relay need
     routing.py what the strategy needs
     background.py  what the gravity model needs
+    power.py   what heat needs
     entries.py who lets users in
     services.py what services run on, and their placeholders
     faults.py  what faults act on
@@ -28,6 +29,7 @@ from .lasers import check_lasers
 from .lifecycle import check_lifecycle
 from .names import check_names
 from .orbits import check_orbits
+from .power import check_power
 from .radiation import check_radiation
 from .room import check_room
 from .routing import check_routing
@@ -47,6 +49,7 @@ def check(draft: Draft) -> Iterator[Finding]:
     yield from check_lasers(known)
     yield from check_routing(known)
     yield from check_background(known)
+    yield from check_power(known)
     yield from check_entries(known)
     yield from check_services(known)
     yield from check_faults(known)

@@ -20,11 +20,13 @@ from .hardening import Hardening
 from .inhabited import Inhabited, default_inhabited
 from .lifecycle import Lifecycle
 from .links import Links
+from .power import Power
 from .radiation import Radiation
 from .routing import Routing
 from .services import Service
 from .shells import Shell
 from .telemetry import Telemetry
+from .thermal import Thermal
 from .users import UserTerminal
 from .weather import Weather
 from .workloads import Workload
@@ -174,6 +176,16 @@ class Scenario(Section):
         "Which nodes on the ground let the user in, each on a port of 127.0.0.1: all, none or a list of names.",
         source="D: a port costs nothing until it is used",
         default="all",
+    )
+    power: Power | None = key(
+        "Arrays, battery and loads of the satellites, which their flight software watches: {} for the defaults.",
+        source="D: none, power does not run out",
+        default=None,
+    )
+    thermal: Thermal | None = key(
+        "What warms and cools their computers, by the loads of power: {} for the defaults.",
+        source="D: none, they stay cool",
+        default=None,
     )
     telemetry: Telemetry = key("What nodes report about themselves, as MQTT messages.", default=Telemetry())
     services: tuple[Service, ...] = key("User software on the nodes.", source="D: none", default=())

@@ -1,0 +1,93 @@
+"""Two satellites with a battery that is too small for what runs on them: throttled, in safe mode, and back, within seconds."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from typing import Any
+
+import pytest
+
+from skyrack.orchestrator.testing import Constellation, Skyrack
+from skyrack.v1 import node_pb2, node_pb2_grpc
+
+pytestmark = pytest.mark.mesh
+
+PROCESS, PYTHON = "p0s05", "p0s06"  # both in the Sun for the first hour
+SCENARIO = {
+    "version": 1,
+    "name": "flight",
+    "extends": "iridium",
+    "inhabited": [PROCESS, PYTHON],
+    "ground": ["london"],
+    "speed": 100,
+    "power": {
+        "array_w": 400, "bus_w": 100, "compute_idle_w": 300, "compute_peak_w": 1200,
+        "battery_wh": 150, "initial_charge_ratio": 0.55,
+    },
+    "thermal": {},
+    "services": [{"name": "burn", "nodes": [PROCESS], "command": ["sh", "-c", "while :; do :; done"]}],
+}  # fmt: skip
+BURN = """
+import asyncio, time
+
+class Mine:
+    async def run(self, node):
+        assert node.flight().battery_ratio > 0
+        node.declare_load(0.0)
+        node.ready()
+        while True:
+            end_s = time.thread_time() + 0.005
+            while time.thread_time() < end_s:
+                pass
+            await asyncio.sleep(0)
+"""
+
+
+@pytest.fixture(scope="module")
+def sky(skyrack_module: Skyrack, tmp_path_factory: pytest.TempPathFactory) -> Constellation:
+    directory = tmp_path_factory.mktemp("code")
+    (directory / "mine.py").write_text(textwrap.dedent(BURN))
+    python = {"name": "python", "nodes": [PYTHON], "python": "mine:Mine", "path": [str(directory)]}
+    services = [*SCENARIO["services"], python]  # type: ignore[misc]
+    return skyrack_module.up(SCENARIO | {"services": services}, "--broker", "none")
+
+
+def flight(sky: Constellation, node: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(
+        sky.exec(node, ["curl", "-s", "skyrack.internal:50080/v1/flight"]).stdout
+    )
+    return found
+
+
+def row(sky: Constellation, service: str) -> dict[str, Any]:
+    return next(found for found in sky.services() if found["service"] == service)
+
+
+def test_a_small_battery_takes_services_down_and_brings_them_back(sky: Constellation) -> None:
+    for node in (PYTHON, PROCESS):
+        assert "below 70 %" in sky.wait_for("flight_mode", node=node, mode="throttled")["reason"]
+    now = flight(sky, PYTHON)
+    assert now["mode"] == "FLIGHT_MODE_THROTTLED"
+    assert 0.1 < now["used_cores"] <= now["cpu_cores"] + 0.25, "its tasks keep to their share"
+    for node, service in ((PROCESS, "burn"), (PYTHON, "python")):
+        safe = sky.wait_for("flight_mode", node=node, mode="safe")
+        stopped = sky.wait_for("service_stopped", node=node, service=service)
+        assert stopped["reason"].startswith("safe mode: battery 2")
+        assert "services are stopped until the battery has 50 %" in safe["reason"]
+        if node == PROCESS:
+            alive_in_safe_mode(sky)
+        started = sky.wait_for("service_ready", node=node, service=service, after=stopped["seq"])
+        assert started["restarts"] == 1
+        sky.wait_for("flight_mode", node=node, mode="throttled", after=safe["seq"])
+
+
+def alive_in_safe_mode(sky: Constellation) -> None:
+    """The bus answers and carries packets, and nothing starts a service."""
+    mode, burn = flight(sky, PROCESS), row(sky, "burn")
+    assert (mode["mode"], burn["phase"], burn["inner_pid"]) == ("FLIGHT_MODE_SAFE", "stopped", 0)
+    assert (mode["granted_ratio"], mode["power_out_w"]) == (0.0, 100.0)
+    with sky.channel(PROCESS, via="london") as channel:
+        ask = node_pb2_grpc.NodeServiceStub(channel).Echo
+        assert ask(node_pb2.EchoRequest(payload=b"still here"), timeout=3).payload == b"still here"
+    assert row(sky, "burn")["phase"] == "stopped", "it has answered in safe mode"
