@@ -152,8 +152,8 @@ class StandIn:
         self.events = Events()
         self.exposer = Exposed()
         self.faults = Faults()
-        self.clock_control = Clock()
         self.launches = Launches()
+        self.clock_control = Clock()
         self.services = Services()
         self.killed: list[tuple[str, int]] = []
         self.computing = asyncio.Event()

@@ -88,6 +88,12 @@ def test_faults_act_on_the_processes_of_a_container_and_end_with_who_asked(parts
     assert said == "0.3 of a core for 1 process together, by stopping and continuing them"
     effect(parts, "fault_undone", slowed)
     assert "T" not in states(pid).values()
+    flipped = add(parts, "flip-memory", "london/burn")
+    assert " is 0x" in effect(parts, "fault_effect", flipped)
+    hung = add(parts, "hang", "london/burn")
+    assert effect(parts, "fault_effect", hung).startswith("stopped python")
+    parts.api.delete(f"/v1/faults/{hung['id']}")
+    assert effect(parts, "fault_undone", hung).endswith("goes on")
     said = "0.3 of a core for 1 process together, by stopping and continuing them"
     assert allow(parts, "london", 0.3) == said, "the node itself is no guest of its own"
     assert allow(parts, "london", None) == "no share of a core is kept to any more"

@@ -143,7 +143,11 @@ def test_a_plan_is_the_same_every_time_and_goes_where_it_is_told(
     records = [json.loads(line) for line in first.splitlines()]
     assert records[0]["record"] == "plan"
     assert {record["record"] for record in records[1:]} == {
-        *("eclipse", "anomaly", "contact", "handover", "route")
+        "anomaly",
+        "contact",
+        "eclipse",
+        "handover",
+        "route",
     }
 
 

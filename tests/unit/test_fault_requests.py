@@ -79,7 +79,7 @@ def test_a_link_that_flaps_is_dark_for_half_of_each_period_unless_it_says_otherw
         ({"kind": "partition", "nodes": ["london"], "one_way": 1}, "one_way: expected true or false"),
         (
             {},
-            "no kind of fault is called 'None': there are latency, rate, loss, corrupt, down, flap, dark, partition",
+            "no kind of fault is called 'None': there are latency, rate, loss, corrupt, down, flap, dark, manoeuvre, partition",
         ),
         ({"kind": "latncy"}, "did you mean 'latency'?"),
         ({"kind": "latency", "links": ["p0s00-p0s01"]}, "extra_s: expected delay to add, above 0"),

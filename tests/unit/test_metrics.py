@@ -74,7 +74,7 @@ def test_a_run_without_a_fabric_is_exposed_and_says_so() -> None:
     node = {"name": "a", "kind": "ground", "inhabited": True, "state": "dark", "restarts": 2}
     status = {
         "run": "r", "name": "s", "run_s": 1.0, "orbit_unix_s": 2.0, "speed": 0.0,
-        "fabric": {"scheduler": ""}, "events_lost": 0,
+        "fabric": {"scheduler": ""}, "events_lost": 0, "fleet": {"phases": {"in service": 1}},
         "bus": None, "nodes": [node, {**node, "name": "b", "inhabited": False}],
     }  # fmt: skip
     facts = RunFacts(0, {"laser": 3}, {"a": 4}, {"ready": 1})

@@ -24,20 +24,23 @@ from .virtual_time import VirtualTime
 def test_silence_is_too_long_after_the_limit_and_over_with_a_sign() -> None:
     silence = Silence(5.0, 0.0, 100.0)
     assert [silence.look(100.0 + second) for second in range(1, 6)] == [False] * 5
-    silence.hear()
+    silence.hear(105.0)
     assert [silence.look(105.0 + second) for second in range(1, 8)] == [False] * 5 + [True] * 2
+    silence.hear(117.0)
+    assert not silence.look(118.0), "what was before the sign is over"
+    assert silence.silent_s == 1.0
 
 
 def test_before_the_first_sign_one_may_take_longer() -> None:
     silence = Silence(1.0, 3.0, 0.0)
     assert [silence.look(0.2 * n) for n in (5, 10, 15)] == [False] * 3, "a late look counts for two"
-    silence.hear()
+    silence.hear(3.0)
     assert [silence.look(3.0 + 0.2 * n) for n in range(1, 7)] == [False] * 5 + [True]
 
 
 def test_time_in_which_the_listener_was_stopped_is_nobodys_silence() -> None:
     silence = Silence(5.0, 0.0, 0.0)
-    silence.hear()
+    silence.hear(0.0)
     assert not silence.look(3600.0)
     assert silence.silent_s == 2.0
 
@@ -135,8 +138,8 @@ def test_a_node_that_does_not_beat_is_told_of_and_its_pipe_ends_with_it() -> Non
 
     assert silent_after(round(START_S / 0.2) - 1) == [], "it may take long to start"
     os.write(beating, b".")
-    assert silent_after(5) == []
-    assert silent_after(3) == [7]
+    assert silent_after(6) == []
+    assert silent_after(2) == [7]
     assert hearts.look_s is None
     with pytest.raises(BrokenPipeError):
         os.write(beating, b".")

@@ -67,7 +67,7 @@ class Heartbeats:
         for pid, (read_fd, silence) in list(self._silences.items()):
             with contextlib.suppress(BlockingIOError):
                 if os.read(read_fd, _READ_BYTES):
-                    silence.hear()
+                    silence.hear(now_s)
             if silence.look(now_s):
                 self.ended(pid)
                 yield pid, silence.silent_s

@@ -24,8 +24,9 @@ class Silence:
         """How long to wait between two looks."""
         return max(self._limit_s / LOOKS, SHORTEST_LOOK_S)
 
-    def hear(self) -> None:
-        """He lives."""
+    def hear(self, now_s: float) -> None:
+        """He lives, or has since the look before."""
+        self._at_s = now_s
         self.silent_s = 0.0
         self._allowed_s = self._limit_s
 

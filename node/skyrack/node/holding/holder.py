@@ -199,6 +199,10 @@ class Holder:
             return holding.Seen(request.id, (), 0, said=(files.flip(request.directories, draw),))
         members = self._finder.members(request.spot, set())
         pids = sorted(members)
+        if request.what == "memory" and pids:
+            pids = [pid for pid in pids if memory.may_be_written(pid)]
+            if not pids:
+                raise OSError("the system allows nobody here to write to the memory of these processes")
         pid = draw.weighted(pids, [memory.own_kb(pid) for pid in pids])
         if pid is None:
             raise OSError("nothing runs there at the moment")

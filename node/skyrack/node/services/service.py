@@ -217,7 +217,7 @@ class Service:
             await self._clock.sleep(silence.look_s)
             if (now := self._signs()) != signs:
                 signs = now
-                silence.hear()
+                silence.hear(self._clock.monotonic_ns() / 1e9)
         missing = "no line" if self._trial is None else "no answer"
         why = f": {self.status.reason}" if self.status.reason else ""
         return f"{missing} for {silence.silent_s:.3g} s{why}"

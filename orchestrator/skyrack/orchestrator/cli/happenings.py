@@ -10,15 +10,16 @@ from skyrack.orchestrator.cli.clock_words import change_words
 
 # What `skyrack up` shows as it happens; the rest is in `skyrack logs`.
 _NEWS = {
-    "node_signalled", "node_exited", "node_failed", "fabric_down", "fabric_up", "all_serving", "events_lost",
+    "node_signalled", "node_exited", "node_failed", "node_watchdog", "fabric_down", "fabric_up", "all_serving", "events_lost",
     "plan_failed", "fabric_failed", "orchestrator_restarted", "broker_down", "broker_up", "entry_down", "entry_up",
     "fault_began", "fault_failed", "fault_ended", "fault_stage", "fault_mended", "launch_ordered", "launch_phase",
     "service_unready", "service_ended", "service_failed", "service_added", "service_removed", "service_restarted",
     "service_changed", "node_drained", "node_undrained", "service_stopped", "flight_mode", "clock_changed",
+    "occurrences_skipped",
 }  # fmt: skip
 _WARNINGS = {
     "node_exited", "node_dark", "fabric_down", "fabric_failed", "plan_failed", "orchestrator_restarted",
-    "broker_down", "entry_down", "fault_began", "fault_failed", "prober_ended",
+    "node_watchdog", "broker_down", "entry_down", "fault_began", "fault_failed", "prober_ended",
     "service_unready", "service_ended", "service_failed", "service_stopped",
 }  # fmt: skip
 _SHOWN = {"seq", "run_s", "event", "node"}
@@ -63,6 +64,8 @@ def sentence(event: Mapping[str, Any]) -> str:
             return f"{node} ended with status {event['code']}"
         case "node_exited":
             return f"{node} has ended"
+        case "node_watchdog":
+            return f"{node} has not run for {event.get('silent_s')} s: its watchdog kills it"
         case "node_failed":
             return f"{node} cannot be started: {event.get('error')}"
         case "node_signalled":
@@ -116,13 +119,16 @@ def sentence(event: Mapping[str, Any]) -> str:
             return f"fault {event.get('fault')}{undone} at {event.get('on')}: {seen}"
         case "fault_failed":
             where = f" at {event['on']}" if "on" in event else ""
-            return f"fault {event.get('fault')} failed{where}: {event.get('reason')}"
+            return f"fault {event.get('fault') or event.get('kind')} failed{where}: {event.get('reason')}"
         case "launch_ordered":
             when = f"at {event.get('t_s')} s of orbit time"
             return f"{event.get('launch')}: {event.get('satellites')} satellites are launched {when}"
         case "launch_phase":
             verb = "is" if len(event.get("on", [])) == 1 else "are"
             return f"{event.get('launch')}: {_some(event.get('on', []))} {verb} {event.get('phase')}"
+        case "occurrences_skipped":
+            kinds = ", ".join(f"{count:,} {kind}" for kind, count in event.get("kinds", {}).items())
+            return f"left out ({event.get('reason')}): {kinds}"
         case happened if happened in _SERVICE:
             why = f": {event['reason']}" if event.get("reason") else ""
             after = f" after {event['after_s']:g} s" if "after_s" in event else ""

@@ -24,8 +24,10 @@ def designs_of(hardening: Hardening | None, atlas: Atlas, seed: int) -> dict[int
 def satellites(word: str, atlas: Atlas, lot: Lot) -> Iterable[int]:
     """What a word names or draws. Raises FaultProblem, Unknown."""
     if is_random(word):
-        return [atlas.node(name) for name in drawn(word, atlas, lot, services=False)]
-    nodes = [node for node, _ in select(word, atlas) if node < atlas.n_sat]
-    if not nodes:
+        nodes = [atlas.node(name) for name in drawn(word, atlas, lot, services=False)]
+    else:
+        nodes = [node for node, _ in select(word, atlas)]
+    found = [node for node in nodes if node < atlas.n_sat]
+    if not found:
         raise FaultProblem(f"{word[:80]}: no satellite is meant")
-    return nodes
+    return found

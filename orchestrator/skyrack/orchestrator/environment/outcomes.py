@@ -12,13 +12,14 @@ from skyrack.orchestrator.scenario.model.hardening import Design
 from skyrack.orchestrator.scenario.model.radiation import Preset, Radiation
 
 DAY_S: Final = 86_400.0
-FILE_RATIO: Final = 0.2  # of flips, those in files that memory holds instead of in what programs have. D
+FILE_RATIO: Final = 0.2  # of flips, those in files that memory holds; the rest is in what programs have. D
+MESSAGE_RATIO: Final = 0.1  # of flips, those in packets that wait to be sent. D
 
 Outcome = Literal["flip", "crash", "hang", "sefi", "ssd", "permanent"]
 OUTCOMES: Final[tuple[Outcome, ...]] = ("flip", "crash", "hang", "sefi", "ssd", "permanent")
 # Upsets that are corrected are counted and are no faults.
 KIND_OUTCOMES: Final[Mapping[str, Outcome]] = {
-    "flip-memory": "flip", "flip-file": "flip", "crash": "crash", "hang": "hang", "sefi": "sefi",
+    "flip-memory": "flip", "flip-file": "flip", "flip-message": "flip", "crash": "crash", "hang": "hang", "sefi": "sefi",
     "fsync-fail": "ssd", "lost": "permanent",
 }  # fmt: skip
 
@@ -109,7 +110,8 @@ def entry_of_outcome(
     radiation = one.radiation
     match outcome:
         case "flip":
-            kind = "flip-file" if share < FILE_RATIO else "flip-memory"
+            message = share < FILE_RATIO + MESSAGE_RATIO
+            kind = "flip-file" if share < FILE_RATIO else "flip-message" if message else "flip-memory"
             return {"kind": kind, **entry, "draw": draw}, None
         case "crash":
             return {"kind": "crash", **entry, "draw": draw}, None

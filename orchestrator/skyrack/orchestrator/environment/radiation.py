@@ -39,7 +39,7 @@ SHORTEST_BLOCK_S: Final = 2.0**6
 HIGHEST_MARK: Final = (
     2.0**24
 )  # what grows with the square stops at 4,096 times its mean: no memory is left by then
-_MOST_BLOCKS: Final = 50_000  # that are kept
+_MOST_BLOCKS: Final = 20_000  # that are kept
 
 
 class Candidate(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from bisect import insort
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -74,6 +75,8 @@ class Faults:
         self._ledger = Ledger(timeline.speed_at)
         self._slips = Slips(feed, self._enactor, self._names)
         self._entered = asyncio.Event()
+        self._source: dict[str, str] = {}  # of occurrences that are to begin
+        self.came: Counter[tuple[str, str]] = Counter()  # occurrences that have begun, by source and kind
         self._radiating: dict[str, Fault] = {}  # storms and the like, also those that are over
         self.on_radiation: Callable[[], None] = lambda: None
         self._carried_out_s = 0.0  # the latest instant that has been told of
@@ -299,6 +302,7 @@ class Faults:
         lasting = replace(draft, for_s=max(until_s, since_s) - since_s)
         fault = self._plan(self._ledger.add(lasting, since_s))
         self._journal.entered([fault], known)
+        self._source[fault.id] = known.source
         self._entered.set()
         return fault.id
 
@@ -381,6 +385,7 @@ class Faults:
         self._carried_out_s = max(self._carried_out_s, change.at_s)
         self._feed.apply(change.at_s, change.conditions, change.dark, change.lit, change.cuts)
         self._enactor.follow(change)
+        self.came.update((self._source.pop(f.id), f.draft.kind) for f in change.began if f.id in self._source)
         self._slips.follow(change)
         self._journal.over(fault.id for fault in change.ended)
         for fault in change.ended:

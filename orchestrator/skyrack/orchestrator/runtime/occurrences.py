@@ -19,13 +19,14 @@ from typing import Protocol
 
 from skyrack.orchestrator.clock import Clock, sleep_unless
 from skyrack.orchestrator.faults.fault import Draft
+from skyrack.orchestrator.faults.kinds import KINDS
 from skyrack.orchestrator.faults.occurrence import Known, Lasting, Occurrence, Source, known_of
 from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.timeline import Piece, Timeline
 
-LEAD_S = 0.05  # a fault is entered this long before it begins
-AHEAD_S = 4.0  # real seconds that are drawn ahead; when half of them are left, the next are
+LEAD_S = 0.09  # a fault is entered this long before it begins: the clock announces a change a moment earlier than that
+AHEAD_S = 20.0  # real seconds that are drawn ahead; when half of them are left, the next are
 SOONEST_S = 1e-4  # the shortest wait, where rounding would make it none
 COUNTED_AT_ONCE_S = 6 * 3600.0  # of orbit time that was left out
 
@@ -71,8 +72,6 @@ class _Waiting:
 class Occurrences:
     """What befalls nodes by orbit time. `run` has to be running. `skipped`: by kind, how many were left out.
 
-    `entered`: by source and kind, how many became faults.
-
     `resumed`: an orchestrator before this one has entered some.
     """
 
@@ -92,7 +91,9 @@ class Occurrences:
         self._events = events
         self._clock = clock
         self._waiting: list[_Waiting] = []  # by orbit time
-        self._entered_t_s = 0.0  # everything that was drawn and comes before has been entered or left out
+        self._entered_t_s = (
+            0.0  # what was drawn and comes before has been entered, is about to be, or was left out
+        )
         self._gaps: list[Span] = []  # that were jumped over, or will be
         self._landings: list[float] = [] if resumed else [0.0]  # who is under way then has to be found
         self._lasting: dict[str, Known] = {}  # faults that end by orbit time
@@ -101,8 +102,7 @@ class Occurrences:
         self._changed = asyncio.Event()
         self._last = timeline.pieces[-1]
         self._since_s = clock.run_s() if resumed else 0.0  # nothing is entered as of before
-        self.skipped: Counter[str] = Counter()
-        self.entered: Counter[tuple[str, str]] = Counter()
+        self.skipped: Counter[str] = Counter(dict.fromkeys(KINDS, 0))
         if resumed:
             self._go_on()
         timeline.listen(self._hear)
@@ -120,7 +120,9 @@ class Occurrences:
                     await self._wait()
 
     def draw_anew(self) -> None:
-        """What sources say of the time to come may not be what they said."""
+        """What sources say of the time to come may not be what they said; what is due by now stays."""
+        due_t_s = self._timeline.t_s(self._clock.run_s() + LEAD_S)
+        self._entered_t_s = max(self._entered_t_s, due_t_s)
         for stream in self._streams:
             stream.draws += 1
             stream.drawn_t_s = min(stream.drawn_t_s, self._entered_t_s)
@@ -218,7 +220,6 @@ class Occurrences:
         if known.for_t_s is not None:
             until_s = self._timeline.run_s(_end_t_s(known))
         fault_id = self._faults.enter(one.draft, since_s, until_s, known)
-        self.entered[known.source, one.kind] += 1
         self._lasting = {name: lasts for name, lasts in self._lasting.items() if self._faults.is_there(name)}
         if known.for_t_s is not None:
             self._lasting[fault_id] = known

@@ -21,7 +21,7 @@ AT_ONCE = 20  # minutes that are counted before others may work
 class RadiationCount:
     """Since this orchestrator began. `run` has to be running.
 
-    `entered`: occurrences that became faults, by source and kind. Upsets are counted by whole minutes of orbit time; those
+    `came`: occurrences that have begun, by source and kind. Upsets are counted by whole minutes of orbit time; those
     that the clock jumps over do not count.
     """
 
@@ -29,14 +29,14 @@ class RadiationCount:
         self,
         source: RadiationSource,
         spells: Callable[[], Spells],
-        entered: Mapping[tuple[str, str], int],
+        came: Mapping[tuple[str, str], int],
         timeline: Timeline,
         clock: Clock,
         seed: int,
     ) -> None:
         self._source = source
         self._spells = spells
-        self._entered = entered
+        self._came = came
         self._timeline = timeline
         self._clock = clock
         self._seed = seed
@@ -57,11 +57,11 @@ class RadiationCount:
     @property
     def outcomes(self) -> dict[str, int]:
         """How many of each came; `upset`: those that were corrected."""
-        came: Counter[str] = Counter()
-        for (source, kind), count in self._entered.items():
+        found: Counter[str] = Counter()
+        for (source, kind), count in self._came.items():
             if source == self._source.name:
-                came[KIND_OUTCOMES[kind]] += count
-        return {"upset": self._upsets, **{outcome: came[outcome] for outcome in OUTCOMES}}
+                found[KIND_OUTCOMES[kind]] += count
+        return {"upset": self._upsets, **{outcome: found[outcome] for outcome in OUTCOMES}}
 
     def doses_gy(self) -> dict[str, float]:
         """Of each satellite with a process."""

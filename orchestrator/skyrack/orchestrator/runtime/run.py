@@ -346,7 +346,7 @@ class Run:
                 return RadiationCount(
                     source,
                     lambda: self.faults.spells(self.timeline),
-                    self.occurrences.entered,
+                    self.faults.came,
                     self.timeline,
                     self.clock,
                     self.scenario.seed,
@@ -526,11 +526,9 @@ class Run:
 
     async def status(self) -> dict[str, Any]:
         """The run as `skyrack status` shows it."""
-        answer = self.answers.status("up" if self.ready.is_set() else "starting", self.http)
-        return answer | {
-            "clock": self.clock_control.now(),
-            "radiation": None if self.radiation is None else self.radiation.status(),
-        }
+        status = self.answers.status("up" if self.ready.is_set() else "starting", self.http)
+        radiation = None if self.radiation is None else self.radiation.status()
+        return status | {"clock": self.clock_control.now(), "radiation": radiation}
 
     async def fabric_counters(self) -> dict[str, Any]:
         """Cumulative counters of the fabric process. Raises RuntimeError while there is none."""

@@ -113,7 +113,9 @@ class Hardening(Design):
         return tuple(
             design.model_copy(
                 update={
-                    name: value for name, value in info.data.items() if name not in design.model_fields_set
+                    name: value
+                    for name, value in info.data.items()
+                    if name in Design.model_fields and name not in design.model_fields_set
                 }
             )
             for design in designs
