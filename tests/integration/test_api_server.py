@@ -123,6 +123,9 @@ class Services:
         self.asked.append(list(nodes))
         return list(nodes)
 
+    def change(self, name: str, node: str, version: int) -> dict[str, Any]:
+        return {"service": name, "node": node, "version": version}
+
 
 class Launches:
     """Satellites on demand, in one launch."""
@@ -161,6 +164,18 @@ class StandIn:
         if name not in ("london", "tokyo"):
             raise KeyError(f"no node is called {name!r}")
         return 0
+
+    def drain(self, words: Sequence[str]) -> dict[str, Any]:
+        return {"nodes": list(words)}
+
+    undrain = drain
+
+    def version_of(self, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        return {"version": 2, "nodes": []}
+
+    def contacts(self, name: str) -> dict[str, Any]:
+        self.require_node(name)
+        return {"contacts": []}
 
     async def kill(self, name: str, number: int) -> None:
         self.require_node(name)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from skyrack.orchestrator.faults.effect import Effect, compose
 from skyrack.orchestrator.faults.fault import Draft, Fault, Pulse
 from skyrack.orchestrator.faults.hold import AS_EVER, Hold, Off, Place, compose_holds
+from skyrack.orchestrator.faults.kinds import KINDS
 from skyrack.orchestrator.faults.ledger import Ledger
 from skyrack.orchestrator.faults.targets import Target
 from skyrack.orchestrator.routing.condition import AS_ALWAYS, Condition
@@ -163,3 +164,91 @@ def test_a_fault_that_somebody_ends_is_gone_at_that_instant(
     world.follow(at_s)
     world.is_as([])
     assert ledger.next_s() == math.inf
+
+
+def staged(kind: str, nodes: set[int], speed: float = 1.0) -> tuple[Ledger, World]:
+    """A ledger with a fault of a kind with stages of 1 s and 2 s on nodes."""
+    ledger = Ledger(lambda run_s: speed)
+    ledger.add(stage_draft(kind, nodes), 10.0)
+    return ledger, World(ledger)
+
+
+def stage_draft(kind: str, nodes: set[int]) -> Draft:
+    values = {
+        "retire": {"drain_s": 1.0, "deorbit_t_s": 2.0},
+        "repair": {"travel_t_s": 1.0, "visit_t_s": 2.0},
+    }[kind]
+    target = Target(("n",), nodes=tuple(sorted(nodes)), places=tuple((node, "") for node in sorted(nodes)))
+    stages = KINDS[kind].stages
+    assert stages is not None
+    return Draft(kind, target, values, Effect(), math.inf, "test", stages=stages(values, target))
+
+
+def lost(nodes: set[int]) -> Draft:
+    target = Target(("n",), nodes=tuple(sorted(nodes)), places=tuple((node, "") for node in sorted(nodes)))
+    return Draft("lost", target, {}, KINDS["lost"].effect({}, target), math.inf, "test")
+
+
+def test_a_retirement_drains_then_erases_then_takes_the_node_away_for_good() -> None:
+    ledger, world = staged("retire", {1})
+    world.follow(10.5)
+    assert world.holds[1, ""] == Hold(drained=True)
+    assert not world.dark
+    world.follow(12.0)
+    assert world.holds[1, ""] == Hold(drained=True, erased=True)
+    world.follow(1e9)
+    assert world.holds[1, ""] == Hold(off=Off.LOST, drained=True, erased=True)
+    assert world.dark == {1}
+    assert [fault.id for fault in ledger.begun] == ["f1"]
+
+
+def test_a_fault_that_is_removed_in_a_stage_leaves_nothing() -> None:
+    ledger, world = staged("retire", {1})
+    world.follow(13.5)
+    ledger.end("f1", 20.0)
+    world.follow(1e9)
+    assert not ledger.faults
+    assert not world.dark
+    assert world.holds[1, ""] == AS_EVER
+
+
+def test_stages_of_orbit_time_are_as_much_shorter_as_the_orbits_are_faster() -> None:
+    ledger, _ = staged("repair", {1}, speed=10.0)
+    instants = []
+    while ledger.next_s() < math.inf:
+        instants.append(round(ledger.step().at_s, 6))
+    assert instants == [10.0, 10.1, 10.3]
+
+
+def test_a_repair_ends_what_had_befallen_the_node_and_leaves_the_others() -> None:
+    ledger, world = staged("repair", {1})
+    ledger.add(lost({0, 1, 2}), 5.0)
+    ledger.add(lost({1}), 6.0)
+    world.follow(12.9)
+    assert world.dark == {0, 1, 2}
+    world.follow(13.0)
+    assert world.dark == {0, 2}
+    assert world.holds[1, ""] == AS_EVER
+    assert world.holds[0, ""] == Hold(off=Off.LOST)
+    assert [fault.id for fault in ledger.begun] == ["f2"]
+    ledger.end("f2", 20.0)
+    world.follow(20.0)
+    assert not world.dark
+    assert not ledger.holds
+
+
+def test_no_repair_brings_back_who_has_been_retired() -> None:
+    ledger, world = staged("repair", {1})
+    ledger.add(stage_draft("retire", {1}), 0.0)
+    world.follow(1e9)
+    assert world.dark == {1}
+    assert [fault.draft.kind for fault in ledger.begun] == ["retire"]
+
+
+def test_a_repair_that_is_called_off_mends_nothing() -> None:
+    ledger, world = staged("repair", {1})
+    ledger.add(lost({1}), 5.0)
+    world.follow(11.0)
+    ledger.end("f1", 12.0)
+    world.follow(1e9)
+    assert world.dark == {1}

@@ -229,3 +229,79 @@ def test_what_the_engine_runs_is_not_changed_by_the_run(tmp_path: Path) -> None:
             change("web")
     with pytest.raises(ServiceProblem, match="put it in the scenario's services"):
         world.services.add({"name": "db", "nodes": ["p0s01"], "image": "redis"})
+
+
+def test_what_is_drained_ends_and_is_told_to_start_anew_only_when_nobody_keeps_it_drained(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path, ETCD)
+    world.report("p0s00", READY)
+    before = world.services.list_for("p0s00").services[0].generation
+    assert world.services.drain(["p0s00"]) == ["p0s00"]
+    assert world.services.drain(["p0s00"]) == [], "twice is once"
+    assert world.services.drain(["p0s00"], "fault") == []
+    assert not world.services.list_for("p0s00").services
+    assert world.row("p0s00")["phase"] == "stopping"
+    late = service_pb2.ServiceStatus(name="etcd", generation=before, phase=READY)
+    world.services.reported("p0s00", [late])
+    assert world.services.ending("p0s00") == ["etcd"], "a report that was under way changes nothing"
+    world.services.reported("p0s00", [])
+    assert world.row("p0s00")["phase"] == "drained"
+    assert world.services.ending("p0s00") == []
+    assert world.services.unready() == [world.services.at("p0s01")["etcd"]], "nobody waits for it"
+    with pytest.raises(ServiceProblem, match="drained; skyrack undrain p0s00"):
+        world.services.restart("etcd")
+    assert world.services.undrain(["p0s00"]) == []
+    assert world.services.undrain(["p0s00"], "fault") == ["p0s00"]
+    assert world.services.list_for("p0s00").services[0].generation > before
+    assert [event for event, _ in world.happened() if "drained" in event] == ["service_drained"]
+
+
+def test_a_node_stays_drained_for_an_orchestrator_that_is_started_again(tmp_path: Path) -> None:
+    world = World(tmp_path, ETCD)
+    world.services.drain(["p0s00"])
+    again = World(tmp_path, kept=read(world.file))
+    assert not again.services.list_for("p0s00").services
+    assert again.row("p0s00")["phase"] == "drained"
+    assert again.services.list_for("p0s01").services
+
+
+def test_a_version_is_one_node_at_a_time_and_known_after_a_restart(tmp_path: Path) -> None:
+    world = World(tmp_path, ETCD)
+    assert world.services.version_of("etcd", {"changes": {"command": ["etcd2", "{node}"]}}) == 2
+    old = world.services.list_for("p0s00").services[0].generation
+    world.services.change("etcd", "p0s00", 2)
+    spec = world.services.list_for("p0s00").services[0]
+    assert list(spec.command) == ["etcd2", "p0s00"]
+    assert spec.generation > old
+    assert dict(spec.environment) == {"INDEX": "1"}
+    assert world.services.list_for("p0s01").services[0].command[0] == "etcd"
+    assert (world.row("p0s00")["version"], world.row("p0s00")["previous_version"]) == (2, 1)
+    again = World(tmp_path, kept=read(world.file)).services
+    assert again.list_for("p0s00").services[0].command[0] == "etcd2"
+    assert again.version_of("etcd", {"changes": {"command": ["etcd2", "{node}"]}}) == 2, (
+        "it goes on where it was"
+    )
+    assert again.version_of("etcd", {"changes": {"env": {"B": "2"}}}) == 3, "on top of the newest"
+    again.change("etcd", "p0s01", 3)
+    assert dict(again.list_for("p0s01").services[0].environment) == {"INDEX": "0", "B": "2"}
+    again.change("etcd", "p0s00", 1)
+    assert again.list_for("p0s00").services[0].command[0] == "etcd"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({}, "expected the changes of a version"),
+        ({"changes": {"user": "postgres"}}, "user: not part of a version"),
+        ({"changes": {"command": []}}, "command: Tuple should have at least 1 item"),
+        ({"changes": {"command": ["x", "{nod}"]}}, r"command\.1: .*nod"),
+        ({"spec": {"name": "etcd", "nodes": ["london"], "command": ["x"]}}, "nodes: not part of a version"),
+    ],
+)
+def test_what_is_no_version_of_a_service_is_refused(tmp_path: Path, body: dict[str, Any], said: str) -> None:
+    world = World(tmp_path, ETCD)
+    with pytest.raises(ServiceProblem, match=said):
+        world.services.version_of("etcd", body)
+    with pytest.raises(ServiceProblem, match="etcd has no version 7: it has 1 to 1"):
+        world.services.change("etcd", "p0s00", 7)

@@ -78,6 +78,9 @@ class Services(Protocol):
     def restart(self, name: str, nodes: Sequence[str] = ()) -> list[str]:
         """POST /v1/services/{name}/restart."""
 
+    def change(self, name: str, node: str, version: int) -> dict[str, Any]:
+        """POST /v1/services/{name}/version."""
+
 
 class Launches(Protocol):
     """Satellites that are not there yet. Raises ValueError for what cannot be."""
@@ -118,6 +121,18 @@ class Run(Protocol):
     @property
     def exposer(self) -> prometheus.Exposed:
         """What Prometheus may read."""
+
+    def drain(self, words: Sequence[str]) -> dict[str, Any]:
+        """POST /v1/drain. Raises ValueError."""
+
+    def version_of(self, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """POST /v1/services/{name}/versions. Raises ValueError."""
+
+    def undrain(self, words: Sequence[str]) -> dict[str, Any]:
+        """POST /v1/undrain. Raises ValueError."""
+
+    def contacts(self, name: str) -> dict[str, Any]:
+        """GET /v1/contacts."""
 
     def require_node(self, name: object) -> int:
         """The node's index."""
@@ -259,10 +274,27 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
         return web.json_response({"nodes": run.services.remove(request.match_info["name"], data=data)})
 
     async def restart_service(request: web.Request) -> web.Response:
-        nodes = (await _body(request)).get("nodes", [])
-        if not isinstance(nodes, list) or not all(isinstance(node, str) for node in nodes):
-            raise BadRequest("nodes: expected a list of names")
+        nodes = await _names(request)
         return web.json_response({"nodes": run.services.restart(request.match_info["name"], nodes)})
+
+    async def version_of_service(request: web.Request) -> web.Response:
+        return web.json_response(run.version_of(request.match_info["name"], await _body(request)))
+
+    async def change_service(request: web.Request) -> web.Response:
+        body = await _body(request)
+        node, version = body.get("node"), body.get("version")
+        if not isinstance(node, str) or type(version) is not int:
+            raise BadRequest("expected a node and a version")
+        return web.json_response(run.services.change(request.match_info["name"], node, version))
+
+    async def drain(request: web.Request) -> web.Response:
+        return web.json_response(run.drain(await _names(request)))
+
+    async def undrain(request: web.Request) -> web.Response:
+        return web.json_response(run.undrain(await _names(request)))
+
+    async def contacts(request: web.Request) -> web.Response:
+        return web.json_response(run.contacts(request.query.get("node", "")))
 
     async def down(_: web.Request) -> web.Response:
         run.stop.set()
@@ -296,6 +328,11 @@ def application(run: Run, *middlewares: Middleware, tell_all: bool) -> web.Appli
             web.post("/v1/services", add_service),
             web.delete("/v1/services/{name}", remove_service),
             web.post("/v1/services/{name}/restart", restart_service),
+            web.post("/v1/services/{name}/versions", version_of_service),
+            web.post("/v1/services/{name}/version", change_service),
+            web.post("/v1/drain", drain),
+            web.post("/v1/undrain", undrain),
+            web.get("/v1/contacts", contacts),
             web.post("/v1/down", down),
         ]
     )
@@ -337,6 +374,13 @@ async def _body(request: web.Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise BadRequest("expected a JSON object")
     return body
+
+
+async def _names(request: web.Request) -> list[str]:
+    nodes = (await _body(request)).get("nodes", [])
+    if not isinstance(nodes, list) or not all(isinstance(node, str) for node in nodes):
+        raise BadRequest("nodes: expected a list of names")
+    return nodes
 
 
 async def _receive(request: web.Request) -> None:

@@ -69,7 +69,7 @@ def _options(kind: Kind) -> Iterator[tuple[str, Any, Any]]:
         yield "one_way", Annotated[bool, one_way], False
     for parameter in kind.parameters:
         yield parameter.key, Annotated[str | None, _option(parameter)], None
-    if not kind.at_once:
+    if kind.timed:
         span = typer.Option("--for", help=f"How long, e.g. 30s. Default: {kind.lasts}.", show_default=False)
         yield "span", Annotated[str | None, span], None
     at = typer.Option(help="Begin so long from now, e.g. 10s. Default: now.", show_default=False)

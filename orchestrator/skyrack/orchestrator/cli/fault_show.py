@@ -28,6 +28,8 @@ def print_faults(faults: list[dict[str, Any]]) -> None:
         if fault["until_s"] == fault["since_s"]:
             until = "at once"
             since = f"{fault['since_s']:.3f}"
+        if fault.get("stage"):
+            until = f"{until} ({fault['stage']})" if fault["until_s"] is not None else fault["stage"]
         says = [*fault["effects"], *(_says(way) for way in fault["fabric"] if fault["acts"])]
         more = f"; and {len(says) - _MOST_SAID} more" if len(says) > _MOST_SAID else ""
         seen = "; ".join(says[:_MOST_SAID]) + more or "-"

@@ -54,8 +54,9 @@ def parse_fault(word: str, names: Sequence[str]) -> Timed:
     target, values = _values(word, kind, match["rest"])
     entry: dict[str, Any] = {"kind": kind.name, **_selection(kind, target, names), **values}
     if match["span"] is not None:
-        if kind.at_once:
-            raise Problem(f"--fault {word!r}: {kind.name} is done at once and does not last", status=USAGE)
+        if not kind.timed:
+            why = "is done at once and does not last" if kind.at_once else "takes as long as its stages do"
+            raise Problem(f"--fault {word!r}: {kind.name} {why}", status=USAGE)
         entry["for_s"] = parse_span_s(match["span"])
     return Timed(parse_span_s(match["at"]), entry)
 

@@ -12,9 +12,10 @@ from skyrack.orchestrator.cli.clock_words import change_words
 _NEWS = {
     "node_signalled", "node_exited", "node_failed", "node_watchdog", "fabric_down", "fabric_up", "all_serving", "events_lost",
     "plan_failed", "fabric_failed", "orchestrator_restarted", "broker_down", "broker_up", "entry_down", "entry_up",
-    "fault_began", "fault_failed", "fault_ended", "launch_ordered", "launch_phase",
+    "fault_began", "fault_failed", "fault_ended", "fault_stage", "fault_mended", "launch_ordered", "launch_phase",
     "service_unready", "service_ended", "service_failed", "service_added", "service_removed", "service_restarted",
-    "service_stopped", "flight_mode", "clock_changed", "occurrences_skipped",
+    "service_changed", "node_drained", "node_undrained", "service_stopped", "flight_mode", "clock_changed",
+    "occurrences_skipped",
 }  # fmt: skip
 _WARNINGS = {
     "node_exited", "node_dark", "fabric_down", "fabric_failed", "plan_failed", "orchestrator_restarted",
@@ -29,6 +30,7 @@ _SERVICE = {
     "service_ended": "has ended and is to be started again",
     "service_finished": "has finished",
     "service_failed": "has failed",
+    "service_drained": "has ended: its node is drained",
     "service_stopped": "is stopped by its node",
 }
 
@@ -99,6 +101,18 @@ def sentence(event: Mapping[str, Any]) -> str:
         case "fault_began" | "fault_resumed" | "fault_ended":
             what = f"{event.get('kind')} on {_some(event.get('on', []))}"
             return f"fault {event.get('fault')} {_FAULT[event['event']]}: {what}"
+        case "fault_stage":
+            what = f"{event.get('kind')} on {_some(event.get('on', []))}"
+            return f"fault {event.get('fault')} comes to {event.get('stage')}: {what}"
+        case "fault_mended":
+            return f"fault {event.get('fault')} is mended at {_some(event.get('on', []))} by fault {event.get('by')}"
+        case "node_drained":
+            return f"{node} is drained: {_some(event.get('services', [])) or 'no service'} to end there"
+        case "node_undrained":
+            return f"{node} is drained no more"
+        case "service_changed":
+            versions = f"version {event.get('before')} to {event.get('version')}"
+            return f"{event.get('service')} at {node} is changed from {versions}"
         case "fault_effect" | "fault_undone":
             seen = "; ".join(event.get("effect", [])) or "nothing to see"
             undone = " undone" if event["event"] == "fault_undone" else ""

@@ -159,7 +159,7 @@ def _settled(live: LiveRun, service: str, nodes: list[str]) -> list[dict[str, An
                     hint=f"skyrack logs {row['node']} {service}  |  skyrack service rm {service}",
                     status=FAILED,
                 )
-        waiting = [row for row in rows if row["phase"] not in ("ready", "finished")]
+        waiting = [row for row in rows if row["phase"] not in ("ready", "finished", "drained")]
         if not waiting:
             return rows
         if time.monotonic() > deadline:
@@ -220,6 +220,11 @@ def _show(rows: list[dict[str, Any]], output: Format) -> None:
         ]
         for row in rows
     ]
-    print_table(["SERVICE", "NODE", "PHASE", "SINCE (RUN S)", "RESTARTS", "WHY"], table)
+    headers = ["SERVICE", "NODE", "PHASE", "SINCE (RUN S)", "RESTARTS", "WHY"]
+    if any(row["version"] > 1 or row["previous_version"] for row in rows):
+        headers.insert(2, "VERSION")
+        for line, row in zip(table, rows, strict=True):
+            line.insert(2, str(row["version"]))
+    print_table(headers, table)
     for text in dict.fromkeys(f"{row['service']}: {text}" for row in rows for text in row["notes"]):
         note(text)

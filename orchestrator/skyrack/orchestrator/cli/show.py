@@ -63,12 +63,16 @@ def status(
         print(said)
     if said := _faults(answer["faults"]):
         print(said)
+    if drained := [node["name"] for node in answer["nodes"] if node["drained"]]:
+        print(f"drained: {', '.join(drained)}")
     if radiation := answer["radiation"]:
         print(_radiation(radiation))
     print_table(["NODE", "KIND", "STATE", "ADDRESS", "PID", "RESTARTS"], rows)
     if services := answer["services"]:
-        unready = [row for row in services if row["phase"] not in ("ready", "finished")]
-        print(f"services: {len(services) - len(unready)} of {len(services)} ready")
+        unready = [row for row in services if row["phase"] not in ("ready", "finished", "drained")]
+        ended = sum(row["phase"] == "drained" for row in services)
+        ready = f"services: {len(services) - len(unready) - ended} of {len(services)} ready"
+        print(ready + (f", {ended} drained" if ended else ""))
         for row in unready:
             print(f"  {row['service']} at {row['node']}: {row['phase']} {row['reason']}".rstrip())
     if lost := answer["events_lost"]:
@@ -92,7 +96,11 @@ def _clock(clock: dict[str, Any]) -> str:
 
 def _faults(found: dict[str, Any]) -> str:
     """What is broken now, in one line; nothing where nothing is."""
-    acting = [f"{fault['id']} {fault['kind']} {' '.join(fault['on'])}" for fault in found["acting"]]
+    acting = [
+        f"{fault['id']} {fault['kind']} {' '.join(fault['on'])}"
+        + (f" ({fault['stage']})" if "stage" in fault else "")
+        for fault in found["acting"]
+    ]
     told = ", ".join(acting[:MOST_FAULTS]) + (
         f" and {len(acting) - MOST_FAULTS} more" if len(acting) > MOST_FAULTS else ""
     )

@@ -68,7 +68,7 @@ def draw(campaign: Campaign, atlas: Atlas, seed: int) -> list[Planned]:
         key = number, repr(words)
         if key not in known:
             known[key] = read_draft({**campaign.kinds[number], **words, "cause": cause}, atlas, lot)
-        draft = known[key] if kind.at_once or kind.for_s == math.inf else replace(known[key], for_s=for_s)
+        draft = known[key] if not kind.timed or kind.for_s == math.inf else replace(known[key], for_s=for_s)
         one = Planned(round(at_s, 3), draft)
         ends_s = [end_s for end_s in ends_s if end_s > one.at_s]
         if campaign.most_at_once is None or len(ends_s) < campaign.most_at_once:

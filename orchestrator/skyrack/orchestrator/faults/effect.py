@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from skyrack.orchestrator.faults.hold import Hold, Place
@@ -43,7 +43,7 @@ class Effect:
     `holds` act on places and `cuts` on pairs of nodes for as long as the fault does; `kills` (places) and `ends` (parts of
     the run) are done once, when it begins, and so are `upsets` of places and `slips` of nodes; who hangs by one of these goes
     on at the end. `radiation`: by how much the rates of radiation's outcomes are multiplied at nodes; `anomaly`: nodes over the
-    South Atlantic Anomaly.
+    South Atlantic Anomaly. `mends`: nodes at which every other fault that can be mended ends.
     """
 
     links: Mapping[Way, Condition] = field(default_factory=dict)
@@ -56,6 +56,17 @@ class Effect:
     slips: Mapping[int, Slip] = field(default_factory=dict)
     radiation: Mapping[int, float] = field(default_factory=dict)
     anomaly: frozenset[int] = frozenset()
+    mends: frozenset[int] = frozenset()
+
+    @property
+    def nothing(self) -> bool:
+        """Whether it does nothing for as long as it lasts."""
+        return not (self.links or self.dark or self.holds or self.cuts or self.radiation)
+
+    def without(self, nodes: Set[int]) -> Effect:
+        """What is left of it once nothing at these nodes is dark or held any more."""
+        holds = {place: hold for place, hold in self.holds.items() if place[0] not in nodes}
+        return replace(self, dark=self.dark - nodes, holds=holds)
 
 
 def compose(conditions: Iterable[Condition]) -> Condition:

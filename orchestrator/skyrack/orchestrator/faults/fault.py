@@ -18,10 +18,25 @@ class Pulse:
 
 
 @dataclass(frozen=True, slots=True)
+class Stage:
+    """A part of a fault that goes through several, one after the other. `for_s`: infinite for good.
+
+    `orbit`: it is orbit time, divided by the speed in force when the stage begins; else real time. While the orbits are
+    paused it is real time too.
+    """
+
+    name: str
+    effect: Effect
+    for_s: float
+    orbit: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """A fault that nobody has given a time yet. `for_s`: how long, infinite for until further notice.
 
     `values`: the kind's parameters, in SI units. `cause`: who wants it. `selection`: what was asked for, drawn already.
+    `stages`: those to come where it has any; `effect` is that of the stage it is in, nothing before the first.
     """
 
     kind: str
@@ -32,6 +47,7 @@ class Draft:
     cause: str
     pulse: Pulse | None = None
     selection: Selection = field(default_factory=Selection)
+    stages: tuple[Stage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,8 @@ class Hold:
     """The state that a place is held in. `cpu_ratio`: share of a core that all of it gets together, None for as ever.
 
     `fsync_s`: what is added to each fsync; `fsync_fails`: it fails with EIO. `disk_full`: writes fail with ENOSPC.
-    `clock_s`: what is added to the wall clock that its programs read.
+    `clock_s`: what is added to the wall clock that its programs read. `drained`: its services have ended, as they do when
+    asked to, and none starts. `erased`: their data are gone.
     """
 
     off: Off = Off.ON
@@ -42,6 +43,8 @@ class Hold:
     fsync_fails: bool = False
     disk_full: bool = False
     clock_s: float = 0.0
+    drained: bool = False
+    erased: bool = False
 
 
 AS_EVER = Hold()
@@ -58,4 +61,6 @@ def compose_holds(holds: Iterable[Hold]) -> Hold:
         fsync_fails=any(hold.fsync_fails for hold in every),
         disk_full=any(hold.disk_full for hold in every),
         clock_s=math.fsum(hold.clock_s for hold in every),
+        drained=any(hold.drained for hold in every),
+        erased=any(hold.erased for hold in every),
     )

@@ -6,15 +6,17 @@ Every change is composed anew from the faults that act then, so they may end in 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from typing import TypeVar
 
 from skyrack.orchestrator.faults.effect import Cut, Effect, Way, compose
-from skyrack.orchestrator.faults.fault import Draft, Fault
+from skyrack.orchestrator.faults.fault import Draft, Fault, Stage
 from skyrack.orchestrator.faults.hold import AS_EVER, Hold, Place, compose_holds
+from skyrack.orchestrator.faults.kinds import KINDS
 from skyrack.orchestrator.faults.problem import Unknown
+from skyrack.orchestrator.faults.targets import Selection
 from skyrack.orchestrator.routing.condition import AS_ALWAYS, Condition
 
 K = TypeVar("K")
@@ -26,7 +28,9 @@ class Change:
     """What is different from `at_s` on: faults that began and ended, links, nodes and places that are no more as they were.
 
     `ended` are those whose time is over and those that somebody removed, with `until_s` at this instant. `cuts`: all that
-    are in force, None where they are the same as before.
+    are in force, None where they are the same as before. `staged`: who has come to another stage, as it was before and as it
+    is now. `mended`: who does not act any more on nodes that were repaired, and by which fault; it is among `ended` too where
+    it acts on nothing else.
     """
 
     at_s: float
@@ -37,12 +41,20 @@ class Change:
     lit: frozenset[int]
     holds: dict[Place, Hold]
     cuts: tuple[Cut, ...] | None
+    staged: tuple[tuple[Fault, Fault, Stage], ...] = ()
+    mended: tuple[tuple[Fault, Fault, Fault], ...] = ()
 
 
 class Ledger:
-    """Every fault that acts or is to act; those that have ended are forgotten."""
+    """Every fault that acts or is to act; those that have ended are forgotten.
 
-    def __init__(self) -> None:
+    `speed_at`: how many orbit seconds a run second has at a run time, 0 while the orbits are paused.
+    """
+
+    def __init__(self, speed_at: Callable[[float], float] = lambda run_s: 1.0) -> None:
+        self._speed_at = speed_at
+        self._stages: dict[str, str] = {}  # in which those with stages are
+        self._stage_ends_s: dict[str, float] = {}
         self._faults: dict[str, Fault] = {}
         self._begun: dict[str, None] = {}
         self._acting: dict[str, None] = {}  # of those begun; with a pulse now and then
@@ -101,6 +113,18 @@ class Ledger:
         """These have been given already, by another ledger."""
         self._given = max((self._given, *(int(fault_id[1:]) for fault_id in fault_ids)))
 
+    def stage_of(self, fault_id: str) -> str | None:
+        """The name of the stage that a fault is in; None before its first."""
+        return self._stages.get(fault_id)
+
+    def reword(self, fault_id: str, nodes: tuple[str, ...]) -> Fault:
+        """What a fault acts on is said by these names from now on: it has been mended elsewhere."""
+        fault = self._faults[fault_id]
+        target = replace(fault.draft.target, words=nodes)
+        draft = replace(fault.draft, target=target, selection=Selection(nodes=nodes))
+        self._faults[fault_id] = replace(fault, draft=draft)
+        return self._faults[fault_id]
+
     def end(self, fault_id: str, at_s: float) -> Fault:
         """Let a fault end at `at_s`; one that would begin later never does. Raises Unknown."""
         if fault_id not in self._faults:
@@ -129,8 +153,9 @@ class Ledger:
         at_s = self.next_s()
         began: list[Fault] = []
         ended: list[Fault] = []
-        on: dict[str, Fault] = {}
-        off: dict[str, Fault] = {}
+        staged: list[tuple[Fault, Fault, Stage]] = []
+        mended: list[tuple[Fault, Fault, Fault]] = []
+        moves: list[tuple[Fault, bool]] = []  # who acts now, and who does not any more, in order
         while self._due and self._due[0][0] == at_s:
             fault = self._faults.get(heappop(self._due)[2])
             if fault is None:
@@ -139,21 +164,66 @@ class Ledger:
                 self._begun[fault.id] = None
                 began.append(fault)
                 self._expect(fault.until_s, fault.id)
+            if fault.until_s > at_s and fault.draft.stages and at_s >= self._stage_ends_s.get(fault.id, at_s):
+                before, fault = fault, self._next_stage(fault, at_s)
+                staged.append((before, fault, before.draft.stages[0]))
+                self._stand_down(before, moves)
+                if fault.draft.effect.mends:
+                    mended += self._mend(fault, at_s, moves)
             if fault.until_s <= at_s:
                 del self._begun[fault.id], self._faults[fault.id]
                 self._pulses.pop(fault.id, None)
+                self._stages.pop(fault.id, None)
+                self._stage_ends_s.pop(fault.id, None)
                 ended.append(fault)
-                if fault.id in self._acting:
-                    del self._acting[fault.id]
-                    off[fault.id] = fault
-            elif self._on_at(fault, at_s) is not (fault.id in self._acting):
-                if fault.id in self._acting:
-                    del self._acting[fault.id]
-                    off[fault.id] = fault
-                else:
-                    self._acting[fault.id] = None
-                    on[fault.id] = fault
-        return self._change(at_s, began, ended, list(on.values()), list(off.values()))
+                self._stand_down(fault, moves)
+            elif self._on_at(fault, at_s) is (fault.id in self._acting):
+                continue
+            elif not self._stand_down(fault, moves):
+                self._acting[fault.id] = None
+                moves.append((fault, True))
+        change = self._change(at_s, began, ended, moves)
+        return replace(change, staged=tuple(staged), mended=tuple(mended))
+
+    def _stand_down(self, fault: Fault, moves: list[tuple[Fault, bool]]) -> bool:
+        """The fault acts no more as it is; False if it did not."""
+        if fault.id not in self._acting:
+            return False
+        del self._acting[fault.id]
+        moves.append((fault, False))
+        return True
+
+    def _next_stage(self, fault: Fault, at_s: float) -> Fault:
+        """The fault as it is from `at_s` on, in the first of the stages that it still had."""
+        stage, *rest = fault.draft.stages
+        speed = self._speed_at(at_s) if stage.orbit else 1.0
+        ends_s = at_s + stage.for_s / (speed or 1.0)
+        draft = replace(fault.draft, effect=stage.effect, stages=tuple(rest))
+        fault = self._faults[fault.id] = replace(
+            fault, draft=draft, until_s=fault.until_s if rest else ends_s
+        )
+        self._stages[fault.id], self._stage_ends_s[fault.id] = stage.name, ends_s
+        self._expect(ends_s, fault.id)
+        return fault
+
+    def _mend(
+        self, by: Fault, at_s: float, moves: list[tuple[Fault, bool]]
+    ) -> list[tuple[Fault, Fault, Fault]]:
+        """Let what acts on the repaired nodes, and can be mended, act there no more."""
+        mended = []
+        for fault in self.begun:
+            effect = fault.draft.effect
+            left = effect.without(by.draft.effect.mends)
+            if fault.id == by.id or left == effect or fault.draft.stages or KINDS[fault.draft.kind].final:
+                continue
+            until_s = at_s if left.nothing else fault.until_s
+            after = self._faults[fault.id] = replace(
+                fault, draft=replace(fault.draft, effect=left), until_s=until_s
+            )
+            mended.append((fault, after, by))
+            self._stand_down(fault, moves)
+            self._expect(at_s, fault.id)  # ends now, or acts again on what is left
+        return mended
 
     def _on_at(self, fault: Fault, at_s: float) -> bool:
         """Whether a fault that has begun acts at an instant of its pulse; the next instant is expected."""
@@ -171,26 +241,19 @@ class Ledger:
         return fault.id in self._acting
 
     def _change(
-        self, at_s: float, began: list[Fault], ended: list[Fault], on: list[Fault], off: list[Fault]
+        self, at_s: float, began: list[Fault], ended: list[Fault], moves: list[tuple[Fault, bool]]
     ) -> Change:
         ways: dict[Way, None] = {}
         nodes: dict[int, None] = {}
         places: dict[Place, None] = {}
         radiated: dict[int, None] = {}
-        for fault in on:
+        for fault, acts in moves:
             effect = fault.draft.effect
-            _enter(self._on_way, effect.links, fault.id)
-            _enter(self._on_node, effect.dark, fault.id)
-            _enter(self._on_place, effect.holds, fault.id)
-            _enter(self._radiated, effect.radiation, fault.id)
-        for fault in off:
-            effect = fault.draft.effect
-            _strike(self._on_way, effect.links, fault.id)
-            _strike(self._on_node, effect.dark, fault.id)
-            _strike(self._on_place, effect.holds, fault.id)
-            _strike(self._radiated, effect.radiation, fault.id)
-        for fault in (*on, *off):
-            effect = fault.draft.effect
+            put = _enter if acts else _strike
+            put(self._on_way, effect.links, fault.id)
+            put(self._on_node, effect.dark, fault.id)
+            put(self._on_place, effect.holds, fault.id)
+            put(self._radiated, effect.radiation, fault.id)
             ways |= dict.fromkeys(effect.links)
             nodes |= dict.fromkeys(effect.dark)
             places |= dict.fromkeys(effect.holds)
@@ -252,7 +315,10 @@ class Ledger:
         """Whether an expected instant is still one at which the fault begins or ends."""
         fault = self._faults.get(fault_id)
         return fault is not None and (
-            fault.id not in self._begun or fault.until_s <= at_s or fault.draft.pulse is not None
+            fault.id not in self._begun
+            or fault.until_s <= at_s
+            or fault.draft.pulse is not None
+            or at_s == self._stage_ends_s.get(fault_id)
         )
 
 

@@ -95,7 +95,8 @@ def read_draft(entry: object, atlas: Atlas, lot: Lot, more: tuple[str, ...] = ()
         raise FaultProblem(f"{kind.name}: cause: expected a text of at most 200 characters")
     pulse = kind.pulse(values) if kind.pulse is not None else None
     effect = kind.effect(values, target)
-    return Draft(kind.name, target, values, effect, _for_s(kind, entry, lot), cause, pulse, chosen)
+    stages = kind.stages(values, target) if kind.stages is not None else ()
+    return Draft(kind.name, target, values, effect, _for_s(kind, entry, lot), cause, pulse, chosen, stages)
 
 
 def entry_of(draft: Draft) -> dict[str, Any]:
@@ -133,6 +134,9 @@ def _for_s(kind: Kind, entry: Mapping[str, Any], lot: Lot) -> float:
         return 0.0 if kind.at_once else math.inf if kind.for_s is None else kind.for_s
     if kind.at_once:
         raise FaultProblem(f"{kind.name}: for_s: it is done at once and does not last")
+    if kind.stages is not None:
+        keys = ", ".join(parameter.key for parameter in kind.parameters)
+        raise FaultProblem(f"{kind.name}: for_s: {keys} say how long it takes")
     return _number(kind.name, entry, "for_s", "how long in seconds", 0.0, LONGEST_S)
 
 

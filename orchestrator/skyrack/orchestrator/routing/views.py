@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from skyrack.orchestrator.topology.failures import NO_FAILURES, Failures
+from skyrack.orchestrator.topology.failures import NO_FAILURES, Failures, union
 
 Floats = NDArray[np.float64]
 MOST_NEWS = 60  # bits of a mask
@@ -47,12 +47,9 @@ class Views:
 
     def unhear(self, part: Failures) -> Views:
         """As if nobody ever heard that `part` has failed; itself where no news says so."""
-        if not any((news.worse.nodes & part.nodes) or (news.worse.links & part.links) for news in self.news):
+        if all(news.worse.without(part) == news.worse for news in self.news):
             return self
-        rest = (
-            replace(news, worse=Failures(news.worse.nodes - part.nodes, news.worse.links - part.links))
-            for news in self.news
-        )
+        rest = (replace(news, worse=news.worse.without(part)) for news in self.news)
         return Views(self.base, tuple(news for news in rest if (news.worse, news.better) != _NOTHING))
 
     def settled(self, at_s: float) -> Views:
@@ -64,12 +61,11 @@ class Views:
 
     def knowledge(self, mask: int) -> Failures:
         """What a node thinks has failed that has heard the news of `mask`."""
-        nodes, links = set(self.base.nodes), set(self.base.links)
+        known = self.base
         for number, news in enumerate(self.news):
             if mask >> number & 1:
-                nodes = (nodes | news.worse.nodes) - news.better.nodes
-                links = (links | news.worse.links) - news.better.links
-        return Failures(frozenset(nodes), frozenset(links))
+                known = union((known, news.worse)).without(news.better)
+        return known
 
     def masks_at(self, at_s: float, n_nodes: int) -> NDArray[np.int64]:
         """What each node (n_nodes,) has heard by `at_s`."""

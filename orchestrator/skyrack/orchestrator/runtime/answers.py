@@ -120,6 +120,7 @@ class Answers:
             "inner_pid": node.pid if node else 0,
             "address": self._roster.address(index),
             "restarts": node.restarts if node else 0,
+            "drained": name in self._services.drained,
         }
 
     def _fidelity(self) -> dict[str, Any] | None:

@@ -20,11 +20,12 @@ FORESEEN = (
     "fabric_down", "fabric_up", "fabric_failed", "broker_down", "broker_up", "entry_down", "entry_up",
     "orchestrator_restarted", "handover",
     "plan_failed", "fault_began", "fault_effect", "fault_undone", "fault_failed", "fault_ended",
-    "fault_resumed", "occurrences_skipped", "flight_throttle", "convergence", "transfer_started", "transfer_finished",
-    "events_lost",
+    "fault_resumed", "fault_stage", "fault_mended", "occurrences_skipped", "flight_throttle", "convergence",
+    "transfer_started", "transfer_finished", "events_lost",
     "bundle_routed", "bundle_stored", "bundle_stranded", "contact_missed",
     "service_ready", "service_unready", "service_ended", "service_finished", "service_failed", "service_added",
-    "service_removed", "service_restarted", "service_stopped", "flight_mode",
+    "service_removed", "service_restarted", "service_changed", "service_drained", "service_stopped", "node_drained",
+    "node_undrained", "flight_mode",
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 {"fault": "f3", "since_s": 20.0, "until_s": 50.0, "entry": {"kind": ...}}   entered; until_s null: until further notice
 {..., "occurrence": {"source": "radiation", "t_s": 1200.5, "for_t_s": 90.0}}      of one that waited for orbit time, as well
 {"fault": "f3", "begun": true}                                              written before anything of it is done
+{"fault": "f3", "stages_left": 1}                                           it has come to its last stage but one
 {"fault": "f3", "until_s": 31.2}                                            it ends then: somebody, or the clock, wants it
 {"fault": "f3", "over": true}                                               it has ended
 """
@@ -35,6 +36,7 @@ class Kept:
     entry: Mapping[str, Any]
     begun: bool
     over: bool
+    stages_left: int | None = None  # beside the one it is in
     occurrence: Known | None = None
 
 
@@ -66,6 +68,10 @@ class FaultJournal:
         """These are about to begin."""
         self._append({"fault": fault_id, "begun": True} for fault_id in fault_ids)
 
+    def staged(self, fault_id: str, stages_left: int) -> None:
+        """One has come to another stage; so many are to come."""
+        self._append([{"fault": fault_id, "stages_left": stages_left}])
+
     def over(self, fault_ids: Iterable[str]) -> None:
         """These have ended."""
         self._append({"fault": fault_id, "over": True} for fault_id in fault_ids)
@@ -89,6 +95,7 @@ class FaultJournal:
                 last["entry"],
                 "begun" in last,
                 "over" in last,
+                last.get("stages_left"),
                 Known(**last["occurrence"]) if "occurrence" in last else None,
             )
             for name, last in known.items()

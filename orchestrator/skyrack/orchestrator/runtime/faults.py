@@ -16,13 +16,15 @@ from skyrack.orchestrator.faults.atlas import Services
 from skyrack.orchestrator.faults.campaign import draw
 from skyrack.orchestrator.faults.effect import Way
 from skyrack.orchestrator.faults.fault import Draft, Fault
+from skyrack.orchestrator.faults.hold import Place, place_name
 from skyrack.orchestrator.faults.kinds import KINDS
-from skyrack.orchestrator.faults.ledger import Ledger
+from skyrack.orchestrator.faults.ledger import Change, Ledger
 from skyrack.orchestrator.faults.lot import Lot
 from skyrack.orchestrator.faults.occurrence import Known, Occurrence
 from skyrack.orchestrator.faults.plan import drafted, planned
 from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
 from skyrack.orchestrator.faults.request import Request, read_draft, read_requests
+from skyrack.orchestrator.faults.targets import Selection, places_of
 from skyrack.orchestrator.routing.condition import Condition
 from skyrack.orchestrator.routing.cut import Cut
 from skyrack.orchestrator.runtime.events import EventLog
@@ -55,6 +57,7 @@ class Faults:
         clock: Clock,
         services: Callable[[], Services],
         journal: FaultJournal,
+        timeline: Timeline,
     ) -> None:
         self._names = geometry.names
         self._scenario = geometry.scenario
@@ -69,7 +72,7 @@ class Faults:
         self._clock = clock
         self._hands = hands
         self._enactor = Enactor(hands, self._names, events.add, clock)
-        self._ledger = Ledger()
+        self._ledger = Ledger(timeline.speed_at)
         self._slips = Slips(feed, self._enactor, self._names)
         self._entered = asyncio.Event()
         self._source: dict[str, str] = {}  # of occurrences that are to begin
@@ -112,6 +115,8 @@ class Faults:
                 continue
             since_s = max(fault.since_s, now_s)
             lasts_s = 0.0 if at_once else max(fault.until_s - since_s, UNDO_S)
+            if fault.stages_left is not None:  # the one it was in begins anew
+                draft = replace(draft, stages=draft.stages[-1 - fault.stages_left :])
             restored = Fault(fault.id, draft, since_s, since_s + lasts_s)
             self._ledger.restore(restored)
             if fault.occurrence is None:
@@ -244,8 +249,29 @@ class Faults:
         at_s = self._soon_s()
         return await self._add([(fault.draft, at_s + fault.at_s) for fault in faults], at_s)
 
+    def whole_nodes(self, words: Sequence[str]) -> list[str]:
+        """The names of nodes with a process that words select, for a command. Raises FaultProblem, Unknown."""
+        if not words:
+            raise FaultProblem("which nodes?")
+        target = places_of(Selection(nodes=tuple(words)), self._atlas, bare=False)
+        for node, service in target.places:
+            if service:
+                raise FaultProblem(
+                    f"{self._names[node]}/{service}: a whole node is meant: {self._names[node]}"
+                )
+        return [self._names[node] for node, _ in target.places]
+
     def _require_possible(self, draft: Draft) -> None:
         """Raises FaultProblem with why this runtime cannot do it."""
+        if draft.kind == "repair":
+            for other in self._ledger.begun:
+                if other.draft.kind == "retire" and (
+                    gone := set(other.draft.target.nodes) & set(draft.target.nodes)
+                ):
+                    name = self._names[min(gone)]
+                    raise FaultProblem(
+                        f"repair: {name} is retired by fault {other.id}: nothing brings it back"
+                    )
         why_not = self._hands.refusal(draft.kind, draft.target)
         if why_not is not None:
             raise FaultProblem(f"{draft.kind}: {why_not}")
@@ -316,6 +342,7 @@ class Faults:
         return {
             "acting": [
                 {"id": f.id, "kind": f.draft.kind, "on": list(f.draft.target.words), "cause": f.draft.cause}
+                | ({"stage": stage} if (stage := self._ledger.stage_of(f.id)) else {})
                 for f in acting
             ],
             "coming": len(self._ledger.faults) - len(acting),
@@ -353,6 +380,8 @@ class Faults:
     def _step(self) -> None:
         change = self._ledger.step()
         self._journal.begun(fault.id for fault in change.began)
+        for _, after, _ in change.staged:
+            self._journal.staged(after.id, len(after.draft.stages))
         self._carried_out_s = max(self._carried_out_s, change.at_s)
         self._feed.apply(change.at_s, change.conditions, change.dark, change.lit, change.cuts)
         self._enactor.follow(change)
@@ -373,6 +402,24 @@ class Faults:
                     cause=draft.cause,
                     **draft.values,
                 )
+            if name == "fault_began":
+                self._tell_of_stages(change)
+
+    def _tell_of_stages(self, change: Change) -> None:
+        for before, after, stage in change.staged:
+            self._events.add(
+                "fault_stage", run_s=change.at_s, fault=after.id, kind=after.draft.kind, stage=stage.name,
+                on=list(before.draft.target.words), cause=after.draft.cause,
+            )  # fmt: skip
+        for before, after, by in change.mended:
+            nodes = sorted(by.draft.effect.mends & _touched(before))
+            self._events.add(
+                "fault_mended", run_s=change.at_s, fault=before.id, kind=before.draft.kind,
+                on=[self._names[node] for node in nodes], by=by.id,
+            )  # fmt: skip
+            if not after.draft.effect.nothing and after not in change.ended:
+                left = tuple(place_name(place, self._names) for place in _left(after))
+                self._journal.entered([self._ledger.reword(after.id, left)])
 
     async def _shown(self, faults: list[Fault]) -> list[dict[str, Any]]:
         """The faults with what the fabric says of their links and nodes once all that it was told of holds."""
@@ -387,6 +434,7 @@ class Faults:
                 "kind": fault.draft.kind,
                 "on": list(fault.draft.target.words),
                 **fault.draft.values,
+                **({"stage": self._ledger.stage_of(fault.id)} if KINDS[fault.draft.kind].stages else {}),
                 "since_s": fault.since_s,
                 "until_s": fault.until_s if fault.until_s < math.inf else None,
                 "acts": self._ledger.acts(fault.id),
@@ -440,6 +488,19 @@ class Faults:
                     "corrupt_ratio": corrupt_ratio,
                 }
         return says
+
+
+def _touched(fault: Fault) -> frozenset[int]:
+    """Nodes that a fault keeps dark or holds something at."""
+    effect = fault.draft.effect
+    return effect.dark | {node for node, _ in effect.holds}
+
+
+def _left(fault: Fault) -> list[Place]:
+    """The same as places, whole nodes where they are."""
+    holds = fault.draft.effect.holds
+    bare = fault.draft.effect.dark - {node for node, _ in holds}
+    return sorted({*holds, *((node, "") for node in bare)})
 
 
 def _in_s(request: Request) -> float:

@@ -34,7 +34,7 @@ from skyrack.orchestrator.runtime.roster import Roster
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.epoch import Epoch
-from skyrack.orchestrator.topology.failures import NO_FAILURES, Failures
+from skyrack.orchestrator.topology.failures import NO_FAILURES, Failures, union
 from skyrack.orchestrator.topology.geometry import Geometry
 
 FABRIC_RESTART_S = 0.2
@@ -76,6 +76,7 @@ class Feed:
         self._absent: set[int] = set()  # of those, nodes that have never had one
         self._planned = NO_FAILURES, NO_FAILURES  # what is out and back as planned, and routes are to be told
         self._announcing = asyncio.Lock()
+        self._drained: frozenset[int] = frozenset()
         self._darkened: set[int] = set()  # nodes that a fault keeps dark
         self._conditions: dict[Way, Condition] = {}  # faults of links in force
         self._cuts: tuple[Cut, ...] = ()
@@ -218,10 +219,15 @@ class Feed:
     def announce(self, *, worse: Failures = NO_FAILURES, better: Failures = NO_FAILURES) -> None:
         """It is planned, so every node knows at once: what is out, or soon will be, and what is back."""
         out, back = self._planned
-        back = Failures((back.nodes - worse.nodes) | better.nodes, (back.links - worse.links) | better.links)
-        out = Failures((out.nodes - better.nodes) | worse.nodes, (out.links - better.links) | worse.links)
-        self._planned = out, back
+        self._planned = union((out.without(better), worse)), union((back.without(worse), better))
         self._start(self._tell_plan(), "announce")
+
+    def drained(self, nodes: frozenset[int]) -> None:
+        """From now on these nodes, and no others, are led through only where there is no other way."""
+        before, self._drained = Failures(drained=self._drained), nodes
+        now = Failures(drained=nodes)
+        if now != before:
+            self.announce(worse=now.without(before), better=before.without(now))
 
     async def _tell_plan(self) -> None:
         """All that has come together meanwhile goes in one."""
@@ -294,7 +300,7 @@ class Feed:
     @property
     def failures(self) -> Failures:
         """What is out of service now, whether routes know of it or not."""
-        return Failures(frozenset(self._gone | self._darkened), self._down_links())
+        return Failures(frozenset(self._gone | self._darkened), self._down_links(), self._drained)
 
     @property
     def told(self) -> Failures:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
@@ -56,7 +56,7 @@ from skyrack.orchestrator.runtime.readiness import every_node_serves
 from skyrack.orchestrator.runtime.roster import Roster
 from skyrack.orchestrator.runtime.services import kept
 from skyrack.orchestrator.runtime.services.awaited import every_service_ready
-from skyrack.orchestrator.runtime.services.services import Services
+from skyrack.orchestrator.runtime.services.services import ServiceProblem, Services
 from skyrack.orchestrator.runtime.space import Space
 from skyrack.orchestrator.runtime.stores import Stores
 from skyrack.orchestrator.runtime.throttles import Throttles
@@ -216,6 +216,7 @@ class Run:
             self.clock,
             self.services.places,
             FaultJournal(self.places.run_dir / "faults.jsonl"),
+            self.timeline,
         )
         self.launches = Launches(
             self.geometry,
@@ -230,6 +231,8 @@ class Run:
             self.places.run_dir / "launches.json",
         )
         self.launches.begin(again=self._began_before)
+        self.services.listen(self._lead_around)
+        self._lead_around()
         self.throttles = Throttles(hands, book, self.events, resumed=self._began_before)
         self._enter_faults()
         sources = self._sources()
@@ -319,6 +322,11 @@ class Run:
             self.run, self.nodes, self._update_for, self._lost_of, self.transfers, self.services, self.flights
         )
         self.feed.outages.on_change = self._tell_lost
+
+    def _lead_around(self) -> None:
+        """Routes lead to drained nodes, and not through them where there is another way."""
+        book = self.nodes.book.by_name
+        self.feed.drained(frozenset(book[name].index for name in self.services.drained))
 
     def _fabric_down(self) -> None:
         self.transfers.fabric_down()
@@ -533,6 +541,49 @@ class Run:
     async def path(self, a: str, b: str) -> dict[str, Any]:
         """The path in force beside the ideal one."""
         return await self._ways.path(a, b)
+
+    def drain(self, words: Sequence[str]) -> dict[str, Any]:
+        """Drain nodes; those that are, and what becomes of their services. Raises FaultProblem, Unknown, ServiceProblem."""
+        nodes = self.faults.whole_nodes(words)
+        return self._drained(nodes, self.services.drain(nodes))
+
+    def undrain(self, words: Sequence[str]) -> dict[str, Any]:
+        """Undrain nodes; those whose services start, and those that somebody else keeps drained. Raises as `drain`."""
+        nodes = self.faults.whole_nodes(words)
+        changed = self.services.undrain(nodes)
+        kept = {node: list(by) for node in nodes if (by := self.services.drained.get(node))}
+        return self._drained(nodes, changed) | {"kept": kept}
+
+    def version_of(self, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The version that a service becomes by `body`, and which of its nodes are meant. Raises ServiceProblem, Unknown."""
+        version = self.services.version_of(name, body)
+        there = [row["node"] for row in self.services.listed() if row["service"] == name]
+        words = body.get("nodes") or []
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            raise ServiceProblem("nodes: expected a list of names")
+        chosen = self.faults.whole_nodes(words) if words else there
+        if not (meant := [node for node in there if node in chosen]):
+            raise ServiceProblem(
+                f"{name} runs on none of {', '.join(chosen[:6])}: it runs on {', '.join(there)}"
+            )
+        return {"version": version, "nodes": meant}
+
+    def _drained(self, nodes: Sequence[str], changed: Sequence[str]) -> dict[str, Any]:
+        rows = [row for row in self.services.listed() if row["node"] in nodes]
+        return {"nodes": list(nodes), "changed": list(changed), "services": rows}
+
+    def contacts(self, name: str) -> dict[str, Any]:
+        """The links of a node with a process over the orbit time that is known ahead, and what time it is. Raises KeyError."""
+        self.require_node(name)
+        if (node := self.nodes.book.by_name.get(name)) is None:
+            raise KeyError(f"{name} is a bare satellite: it has no process")
+        run_s = self.clock.run_s()
+        return {
+            "t_s": self.timeline.t_s(run_s),
+            "speed": self.timeline.speed_at(run_s),
+            "known_until_t_s": self._outlook.known_until_s,
+            "contacts": self._outlook.contacts_of(node.index),
+        }
 
     async def environment(self, names: Sequence[str]) -> dict[str, Any]:
         """What surrounds satellites now, and what comes next. Raises ValueError."""

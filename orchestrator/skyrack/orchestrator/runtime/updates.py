@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,6 +128,18 @@ class Outlook:
         )
         self._surroundings.add_to(update, node)
         return update
+
+    def contacts_of(self, node: int) -> list[dict[str, Any]]:
+        """Contacts of an inhabited node over the epochs known ahead, as JSON; orbit times."""
+        return [
+            {
+                "peer": c.peer,
+                "ground": c.kind == mesh_pb2.NODE_KIND_GROUND_STATION,
+                "start_t_s": c.start_t_s,
+                "end_t_s": c.end_t_s,
+            }
+            for c in self._forecast(node)
+        ]
 
     def neighbours_of(self, node: int) -> list[int]:
         """Nodes one link away from an inhabited one, in the epoch of the last `compute`."""

@@ -129,6 +129,12 @@ class Geometry:
         if scenario.lifecycle is not None and scenario.lifecycle.launches:
             self.take(self._fleet_of(scenario))
 
+    def _endurance_notes(self) -> Iterator[str]:
+        """What its users should know of batteries."""
+        satellites = self.inhabited[self.inhabited < self.n_sat]
+        radii_km = np.linalg.norm(self.constellation.teme_km(0.0)[0][satellites], axis=1)
+        return endurance_notes(self.scenario.power, radii_km.tolist())
+
     def take(self, fleet: Fleet) -> None:
         """From now on satellites are in service as this fleet says, from whole seconds of the grid on.
 
@@ -163,12 +169,6 @@ class Geometry:
     def in_service(self, t_s: float) -> Flags:
         """Which satellites (n_sat,) have their lasers and radios on at `t_s`."""
         return np.asarray(self._since_s <= t_s)
-
-    def _endurance_notes(self) -> Iterator[str]:
-        """What its users should know of batteries."""
-        satellites = self.inhabited[self.inhabited < self.n_sat]
-        radii_km = np.linalg.norm(self.constellation.teme_km(0.0)[0][satellites], axis=1)
-        return endurance_notes(self.scenario.power, radii_km.tolist())
 
     def index_of(self, name: str) -> int:
         """The node called `name`; raises KeyError."""
@@ -294,7 +294,8 @@ class Geometry:
         no_hops = np.empty((0, self.n_nodes), dtype=np.int32)
         in_gap = bool(piece.waiting.any())
         links = Epoch(piece.t0_s, piece.t1_s, a, b, kind, self.inhabited, no_hops, share, routed, in_gap)
-        return self.drained(replace(links, next_hop=self._strategy(self.view(links))))
+        drained = Failures(drained=failures.drained)  # what has failed is not among the links any more
+        return self.drained(replace(links, next_hop=self._strategy(self.view(links, drained))), drained)
 
     def drained(self, epoch: Epoch, failures: Failures = NO_FAILURES) -> Epoch:
         """The epoch, whose next hops are over routed links, with hops for what is under way on others that are lit."""
@@ -316,12 +317,12 @@ class Geometry:
         """What routing knows over an epoch: its routed links without those that have failed, and the `load` of their ways.
 
         Delays are those of the instant at which the set of lit lasers last changed: where links only change hands nobody
-        has a reason to choose anew.
+        has a reason to choose anew. Links of drained nodes count as much longer.
         """
         spared = failures.spare(epoch.a, epoch.b) & (True if epoch.routed is None else epoch.routed)
         a, b, kind = epoch.a[spared], epoch.b[spared], epoch.kind[spared]
         t_s = self.window(epoch.t0_s).bounds_s[self.piece(epoch.t0_s).part]
-        delay_s = self.delay_s(a, b, t_s)
+        delay_s = self.delay_s(a, b, t_s) + failures.detour_s(a, b)
         used = np.zeros((len(a), 2))
         if load:
             ways = zip(a.tolist(), b.tolist(), strict=True)

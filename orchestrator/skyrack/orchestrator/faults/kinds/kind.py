@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from skyrack.orchestrator.faults.effect import Effect
-from skyrack.orchestrator.faults.fault import Pulse
+from skyrack.orchestrator.faults.fault import Pulse, Stage
 from skyrack.orchestrator.faults.targets import Target
 
 # How people write a number, by the end of its key.
@@ -82,10 +82,10 @@ class Kind:
     `acts_on` says what a selected node means: its links, its lasers across to other planes, itself, all that runs there (or
     one service, as NODE/SERVICE), or a side of a partition; or it acts on parts of the run itself. `effect` gets the
     parameters' values and the target. `at_once`: it is done when it begins and does not last. `pulse`: it comes and goes.
-    `for_s`: how long it lasts where nobody says; None is until somebody ends it, infinite for good, two
-    are the bounds of what is drawn. `bare`: of what acts on
-    places, it may be had of satellites without a process too. `planned`: routes know what of links it takes before it does,
-    where it was entered in time.
+    `for_s`: how long it lasts where nobody says; None is until somebody ends it, infinite for good, two are the bounds of
+    what is drawn. `bare`: of what acts on places, it may be had of satellites without a process too. `planned`: routes know
+    what of links it takes before it does, where it was entered in time. `stages`: what it goes through, which says how long
+    it lasts. `final`: no repair brings back what it has taken.
     """
 
     name: str
@@ -99,6 +99,13 @@ class Kind:
     for_s: float | tuple[float, float] | None = None
     bare: bool = False
     planned: bool = False
+    stages: Callable[[Mapping[str, float], Target], tuple[Stage, ...]] | None = None
+    final: bool = False
+
+    @property
+    def timed(self) -> bool:
+        """Whether one may say how long it lasts."""
+        return not self.at_once and self.stages is None
 
     @property
     def lasts(self) -> str:
@@ -106,7 +113,7 @@ class Kind:
         if self.at_once:
             return "at once"
         if self.for_s is None:
-            return "until removed"
+            return "until removed" if self.stages is None else "its stages"
         if isinstance(self.for_s, tuple):
             return f"{self.for_s[0]:g} to {self.for_s[1]:g} s"
         return f"{self.for_s:g} s" if self.for_s < math.inf else "for good"

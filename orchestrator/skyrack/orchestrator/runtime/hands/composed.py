@@ -9,7 +9,7 @@ from skyrack.orchestrator.faults.targets import Target
 from skyrack.orchestrator.runtime.hands.parts import OnData, OnParts, OnProcesses
 
 _OF_PROCESSES = (
-    *("kill", "pause", "cpu", "reboot", "power", "lost", "sefi"),
+    *("kill", "pause", "cpu", "reboot", "power", "lost", "sefi", "retire", "repair"),
     *("flip-memory", "flip-file", "crash", "hang"),
 )
 
@@ -42,17 +42,25 @@ class ComposedHands:
         """Processes end before their data do, and start again when all else is as it shall be. Raises CannotError."""
         node, _ = place
         seen: list[str] = []
+        if hold.drained and not before.drained:
+            seen += await self._processes.drain(node)
+        if hold.erased and not before.erased:
+            seen += await self._processes.erase(node)
         if hold.off > before.off:
             if before.off is Off.ON:
                 seen += await self._processes.off(node)
             if hold.off >= Off.POWER:
                 seen += await self._data.drop_unsynced(node)
             if hold.off is Off.LOST:
-                seen += await self._processes.erase(node)
+                if not before.erased:
+                    seen += await self._processes.erase(node)
+                self._processes.lose(node)
         seen += await self._data.hold(place, before, hold)
         seen += await self._processes.hold(place, before, hold)
         if before.off > hold.off is Off.ON:
             seen += await self._processes.on(node)
+        if before.drained and not hold.drained:
+            seen += self._processes.undrain(node)
         return seen
 
     async def kill(self, place: Place) -> list[str]:

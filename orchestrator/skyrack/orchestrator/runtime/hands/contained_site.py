@@ -54,7 +54,7 @@ class ContainedSite:
                 f"{node.name}: {', '.join(beside)} run in containers beside it, as users whose processes it may not "
                 f"signal: take {node.name}'s other services one by one"
             )
-        if beside and kind == "lost":
+        if beside and kind in ("lost", "repair", "retire"):
             return f"{node.name}: the data of {', '.join(beside)} are in volumes of the engine, which stay"
         return None
 

@@ -46,9 +46,9 @@ class Enactor:
                 tasks.create_task(self._do(work, concerned), name=f"enact {' '.join(concerned)}")
 
     async def let_go(self) -> None:
-        """Bring everything back that is still held, but for nodes that are off, as far as that can be done: the run ends."""
+        """Bring back all that is still held but nodes that are off or drained, as far as that can be done: the run ends."""
         for place, held in list(self._held.items()):
-            await self._hold(place, Hold(off=held.off), [], [])
+            await self._hold(place, Hold(off=held.off, drained=held.drained, erased=held.erased), [], [])
         await self._hands.close()
 
     def absent(self, places: Iterable[Place]) -> None:
@@ -97,7 +97,11 @@ class Enactor:
                     self._put(change.at_s, self._in_turn(fault, place, doing, "fault_undone"), [fault])
         for place, hold in change.holds.items():
             began = [fault for fault in change.began if place in fault.draft.effect.holds]
+            began += [after for _, after, _ in change.staged if place in after.draft.effect.holds]
             ended = [fault for fault in change.ended if place in fault.draft.effect.holds]
+            ended += [before for before, _, _ in change.staged if place in before.draft.effect.holds]
+            ended += [before for before, _, _ in change.mended if place in before.draft.effect.holds]
+            ended = [fault for fault in ended if fault.id not in {other.id for other in began}]
             self._by_faults[place] = hold
             if hold == AS_EVER:
                 del self._by_faults[place]

@@ -16,7 +16,7 @@ class OnProcesses(Protocol):
     """Kills, pauses, slows down, and keeps nodes off."""
 
     def refusal(self, kind: str, target: Target) -> str | None:
-        """Of kill, pause, cpu, reboot, power, lost and the kinds of upsets."""
+        """Of kill, pause, cpu, reboot, power, lost, retire, repair and the kinds of upsets."""
 
     async def expect(self, target: Target) -> None:
         """One of these is to come there: get ready."""
@@ -24,8 +24,17 @@ class OnProcesses(Protocol):
     async def off(self, node: int) -> list[str]:
         """End all that runs at a node, and start nothing there from now on. Raises CannotError."""
 
+    async def drain(self, node: int) -> list[str]:
+        """End the services of a node, gracefully, and start none there until `undrain`. Raises CannotError."""
+
+    def undrain(self, node: int) -> list[str]:
+        """Let them start."""
+
     async def erase(self, node: int) -> list[str]:
-        """Remove what the services of a node that is off have written. Raises CannotError."""
+        """Remove what the services of a node have written, which run no more. Raises CannotError."""
+
+    def lose(self, node: int) -> None:
+        """A node that is off is not to come back by itself."""
 
     async def on(self, node: int) -> list[str]:
         """Start the node again. Raises CannotError."""

@@ -16,13 +16,16 @@ from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.hands.hands import CannotError
 from skyrack.orchestrator.runtime.hands.holder import Holder
 from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
-from skyrack.orchestrator.runtime.services.entry import AWAITED, Entry
+from skyrack.orchestrator.runtime.services.editions import ServiceProblem
+from skyrack.orchestrator.runtime.services.entry import AWAITED, DRAINED, Entry
 from skyrack.orchestrator.runtime.services.services import Services
 from skyrack.orchestrator.scenario import Limits
 from skyrack.v1 import holding
 
-_WHOLE_NODES = ("reboot", "power", "lost", "sefi")
+_WHOLE_NODES = ("reboot", "power", "lost", "sefi", "retire", "repair")
 _MOST_NAMED = 6
+BY_FAULT = "fault"
+_STOP_MARGIN_S = 5.0  # beyond what a service has to end: for the node to say so
 NOTHING_RUNS = "nothing runs there at the moment"
 
 
@@ -76,6 +79,7 @@ class Processes:
         self._held: dict[Place, Hold] = {}
         self._told: dict[Place, holding.Spot] = {}  # which processes a holder was told of
         self._tasks: set[asyncio.Task[None]] = set()
+        self._services_news = asyncio.Event()
         book.listen(self._node_changed)
         services.listen(self._services_changed)
 
@@ -124,12 +128,39 @@ class Processes:
         await self._site.off(state)
         return [_words("killed", seen) if seen else "off"]
 
-    async def erase(self, node: int) -> list[str]:
+    async def drain(self, node: int) -> list[str]:
         """Raises CannotError."""
         state = self._book.by_index[node]
-        erased = await self._site.erase(state)
-        self._book.update(state, lost=True)
-        return erased
+        services = self._services.at(state.name)
+        running = [name for name, entry in services.items() if entry.phase not in (AWAITED, DRAINED)]
+        try:
+            self._services.drain([state.name], BY_FAULT)
+        except ServiceProblem as problem:
+            raise CannotError(str(problem)) from problem
+        most_s = (
+            max((entry.service.stop_timeout_s for entry in services.values()), default=0.0) + _STOP_MARGIN_S
+        )
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(most_s):
+                while self._services.ending(state.name):
+                    self._services_news.clear()
+                    await self._services_news.wait()
+        if left := self._services.ending(state.name):
+            raise CannotError(f"{', '.join(left)} has not ended within {most_s:g} s")
+        return [f"{', '.join(running)} ended" if running else "no service ran"]
+
+    def undrain(self, node: int) -> list[str]:
+        """What was drained by faults."""
+        self._services.undrain([self._book.by_index[node].name], BY_FAULT)
+        return ["services may start"]
+
+    async def erase(self, node: int) -> list[str]:
+        """Raises CannotError."""
+        return await self._site.erase(self._book.by_index[node])
+
+    def lose(self, node: int) -> None:
+        """Its state says so."""
+        self._book.update(self._book.by_index[node], lost=True)
 
     async def on(self, node: int) -> list[str]:
         """Raises CannotError."""
@@ -230,6 +261,7 @@ class Processes:
                 self._tell_later(place, node)
 
     def _services_changed(self) -> None:
+        self._services_news.set()
         for place in self._held:
             if place[1] not in ("", GUESTS):
                 self._tell_later(place, self._book.by_index[place[0]])

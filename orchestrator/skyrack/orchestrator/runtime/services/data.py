@@ -11,12 +11,23 @@ import contextlib
 import os
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from skyrack.v1 import namespaces
 
 MB = 1_000_000
 _OTHERS_PASS = 0o001
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What was removed of a service's data: how many files, how much was in them, and how many could not be removed."""
+
+    service: str
+    files: int
+    size_bytes: int
+    left: int
 
 
 class DataDirs:
@@ -72,16 +83,18 @@ class DataDirs:
         with contextlib.suppress(OSError):
             place.parent.rmdir()
 
-    def erase(self, node: str) -> list[str]:
-        """Remove what all services of a node have written, not the directories themselves; their names."""
+    def erase(self, node: str) -> list[Erased]:
+        """Remove what all services of a node have written, not the directories themselves. Raises OSError."""
         erased = []
         for place in sorted((self._root / node).glob("*")):
+            files, size_bytes = _amount(place)
             for entry in place.iterdir():
                 if entry.is_dir() and not entry.is_symlink():
                     shutil.rmtree(entry, ignore_errors=True)
                 else:
                     entry.unlink(missing_ok=True)
-            erased.append(place.name)
+            left, _ = _amount(place)
+            erased.append(Erased(place.name, files - left, size_bytes, left))
         return erased
 
     def end(self) -> None:
@@ -99,6 +112,16 @@ def remove_recorded(record: Path) -> None:
         root = Path(record.read_text().strip())
         if root.name.startswith("skyrack-"):
             root.rmdir()
+
+
+def _amount(place: Path) -> tuple[int, int]:
+    """How many files there are below a directory, and their bytes."""
+    sizes = [
+        os.lstat(os.path.join(directory, name)).st_size
+        for directory, _, names in os.walk(place)
+        for name in names
+    ]
+    return len(sizes), sum(sizes)
 
 
 def _is_real_root() -> bool:

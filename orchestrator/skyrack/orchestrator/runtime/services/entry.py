@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from skyrack.orchestrator.runtime.services.groups import Group
+from skyrack.orchestrator.runtime.services.specs import Room
 from skyrack.orchestrator.scenario import Service
 from skyrack.orchestrator.scenario.templates import Member
 from skyrack.v1 import service_pb2
@@ -21,22 +22,29 @@ PHASES = {
     service_pb2.SERVICE_PHASE_STOPPED: "stopped",
 }
 AWAITED = "awaited"  # the node has not said anything about it, or is dark
-DONE = ("ready", "finished")
+DRAINED = "drained"  # its node is drained, and it has ended there
+DONE = ("ready", "finished", DRAINED)
 
 
 @dataclass(slots=True)
 class Entry:
-    """One service at one node. `phase` is one of PHASES' words, or AWAITED."""
+    """One service at one node. `phase` is one of PHASES' words, or AWAITED or DRAINED.
+
+    `version`: of the service's software, counted from 1; `previous`: the one before it, 0 where there was none.
+    """
 
     service: Service
     member: Member
     spec: service_pb2.ServiceSpec
     group: Group
+    room: Room
     phase: str = AWAITED
     status: service_pb2.ServiceStatus = field(default_factory=service_pb2.ServiceStatus)
     since_s: float = 0.0  # run time at which the phase began
     oom_kills: int = 0
     starved: str = ""  # why the kernel killed it, until it runs again
+    version: int = 1
+    previous: int = 0
 
     @property
     def beside(self) -> bool:
@@ -51,7 +59,7 @@ class Entry:
     @property
     def reason(self) -> str:
         """Why it is not ready, in a sentence; empty when it is, or nothing is known."""
-        if self.phase == AWAITED:
+        if self.phase in (AWAITED, DRAINED):
             return ""
         return "; ".join(filter(None, [self.starved, self.status.reason]))
 
@@ -64,8 +72,10 @@ class Entry:
             "phase": self.phase,
             "since_s": round(self.since_s, 3),
             "port": self.service.ready.answers_at if self.service.ready else None,
-            "inner_pid": status.pid if self.phase != AWAITED else 0,
+            "inner_pid": status.pid if self.phase not in (AWAITED, DRAINED) else 0,
             "restarts": status.restarts,
+            "version": self.version,
+            "previous_version": self.previous or None,
             "watchdog_restarts": status.watchdog_restarts,
             "reason": self.reason,
             "ready_after_s": round(status.ready_after_s, 3) if status.ready_after_s else None,

@@ -8,7 +8,7 @@ from pathlib import Path
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.places import Places
 from skyrack.orchestrator.runtime.services.clocks import PLACE, Clocks
-from skyrack.orchestrator.runtime.services.data import DataDirs
+from skyrack.orchestrator.runtime.services.data import DataDirs, Erased
 from skyrack.orchestrator.runtime.services.disks import Disks
 from skyrack.orchestrator.runtime.services.groups import Group, Groups, find_hierarchies
 from skyrack.orchestrator.runtime.services.leftovers import CLOCKS_FILE, DISKS_FILE, GROUPS_FILE, MOUNT_FILE
@@ -68,8 +68,8 @@ class LocalRoom:
         if data:
             self._data.remove(node, service)
 
-    def erase(self, node: str) -> list[str]:
-        """Remove what the services of a node have written; their names. Raises OSError."""
+    def erase(self, node: str) -> list[Erased]:
+        """Remove what the services of a node have written. Raises OSError."""
         erased = self._data.erase(node)
         self.disks.settle(node)
         return erased

@@ -11,7 +11,10 @@ from pydantic import ValidationError
 from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
-from skyrack.orchestrator.runtime.services.entry import AWAITED, PHASES, Entry
+from skyrack.orchestrator.runtime.services.complaint import complaint
+from skyrack.orchestrator.runtime.services.editions import Editions, changed
+from skyrack.orchestrator.runtime.services.editions import ServiceProblem as ServiceProblem
+from skyrack.orchestrator.runtime.services.entry import AWAITED, DRAINED, PHASES, Entry
 from skyrack.orchestrator.runtime.services.groups import Group
 from skyrack.orchestrator.runtime.services.kept import Kept, write
 from skyrack.orchestrator.runtime.services.specs import Room, spec
@@ -27,12 +30,10 @@ _EVENTS = {
     "waiting": "service_ended",
     "finished": "service_finished",
     "failed": "service_failed",
+    DRAINED: "service_drained",
     "stopped": "service_stopped",
 }
-
-
-class ServiceProblem(ValueError):
-    """What was asked for cannot be; the text is for whoever asked."""
+BY_OPERATOR = "operator"
 
 
 class CannotPrepare(RuntimeError):
@@ -86,12 +87,15 @@ class Services:
         self._versions: dict[str, int] = dict.fromkeys(book.by_name, 0)
         # Removed, but not ended at the node yet.
         self._leaving: dict[tuple[str, str], tuple[Group, bool]] = {}
+        # Who has drained a node: who has not yet undrained it.
+        self._drained = {node: list(by) for node, by in kept.drained.items()} if kept else {}
+        self._editions = Editions(kept.editions if kept else {})
         self._listeners: list[Callable[[], None]] = []
         book.listen(self._node_changed)
         for service in kept.services if kept else services:
             self._enter(service)
         for name in self._services:
-            self._place(name, generations)
+            self._place(name, generations, kept.versions if kept else {})
         self._keep()
 
     def listen(self, listener: Callable[[], None]) -> None:
@@ -105,7 +109,9 @@ class Services:
         return self._versions[node]
 
     def list_for(self, node: str) -> service_pb2.ServiceList:
-        """Everything that a node is to run, in the order of the services."""
+        """Everything that a node is to run, in the order of the services; nothing while it is drained."""
+        if node in self._drained:
+            return service_pb2.ServiceList()
         wanted = [self._entries[key] for name in self._services if (key := (node, name)) in self._entries]
         return service_pb2.ServiceList(services=[entry.spec for entry in wanted])
 
@@ -119,7 +125,8 @@ class Services:
             again = status.restarts > entry.status.restarts
             entry.status = status
             self._explain(entry)
-            self._move(entry, PHASES.get(status.phase, AWAITED), again=again)
+            phase = "stopping" if node in self._drained else PHASES.get(status.phase, AWAITED)
+            self._move(entry, phase, again=again)
         self._forget_ended(node, {status.name for status in reports})
         self._changed()
 
@@ -152,7 +159,7 @@ class Services:
             return
         for entry in self._entries.values():
             if entry.member.node == node.name:
-                self._move(entry, AWAITED)
+                self._move(entry, DRAINED if node.name in self._drained else AWAITED)
         self._forget_ended(node.name, ())
         self._changed()
 
@@ -193,7 +200,7 @@ class Services:
         try:
             service = Service.model_validate(body)
         except ValidationError as error:
-            texts = [_complaint(details["loc"], details["msg"]) for details in error.errors()]
+            texts = [complaint(details["loc"], details["msg"]) for details in error.errors()]
             raise ServiceProblem("; ".join(texts)) from error
         if service.name in self._services:
             raise ServiceProblem(f"there is a service called {service.name!r} already")
@@ -206,7 +213,7 @@ class Services:
         self._require_usable(service)
         self._enter(service)
         try:
-            self._place(service.name, {})
+            self._place(service.name, {}, {})
         except (OSError, CannotPrepare) as error:
             self.remove(service.name)
             raise ServiceProblem(f"{service.name}: {getattr(error, 'strerror', None) or error}") from error
@@ -224,9 +231,10 @@ class Services:
             entry = self._entries.pop((node, name))
             self._versions[node] += 1
             self._leaving[node, name] = entry.group, data
-            if not self._book.by_name[node].alive:
+            if not self._book.by_name[node].alive or entry.phase == DRAINED:
                 self._forget_ended(node, ())
         del self._services[name], self._members[name]
+        self._editions.forget(name)
         self._keep()
         self._events.add("service_removed", service=name, nodes=nodes)
         self._changed()
@@ -239,19 +247,98 @@ class Services:
         for node in nodes:
             if node not in everywhere:
                 raise ServiceProblem(f"{name} does not run on {node}: it runs on {', '.join(everywhere)}")
-        self._refuse_containers(name, nodes or everywhere, "restart")
-        for node in nodes or everywhere:
-            entry = self._entries[node, name]
-            self._generation += 1
-            entry.spec.generation = self._generation
-            entry.status = service_pb2.ServiceStatus()
-            self._move(entry, AWAITED)
-            self._versions[node] += 1
         restarted = list(nodes) or everywhere
+        self._refuse_containers(name, restarted, "restart")
+        self._refuse_drained(name, restarted)
+        for node in restarted:
+            self._begin_anew(self._entries[node, name])
         self._keep()
         self._events.add("service_restarted", service=name, nodes=restarted)
         self._changed()
         return restarted
+
+    def version_of(self, name: str, body: Mapping[str, Any]) -> int:
+        """The number of the version that a service's software becomes by `body`; see editions.py. Raises ServiceProblem."""
+        self._require(name)
+        nodes = self._nodes_of(name)
+        self._refuse_containers(name, nodes, "up -d")
+        newest = max((self._entries[node, name] for node in nodes), key=lambda entry: entry.version)
+        service = changed(newest.service, body)
+        self._require_fillable(service, list(self._services))
+        number = self._editions.enter(newest.service, service)
+        self._keep()
+        return number
+
+    def change(self, name: str, node: str, version: int) -> dict[str, Any]:
+        """Run another version of a service at a node: stop it, and start that. Raises ServiceProblem."""
+        self._require(name)
+        if node not in (everywhere := self._nodes_of(name)):
+            raise ServiceProblem(f"{name} does not run on {node}: it runs on {', '.join(everywhere)}")
+        self._refuse_drained(name, [node])
+        entry = self._entries[node, name]
+        if version != entry.version:
+            service = self._editions.number(name, version, self._services[name])
+            before, entry.service, entry.version, entry.previous = (
+                entry.version,
+                service,
+                version,
+                entry.version,
+            )
+            entry.spec = self._filled(service, entry.member, entry.room, generation=0)
+            self._begin_anew(entry)
+            self._keep()
+            self._events.add("service_changed", service=name, node=node, version=version, before=before)
+            self._changed()
+        return entry.shown()
+
+    def drain(self, nodes: Sequence[str], by: str = BY_OPERATOR) -> list[str]:
+        """End all services at nodes, gracefully, and start none there until `undrain`; those that were not drained before.
+
+        `by`: who wants it; a node is drained until all who did have undrained it. Raises ServiceProblem.
+        """
+        for node in nodes:
+            for name in self.at(node):
+                self._refuse_containers(name, [node], "stop")
+        fresh = [node for node in nodes if node not in self._drained]
+        for node in nodes:
+            reasons = self._drained.setdefault(node, [])
+            if by not in reasons:
+                reasons.append(by)
+        for node in fresh:
+            for entry in self.at(node).values():
+                self._move(entry, DRAINED if entry.phase in (AWAITED, "failed", "finished") else "stopping")
+            self._versions[node] += 1
+            self._events.add("node_drained", node=node, services=list(self.at(node)), by=by)
+        self._keep()
+        self._changed()
+        return fresh
+
+    def undrain(self, nodes: Sequence[str], by: str = BY_OPERATOR) -> list[str]:
+        """Let services start again; returns the nodes that are drained no more."""
+        over = []
+        for node in nodes:
+            reasons = self._drained.get(node, [])
+            if by in reasons:
+                reasons.remove(by)
+                if not reasons:
+                    over.append(node)
+        for node in over:
+            del self._drained[node]
+            for entry in self.at(node).values():
+                self._begin_anew(entry)
+            self._events.add("node_undrained", node=node, services=list(self.at(node)))
+        self._keep()
+        self._changed()
+        return over
+
+    @property
+    def drained(self) -> Mapping[str, Sequence[str]]:
+        """Who has drained each node that is."""
+        return self._drained
+
+    def ending(self, node: str) -> list[str]:
+        """Services that a drained node still has, by name."""
+        return [name for name, entry in self.at(node).items() if entry.phase != DRAINED]
 
     def end(self) -> None:
         """The run ends: leave nothing."""
@@ -264,32 +351,66 @@ class Services:
         self._services[service.name] = service
         self._members[service.name] = members(service, hosts)
 
-    def _place(self, name: str, generations: Mapping[tuple[str, str], int]) -> None:
-        """Make room at each node of a service; `generations` are those in force already. Raises OSError, CannotPrepare."""
-        service = self._services[name]
+    def _begin_anew(self, entry: Entry) -> None:
+        """What runs ends, and what is wanted starts."""
+        self._generation += 1
+        entry.spec.generation = self._generation
+        entry.status = service_pb2.ServiceStatus()
+        self._move(entry, AWAITED)
+        self._versions[entry.member.node] += 1
+
+    def _place(
+        self,
+        name: str,
+        generations: Mapping[tuple[str, str], int],
+        versions: Mapping[tuple[str, str], tuple[int, int]],
+    ) -> None:
+        """Make room at each node of a service; generations and versions are those in force already, by node and service.
+
+        Raises OSError, CannotPrepare.
+        """
         self._generation += 1
         for member in self._members[name]:
+            place = (member.node, name)
+            version, previous = versions.get(place, (1, 0))
+            service = self._editions.number(name, version, self._services[name])
             room, group = self._preparing.prepare(member.node, service)
-            generation = generations.get((member.node, name), self._generation)
-            filled = spec(
-                service,
-                member,
-                self._members,
-                room,
-                run=self._run,
-                generation=generation,
-                watchdog_s=self._watchdog_s,
-            )
-            self._entries[member.node, name] = Entry(service, member, filled, group)
+            generation = generations.get(place, self._generation)
+            filled = self._filled(service, member, room, generation)
+            entry = Entry(service, member, filled, group, room, version=version, previous=previous)
+            if member.node in self._drained:
+                entry.phase = DRAINED
+            self._entries[place] = entry
             self._versions[member.node] += 1
+
+    def _filled(
+        self, service: Service, member: Member, room: Room, generation: int
+    ) -> service_pb2.ServiceSpec:
+        """What a node is told of it."""
+        return spec(
+            service,
+            member,
+            self._members,
+            room,
+            run=self._run,
+            generation=generation,
+            watchdog_s=self._watchdog_s,
+        )
 
     def _keep(self) -> None:
         """Write down what there is now; a run that never had a service has no file."""
-        if not self._services and not self._file.exists():
+        if not self._services and not self._drained and not self._file.exists():
             return
-        generations = {key: entry.spec.generation for key, entry in self._entries.items()}
+        entries = self._entries.items()
+        kept = Kept(
+            tuple(self._services.values()),
+            {key: entry.spec.generation for key, entry in entries},
+            self._editions.kept,
+            {key: (entry.version, entry.previous) for key, entry in entries if entry.previous},
+            {node: tuple(by) for node, by in self._drained.items()},
+        )
         try:
-            write(self._file, list(self._services.values()), generations)
+            write(self._file, kept)
         except OSError as error:
             self._events.add("services_not_kept", error=error.strerror or str(error))
 
@@ -308,15 +429,23 @@ class Services:
                 f"docker compose {verb} {containers}"
             )
 
+    def _refuse_drained(self, name: str, nodes: Sequence[str]) -> None:
+        if there := [node for node in nodes if node in self._drained]:
+            raise ServiceProblem(
+                f"{name} does not start at {', '.join(there)}: drained; skyrack undrain {' '.join(there)}"
+            )
+
     def _require_usable(self, service: Service) -> None:
         book = self._book.by_name
         for node in placed(service, [(n.name, n.kind) for n in book.values()]):
             if node not in book:
                 raise ServiceProblem(f"{node}: no node with a process is called so")
-        known = [*self._services, service.name]
+        self._require_fillable(service, [*self._services, service.name])
+
+    def _require_fillable(self, service: Service, known: Sequence[str]) -> None:
         for place, text in service.texts():
             for message, hint in mistakes(text, known, one_member=place == ("peer",)):
-                raise ServiceProblem(f"{_complaint(place, message)} ({hint})")
+                raise ServiceProblem(f"{complaint(place, message)} ({hint})")
 
     def _nodes_of(self, name: str) -> list[str]:
         return [node for node, service in self._entries if service == name]
@@ -326,12 +455,11 @@ class Services:
             listener()
 
     def _forget_ended(self, node: str, reported: Collection[str]) -> None:
-        """Clear up after removed services that the node does not have any more."""
+        """Clear up after services that the node does not have any more: those removed, and those of a drained node."""
+        if node in self._drained:
+            for name, entry in self.at(node).items():
+                if name not in reported:
+                    self._move(entry, DRAINED)
         for key in [key for key in self._leaving if key[0] == node and key[1] not in reported]:
             group, data = self._leaving.pop(key)
             self._preparing.forget(*key, group, data=data)
-
-
-def _complaint(place: Sequence[str | int], message: str) -> str:
-    where = ".".join(str(step) for step in place if not str(step).startswith("<"))
-    return f"{where}: {message}" if where else message
