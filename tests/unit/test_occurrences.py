@@ -216,10 +216,11 @@ def test_an_orchestrator_that_goes_on_enters_none_again_and_counts_what_it_misse
 def test_what_cannot_be_is_said_when_it_would_have_been(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.run([Every(10.0, node="nobody")], 15.0)
-    assert [(round(e["run_s"]), e["reason"]) for e in world.events("fault_failed")] == [
-        (0, "no node is called 'nobody'"),
-        (10, "no node is called 'nobody'"),
-    ]
+    failed = world.events("fault_failed")
+    assert [round(event["run_s"]) for event in failed] == [0, 10]
+    assert {(e["fault"], e["kind"], e["on"], e["reason"]) for e in failed} == {
+        ("", "reboot", "nobody", "no node is called 'nobody'")
+    }
 
 
 def test_two_nodes_at_one_instant_are_two_occurrences() -> None:

@@ -214,7 +214,8 @@ class Occurrences:
         known = one.known
         since_s = max(self._timeline.run_s(known.t_s), self._since_s)
         if isinstance(one.draft, str):
-            self._events.add("fault_failed", run_s=since_s, kind=one.kind, reason=one.draft)
+            on = known.what.removeprefix(f"{one.kind} ")
+            self._events.add("fault_failed", run_s=since_s, fault="", kind=one.kind, on=on, reason=one.draft)
             return
         until_s = since_s + one.draft.for_s
         if known.for_t_s is not None:
