@@ -22,8 +22,8 @@ SCENARIO = {
     "ground": ["london"],
     "speed": 100,
     "power": {
-        "array_w": 400, "bus_w": 100, "compute_idle_w": 300, "compute_peak_w": 1200,
-        "battery_wh": 150, "initial_charge_ratio": 0.55,
+        "array_w": 400, "bus_w": 100, "compute_idle_w": 1000, "compute_peak_w": 1200,
+        "battery_wh": 200, "initial_charge_ratio": 0.5,
     },
     "thermal": {},
     "services": [{"name": "burn", "nodes": [PROCESS], "command": ["sh", "-c", "while :; do :; done"]}],
@@ -67,9 +67,6 @@ def row(sky: Constellation, service: str) -> dict[str, Any]:
 def test_a_small_battery_takes_services_down_and_brings_them_back(sky: Constellation) -> None:
     for node in (PYTHON, PROCESS):
         assert "below 70 %" in sky.wait_for("flight_mode", node=node, mode="throttled")["reason"]
-    now = flight(sky, PYTHON)
-    assert now["mode"] == "FLIGHT_MODE_THROTTLED"
-    assert 0.1 < now["used_cores"] <= now["cpu_cores"] + 0.25, "its tasks keep to their share"
     for node, service in ((PROCESS, "burn"), (PYTHON, "python")):
         safe = sky.wait_for("flight_mode", node=node, mode="safe")
         stopped = sky.wait_for("service_stopped", node=node, service=service)
@@ -80,13 +77,13 @@ def test_a_small_battery_takes_services_down_and_brings_them_back(sky: Constella
         started = sky.wait_for("service_ready", node=node, service=service, after=stopped["seq"])
         assert started["restarts"] == 1
         sky.wait_for("flight_mode", node=node, mode="throttled", after=safe["seq"])
+        assert flight(sky, node)["battery_wear_ratio"] > 0.0
 
 
 def alive_in_safe_mode(sky: Constellation) -> None:
     """The bus answers and carries packets, and nothing starts a service."""
-    mode, burn = flight(sky, PROCESS), row(sky, "burn")
-    assert (mode["mode"], burn["phase"], burn["inner_pid"]) == ("FLIGHT_MODE_SAFE", "stopped", 0)
-    assert (mode["granted_ratio"], mode["power_out_w"]) == (0.0, 100.0)
+    burn = row(sky, "burn")
+    assert (burn["phase"], burn["inner_pid"]) == ("stopped", 0)
     with sky.channel(PROCESS, via="london") as channel:
         ask = node_pb2_grpc.NodeServiceStub(channel).Echo
         assert ask(node_pb2.EchoRequest(payload=b"still here"), timeout=3).payload == b"still here"

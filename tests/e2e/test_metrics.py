@@ -30,6 +30,8 @@ weather: {band: ka}
 radiation: {preset: benign}
 background: {rate_bps: 1e9}
 routing: {strategy: contact-graph}
+power: {initial_charge_ratio: 0.5}
+thermal: {}
 services: [{name: idle, nodes: all, command: [sleep, 1000]}]
 """
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
+from skyrack.node.clock import RealClock
 from skyrack.node.services.pace import BURST_S, Pace
 from skyrack.node.services.tasks import Tasks
 
@@ -110,3 +112,26 @@ def test_a_request_to_end_results_and_errors_come_through_while_it_is_held_up() 
         assert service.running() == []
 
     VirtualTime().run(main())
+
+
+async def test_real_tasks_that_compute_keep_to_their_share_of_a_real_core() -> None:
+    clock = RealClock()
+    pace = Pace(clock)
+    pace.ratio = 0.2
+
+    async def busy() -> None:
+        while True:
+            end_ns = time.thread_time_ns() + 2_000_000
+            while time.thread_time_ns() < end_ns:
+                pass
+            await asyncio.sleep(0)
+
+    service = Tasks(pace)
+    began_ns = clock.monotonic_ns()
+    running = [service.start(busy(), f"busy {i}") for i in range(3)]
+    await asyncio.sleep(0.5)
+    passed_s = (clock.monotonic_ns() - began_ns) / 1e9
+    assert 0.0 < pace.used_s <= 0.2 * passed_s + BURST_S + 3 * 0.004
+    for task in running:
+        task.cancel()
+    await asyncio.wait(running)

@@ -16,6 +16,7 @@ from skyrack.node.clock import RealClock
 from skyrack.node.services import modules
 from skyrack.node.services.methods import Methods
 from skyrack.node.services.modules import load, said
+from skyrack.node.services.pace import Pace
 from skyrack.node.services.runner import CannotStartError
 from skyrack.node.services.tasks import Tasks
 from skyrack.node.services.watchdog import Watchdog
@@ -149,6 +150,20 @@ async def test_methods_are_served_while_the_service_runs_and_unavailable_after_i
     assert await asked(channel, stream=True) is grpc.StatusCode.UNAVAILABLE
     register(methods.of("mine"))
     assert await asked(channel) == b"answer to me"
+
+
+async def test_answers_of_a_service_keep_to_its_pace(
+    served: tuple[Methods, grpc.aio.Channel],
+) -> None:
+    methods, channel = served
+    pace = Pace(RealClock())
+    register(methods.of("a", pace))
+    assert await asked(channel) == b"answer to me"
+    used_s = pace.used_s
+    assert used_s > 0.0, "what the answer takes is counted"
+    pace.ratio = 0.5
+    assert await asked(channel) == b"answer to me"
+    assert pace.used_s > used_s
 
 
 def test_methods_of_others_and_of_the_node_are_refused() -> None:

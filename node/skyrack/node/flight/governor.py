@@ -79,7 +79,7 @@ class Governor:
 
     def resume(self, mode: Mode) -> None:
         """Go on in safe mode, if that was the mode, where another process has left off."""
-        self._flat = mode is Mode.SAFE
+        self._flat = self._hot = mode is Mode.SAFE
 
     def decide(self, charge_ratio: float, temperature_c: float | None) -> Decision:
         """For the state now."""

@@ -14,24 +14,23 @@ from skyrack.node.flight.wear import Wear
 
 
 class Memory:
-    """One file, of one run, written whole or not at all."""
+    """One file, written whole or not at all. `t0_ns`: CLOCK_MONOTONIC at the start of the run, which no other run has."""
 
-    def __init__(self, path: Path, run: str) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._run = run
 
-    def load(self) -> tuple[float, Mode, State] | None:
-        """Orbit time, mode and state when it was last saved; None: nothing of use is there."""
+    def load(self, t0_ns: int) -> tuple[float, Mode, State] | None:
+        """Orbit time, mode and state when it was last saved; None: nothing of this run is there."""
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
             data = json.loads(self._path.read_bytes())
-            if data["run"] == self._run:
+            if data["t0_ns"] == t0_ns:
                 state = State(**(data["state"] | {"wear": Wear(**data["state"]["wear"])}))
                 return float(data["t_s"]), Mode[data["mode"]], state
         return None
 
-    def save(self, t_s: float, mode: Mode, state: State) -> None:
+    def save(self, t0_ns: int, t_s: float, mode: Mode, state: State) -> None:
         """Replace what is there. Raises OSError."""
-        text = json.dumps({"run": self._run, "t_s": t_s, "mode": mode.name, "state": asdict(state)})
+        text = json.dumps({"t0_ns": t0_ns, "t_s": t_s, "mode": mode.name, "state": asdict(state)})
         other = self._path.with_suffix(".new")
         other.write_text(text)
         os.replace(other, self._path)

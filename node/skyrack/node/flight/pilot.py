@@ -104,10 +104,10 @@ class Pilot:
         self._crew = crew
         self._pace = pace
         self._cpu_s = cpu_s
-        self._memory = Memory(config.flight_file, config.run)
-        kept = self._memory.load()
-        self._at_t_s: float | None = kept[0] if kept else None
-        self._craft = Craft(settings, kept[2] if kept else None)
+        self._memory = Memory(config.flight_file)
+        self._at_t_s: float | None = None
+        self._settings = settings
+        self._craft = Craft(settings)
         self._array = Array(
             power.array_w, power.array_mount, power.array_age_years, power.degradation_per_year_ratio
         )
@@ -126,11 +126,6 @@ class Pilot:
             )
         )
         self._decided = self._governor.decision  # at the last look
-        if kept:
-            self._governor.resume(kept[1])
-            decision = self._governor.decide(self._craft.charge_ratio, self._craft.temperature_c)
-            self._enact(self._decided, decision)
-            self._decided = decision
         self._sky = Sky()
         self._learnt: Knowledge | None = None
         self._declared = Declared()
@@ -138,6 +133,7 @@ class Pilot:
         self._used_s = cpu_s()
         self._sun_w, self._load, self._used_cores = 0.0, Load(0.0, 0.0), 0.0
         self._lit: bool | None = None
+        self._blind_s = 0.0  # orbit time until now in which nobody knew whether it was lit
         self._reports = FlightReports(config, clock, control, self.state)
         self._cannot_save = False
         self._told: tuple[Decision, float | None, int] | None = None
@@ -228,6 +224,8 @@ class Pilot:
         knowledge = self._control.knowledge
         if knowledge is None:
             return
+        if self.readings is None:
+            self._recall(knowledge.clock.t0_monotonic_ns)
         self._learn(knowledge)
         t_s = knowledge.t_s(now_ns)
         before = self._decided
@@ -262,7 +260,14 @@ class Pilot:
         if told != self._told:
             self._told = told
             self._reports.due()
-        self._save(t_s, decision.mode)
+        self._save(knowledge.clock.t0_monotonic_ns, t_s, decision.mode)
+
+    def _recall(self, t0_ns: int) -> None:
+        """Go on where another process of the node has left off in this run, if one has."""
+        if (kept := self._memory.load(t0_ns)) is not None:
+            self._at_t_s, mode, state = kept
+            self._craft = Craft(self._settings, state)
+            self._governor.resume(mode)
 
     def _enact(self, before: Decision, decision: Decision) -> None:
         if decision.mode is Mode.SAFE:
@@ -282,17 +287,23 @@ class Pilot:
         """From where it was to orbit time `t_s`."""
         if self._at_t_s is None:
             self._at_t_s = t_s
-        unknown_s = 0.0
         for stretch in self._sky.stretches(self._at_t_s, t_s, LONGEST_STEP_S) if t_s > self._at_t_s else ():
-            if stretch.lit is None:
-                unknown_s += stretch.end_t_s - stretch.start_t_s
-            else:
+            self._see(stretch)
+            if stretch.lit is not None:
                 self._step(knowledge, stretch, stretch.lit, declared_w)
-        if unknown_s > LONGEST_STEP_S:
-            text = "battery and temperature left as they were for a time whose shadows are not known"
-            log.warning(text, extra=fields(orbit_s=round(unknown_s, 1)))
         self._at_t_s = max(t_s, self._at_t_s)
         self._sky.forget(self._at_t_s)
+
+    def _see(self, stretch: Stretch) -> None:
+        """Say for how long nobody knows whether the Sun shines, once it is worth a word."""
+        if stretch.lit is None:
+            before_s, self._blind_s = self._blind_s, self._blind_s + stretch.end_t_s - stretch.start_t_s
+            if before_s <= LONGEST_STEP_S < self._blind_s:
+                log.warning("shadows are not known: battery and temperature stay as they are")
+        elif self._blind_s:
+            if self._blind_s > LONGEST_STEP_S:
+                log.info("shadows are known again", extra=fields(after_orbit_s=round(self._blind_s, 1)))
+            self._blind_s = 0.0
 
     def _step(self, knowledge: Knowledge, stretch: Stretch, lit: bool, declared_w: float) -> None:
         cosine, radius_km = self._outlook(knowledge, (stretch.start_t_s + stretch.end_t_s) / 2)
@@ -324,9 +335,9 @@ class Pilot:
         sun: Vector = turned((x, y, z), t_s - knowledge.epoch.t0_s)
         return zenith_cos(position_km, sun), sum(a * a for a in position_km) ** 0.5
 
-    def _save(self, t_s: float, mode: Mode) -> None:
+    def _save(self, t0_ns: int, t_s: float, mode: Mode) -> None:
         try:
-            self._memory.save(t_s, mode, self._craft.state)
+            self._memory.save(t0_ns, t_s, mode, self._craft.state)
             self._cannot_save = False
         except OSError as error:
             if not self._cannot_save:

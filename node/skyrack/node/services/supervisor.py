@@ -116,10 +116,14 @@ class Supervisor:
             shutil.rmtree(self._temp_dir, ignore_errors=True)
 
     def suspend(self, reason: str) -> None:
-        """Stop all services, and start none before `resume`; those that come meanwhile wait as well."""
+        """Stop all services, and start none before `resume`; those that come meanwhile wait as well.
+
+        One that runs in a container beside the node is somebody else's to stop.
+        """
         self._suspended = reason
         for service in self.services():
-            service.suspend(reason)
+            if _is_ours(service.spec):
+                service.suspend(reason)
 
     def resume(self) -> None:
         """Start those that were suspended."""
@@ -178,7 +182,7 @@ class Supervisor:
             slot.replaced.clear()
             with self._log_file(spec) as file:
                 slot.service = self._make(spec, file)
-                if self._suspended:
+                if self._suspended and _is_ours(spec):
                     slot.service.suspend(self._suspended)
                 try:
                     await slot.service.run()
@@ -234,6 +238,10 @@ class Supervisor:
         path = Path(self._temp_dir, service)
         path.mkdir(mode=0o700, exist_ok=True)
         return os.fspath(path)
+
+
+def _is_ours(spec: service_pb2.ServiceSpec) -> bool:
+    return bool(spec.command or spec.python)
 
 
 def _refuse(reason: str) -> Callable[[], Runner]:

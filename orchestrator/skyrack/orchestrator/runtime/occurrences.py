@@ -91,7 +91,9 @@ class Occurrences:
         self._events = events
         self._clock = clock
         self._waiting: list[_Waiting] = []  # by orbit time
-        self._entered_t_s = 0.0  # everything that was drawn and comes before has been entered or left out
+        self._entered_t_s = (
+            0.0  # what was drawn and comes before has been entered, is about to be, or was left out
+        )
         self._gaps: list[Span] = []  # that were jumped over, or will be
         self._landings: list[float] = [] if resumed else [0.0]  # who is under way then has to be found
         self._lasting: dict[str, Known] = {}  # faults that end by orbit time
@@ -118,7 +120,9 @@ class Occurrences:
                     await self._wait()
 
     def draw_anew(self) -> None:
-        """What sources say of the time to come may not be what they said."""
+        """What sources say of the time to come may not be what they said; what is due by now stays."""
+        due_t_s = self._timeline.t_s(self._clock.run_s() + LEAD_S)
+        self._entered_t_s = max(self._entered_t_s, due_t_s)
         for stream in self._streams:
             stream.draws += 1
             stream.drawn_t_s = min(stream.drawn_t_s, self._entered_t_s)

@@ -14,7 +14,7 @@ POWERED: dict[str, dict[str, float]] = {
         "array_w": 2_400, "battery_wh": 2_500, "bus_w": 200, "compute_idle_w": 300, "compute_peak_w": 1_000,
     },
     "v2-mini": {
-        "array_w": 30_000, "battery_wh": 25_000, "bus_w": 8_000, "compute_idle_w": 500, "compute_peak_w": 2_000,
+        "array_w": 30_000, "battery_wh": 21_000, "bus_w": 8_000, "compute_idle_w": 500, "compute_peak_w": 2_000,
     },
     "v3": {
         "array_w": 60_000, "battery_wh": 50_000, "bus_w": 15_000, "compute_idle_w": 2_000, "compute_peak_w": 8_000,
@@ -59,7 +59,7 @@ class Power(Section):
         "Capacity of the battery when new.",
         unit="Wh",
         source="by platform (C: the peak through the longest eclipse at about 30 % depth of discharge): small 2500, "
-        "v2-mini 25000, v3 50000, ai-sat 230000",
+        "v2-mini 21000, v3 50000, ai-sat 230000",
         default=None,
         gt=0,
         le=1e9,
