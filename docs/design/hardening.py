@@ -214,14 +214,19 @@ def measured(row: Row, strikes: list[tuple[Strike, str]], seconds: float, direct
     effects = [event for event in events if event["event"] == "fault_effect"]
     right = expected_result()
     table = [line.split() for text in lines.values() for line in text.splitlines()]
-    ended = [[float(line.split()[1]) for line in text.splitlines()] for text in lines.values()]
+    # A flip may hit the shell that writes down when that was.
+    until_s = began_s + seconds
+    ended = [
+        sorted(end_s for line in text.splitlines() if began_s <= (end_s := float(line.split()[1])) <= until_s)
+        for text in lines.values()
+    ]
     results = [words for words in table if words[2] == "0"]
     good = sum(words[3:] == [right] for words in results)
     longest_s = 2.0 * ROUNDS * ROUND_S
     idle_s = sum(
         max(0.0, b - a - longest_s)
         for ends in ended
-        for a, b in zip([began_s, *ends], [*ends, began_s + seconds], strict=True)
+        for a, b in zip([began_s, *ends], [*ends, until_s], strict=True)
     )
     return {
         "flips": sum(event["kind"] == "flip-memory" for event in effects),

@@ -16,7 +16,8 @@ from skyrack.orchestrator.clock import Clock
 KEPT = 10_000
 # Counted from zero, so that the first one is an increase for Prometheus; others are counted from their first.
 FORESEEN = (
-    "ready", "all_serving", "node_serving", "node_exited", "node_failed", "node_signalled", "node_lit", "node_dark",
+    "ready", "all_serving", "node_serving", "node_exited", "node_failed", "node_signalled", "node_watchdog", "node_lit",
+    "node_dark",
     "fabric_down", "fabric_up", "fabric_failed", "broker_down", "broker_up", "entry_down", "entry_up",
     "orchestrator_restarted", "handover",
     "plan_failed", "fault_began", "fault_effect", "fault_undone", "fault_failed", "fault_ended",
