@@ -29,6 +29,8 @@ links: {uplink_rate_bps: 2e9, downlink_rate_bps: 10e9, classes: {}}
 weather: {band: ka}
 background: {rate_bps: 1e9}
 routing: {strategy: contact-graph}
+power: {initial_charge_ratio: 0.5}
+thermal: {}
 services: [{name: idle, nodes: all, command: [sleep, 1000]}]
 """
 
