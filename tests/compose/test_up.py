@@ -54,6 +54,24 @@ print(min(took_s) * 1e3, urllib.request.urlopen("http://{HOST}:8000/index.html",
 """
 # In a guest: what its node says of itself.
 ASK = "import os, urllib.request as r; print(r.urlopen(os.environ['SKYRACK_API'] + '/v1/identity').read())"
+# In the orchestrator's container: says as flight software what a node's services may use, and prints what is done.
+ALLOW = """\
+import json, sys, grpc
+from skyrack.v1 import control_pb2, control_pb2_grpc
+cores = json.loads(sys.argv[2])
+flight = control_pb2.FlightState(mode=control_pb2.FLIGHT_MODE_THROTTLED, cpu_cores=cores)
+request = control_pb2.ReportFlightRequest(name=sys.argv[1], run=sys.argv[3], flight=flight)
+stub = control_pb2_grpc.ControlServiceStub(grpc.insecure_channel("unix:/run/mesh/control.sock"))
+print(json.dumps(list(stub.ReportFlight(request, timeout=20).effects)))
+"""
+# In a container: the share of a core that it gets when it takes all there is.
+BURN = """\
+import time
+end_s = time.monotonic() + 1.5
+while time.monotonic() < end_s:
+    pass
+print(time.process_time() / 1.5)
+"""
 # Connecting takes one way there and back, and what a busy host adds.
 MOST_ADDED_MS = 20.0
 
@@ -157,6 +175,30 @@ def test_services_run_in_nodes_and_beside_them(run: Project, skyrack: Command) -
     assert "GET /index.html" in skyrack("logs", HOST, "web")
     sidecar = run.containers()[SIDECAR]["Id"]
     assert HOST in run.docker.out("exec", sidecar, "python3", "-c", ASK)
+
+
+def allow(run: Project, cores: float | None) -> list[str]:
+    """What is done when flight software allows that at HOST."""
+    words = ("exec", "-T", "orchestrator", "python", "-c", ALLOW, HOST, json.dumps(cores), NAME)
+    said: list[str] = json.loads(run.compose(*words))
+    return said
+
+
+def share(run: Project, service: str) -> float:
+    """What a busy program gets in the container of a service of the project."""
+    return float(run.compose("exec", "-T", "--user=1000", service, "python3", "-c", BURN))
+
+
+def test_what_flight_software_allows_is_kept_to_in_a_container_and_beside_it(run: Project) -> None:
+    """A busy program in a node's container, or in one beside it, gets more than its part, or no more ever after."""
+    said = allow(run, 0.2)
+    assert said == ["0.2 of a core for web, in a container beside it, by a quota of the engine's"]
+    assert share(run, SIDECAR) < 0.25
+    assert share(run, f"node-{HOST}") < 0.25
+    assert "serving" in run.states()[HOST]
+    assert "gets what it got before all this" in allow(run, None)[0]
+    assert run.containers()[SIDECAR]["HostConfig"]["NanoCpus"] == 500_000_000, "its own limit"
+    assert share(run, f"node-{HOST}") > 0.25
 
 
 def test_a_service_in_a_container_dies_with_its_node_and_comes_back_with_it(

@@ -27,6 +27,7 @@ inhabited: {count: 2}
 ground: [{name: london, attenuation_db: 9}, tokyo]
 links: {uplink_rate_bps: 2e9, downlink_rate_bps: 10e9, classes: {}}
 weather: {band: ka}
+radiation: {preset: benign}
 background: {rate_bps: 1e9}
 routing: {strategy: contact-graph}
 power: {initial_charge_ratio: 0.5}

@@ -99,7 +99,8 @@ def test_a_run_tells_what_it_is_while_it_lives_and_takes_it_back_at_its_end(
         )
         assert report["lat_deg"] == pytest.approx(51.51, abs=0.1)
         assert report["attached"] is True
-        what_surrounds_a_satellite_is_true_and_what_it_is_told_is_forecast(place, heard)
+        if broker == "embedded":  # once is enough: whoever carries it, it is the same
+            what_surrounds_a_satellite_is_true_and_what_it_is_told_is_forecast(place, heard)
 
         place.kill("p0s05")
         eventually(lambda: heard.state("p0s05") == "dark", "the last will")

@@ -379,6 +379,16 @@ async def test_faults_are_seen_by_all_and_changed_with_the_token() -> None:
             assert said in answer["error"]
 
 
+async def test_the_clock_is_read_by_all_and_changed_with_the_token() -> None:
+    async with served() as api:
+        assert await api.ask("GET", "/v1/clock") == (200, {"t_s": 5.0})
+        assert (await api.ask("POST", "/v1/clock", {"action": "pause"}))[0] == 401
+        assert api.run.clock_control.asked == []
+        assert await api.bearer("POST", "/v1/clock", {"action": "pause"}) == (200, {"changed": None})
+        for body in (b"{", b"[]", b"{}", b'{"action": "stop"}'):
+            assert (await api.bearer("POST", "/v1/clock", body))[0] == 400
+
+
 @pytest.mark.parametrize("body", BAD_BODIES)
 async def test_a_bad_question_is_the_askers_fault(body: bytes) -> None:
     async with served() as api:

@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
-from skyrack.v1 import namespaces
+from skyrack.v1 import control_pb2, control_pb2_grpc, namespaces
 
-from .contained_run import NODES, Parts, eventually
+from .contained_run import NAME, NODES, Parts, eventually
 
 pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
@@ -36,6 +37,15 @@ def add(parts: Parts, kind: str, where: str, **values: object) -> dict[str, Any]
     request = {"faults": [{"kind": kind, "nodes": [where], **values}]}
     fault: dict[str, Any] = parts.api.post("/v1/faults", request)["faults"][0]
     return fault
+
+
+def allow(parts: Parts, name: str, cpu_cores: float | None) -> str:
+    """Report what flight software allows; the first sentence of what is done about it."""
+    flight = control_pb2.FlightState(mode=control_pb2.FLIGHT_MODE_THROTTLED, cpu_cores=cpu_cores)
+    with grpc.insecure_channel(f"unix:{parts.mesh / 'control.sock'}") as channel:
+        stub = control_pb2_grpc.ControlServiceStub(channel)
+        request = control_pb2.ReportFlightRequest(name=name, run=NAME, flight=flight)
+        return str(stub.ReportFlight(request, timeout=10.0).effects[0])
 
 
 def pid_of(parts: Parts, name: str) -> int:
@@ -77,6 +87,16 @@ def test_faults_act_on_the_processes_of_a_container_and_end_with_who_asked(parts
     said = effect(parts, "fault_effect", slowed)
     assert said == "0.3 of a core for 1 process together, by stopping and continuing them"
     effect(parts, "fault_undone", slowed)
+    assert "T" not in states(pid).values()
+    flipped = add(parts, "flip-memory", "london/burn")
+    assert " is 0x" in effect(parts, "fault_effect", flipped)
+    hung = add(parts, "hang", "london/burn")
+    assert effect(parts, "fault_effect", hung).startswith("stopped python")
+    parts.api.delete(f"/v1/faults/{hung['id']}")
+    assert effect(parts, "fault_undone", hung).endswith("goes on")
+    said = "0.3 of a core for 1 process together, by stopping and continuing them"
+    assert allow(parts, "london", 0.3) == said, "the node itself is no guest of its own"
+    assert allow(parts, "london", None) == "no share of a core is kept to any more"
     assert "T" not in states(pid).values()
     killed = add(parts, "kill", "london/burn")
     assert effect(parts, "fault_effect", killed).startswith("killed 1 process: python")

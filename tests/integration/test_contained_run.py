@@ -1,5 +1,6 @@
 """A run whose orchestrator, fabric and nodes are started by somebody else, in any order and again and again."""
 
+import errno
 import json
 import signal
 import socket
@@ -43,7 +44,10 @@ def connection(parts: Parts, src: str, dst: str, address: str) -> tuple[socket.s
         listener.bind((address, 0))
         listener.listen()
         client = made(src)
-        client.connect(listener.getsockname())
+        # Routes hear a moment later than the run that a node has come late.
+        eventually(
+            lambda: client.connect_ex(listener.getsockname()) != errno.ENETUNREACH, "a route", parts.logs
+        )
         server, _ = listener.accept()
         server.settimeout(30)
         return client, server

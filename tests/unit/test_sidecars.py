@@ -9,12 +9,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from skyrack.node.services.beside import BesideRunner
 from skyrack.orchestrator.runtime.services.prepared import ContainedRoom
 from skyrack.orchestrator.runtime.services.specs import spec
 from skyrack.orchestrator.runtime.sidecars.data import prepare
 from skyrack.orchestrator.runtime.sidecars.due import Container, due
-from skyrack.orchestrator.runtime.sidecars.engine import read
+from skyrack.orchestrator.runtime.sidecars.engine import Engine, EngineError, read
+from skyrack.orchestrator.runtime.sidecars.limits import Limiter, LimitError, limit
 from skyrack.orchestrator.scenario import Limits, Ready, Service
 from skyrack.orchestrator.scenario.templates import Member
 from skyrack.v1 import service_pb2
@@ -111,3 +114,39 @@ async def test_what_runs_beside_a_node_ends_when_it_is_told_to() -> None:
     runner.terminate()
     assert (await waiting).status == 0
     await runner.kill()
+
+
+class TwoCores(Engine):
+    """An engine with two cores and one sidecar, which remembers what it is limited to."""
+
+    def __init__(self) -> None:
+        self.limits: list[float] = []
+
+    async def cores(self) -> float:
+        return 2.0
+
+    async def sidecar(self, project: str, name: str) -> str:
+        if (project, name) != ("x", "p0s05.web"):
+            raise LookupError(name)
+        return "7c98"
+
+    async def limit(self, identity: str, cpu_cores: float) -> None:
+        if self.limits and cpu_cores == self.limits[-1]:
+            raise EngineError("no")
+        self.limits.append(cpu_cores)
+
+
+async def test_the_keeper_limits_what_it_is_asked_to_and_says_why_it_cannot(tmp_path: Path) -> None:
+    engine, path = TwoCores(), tmp_path / "sidecars.sock"
+    with pytest.raises(LimitError, match="nobody here speaks to the engine"):
+        await limit(path, "p0s05.web", 0.5)
+    async with Limiter(engine, "x").serve(path):
+        for cores in (0.5, 0.0, None, 1.5, 5.0):
+            await limit(path, "p0s05.web", cores)
+        assert engine.limits == [0.5, 0.01, 2.0, 1.5, 2.0], (
+            "the least of an engine; all there is for no limit"
+        )
+        with pytest.raises(LimitError, match=r"the engine has no container p0s05\.db"):
+            await limit(path, "p0s05.db", 0.5)
+        with pytest.raises(LimitError, match="the engine: no"):
+            await limit(path, "p0s05.web", 2.0)

@@ -44,8 +44,18 @@ def test_every_key_is_documented_and_no_other(name: str) -> None:
 
 def test_every_key_with_a_unit_names_it() -> None:
     units = (
-        "_s", "_deg", "_km", "_bytes", "_ratio", "_utc", "_teme", "_factor", "_c", "_w", "_cores_allowed",
-    )  # fmt: skip
+        "_s",
+        "_deg",
+        "_km",
+        "_bytes",
+        "_ratio",
+        "_utc",
+        "_teme",
+        "_c",
+        "_w",
+        "_cores_allowed",
+        "_factor",
+    )
     for payload in PAYLOADS.values():
         for key, kind in get_type_hints(payload).items():
             if float in getattr(kind, "__args__", (kind,)):

@@ -46,6 +46,10 @@ class NodeConfig:
     bus_password: str | None = field(default=None, repr=False)
     telemetry_period_s: float = 5.0
     """Time between two reports on the bus."""
+    watchdog_s: float = 0.0
+    """Whoever has forked the node kills it when it has not run for so long; 0: never."""
+    heartbeat_fd: int = -1
+    """Pipe to its parent that the node writes a byte to now and then; made by the parent, -1: nobody listens."""
     flight: dict[str, Any] | None = None
     """What the flight software of a satellite is told, see flight/settings.py; None: there is none."""
 
@@ -72,6 +76,8 @@ class NodeConfig:
             raise ConfigError(
                 f"telemetry_period_s: {self.telemetry_period_s}, expected more than 0, to 86400"
             )
+        if not 0 <= self.watchdog_s <= 86_400:
+            raise ConfigError(f"watchdog_s: {self.watchdog_s}, expected 0 to 86400")
         if self.flight is not None and self.kind != "satellite":
             raise ConfigError(f"flight: a {self.kind} does not fly")
         for path in (self.grpc_socket, self.metrics_socket, self.net_socket, self.control_socket):

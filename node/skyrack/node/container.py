@@ -73,7 +73,7 @@ def _run(options: argparse.Namespace) -> int:
     with _listen(path) as listener:
         init = Init(listener, workers, file.changed, clock)
         try:
-            return init.run(options.name, lambda: run(config, tun_fd), tun_fd)
+            return init.run(config, lambda told: run(told, tun_fd), tun_fd)
         finally:
             path.unlink(missing_ok=True)
 

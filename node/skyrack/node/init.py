@@ -15,7 +15,9 @@ import socket
 from collections.abc import Callable, Mapping
 
 from skyrack.node.clock import Clock
+from skyrack.node.config import NodeConfig
 from skyrack.node.forked import become
+from skyrack.node.heartbeats import Heartbeats
 from skyrack.node.init_connections import Connections
 from skyrack.node.logs import fields, log
 from skyrack.node.mains import Work
@@ -43,22 +45,25 @@ class Init:
             sock.setblocking(False)
         self._connections = Connections(self._selector, workers, self._signal, self._leave)
         self._node = 0
+        self._heartbeats = Heartbeats(clock)
         self._status: int | None = None
         self._restart = False
         self._kill_at_ns: int | None = None
 
-    def run(self, name: str, node: Callable[[], int], tun_fd: int) -> int:
-        """Fork the node and serve until it ends. Returns its exit status, 128 + n after signal n, or CONFIG_CHANGED.
+    def run(self, config: NodeConfig, node: Callable[[NodeConfig], int], tun_fd: int) -> int:
+        """Fork the node, which is told its configuration, and serve until it ends.
 
-        `tun_fd` is the node's from then on, and closed here.
+        Returns its exit status, 128 + n after signal n, or CONFIG_CHANGED. `tun_fd` is the node's from then on.
         """
         self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
         self._selector.register(self._wake_read, selectors.EVENT_READ, self._reap)
         signal.set_wakeup_fd(self._wake_write.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        self._node = os.fork()
-        if self._node == 0:
-            become(f"sky {name}", self._leave, node)
+        with self._heartbeats.of(config) as (told, forked):
+            self._node = os.fork()
+            if self._node == 0:
+                become(f"sky {config.name}", self._leave, lambda: node(told))
+            forked(self._node)
         os.close(tun_fd)
         gc.enable()
         for signum in (signal.SIGTERM, signal.SIGINT):
@@ -83,11 +88,14 @@ class Init:
 
     def _wait_s(self) -> float:
         if self._kill_at_ns is None:
-            return LOOK_S
+            return min(LOOK_S, self._heartbeats.look_s or LOOK_S)
         return max(0.0, min(LOOK_S, (self._kill_at_ns - self._clock.monotonic_ns()) / 1e9))
 
     def _look(self) -> None:
         """What no descriptor tells: a changed configuration, a node that does not end."""
+        for _, silent_s in self._heartbeats.silent():
+            log.error("watchdog: the node is silent and is killed", extra=fields(silent_s=round(silent_s, 3)))
+            self._signal(signal.SIGKILL)
         if self._kill_at_ns is None:
             if self._status is None and self._changed():
                 log.warning("another configuration, starting again")
@@ -117,6 +125,7 @@ class Init:
                 return
             code = os.waitstatus_to_exitcode(status)
             if pid == self._node:
+                self._heartbeats.ended(pid)
                 self._status = code if code >= 0 else 128 - code
                 log.info("node ended", extra=fields(status=self._status))
             else:

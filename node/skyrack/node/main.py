@@ -21,6 +21,7 @@ from skyrack.node.guest.desk import GuestDesk
 from skyrack.node.guest.http_api import serve_guests
 from skyrack.node.guest.service import GuestService
 from skyrack.node.hand_out import hand_out
+from skyrack.node.heartbeats import beat
 from skyrack.node.isolation import isolate
 from skyrack.node.logs import JsonLines, fields, log, open_log
 from skyrack.node.metrics import NodeCollector, exposition
@@ -114,6 +115,8 @@ async def _serve(
             tasks.create_task(fabric.run(changed), name="fabric link"),
             tasks.create_task(reporter.run(), name="reporter"),
         ]
+        if config.heartbeat_fd >= 0:
+            links.append(tasks.create_task(beat(config, clock), name="heart"))
         stack.callback(lambda: [link.cancel() for link in links])
         await stack.enter_async_context(serve_metrics(config.metrics_socket, lambda: exposition(collector)))
         stack.push_async_callback(reporter.farewell)

@@ -7,8 +7,9 @@
       | <--- {"event":"exited","name","pid","status":{"code":0} or {"signal":9}}
 
 One JSON object per line, over an inherited Unix stream or sequenced-packet socket. `failed` (with `name`) and `error`
-events carry an `error` text. The end of the socket ends all nodes and the zygote. Nodes die with the zygote
-however it dies. It holds no thread and no gRPC object: a fork of either hangs.
+events carry an `error` text; `watchdog` (with `name`, `silent_s`) precedes the end of a node that was silent. The end of the
+socket ends all nodes and the zygote. Nodes die with the zygote however it dies. It holds no thread and no gRPC object: a fork
+of either hangs.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from typing import Any
 from skyrack.node.clock import Clock, RealClock
 from skyrack.node.config import ConfigError, NodeConfig
 from skyrack.node.forked import become
+from skyrack.node.heartbeats import Heartbeats
 from skyrack.node.mains import Run, load_mains
 from skyrack.v1 import namespaces
 
@@ -43,6 +45,7 @@ class Zygote:
         self._names: dict[int, str] = {}
         self._pids: dict[str, int] = {}
         self._pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        self._heartbeats = Heartbeats(clock)
         self._stopping = False
         self._wake_read, self._wake_write = socket.socketpair()
         for end in (self._wake_read, self._wake_write):
@@ -58,7 +61,7 @@ class Zygote:
             selector.register(self._channel, selectors.EVENT_READ)
             selector.register(self._wake_read, selectors.EVENT_READ)
             while not self._stopping:
-                ready = {key.fileobj for key, _ in selector.select()}
+                ready = {key.fileobj for key, _ in selector.select(self._heartbeats.look_s)}
                 if self._wake_read in ready:
                     self._wake_read.recv(4096)
                     self._reap()
@@ -69,7 +72,14 @@ class Zygote:
                     *lines, buffer = (buffer + data).split(b"\n")
                     for line in lines:
                         self._handle(line)
+                self._watch()
             self._end_all(selector)
+
+    def _watch(self) -> None:
+        """Kill those whose hearts do not beat: they are reaped like any other."""
+        for pid, silent_s in self._heartbeats.silent():
+            self._tell(event="watchdog", name=self._names[pid], pid=pid, silent_s=round(silent_s, 3))
+            os.kill(pid, signal.SIGKILL)
 
     def _stop(self, *_: object) -> None:
         self._stopping = True
@@ -121,20 +131,23 @@ class Zygote:
 
     def _fork(self, config: NodeConfig) -> int:
         """Fork a node as pid 1 of a new PID namespace, and come back to the own one for the next."""
-        if config.isolate:
-            namespaces.unshare(namespaces.CLONE_NEWPID)
-        try:
-            pid = os.fork()
-            if pid == 0:
-                run = self._mains[config.kind]
-                become(f"sky {config.name}", self._leave, lambda: run(config))
-        finally:
+        with self._heartbeats.of(config) as (told, forked):
             if config.isolate:
-                namespaces.setns(self._pid_namespace, namespaces.CLONE_NEWPID)
+                namespaces.unshare(namespaces.CLONE_NEWPID)
+            try:
+                pid = os.fork()
+                if pid == 0:
+                    run = self._mains[config.kind]
+                    become(f"sky {config.name}", self._leave, lambda: run(told))
+            finally:
+                if config.isolate:
+                    namespaces.setns(self._pid_namespace, namespaces.CLONE_NEWPID)
+            forked(pid)
         return pid
 
     def _leave(self) -> None:
         """In the child: close what is the zygote's."""
+        self._heartbeats.leave()
         self._channel.close()
         self._wake_read.close()
         self._wake_write.close()
@@ -145,6 +158,7 @@ class Zygote:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
+            self._heartbeats.ended(pid)
             name = self._names.pop(pid)
             del self._pids[name]
             code = os.waitstatus_to_exitcode(status)

@@ -125,7 +125,7 @@ class Node:
         return list(self._told(self._desk.peers).neighbours)
 
     def forecast(self) -> guest_pb2.GuestServiceGetForecastResponse:
-        """Contacts on or to come, and stays in the Earth's shadow, in scenario time. Raises NotAvailableError."""
+        """What is to come, as forecast: contacts, gateways, shadow, anomaly, in scenario time. Raises NotAvailableError."""
         return self._told(self._desk.forecast)
 
     def environment(self) -> guest_pb2.GetEnvironmentResponse:

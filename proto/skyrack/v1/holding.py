@@ -5,6 +5,8 @@
       | <------------- {"id":1,"processes":[[12,"etcd"]],"count":1,"left":[],"by":"signals"} |
       | {"id":2,"op":"look","node":214} ---------------------------------------------->      |  who runs there
       | {"id":3,"op":"kill","node":214,"service":12} --------------------------------->      |  SIGKILL until nobody does
+      | {"id":4,"op":"upset","what":"memory","node":214,"draw":"7"}-------------------->      |  one bit, one process
+      | {"id":5,"op":"release","key":"f9 p3s07"} ------------------------------------->      |  who hangs goes on
 
 A hold stays until another one with its key takes its place; one that holds nothing lets go. The end of the connection lets
 go of everything. What cannot be done is answered {"id":1,"error":"..."}.
@@ -16,12 +18,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from skyrack.v1.messages import load_object
 
 MAX_MESSAGE_BYTES = 16_384
-HOLDER_NAME = "sky hold"  # what process lists show
+OWN_NAMES = "sky "  # what process lists show of nodes, and of what serves the run beside them, begins so
+HOLDER_NAME = f"{OWN_NAMES}hold"
 MOST_NAMED = 64  # processes of an answer; all are counted
 
 
@@ -35,10 +38,12 @@ class Spot:
     sees, but for itself and the first one.
 
     `service`: of these the ones with the mark (RLIMIT_RTTIME) of this process, a pid as the node counts, 0 for none.
+    `guests`: of these the user's: neither the node itself nor what else is named `sky ...`; in a container, its own only.
     """
 
     node: int | None
     service: int | None = None
+    guests: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +79,49 @@ class Kill:
     spot: Spot
 
 
-Request = Hold | Look | Kill
-_OPS: dict[str, type[Hold] | type[Look] | type[Kill]] = {"hold": Hold, "look": Look, "kill": Kill}
+What = Literal["memory", "file", "crash", "hang"]
+
+
+@dataclass(frozen=True, slots=True)
+class Upset:
+    """What one particle does there, once: `draw`, any text, decides to whom and where, the same in the same state.
+
+    "memory": a bit of one of the processes is turned over. "file": a bit of one of the files below `directories`. "crash":
+    one of the processes gets SIGSEGV. "hang": one is stopped until it is released by `key`, or somebody kills it.
+    """
+
+    id: int
+    spot: Spot
+    what: What
+    draw: str
+    key: str = ""
+    directories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Let who was made to hang go on."""
+
+    id: int
+    key: str
+
+
+Request = Hold | Look | Kill | Upset | Release
+_OPS: dict[str, type[Request]] = {
+    "hold": Hold,
+    "look": Look,
+    "kill": Kill,
+    "upset": Upset,
+    "release": Release,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What was found and done: `processes` as (pid as the node counts, name), `count` of them in all.
 
-    `left`: those that could not be had, in words. `by`: "quota" or "signals" where it holds a share of a core.
+    `left`: those that could not be had, in words. `by`: "quota" or "signals" where it holds a share of a core. `said`: what an
+    upset did, in sentences.
     """
 
     id: int
@@ -90,6 +129,7 @@ class Seen:
     count: int
     left: tuple[str, ...] = ()
     by: str = ""
+    said: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +144,7 @@ def pack_request(request: Request) -> bytes:
     """Bytes of a request."""
     op = next(op for op, kind in _OPS.items() if type(request) is kind)
     fields = asdict(request)
-    return _dump({"op": op, **fields.pop("spot"), **fields})
+    return _dump({"op": op, **fields.pop("spot", {}), **fields})
 
 
 def unpack_request(data: bytes) -> Request:
@@ -114,7 +154,11 @@ def unpack_request(data: bytes) -> Request:
     if kind is None:
         raise HoldingError(f"op: expected one of {', '.join(_OPS)}")
     try:
-        spot = Spot(message.pop("node"), message.pop("service", None))
+        if kind is Release:
+            return Release(**message)
+        if kind is Upset:
+            message["directories"] = tuple(message["directories"])
+        spot = Spot(message.pop("node"), message.pop("service", None), message.pop("guests", False))
         return kind(spot=spot, **message)
     except (KeyError, TypeError) as error:
         raise HoldingError(f"request: {error}") from error
@@ -137,7 +181,12 @@ def unpack_answer(data: bytes) -> Seen | Failed:
             return Failed(int(message["id"]), str(message["error"]))
         named = tuple((int(pid), str(name)) for pid, name in message["processes"])
         return Seen(
-            int(message["id"]), named, int(message["count"]), tuple(message["left"]), str(message["by"])
+            int(message["id"]),
+            named,
+            int(message["count"]),
+            tuple(message["left"]),
+            str(message["by"]),
+            tuple(message["said"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise HoldingError(f"answer: {error}") from error

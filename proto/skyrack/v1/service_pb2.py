@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18skyrack/v1/service.proto\x12\nskyrack.v1\"8\n\x0bServiceList\x12)\n\x08services\x18\x01 \x03(\x0b\x32\x17.skyrack.v1.ServiceSpec\"\xf3\x03\n\x0bServiceSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x04\x12\x0f\n\x07\x63ommand\x18\x03 \x03(\t\x12\x0e\n\x06python\x18\x04 \x01(\t\x12\x13\n\x0bpython_path\x18\x05 \x03(\t\x12=\n\x0b\x65nvironment\x18\x06 \x03(\x0b\x32(.skyrack.v1.ServiceSpec.EnvironmentEntry\x12\x10\n\x08\x64\x61ta_dir\x18\x07 \x01(\t\x12\x31\n\x05\x66iles\x18\x08 \x03(\x0b\x32\".skyrack.v1.ServiceSpec.FilesEntry\x12\x0c\n\x04user\x18\t \x01(\t\x12-\n\treadiness\x18\n \x01(\x0b\x32\x1a.skyrack.v1.ReadinessProbe\x12*\n\x07restart\x18\x0b \x01(\x0e\x32\x19.skyrack.v1.RestartPolicy\x12\x16\n\x0estop_timeout_s\x18\x0c \x01(\x01\x12\x13\n\x0b\x63group_dirs\x18\r \x03(\t\x12\x10\n\x08log_file\x18\x0e \x01(\t\x1a\x32\n\x10\x45nvironmentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a,\n\nFilesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"u\n\x0eReadinessProbe\x12\x0c\n\x04port\x18\x01 \x01(\r\x12\x11\n\tgrpc_port\x18\x02 \x01(\r\x12\x0c\n\x04http\x18\x03 \x01(\t\x12\x0f\n\x07\x63ommand\x18\x04 \x03(\t\x12\x10\n\x08period_s\x18\x05 \x01(\x01\x12\x11\n\ttimeout_s\x18\x06 \x01(\x01\"\x83\x02\n\rServiceStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x04\x12\'\n\x05phase\x18\x03 \x01(\x0e\x32\x18.skyrack.v1.ServicePhase\x12\x0b\n\x03pid\x18\x04 \x01(\x05\x12\x10\n\x08restarts\x18\x05 \x01(\r\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x18\n\x0b\x65xit_status\x18\x07 \x01(\x05H\x00\x88\x01\x01\x12\x18\n\x0b\x65xit_signal\x18\x08 \x01(\x05H\x01\x88\x01\x01\x12\x15\n\rready_after_s\x18\t \x01(\x01\x12\r\n\x05notes\x18\n \x03(\tB\x0e\n\x0c_exit_statusB\x0e\n\x0c_exit_signal*\x83\x01\n\rRestartPolicy\x12\x1e\n\x1aRESTART_POLICY_UNSPECIFIED\x10\x00\x12\x19\n\x15RESTART_POLICY_ALWAYS\x10\x01\x12\x1d\n\x19RESTART_POLICY_ON_FAILURE\x10\x02\x12\x18\n\x14RESTART_POLICY_NEVER\x10\x03*\x85\x02\n\x0cServicePhase\x12\x1d\n\x19SERVICE_PHASE_UNSPECIFIED\x10\x00\x12\x1a\n\x16SERVICE_PHASE_STARTING\x10\x01\x12\x17\n\x13SERVICE_PHASE_READY\x10\x02\x12\x19\n\x15SERVICE_PHASE_UNREADY\x10\x03\x12\x19\n\x15SERVICE_PHASE_WAITING\x10\x04\x12\x1a\n\x16SERVICE_PHASE_FINISHED\x10\x05\x12\x18\n\x14SERVICE_PHASE_FAILED\x10\x06\x12\x1a\n\x16SERVICE_PHASE_STOPPING\x10\x07\x12\x19\n\x15SERVICE_PHASE_STOPPED\x10\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18skyrack/v1/service.proto\x12\nskyrack.v1\"8\n\x0bServiceList\x12)\n\x08services\x18\x01 \x03(\x0b\x32\x17.skyrack.v1.ServiceSpec\"\x9b\x04\n\x0bServiceSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x04\x12\x0f\n\x07\x63ommand\x18\x03 \x03(\t\x12\x0e\n\x06python\x18\x04 \x01(\t\x12\x13\n\x0bpython_path\x18\x05 \x03(\t\x12=\n\x0b\x65nvironment\x18\x06 \x03(\x0b\x32(.skyrack.v1.ServiceSpec.EnvironmentEntry\x12\x10\n\x08\x64\x61ta_dir\x18\x07 \x01(\t\x12\x31\n\x05\x66iles\x18\x08 \x03(\x0b\x32\".skyrack.v1.ServiceSpec.FilesEntry\x12\x0c\n\x04user\x18\t \x01(\t\x12-\n\treadiness\x18\n \x01(\x0b\x32\x1a.skyrack.v1.ReadinessProbe\x12*\n\x07restart\x18\x0b \x01(\x0e\x32\x19.skyrack.v1.RestartPolicy\x12\x16\n\x0estop_timeout_s\x18\x0c \x01(\x01\x12\x13\n\x0b\x63group_dirs\x18\r \x03(\t\x12\x10\n\x08log_file\x18\x0e \x01(\t\x12&\n\x08watchdog\x18\x0f \x01(\x0b\x32\x14.skyrack.v1.Watchdog\x1a\x32\n\x10\x45nvironmentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a,\n\nFilesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\".\n\x08Watchdog\x12\x11\n\ttimeout_s\x18\x01 \x01(\x01\x12\x0f\n\x07start_s\x18\x02 \x01(\x01\"u\n\x0eReadinessProbe\x12\x0c\n\x04port\x18\x01 \x01(\r\x12\x11\n\tgrpc_port\x18\x02 \x01(\r\x12\x0c\n\x04http\x18\x03 \x01(\t\x12\x0f\n\x07\x63ommand\x18\x04 \x03(\t\x12\x10\n\x08period_s\x18\x05 \x01(\x01\x12\x11\n\ttimeout_s\x18\x06 \x01(\x01\"\x9e\x02\n\rServiceStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x04\x12\'\n\x05phase\x18\x03 \x01(\x0e\x32\x18.skyrack.v1.ServicePhase\x12\x0b\n\x03pid\x18\x04 \x01(\x05\x12\x10\n\x08restarts\x18\x05 \x01(\r\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x18\n\x0b\x65xit_status\x18\x07 \x01(\x05H\x00\x88\x01\x01\x12\x18\n\x0b\x65xit_signal\x18\x08 \x01(\x05H\x01\x88\x01\x01\x12\x15\n\rready_after_s\x18\t \x01(\x01\x12\r\n\x05notes\x18\n \x03(\t\x12\x19\n\x11watchdog_restarts\x18\x0b \x01(\rB\x0e\n\x0c_exit_statusB\x0e\n\x0c_exit_signal*\x83\x01\n\rRestartPolicy\x12\x1e\n\x1aRESTART_POLICY_UNSPECIFIED\x10\x00\x12\x19\n\x15RESTART_POLICY_ALWAYS\x10\x01\x12\x1d\n\x19RESTART_POLICY_ON_FAILURE\x10\x02\x12\x18\n\x14RESTART_POLICY_NEVER\x10\x03*\x85\x02\n\x0cServicePhase\x12\x1d\n\x19SERVICE_PHASE_UNSPECIFIED\x10\x00\x12\x1a\n\x16SERVICE_PHASE_STARTING\x10\x01\x12\x17\n\x13SERVICE_PHASE_READY\x10\x02\x12\x19\n\x15SERVICE_PHASE_UNREADY\x10\x03\x12\x19\n\x15SERVICE_PHASE_WAITING\x10\x04\x12\x1a\n\x16SERVICE_PHASE_FINISHED\x10\x05\x12\x18\n\x14SERVICE_PHASE_FAILED\x10\x06\x12\x1a\n\x16SERVICE_PHASE_STOPPING\x10\x07\x12\x19\n\x15SERVICE_PHASE_STOPPED\x10\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,20 +35,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SERVICESPEC_ENVIRONMENTENTRY']._serialized_options = b'8\001'
   _globals['_SERVICESPEC_FILESENTRY']._loaded_options = None
   _globals['_SERVICESPEC_FILESENTRY']._serialized_options = b'8\001'
-  _globals['_RESTARTPOLICY']._serialized_start=982
-  _globals['_RESTARTPOLICY']._serialized_end=1113
-  _globals['_SERVICEPHASE']._serialized_start=1116
-  _globals['_SERVICEPHASE']._serialized_end=1377
+  _globals['_RESTARTPOLICY']._serialized_start=1097
+  _globals['_RESTARTPOLICY']._serialized_end=1228
+  _globals['_SERVICEPHASE']._serialized_start=1231
+  _globals['_SERVICEPHASE']._serialized_end=1492
   _globals['_SERVICELIST']._serialized_start=40
   _globals['_SERVICELIST']._serialized_end=96
   _globals['_SERVICESPEC']._serialized_start=99
-  _globals['_SERVICESPEC']._serialized_end=598
-  _globals['_SERVICESPEC_ENVIRONMENTENTRY']._serialized_start=502
-  _globals['_SERVICESPEC_ENVIRONMENTENTRY']._serialized_end=552
-  _globals['_SERVICESPEC_FILESENTRY']._serialized_start=554
-  _globals['_SERVICESPEC_FILESENTRY']._serialized_end=598
-  _globals['_READINESSPROBE']._serialized_start=600
-  _globals['_READINESSPROBE']._serialized_end=717
-  _globals['_SERVICESTATUS']._serialized_start=720
-  _globals['_SERVICESTATUS']._serialized_end=979
+  _globals['_SERVICESPEC']._serialized_end=638
+  _globals['_SERVICESPEC_ENVIRONMENTENTRY']._serialized_start=542
+  _globals['_SERVICESPEC_ENVIRONMENTENTRY']._serialized_end=592
+  _globals['_SERVICESPEC_FILESENTRY']._serialized_start=594
+  _globals['_SERVICESPEC_FILESENTRY']._serialized_end=638
+  _globals['_WATCHDOG']._serialized_start=640
+  _globals['_WATCHDOG']._serialized_end=686
+  _globals['_READINESSPROBE']._serialized_start=688
+  _globals['_READINESSPROBE']._serialized_end=805
+  _globals['_SERVICESTATUS']._serialized_start=808
+  _globals['_SERVICESTATUS']._serialized_end=1094
 # @@protoc_insertion_point(module_scope)

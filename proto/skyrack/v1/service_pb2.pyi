@@ -169,6 +169,7 @@ class ServiceSpec(google.protobuf.message.Message):
     STOP_TIMEOUT_S_FIELD_NUMBER: builtins.int
     CGROUP_DIRS_FIELD_NUMBER: builtins.int
     LOG_FILE_FIELD_NUMBER: builtins.int
+    WATCHDOG_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Its name, unique at the node."""
     generation: builtins.int
@@ -209,6 +210,10 @@ class ServiceSpec(google.protobuf.message.Message):
     def cgroup_dirs(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Control groups it is put into before it runs: directories with a `cgroup.procs`."""
 
+    @property
+    def watchdog(self) -> Global___Watchdog:
+        """When it is killed and started again although it runs; unset: never."""
+
     def __init__(
         self,
         *,
@@ -226,11 +231,34 @@ class ServiceSpec(google.protobuf.message.Message):
         stop_timeout_s: builtins.float = ...,
         cgroup_dirs: collections.abc.Iterable[builtins.str] | None = ...,
         log_file: builtins.str = ...,
+        watchdog: Global___Watchdog | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["readiness", b"readiness"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["cgroup_dirs", b"cgroup_dirs", "command", b"command", "data_dir", b"data_dir", "environment", b"environment", "files", b"files", "generation", b"generation", "log_file", b"log_file", "name", b"name", "python", b"python", "python_path", b"python_path", "readiness", b"readiness", "restart", b"restart", "stop_timeout_s", b"stop_timeout_s", "user", b"user"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["readiness", b"readiness", "watchdog", b"watchdog"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["cgroup_dirs", b"cgroup_dirs", "command", b"command", "data_dir", b"data_dir", "environment", b"environment", "files", b"files", "generation", b"generation", "log_file", b"log_file", "name", b"name", "python", b"python", "python_path", b"python_path", "readiness", b"readiness", "restart", b"restart", "stop_timeout_s", b"stop_timeout_s", "user", b"user", "watchdog", b"watchdog"]) -> None: ...
 
 Global___ServiceSpec: typing_extensions.TypeAlias = ServiceSpec
+
+@typing.final
+class Watchdog(google.protobuf.message.Message):
+    """Kills a service that has not shown for too long that it lives: by an answer to its probe or, without one, by a line that it prints."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TIMEOUT_S_FIELD_NUMBER: builtins.int
+    START_S_FIELD_NUMBER: builtins.int
+    timeout_s: builtins.float
+    """How long is too long."""
+    start_s: builtins.float
+    """The same before the first sign, from its start on; at least as long."""
+    def __init__(
+        self,
+        *,
+        timeout_s: builtins.float = ...,
+        start_s: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["start_s", b"start_s", "timeout_s", b"timeout_s"]) -> None: ...
+
+Global___Watchdog: typing_extensions.TypeAlias = Watchdog
 
 @typing.final
 class ReadinessProbe(google.protobuf.message.Message):
@@ -288,6 +316,7 @@ class ServiceStatus(google.protobuf.message.Message):
     EXIT_SIGNAL_FIELD_NUMBER: builtins.int
     READY_AFTER_S_FIELD_NUMBER: builtins.int
     NOTES_FIELD_NUMBER: builtins.int
+    WATCHDOG_RESTARTS_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Its name."""
     generation: builtins.int
@@ -306,6 +335,8 @@ class ServiceStatus(google.protobuf.message.Message):
     """Signal of its last end."""
     ready_after_s: builtins.float
     """From its last start until it was ready; 0 while it is not."""
+    watchdog_restarts: builtins.int
+    """Of its restarts, those after its watchdog had killed it."""
     @property
     def notes(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """What was asked for and cannot be had here, a limit for instance, each in a sentence."""
@@ -323,9 +354,10 @@ class ServiceStatus(google.protobuf.message.Message):
         exit_signal: builtins.int | None = ...,
         ready_after_s: builtins.float = ...,
         notes: collections.abc.Iterable[builtins.str] | None = ...,
+        watchdog_restarts: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_exit_signal", b"_exit_signal", "_exit_status", b"_exit_status", "exit_signal", b"exit_signal", "exit_status", b"exit_status"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_exit_signal", b"_exit_signal", "_exit_status", b"_exit_status", "exit_signal", b"exit_signal", "exit_status", b"exit_status", "generation", b"generation", "name", b"name", "notes", b"notes", "phase", b"phase", "pid", b"pid", "ready_after_s", b"ready_after_s", "reason", b"reason", "restarts", b"restarts"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_exit_signal", b"_exit_signal", "_exit_status", b"_exit_status", "exit_signal", b"exit_signal", "exit_status", b"exit_status", "generation", b"generation", "name", b"name", "notes", b"notes", "phase", b"phase", "pid", b"pid", "ready_after_s", b"ready_after_s", "reason", b"reason", "restarts", b"restarts", "watchdog_restarts", b"watchdog_restarts"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_exit_signal", b"_exit_signal"]) -> typing.Literal["exit_signal"] | None: ...
     @typing.overload

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from skyrack.groundstation.load.client import Plan
 from skyrack.groundstation.load.worker import serve
+from skyrack.node.forked import set_process_name
 from skyrack.v1 import namespaces
 
 
@@ -41,6 +42,7 @@ class LocalStarter:
         status = 1
         try:
             self._leave()
+            set_process_name("sky load")  # as the init of a container names it
             serve(self._plan, source, warm_up=warm_up, lines=lines, requests=requests)
             status = 0
         except BaseException:

@@ -1,8 +1,8 @@
 r"""CPU time that processes may still use, and when they have to stop for it. Pure.
 
 They get `ratio` of the time that passes, and may save up at most what two periods bring. Who has used it up stops until what a
-period brings is there again; what was used beyond it, because nobody looked earlier, is owed. So the share is exact in the
-long run.
+period brings is there again; what was used beyond it, because nobody looked earlier, is owed, and what came while they stood,
+because nobody let them go on earlier, is theirs. So the share is exact in the long run, however late somebody looks.
 
     credit  PERIOD_S * ratio  |\      /|\      /        ratio 0.2, one busy thread: runs 7.5 ms, stands 30 ms
                            0  |_\____/_|_\____/__
@@ -14,6 +14,7 @@ from __future__ import annotations
 PERIOD_S = 0.03
 SHORTEST_LOOK_S = 0.001
 LONGEST_LOOK_S = PERIOD_S / 2
+MOST_STOOD_S = 1.0  # what came in that time is theirs, more is not: a burst has to end
 
 
 class Budget:
@@ -23,6 +24,7 @@ class Budget:
         self._ratio = ratio
         self._cores = cores
         self._enough_s = ratio * PERIOD_S
+        self._most_s = 2 * self._enough_s
         self._credit_s = self._enough_s
         self._at_s = now_s
         self.stands = False
@@ -30,7 +32,9 @@ class Budget:
     def spend(self, now_s: float, used_s: float) -> float:
         """They have used `used_s` since they were looked at last. Returns in how many seconds to look again."""
         credit_s = self._credit_s + self._ratio * (now_s - self._at_s) - used_s
-        self._credit_s = min(credit_s, 2 * self._enough_s)
+        if self.stands:  # until now
+            self._most_s = max(2 * self._enough_s, min(credit_s, self._ratio * MOST_STOOD_S))
+        self._credit_s = min(credit_s, self._most_s)
         self._at_s = now_s
         if credit_s >= self._enough_s:
             self.stands = False

@@ -11,9 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from skyrack.node.clock import Clock
-from skyrack.node.holding.members import Finder, Member
+from skyrack.node.holding import files, memory
+from skyrack.node.holding.draw import Draw
+from skyrack.node.holding.members import Finder, Member, read_member
 from skyrack.node.holding.quota import Quota
 from skyrack.node.holding.share import Share
+from skyrack.node.services.processes import read_text
 from skyrack.v1 import holding
 
 # Who comes later is found within LOOK_S, or when looking all the time would take more than this share of a core, later.
@@ -58,6 +61,7 @@ class Holder:
         self._finder = Finder()
         self._held: dict[str, _Held] = {}
         self._stopped: dict[int, int] = {}  # by this: pid, and when that process began
+        self._hung: dict[str, Member] = {}
         self._asked_to_end = False
 
     def serve(self) -> None:
@@ -75,6 +79,8 @@ class Holder:
                     return
                 self._look()
         finally:
+            for key in list(self._hung):
+                self._release(key)
             for key in list(self._held):
                 self._let_go(key)
 
@@ -103,6 +109,10 @@ class Holder:
                     return self._hold(request)
                 case holding.Kill():
                     return self._kill(request)
+                case holding.Upset():
+                    return self._upset(request)
+                case holding.Release():
+                    return holding.Seen(request.id, (), 0, said=self._release(request.key))
                 case holding.Look():
                     return _seen(
                         request, self._named(request.spot, self._finder.members(request.spot, set()))
@@ -144,10 +154,10 @@ class Holder:
             self._find(held)
 
     def _see_to_share(self, held: _Held, before: holding.Hold) -> None:
-        """A share that is the same goes on."""
+        """A share that is the same goes on, and so does the quota of a group that is: it is changed where it is."""
         order = held.order
-        there = held.share is not None or held.quota is not None
-        if there and (order.cpu_ratio, order.cpu_group) == (before.cpu_ratio, before.cpu_group):
+        same_group = order.cpu_ratio is not None and order.cpu_group == before.cpu_group
+        if same_group and (held.quota or (held.share and order.cpu_ratio == before.cpu_ratio)):
             return
         self._end_share(held)
         if order.cpu_ratio is None:
@@ -179,6 +189,72 @@ class Holder:
             self._wait(SETTLE_S)
         left = self._finder.members(request.spot, marks)
         return _seen(request, killed, self._named(request.spot, left))
+
+    # What happens to one of them
+
+    def _upset(self, request: holding.Upset) -> holding.Seen:
+        """Raises OSError with why it cannot be had."""
+        draw = Draw(request.draw)
+        if request.what == "file":
+            return holding.Seen(request.id, (), 0, said=(files.flip(request.directories, draw),))
+        members = self._finder.members(request.spot, set())
+        pids = sorted(members)
+        if request.what == "memory" and pids:
+            pids = [pid for pid in pids if memory.may_be_written(pid)]
+            if not pids:
+                raise OSError("the system allows nobody here to write to the memory of these processes")
+        pid = draw.weighted(pids, [memory.own_kb(pid) for pid in pids])
+        if pid is None:
+            raise OSError("nothing runs there at the moment")
+        inner, name = self._named(request.spot, members)[pid]
+        who = f"{name} (pid {inner})"
+        try:
+            match request.what:
+                case "memory":
+                    said = f"{who}: {memory.flip(pid, draw)}"
+                case "crash":
+                    said = self._crash(members[pid], who, is_first=inner == 1)
+                case "hang":
+                    self._hang(request.key, members[pid])
+                    said = f"stopped {who}"
+        except OSError as error:
+            raise OSError(f"{who}: {error.strerror or error}") from error
+        return holding.Seen(request.id, ((inner, name),), 1, said=(said,))
+
+    def _crash(self, one: Member, who: str, *, is_first: bool) -> str:
+        """The first process of a PID namespace takes no signal that it has no handler for, but for SIGKILL."""
+        number = signal.SIGKILL if is_first else signal.SIGSEGV
+        os.kill(one.pid, number)
+        deadline_s = self._now_s() + SETTLE_LIMIT_S
+        while self._there(one):
+            if self._now_s() > deadline_s:
+                return f"{who} got {number.name} and goes on"
+            self._wait(SETTLE_S)
+        return f"{who} died of {number.name}"
+
+    def _hang(self, key: str, one: Member) -> None:
+        self._hung[key] = one
+        if self._stopped.get(one.pid) != one.since:
+            os.kill(one.pid, signal.SIGSTOP)
+            self._stopped[one.pid] = one.since
+
+    def _release(self, key: str) -> tuple[str, ...]:
+        """What becomes of who hangs, in words."""
+        one = self._hung.pop(key, None)
+        if one is None:
+            return ("nothing hangs any more",)
+        if not self._there(one):
+            if self._stopped.get(one.pid) == one.since:
+                del self._stopped[one.pid]
+            return (f"{one.name} has ended meanwhile",)
+        self._settle([one.pid])
+        return (f"{one.name} goes on",)
+
+    def _there(self, one: Member) -> bool:
+        """Whether it is still that process, and has not ended."""
+        text = read_text(f"/proc/{one.pid}/stat")
+        now = read_member(text) if text else None
+        return now is not None and now.since == one.since and not now.ended
 
     def _wait(self, delay_s: float) -> None:
         select.select([], [], [], delay_s)
@@ -221,14 +297,16 @@ class Holder:
         held.find_at_s = now_s + max(LOOK_S, (now_s - began_s) / LOOK_RATIO)
 
     def _put(self, held: _Held) -> None:
-        """Into the group; where that cannot be, signals do it."""
+        """Into the group; where that cannot be, or another hold has put some of them into its own, signals do it."""
         assert held.quota is not None
         assert held.order.cpu_ratio is not None
-        try:
-            held.quota.put(held.members)
-        except OSError:
-            self._end_share(held)
-            held.share = Share(held.order.cpu_ratio, held.members, self._now_s())
+        others = [one for one in self._held.values() if one.quota is not None and one is not held]
+        with contextlib.suppress(OSError):
+            if all(held.members.keys().isdisjoint(one.members) for one in others):
+                held.quota.put(held.members)
+                return
+        self._end_share(held)
+        held.share = Share(held.order.cpu_ratio, held.members, self._now_s())
 
     def _settle(self, pids: Iterable[int]) -> None:
         """Stop those that some hold stops, and let the others go on."""
@@ -238,9 +316,12 @@ class Holder:
             if hold is not None and pid not in self._stopped:
                 self._stopped[pid] = hold.members[pid].since
                 _signal(pid, signal.SIGSTOP)
-            elif hold is None and pid in self._stopped:
+            elif hold is None and pid in self._stopped and not self._hangs(pid):
                 del self._stopped[pid]
                 _signal(pid, signal.SIGCONT)
+
+    def _hangs(self, pid: int) -> bool:
+        return any((one.pid, one.since) == (pid, self._stopped[pid]) for one in self._hung.values())
 
     def _let_go(self, key: str) -> dict[int, Member]:
         """Those that are let go."""

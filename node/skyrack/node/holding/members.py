@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 
 from skyrack.node.services.processes import read_mark, read_text
-from skyrack.v1.holding import HOLDER_NAME, Spot
+from skyrack.v1.holding import HOLDER_NAME, OWN_NAMES, Spot
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _CPUCLOCK_SCHED = 2
@@ -68,10 +68,13 @@ class Finder:
                 "the processes of this run cannot be seen here: mounting a /proc of its own was refused"
             )
         self._own_namespace = os.readlink("/proc/self/ns/pid")
+        self._own_container = read_text("/proc/self/cgroup")
 
     def members(self, spot: Spot, marks: set[int]) -> dict[int, Member]:
         """By pid. The mark of the spot's service is added to `marks`; members of it have any of these."""
         found = {pid: one for pid, one in self._at_node(spot.node).items() if not one.ended}
+        if spot.guests:
+            return {pid: one for pid, one in found.items() if self._is_guest(one, spot.node)}
         if spot.service is None:
             return found
         if spot.service:
@@ -90,6 +93,12 @@ class Finder:
         depth = len(_numbers(node))
         numbers = _numbers(pid)
         return numbers[depth - 1] if depth and len(numbers) >= depth else 0
+
+    def _is_guest(self, one: Member, node: int | None) -> bool:
+        if one.pid == node or one.name.startswith(OWN_NAMES):
+            return False
+        # Containers beside the node share its PID namespace, and nothing else: those are the engine's to hold.
+        return node is not None or read_text(f"/proc/{one.pid}/cgroup") == self._own_container
 
     def _at_node(self, node: int | None) -> dict[int, Member]:
         self.whole = True

@@ -29,6 +29,8 @@ class Output:
         self._tail = f',"level":"info","node":{json.dumps(node)},"service":{json.dumps(service)},"stream":"'
         self._file = file
         self._clock = clock
+        self.count = 0
+        """Lines so far."""
 
     def line(self, stream: Stream, text: str) -> None:
         """Write one line."""
@@ -36,6 +38,7 @@ class Output:
 
     def lines(self, stream: Stream, texts: list[str]) -> None:
         """Write lines in one go."""
+        self.count += len(texts)
         time = self._clock.utc_now().isoformat(timespec="milliseconds")
         head = f'{{"time":"{time}"{self._tail}{stream}","msg":'
         data = "".join([f"{head}{json.dumps(text, ensure_ascii=False)}}}\n" for text in texts])

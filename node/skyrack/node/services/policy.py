@@ -47,6 +47,8 @@ def verdict(policy: service_pb2.RestartPolicy.ValueType, ended: Ended) -> Verdic
 
 def reason(ended: Ended) -> str:
     """How it ended, in a sentence."""
+    if ended.bitten:
+        return f"watchdog: {ended.bitten}"
     if ended.signal is not None:
         how = f"killed by signal {ended.signal} ({_signal_name(ended.signal)})"
     else:

@@ -40,6 +40,8 @@ class Ended:
     """The last line it printed, to standard error if it did there; or what an exception says."""
     left: tuple[str, ...] = ()
     """What it left running, each as `name (pid 14)`."""
+    bitten: str = ""
+    """Why its watchdog has killed it; empty: it has not."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 STARTING --probe--> READY <--probe--> UNREADY
    ^                  |
-   |   ended: see policy.py
+   |   ended, or killed by its watchdog: see policy.py
    '--- WAITING <-----+-----> FINISHED, FAILED          from everywhere: STOPPING, and STOPPED while it is suspended
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from skyrack.node.clock import Clock
@@ -17,8 +18,9 @@ from skyrack.node.logs import fields, log
 from skyrack.node.services import policy
 from skyrack.node.services.probes import Try
 from skyrack.node.services.processes import Usage, usage_of
-from skyrack.node.services.readiness import readiness
+from skyrack.node.services.readiness import DEFAULT_PERIOD_S, readiness
 from skyrack.node.services.runner import CannotStartError, Ended, Runner
+from skyrack.node.silence import LOOKS, Silence
 from skyrack.v1 import service_pb2
 
 DEFAULT_STOP_TIMEOUT_S = 5.0
@@ -34,13 +36,16 @@ class Service:
         trial: Try | None,
         clock: Clock,
         changed: Callable[[], None],
+        printed: Callable[[], int] = lambda: 0,
     ) -> None:
-        """`make` gives a Runner per start; `trial` is None where it is ready as soon as it runs."""
+        """`make` gives a Runner per start; `trial` is None where it is ready as soon as it runs. `printed`: lines so far."""
         self.spec = spec
         self._make = make
         self._trial = trial
         self._clock = clock
         self._changed = changed
+        self._printed = printed
+        self._answers = 0
         self._stopping = False
         self._suspended = ""
         self._halt = asyncio.Event()  # it is not to run: told to end, or suspended
@@ -109,7 +114,8 @@ class Service:
             self._failures += 1
             await self._or_halt(self._clock.sleep(policy.backoff_s(self._failures)))
             if not self._halt.is_set():
-                self._say(restarts=self.status.restarts + 1)
+                bites = self.status.watchdog_restarts + bool(ended.bitten)
+                self._say(restarts=self.status.restarts + 1, watchdog_restarts=bites)
 
     async def _rest(self) -> None:
         """Until it is resumed, or told to end."""
@@ -163,7 +169,7 @@ class Service:
         ended: list[Ended] = []
 
         async def end() -> None:
-            ended.append(await runner.wait())
+            ended.append(await self._guarded(runner))
 
         try:
             await self._or_halt(end())
@@ -184,6 +190,41 @@ class Service:
             self.status.exit_signal = ended[0].signal
         return ended[0]
 
+    async def _guarded(self, runner: Runner) -> Ended:
+        """Its end, by itself or by its watchdog."""
+        if not self.spec.HasField("watchdog"):
+            return await runner.wait()
+        waiting = asyncio.create_task(runner.wait(), name=f"wait {self.spec.name}")
+        biting = asyncio.create_task(self._bite(), name=f"watchdog {self.spec.name}")
+        try:
+            await asyncio.wait((waiting, biting), return_when=asyncio.FIRST_COMPLETED)
+            if waiting.done():
+                return waiting.result()
+            # Whoever is stopped dies of SIGKILL too; who calls this kills all the others.
+            await runner.kill()
+            return Ended(signal=signal.SIGKILL, bitten=biting.result())
+        finally:
+            for task in (waiting, biting):
+                task.cancel()
+            await asyncio.gather(waiting, biting, return_exceptions=True)
+
+    async def _bite(self) -> str:
+        """Wait until it has not shown for too long that it lives, by its probe, or by a line without one; what is missing."""
+        dog = self.spec.watchdog
+        silence = Silence(dog.timeout_s, dog.start_s, self._clock.monotonic_ns() / 1e9)
+        signs = self._signs()
+        while not silence.look(self._clock.monotonic_ns() / 1e9):
+            await self._clock.sleep(silence.look_s)
+            if (now := self._signs()) != signs:
+                signs = now
+                silence.hear(self._clock.monotonic_ns() / 1e9)
+        missing = "no line" if self._trial is None else "no answer"
+        why = f": {self.status.reason}" if self.status.reason else ""
+        return f"{missing} for {silence.silent_s:.3g} s{why}"
+
+    def _signs(self) -> int:
+        return self._answers if self._trial is not None else self._printed()
+
     async def _probe(self, runner: Runner) -> None:
         started_ns = self._clock.monotonic_ns()
         after_s = 0.0
@@ -198,8 +239,15 @@ class Service:
                 self._say(reason=reason)
 
     def _reasons(self, trial: Try) -> AsyncIterator[str]:
+        async def counted() -> None:
+            await trial()
+            self._answers += 1
+
         probe = self.spec.readiness
-        return readiness(trial, probe.period_s, probe.timeout_s, self._clock)
+        period_s = probe.period_s or DEFAULT_PERIOD_S
+        if self.spec.HasField("watchdog"):  # one try that fails is not silence
+            period_s = min(period_s, self.spec.watchdog.timeout_s / LOOKS)
+        return readiness(counted, period_s, probe.timeout_s, self._clock)
 
     async def _or_halt(self, work: Awaitable[object]) -> bool:
         """Whether the work was done before it was not to run any more. What the work raises is raised."""

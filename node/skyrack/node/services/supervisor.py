@@ -226,7 +226,7 @@ class Supervisor:
 
         probed = spec.HasField("readiness")
         trial = make_try(spec.readiness, self._config.address, command) if probed else None
-        return Service(spec, make, trial, self._clock, self._reports.due)
+        return Service(spec, make, trial, self._clock, self._reports.due, lambda: place.output.count)
 
     def _own_dir(self, service: str) -> str:
         """A directory that ends with the node, for a service that was given none. Raises OSError."""

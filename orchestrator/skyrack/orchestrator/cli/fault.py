@@ -63,20 +63,21 @@ def plan(
     span: Annotated[str, typer.Option("--for", help="How far to look, e.g. 600, 10m, 2h.")] = "10m",
     output: Output = Format.TABLE,
 ) -> None:
-    """Show which faults a scenario has decided beforehand: its timetable, and what its campaigns draw."""
+    """Show which faults are decided beforehand: a scenario's timetable, what its campaigns draw, what space does."""
     from skyrack.orchestrator.cli.describe import geometry_of
     from skyrack.orchestrator.faults.problem import FaultProblem
-    from skyrack.orchestrator.routing.plan import fault_records
+    from skyrack.orchestrator.routing.plan import fault_records, occurrence_records
     from skyrack.orchestrator.scenario import load_scenario
 
     scenario = load_scenario(chosen(source))
+    geometry, duration_s = geometry_of(scenario), parse_span_s(span) * scenario.speed
     try:
-        records = fault_records(geometry_of(scenario), parse_span_s(span) * scenario.speed)
+        records = [*fault_records(geometry, duration_s), *occurrence_records(geometry, duration_s)]
     except FaultProblem as problem:
         raise Problem(str(problem), status=USAGE) from problem
     if output is Format.JSON:
         print_json({"faults": records})
     elif records:
-        print_planned(records)
+        print_planned(sorted(records, key=lambda record: record["run_s"]))
     else:
         print(f"no faults within {span}; docs/07-faults.md shows how to plan some", file=sys.stderr)

@@ -69,8 +69,7 @@ def _options(kind: Kind) -> Iterator[tuple[str, Any, Any]]:
     for parameter in kind.parameters:
         yield parameter.key, Annotated[str | None, _option(parameter)], None
     if not kind.at_once:
-        default = _lasts(kind)
-        span = typer.Option("--for", help=f"How long, e.g. 30s. Default: {default}.", show_default=False)
+        span = typer.Option("--for", help=f"How long, e.g. 30s. Default: {kind.lasts}.", show_default=False)
         yield "span", Annotated[str | None, span], None
     at = typer.Option(help="Begin so long from now, e.g. 10s. Default: now.", show_default=False)
     yield "at", Annotated[str | None, at], None
@@ -80,14 +79,10 @@ def _options(kind: Kind) -> Iterator[tuple[str, Any, Any]]:
 
 def _option(parameter: Parameter) -> Any:
     needed = "" if parameter.default is None else f" Default: {parameter.default:g}."
+    if parameter.drawn:
+        needed = " Default: drawn."
     text = f"{parameter.text[0].upper()}{parameter.text[1:]}, e.g. {parameter.shown}.{needed}"
     return typer.Option(f"--{parameter.flag}", help=text, show_default=False)
-
-
-def _lasts(kind: Kind) -> str:
-    if kind.for_s is None:
-        return "until removed"
-    return f"{kind.for_s:g}s" if kind.for_s < float("inf") else "for good"
 
 
 def _command(kind: Kind) -> Callable[..., None]:
@@ -124,7 +119,7 @@ def _add(kind: Kind, given: dict[str, Any]) -> None:
     for parameter in kind.parameters:
         if (text := given[parameter.key]) is not None:
             fault[parameter.key] = parse_value(parameter, text)
-        elif parameter.default is None:
+        elif parameter.needed:
             raise Problem(
                 f"{kind.name}: {parameter.text}?", hint=f"--{parameter.flag} {parameter.shown}", status=USAGE
             )

@@ -42,7 +42,7 @@ def print_planned(records: list[dict[str, Any]]) -> None:
         words += ["to", *record["to"]] if record.get("to") else []
         kind = KINDS[record["kind"]]
         values = ", ".join(f"{p.key}={record[p.key]:g}" for p in kind.parameters)
-        lasts = f"{record['for_s']:g} s" if "for_s" in record else _lasts(kind)
+        lasts = f"{record['for_s']:g} s" if "for_s" in record else kind.lasts
         rows.append([f"{record['run_s']:.3f}", kind.name, _on(words), values or "-", lasts, record["cause"]])
     print_table(["AT (RUN S)", "KIND", "ON", "VALUES", "FOR", "CAUSE"], rows)
 
@@ -50,25 +50,15 @@ def print_planned(records: list[dict[str, Any]]) -> None:
 def print_kinds() -> None:
     """Every kind, what it acts on, its parameters and what it does."""
     rows = [
-        [kind.name, _ACTS_ON[kind.acts_on], _parameters(kind), _lasts(kind), kind.text]
+        [kind.name, _ACTS_ON[kind.acts_on], _parameters(kind), kind.lasts, kind.text]
         for kind in KINDS.values()
     ]
     print_table(["KIND", "ACTS ON", "OPTIONS", "LASTS", "WHAT HAPPENS"], rows)
 
 
 def _parameters(kind: Kind) -> str:
-    shown = [
-        f"--{p.flag} {p.shown}" if p.default is None else f"[--{p.flag} {p.shown}]" for p in kind.parameters
-    ]
+    shown = [f"--{p.flag} {p.shown}" if p.needed else f"[--{p.flag} {p.shown}]" for p in kind.parameters]
     return " ".join(shown) or "-"
-
-
-def _lasts(kind: Kind) -> str:
-    if kind.at_once:
-        return "at once"
-    if kind.for_s is None:
-        return "until removed"
-    return f"{kind.for_s:g} s" if kind.for_s < float("inf") else "for good"
 
 
 def _on(words: list[str]) -> str:

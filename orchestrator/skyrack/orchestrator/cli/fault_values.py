@@ -13,6 +13,7 @@ from skyrack.orchestrator.faults.kinds import Parameter
 _RATE = re.compile(r"([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)\s*([kMGT]?)(?:bit(?:/s|ps)?)?")
 _SCALE = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 _RATIO = re.compile(r"([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)\s*(%?)")
+_FACTOR = re.compile(r"([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)x?")
 
 
 def parse_value(parameter: Parameter, text: str) -> float:
@@ -44,7 +45,24 @@ def parse_shift_s(text: str) -> float:
     return -parse_span_s(text.strip()[1:]) if back else parse_span_s(text)
 
 
+def parse_whole(text: str) -> float:
+    """A whole number. Raises Problem."""
+    if not text.strip().isdecimal():
+        raise Problem(f"{text!r} is not a whole number", hint="for instance 7", status=USAGE)
+    return float(text)
+
+
+def parse_factor(text: str) -> float:
+    """A factor in "100" or "2.5x". Raises Problem."""
+    match = _FACTOR.fullmatch(text.strip())
+    if match is None:
+        raise Problem(f"{text!r} is not a factor", hint="for instance 100", status=USAGE)
+    return float(match[1])
+
+
 _PARSERS: Final[dict[str, Callable[[str], float]]] = {
+    "whole": parse_whole,
     "rate": parse_rate_bps,
     "ratio": parse_ratio,
+    "factor": parse_factor,
 }

@@ -76,8 +76,8 @@ def targets(text: str) -> list[str]:
 
 def _values(word: str, kind: Kind, rest: str) -> tuple[str, dict[str, float]]:
     """The target, and what the kind's parameters are to be. Raises Problem."""
-    needed = [parameter for parameter in kind.parameters if parameter.default is None]
-    if not kind.parameters:
+    needed = [parameter for parameter in kind.parameters if parameter.needed]
+    if not needed:
         return rest, {}
     target, colon, text = rest.rpartition(":")
     given = text.split(",") if colon else []

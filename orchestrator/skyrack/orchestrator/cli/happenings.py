@@ -10,15 +10,15 @@ from skyrack.orchestrator.cli.clock_words import change_words
 
 # What `skyrack up` shows as it happens; the rest is in `skyrack logs`.
 _NEWS = {
-    "node_signalled", "node_exited", "node_failed", "fabric_down", "fabric_up", "all_serving", "events_lost",
+    "node_signalled", "node_exited", "node_failed", "node_watchdog", "fabric_down", "fabric_up", "all_serving", "events_lost",
     "plan_failed", "fabric_failed", "orchestrator_restarted", "broker_down", "broker_up", "entry_down", "entry_up",
     "fault_began", "fault_failed", "fault_ended",
     "service_unready", "service_ended", "service_failed", "service_added", "service_removed", "service_restarted",
-    "service_stopped", "flight_mode", "clock_changed",
+    "service_stopped", "flight_mode", "clock_changed", "occurrences_skipped",
 }  # fmt: skip
 _WARNINGS = {
     "node_exited", "node_dark", "fabric_down", "fabric_failed", "plan_failed", "orchestrator_restarted",
-    "broker_down", "entry_down", "fault_began", "fault_failed", "prober_ended",
+    "node_watchdog", "broker_down", "entry_down", "fault_began", "fault_failed", "prober_ended",
     "service_unready", "service_ended", "service_failed", "service_stopped",
 }  # fmt: skip
 _SHOWN = {"seq", "run_s", "event", "node"}
@@ -62,12 +62,16 @@ def sentence(event: Mapping[str, Any]) -> str:
             return f"{node} ended with status {event['code']}"
         case "node_exited":
             return f"{node} has ended"
+        case "node_watchdog":
+            return f"{node} has not run for {event.get('silent_s')} s: its watchdog kills it"
         case "node_failed":
             return f"{node} cannot be started: {event.get('error')}"
         case "node_signalled":
             return f"{node} is sent {_signal(event.get('signal'))}"
         case "flight_mode":
             return f"{node} flies in mode {event.get('mode')}: {event.get('reason')}"
+        case "flight_throttle":
+            return f"{node}, for its flight software: {'; '.join(event.get('effect', []))}"
         case "handover":
             return f"{node} sends to {event.get('to')} instead of {event.get('from')}"
         case "fabric_down":
@@ -101,7 +105,10 @@ def sentence(event: Mapping[str, Any]) -> str:
             return f"fault {event.get('fault')}{undone} at {event.get('on')}: {seen}"
         case "fault_failed":
             where = f" at {event['on']}" if "on" in event else ""
-            return f"fault {event.get('fault')} failed{where}: {event.get('reason')}"
+            return f"fault {event.get('fault') or event.get('kind')} failed{where}: {event.get('reason')}"
+        case "occurrences_skipped":
+            kinds = ", ".join(f"{count:,} {kind}" for kind, count in event.get("kinds", {}).items())
+            return f"left out ({event.get('reason')}): {kinds}"
         case happened if happened in _SERVICE:
             why = f": {event['reason']}" if event.get("reason") else ""
             after = f" after {event['after_s']:g} s" if "after_s" in event else ""

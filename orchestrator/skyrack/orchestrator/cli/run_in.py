@@ -17,6 +17,7 @@ from skyrack.orchestrator.cli.find import RunName, find_any, require_serving
 from skyrack.orchestrator.runtime.compose import ComposeRun
 from skyrack.v1 import mesh_pb2, namespaces
 from skyrack.v1.guest_environment import guest_environment
+from skyrack.v1.redundant import redundant
 
 COMMAND_NOT_FOUND = 127
 NOT_EXECUTABLE = 126
@@ -26,6 +27,15 @@ PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 def execute(
     node: Annotated[str, typer.Argument(help="An inhabited node.")],
     command: Annotated[list[str], typer.Argument(help="After --: the program and its arguments.")],
+    redundancy: Annotated[
+        int | None,
+        typer.Option(
+            help="Run so many copies at once and vote on what they print and their exit status; before NODE.",
+            min=2,
+            max=9,
+            show_default=False,
+        ),
+    ] = None,
     run: RunName = None,
 ) -> int:
     """Run a program inside a node: `skyrack exec p3s07 -- ping -c 3 tokyo`. Its exit status becomes ours."""
@@ -35,7 +45,11 @@ def execute(
         raise Problem("nothing to run", hint=f"for instance: skyrack exec {node} -- ip addr", status=USAGE)
     found = find_any(run)
     if isinstance(found, ComposeRun):
+        if redundancy is not None:
+            command = redundant("python3", redundancy, command)
         return contained.execute(found, node, command)
+    if redundancy is not None:
+        command = redundant(sys.executable, redundancy, command)
     status = found.status()
     require_serving(node, status["nodes"])
     socket = Path(status["mesh_dir"], "nodes", f"{node}.sock")

@@ -61,6 +61,8 @@ def status(
         print(_fidelity(fidelity))
     if said := _faults(answer["faults"]):
         print(said)
+    if radiation := answer["radiation"]:
+        print(_radiation(radiation))
     print_table(["NODE", "KIND", "STATE", "ADDRESS", "PID", "RESTARTS"], rows)
     if services := answer["services"]:
         unready = [row for row in services if row["phase"] not in ("ready", "finished")]
@@ -86,6 +88,17 @@ def _faults(found: dict[str, Any]) -> str:
     )
     coming = f"{found['coming']} to come" if found["coming"] else ""
     return f"faults: {'; '.join(filter(None, (told, coming)))}" if told or coming else ""
+
+
+def _radiation(found: dict[str, Any]) -> str:
+    """What it has done so far, and where it does more than usual."""
+    came = [f"{count:,} {outcome}" for outcome, count in found["outcomes"].items() if count]
+    told = ", ".join(came) or "nothing yet"
+    if found["in_storm"]:
+        told += f"; a storm of {found['storm_factor']:g} over {found['in_storm']} of {found['satellites']} satellites"
+    if found["over_anomaly"]:
+        told += f"; {found['over_anomaly']} over the anomaly"
+    return f"radiation: {told}"
 
 
 def _fidelity(found: dict[str, Any]) -> str:

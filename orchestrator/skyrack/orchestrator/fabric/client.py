@@ -236,6 +236,15 @@ class FabricClient:
         """End a transfer now; nothing happens where it has ended."""
         self._send({"op": "cancel", "id": number})
 
+    def flip(self, at_s: float, number: int, node: int, draw: str, fixed_ratio: float) -> None:
+        """From `at_s` on, turn a bit of the payload of the next packet over that a node sends or forwards.
+
+        `on_event` receives {"op": "hit", "number", "at_s", ...} when that has been: fields of a Hit.
+        """
+        self._send(
+            {"op": "flip", "at": at_s, "flip": number, "node": node, "draw": draw, "fixed_ratio": fixed_ratio}
+        )
+
     def set_flows(self, at_s: float, flows: Sequence[Flow], quantum_bytes: int) -> None:
         """From `at_s` on, these open-ended flows and no others, in quanta of `quantum_bytes`; their counters begin at 0.
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 from skyrack.orchestrator.fabric.train import VNET_BYTES, Train, checksum
 
-_NEEDS_CHECKSUM = 1  # VIRTIO_NET_HDR_F_NEEDS_CSUM
-_UDP = 17
+NEEDS_CHECKSUM = 1  # VIRTIO_NET_HDR_F_NEEDS_CSUM
+UDP = 17
 
 
 class Damaged(Train):
@@ -32,7 +32,7 @@ def damaged(train: Train, draw_below: Callable[[int], int]) -> Train:
     n_bits = 8 * (len(data) - body)
     if not n_bits:
         return train
-    _complete_checksum(data)
+    complete_checksum(data)
     bit = draw_below(n_bits)
     data[body + bit // 8] ^= 0x80 >> bit % 8
     result = Damaged(bytes(data), train.dst, train.row, train.ttl, train.tail)
@@ -40,15 +40,15 @@ def damaged(train: Train, draw_below: Callable[[int], int]) -> Train:
     return result
 
 
-def _complete_checksum(data: bytearray) -> None:
+def complete_checksum(data: bytearray) -> None:
     """Do what the sender's kernel left to its device, and let the receiver's look at the checksum itself."""
     flags, csum_start, csum_offset = data[0], *struct.unpack_from("=HH", data, 6)
     data[:VNET_BYTES] = bytes(VNET_BYTES)
     start, place = VNET_BYTES + csum_start, VNET_BYTES + csum_start + csum_offset
-    if not flags & _NEEDS_CHECKSUM or place + 2 > len(data):
+    if not flags & NEEDS_CHECKSUM or place + 2 > len(data):
         return
     # The sum of the pseudo-header is there already.
     value = checksum(bytes(data[start:]))
-    if not value and data[VNET_BYTES + 9] == _UDP:
+    if not value and data[VNET_BYTES + 9] == UDP:
         value = 0xFFFF  # 0 would mean that there is none (RFC 768)
     struct.pack_into("!H", data, place, value)

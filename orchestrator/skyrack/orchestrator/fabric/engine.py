@@ -16,11 +16,13 @@ from skyrack.orchestrator.fabric import icmp
 from skyrack.orchestrator.fabric.classes import SharedLink, Turn
 from skyrack.orchestrator.fabric.cuts import Cuts
 from skyrack.orchestrator.fabric.damage import Damaged, damaged
+from skyrack.orchestrator.fabric.flip import Flip, Hit, flip
 from skyrack.orchestrator.fabric.link import LOST, UNHARMED, Link
 from skyrack.orchestrator.fabric.quantum import COMPUTE, Quantum
 from skyrack.orchestrator.fabric.train import VNET_BYTES, MalformedTrain, Train, split
 
 NO_LINK = 0xFFFFFFFF
+LIT, ARMED = 1, 2  # of Engine.lit; 0 is dark
 CONTROL = -1
 DROPS = (
     "cut",
@@ -53,6 +55,8 @@ class Engine:
 
     `cuts`: what is lost whichever way it would go; it is lost where it is sent, so what is under way goes on.
 
+    `on_hit` hears of packets that `arm` has had a bit turned over in.
+
     `loops` counts how often a packet was sent back to the node it had just come from, `corrupted` how often links damaged
     one.
     """
@@ -76,6 +80,8 @@ class Engine:
         self.drops = dict.fromkeys(DROPS, 0)
         self.loops = self.corrupted = 0
         self.cuts: Cuts | None = None
+        self.on_hit: Callable[[Hit], None] = lambda hit: None
+        self._flips: dict[int, list[Flip]] = {}  # by node; armed nodes are `lit` with ARMED
         self._tokens: dict[tuple[int, bool], tuple[float, float]] = {}
 
     def at(self, time_s: float, action: Callable[[float], None]) -> None:
@@ -173,10 +179,13 @@ class Engine:
                 sequence = self.sequence
                 delay, slope, origin = self.delay_s, self.slope, self.segment_start_s
                 continue
-            if not lit[node]:
+            if lit[node] != LIT:
                 heappop(hops)
                 self.sequence = sequence
-                self._drop(t, train, "dark")
+                if lit[node]:
+                    self._flip(t, node, train)
+                else:
+                    self._drop(t, train, "dark")
                 sequence = self.sequence
                 continue
             ttl = train.ttl = train.ttl - 1
@@ -261,6 +270,33 @@ class Engine:
             train.came_from = node
             heapreplace(hops, (head, sequence, onward, train))
         self.sequence = sequence
+
+    def light(self, node: int, on: bool) -> None:
+        """Switch its lasers on or off."""
+        self.lit[node] = (ARMED if node in self._flips else LIT) if on else 0
+
+    def arm(self, node: int, one: Flip) -> None:
+        """Have a bit of the payload of the next packet turned over that the node sends or forwards."""
+        self._flips.setdefault(node, []).append(one)
+        self.light(node, bool(self.lit[node]))
+
+    def _flip(self, t: float, node: int, train: Any) -> None:
+        """The packet goes on its way, with a bit turned over if it has any."""
+        waiting = self._flips[node]
+        done = None if isinstance(train, Quantum) else flip(waiting[0], t, train, self.base_address)
+        parts = [train] if done is None else done[0]
+        self.lit[node] = LIT
+        for part in parts:
+            self.sequence += 1
+            heappush(self.hops, (t, self.sequence, node, part))
+        if done is not None:
+            del waiting[0]
+            if not waiting:
+                del self._flips[node]
+            self.on_hit(done[1])
+        if node in self._flips:
+            # Behind this one.
+            self.at(t, lambda _: self.light(node, bool(self.lit[node])))
 
     def _carry_slowly(
         self, t: float, train: Train, link: Link, delay_s: float, slope: float, origin: float

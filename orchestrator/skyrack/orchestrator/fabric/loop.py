@@ -19,6 +19,7 @@ import time
 from array import array
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import partial
 from heapq import heappop
 from pathlib import Path
@@ -34,6 +35,7 @@ from skyrack.orchestrator.fabric.closer import Closer
 from skyrack.orchestrator.fabric.cuts import Cuts, unpack_sides
 from skyrack.orchestrator.fabric.door import PACE_S, Door
 from skyrack.orchestrator.fabric.engine import Engine
+from skyrack.orchestrator.fabric.flip import Flip, Hit
 from skyrack.orchestrator.fabric.flows import Flow, Flows
 from skyrack.orchestrator.fabric.icmp import may_be_answer
 from skyrack.orchestrator.fabric.link import Link
@@ -88,6 +90,7 @@ class Loop:
         self._realtime = realtime
         self._index = {name: i for i, name in enumerate(config.names)}
         self.engine = Engine(n, config.base_address, [row >= 0 for row in config.rows], config.rows)
+        self.engine.on_hit = self._tell_of_hit
         self._classes = Classes.of(config.scheduling, config.compute_share, config.compute_dscp)
         self._epoll = select.epoll()
         self._timer = Timer()
@@ -279,7 +282,7 @@ class Loop:
         self._node_of[tun] = index
         self._hold(connection, index)
         self._epoll.register(tun, select.EPOLLIN)
-        self.engine.lit[index] = not self._darkened[index]
+        self.engine.light(index, not self._darkened[index])
         self._reply(connection, attach.Accepted(index))
         self._tell({"op": "lit", "node": index, "at": time.monotonic() - self._t0_s})
 
@@ -344,7 +347,7 @@ class Loop:
         del self._node_of[tun]
         self._undrained_since_s.pop(tun, None)
         self._epoll.unregister(tun)
-        self.engine.lit[node] = 0
+        self.engine.light(node, False)
         self._closer.close(tun)
         self._tell({"op": "dark", "node": node, "at": time.monotonic() - self._t0_s})
 
@@ -423,6 +426,9 @@ class Loop:
                         cuts = Cuts(self._cuts, self.engine.n_nodes) if self._cuts else None
                         self.engine.at(message["at"], partial(self._set_cuts, cuts))
                         self._cuts = b""
+                case "flip":
+                    one = Flip(message["flip"], message["draw"], message["fixed_ratio"])
+                    self.engine.at(message["at"], partial(self._arm, message["node"], one))
                 case "transfer":
                     self._transfers[message["id"]] = Transfer(
                         self.engine,
@@ -453,6 +459,12 @@ class Loop:
                     self._dump = self._tally.write(
                         self._arrays, self.engine, self._flows, self._now_s, with_links=with_links
                     )
+
+    def _arm(self, node: int, one: Flip, _: float) -> None:
+        self.engine.arm(node, one)
+
+    def _tell_of_hit(self, hit: Hit) -> None:
+        self._tell({"op": "hit", **asdict(hit)})
 
     def _tell_of_transfer(self, message: dict[str, Any]) -> None:
         if message["state"] != "running":
@@ -520,7 +532,7 @@ class Loop:
     def _set_lit(self, nodes: list[int], lit: bool, _: float) -> None:
         for node in nodes:
             self._darkened[node] = not lit
-            self.engine.lit[node] = lit and (self._config.rows[node] < 0 or self._tun[node] >= 0)
+            self.engine.light(node, lit and (self._config.rows[node] < 0 or self._tun[node] >= 0))
 
     def _set_segment(self, slot: int, slack_s: float, at_s: float) -> None:
         view = self._arrays["segments"][slot]

@@ -16,11 +16,34 @@ Part = Literal["broker", "fabric", "orchestrator"]  # of the run itself
 
 
 @dataclass(frozen=True, slots=True)
+class Upset:
+    """What one particle does at a place, once: a bit of memory or of a file turned over, one process that crashes or hangs.
+
+    `draw` decides to whom and where, together with what is there when it happens.
+    """
+
+    what: Literal["memory", "file", "crash", "hang"]
+    draw: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slip:
+    """A bit of the payload of the next packet that a node sends or forwards is turned over; `fixed_ratio`: chance that its
+    checksum is made right again. `draw` decides.
+    """
+
+    fixed_ratio: float
+    draw: int
+
+
+@dataclass(frozen=True, slots=True)
 class Effect:
     """Conditions of directions of links, and nodes whose lasers and radios are off. A new sort of effect is a field here.
 
     `holds` act on places and `cuts` on pairs of nodes for as long as the fault does; `kills` (places) and `ends` (parts of
-    the run) are done once, when it begins. `radiation`: by how much the rates of radiation's outcomes are multiplied at nodes.
+    the run) are done once, when it begins, and so are `upsets` of places and `slips` of nodes; who hangs by one of these goes
+    on at the end. `radiation`: by how much the rates of radiation's outcomes are multiplied at nodes; `anomaly`: nodes over the
+    South Atlantic Anomaly.
     """
 
     links: Mapping[Way, Condition] = field(default_factory=dict)
@@ -29,7 +52,10 @@ class Effect:
     cuts: tuple[Cut, ...] = ()
     kills: frozenset[Place] = frozenset()
     ends: frozenset[Part] = frozenset()
+    upsets: Mapping[Place, Upset] = field(default_factory=dict)
+    slips: Mapping[int, Slip] = field(default_factory=dict)
     radiation: Mapping[int, float] = field(default_factory=dict)
+    anomaly: frozenset[int] = frozenset()
 
 
 def compose(conditions: Iterable[Condition]) -> Condition:

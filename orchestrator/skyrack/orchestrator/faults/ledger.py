@@ -75,6 +75,10 @@ class Ledger:
         """Whether the fault has begun."""
         return fault_id in self._begun
 
+    def has(self, fault_id: str) -> bool:
+        """Whether the fault acts or is to act."""
+        return fault_id in self._faults
+
     def add(self, draft: Draft, since_s: float) -> Fault:
         """Enter a fault that begins at `since_s`, which may not be before what has been stepped to."""
         self._given += 1
@@ -108,6 +112,11 @@ class Ledger:
             fault = self._faults[fault_id] = replace(fault, until_s=at_s)
             self._expect(at_s, fault_id)
         return fault
+
+    def until(self, fault_id: str, until_s: float) -> None:
+        """Let a fault that is there end at another instant, which may not be before what has been stepped to."""
+        self._faults[fault_id] = replace(self._faults[fault_id], until_s=until_s)
+        self._expect(until_s, fault_id)
 
     def next_s(self) -> float:
         """The next instant at which something changes; infinite if there is none."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +30,37 @@ class Source(Protocol):
 
     def between(self, first_t_s: float, last_t_s: float) -> Sequence[Occurrence]:
         """Those at instants in [first_t_s, last_t_s), in their order: a function of scenario and seed, however it is cut."""
+
+
+@runtime_checkable
+class Lasting(Source, Protocol):
+    """A source whose occurrences also hold for who comes into the middle of them: at the start, and after a jump."""
+
+    def under_way(self, t_s: float) -> Sequence[Occurrence]:
+        """Those that began before an instant and end after it; they last from their own `t_s` on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An occurrence that has been entered, for who goes on with a run. `what`: its kind and what it acts on, in words."""
+
+    source: str
+    what: str
+    t_s: float
+    for_t_s: float | None
+
+
+def known_of(source: str, occurrence: Occurrence) -> Known:
+    """By what it is known again."""
+    entry = occurrence.entry
+    words = [word for key in ("nodes", "planes", "links", "parts") for word in entry.get(key, ())]
+    return Known(source, " ".join([entry["kind"], *words]), occurrence.t_s, occurrence.for_t_s)
+
+
+def occurrences_of(sources: Sequence[Source], first_t_s: float, last_t_s: float) -> list[Occurrence]:
+    """Those that begin in [first_t_s, last_t_s) and those under way at its begin, in order of orbit time."""
+    found: list[Occurrence] = []
+    for source in sources:
+        found += source.under_way(first_t_s) if isinstance(source, Lasting) else ()
+        found += source.between(first_t_s, last_t_s)
+    return sorted(found, key=lambda one: one.t_s)

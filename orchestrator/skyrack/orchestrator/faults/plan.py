@@ -1,4 +1,4 @@
-"""Which faults are decided beforehand: those on a timetable and those that campaigns draw. Pure.
+"""Which faults are decided beforehand: those on a timetable, those that campaigns draw, and occurrences. Pure.
 
 schedule, campaigns --atlas, seed--> drafts, each with the run second at which it begins, in order of time
 """
@@ -13,6 +13,7 @@ from skyrack.orchestrator.faults.atlas import Atlas
 from skyrack.orchestrator.faults.campaign import Campaign, draw
 from skyrack.orchestrator.faults.fault import Draft, Planned
 from skyrack.orchestrator.faults.lot import Lot
+from skyrack.orchestrator.faults.occurrence import Occurrence
 from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
 from skyrack.orchestrator.faults.request import read_draft
 
@@ -45,6 +46,12 @@ def scheduled(index: int, entry: Mapping[str, Any], atlas: Atlas, seed: int) -> 
     """Entry `index` of the schedule. Raises FaultProblem, Unknown."""
     asked = {"cause": BY_SCENARIO, **{key: value for key, value in entry.items() if key != "at_s"}}
     return read_draft(asked, atlas, Lot(seed, "schedule", index))
+
+
+def drafted(occurrence: Occurrence, atlas: Atlas, seed: int) -> Draft:
+    """What an occurrence is as a fault, but for how long. Raises FaultProblem, Unknown."""
+    name = f"{occurrence.entry['kind']} at {occurrence.t_s}"
+    return read_draft(occurrence.entry, atlas, Lot(seed, "occurrence", name))
 
 
 def in_order(faults: Iterable[Planned]) -> list[Planned]:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from skyrack.orchestrator.faults.atlas import Atlas
 from skyrack.orchestrator.faults.fault import Draft
-from skyrack.orchestrator.faults.kinds import KINDS, Kind
+from skyrack.orchestrator.faults.kinds import KINDS, Kind, Parameter
 from skyrack.orchestrator.faults.lot import Lot
 from skyrack.orchestrator.faults.problem import FaultProblem
 from skyrack.orchestrator.faults.targets import (
@@ -82,25 +82,18 @@ def read_draft(entry: object, atlas: Atlas, lot: Lot, more: tuple[str, ...] = ()
             raise FaultProblem(
                 f"{kind.name}: unknown key {str(key)[:80]!r}: {near or 'expected ' + ', '.join(keys)}"
             )
-    values = {
-        parameter.key: (
-            parameter.default
-            if parameter.default is not None and entry.get(parameter.key) is None
-            else _number(kind.name, entry, parameter.key, parameter.text, parameter.above, parameter.most)
-        )
-        for parameter in kind.parameters
-    }
     chosen = Selection(*(_words(kind.name, entry, key) for key in _SELECTORS))
     if not chosen.words:
         raise FaultProblem(f"{kind.name}: acts on what? Give {_ACTS_ON[kind.acts_on]}")
     chosen = chosen.drawn(atlas, lot, services=kind.acts_on == "places")
     target = _target(kind, chosen, atlas, _flag(kind.name, entry, "one_way"))
+    values = {parameter.key: _value(kind.name, parameter, entry, lot) for parameter in kind.parameters}
     cause = entry.get("cause", "request")
     if not isinstance(cause, str) or len(cause) > 200:
         raise FaultProblem(f"{kind.name}: cause: expected a text of at most 200 characters")
     pulse = kind.pulse(values) if kind.pulse is not None else None
     effect = kind.effect(values, target)
-    return Draft(kind.name, target, values, effect, _for_s(kind, entry), cause, pulse, chosen)
+    return Draft(kind.name, target, values, effect, _for_s(kind, entry, lot), cause, pulse, chosen)
 
 
 def entry_of(draft: Draft) -> dict[str, Any]:
@@ -116,8 +109,25 @@ def entry_of(draft: Draft) -> dict[str, Any]:
     }
 
 
-def _for_s(kind: Kind, entry: Mapping[str, Any]) -> float:
+def _value(kind: str, parameter: Parameter, entry: Mapping[str, Any], lot: Lot) -> float:
+    if entry.get(parameter.key) is None:
+        if parameter.drawn:
+            return float(parameter.above + 1 + lot.one(range(int(parameter.most - parameter.above))))
+        if parameter.default is not None:
+            return parameter.default
+    value = entry.get(parameter.key)
+    wrong = f"{kind}: {parameter.key}: expected {parameter.text}, {parameter.bounds}"
+    if value is None:
+        raise FaultProblem(wrong)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not parameter.allows(value):
+        raise FaultProblem(f"{wrong}, found {str(value)[:80]}")
+    return float(value)
+
+
+def _for_s(kind: Kind, entry: Mapping[str, Any], lot: Lot) -> float:
     if entry.get("for_s") is None:
+        if isinstance(kind.for_s, tuple):
+            return lot.between(*kind.for_s)
         return 0.0 if kind.at_once else math.inf if kind.for_s is None else kind.for_s
     if kind.at_once:
         raise FaultProblem(f"{kind.name}: for_s: it is done at once and does not last")

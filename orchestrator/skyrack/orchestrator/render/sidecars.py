@@ -24,6 +24,7 @@ KEEPER = "sidecars"
 DATA = "/data"
 NODE_LABEL = "skyrack.node"
 FILES_DIRECTORY = "services"
+LIMITS = "/run/skyrack/sidecars.sock"  # on a volume that no node has
 _MB = 1_000_000
 _RESTART = {"always": "always", "on-failure": "on-failure", "never": '"no"'}
 
@@ -117,8 +118,9 @@ def keeper_service(found: Sequence[Sidecar]) -> str:
     )
     volumes = "".join(f"      - {quoted(f'{one.name}:{DATA}/{one.name}')}\n" for one in found)
     return f"""\
-  # Starts services again whose nodes are back, and keeps their data directories. Who can speak to the engine can do anything
-  # on this machine: it has no network and takes no requests.
+  # Starts services again whose nodes are back, holds them to what flight software allows, and keeps their data directories.
+  # Who can speak to the engine can do anything on this machine: it has no network, and takes requests about CPU time only,
+  # of the orchestrator only.
   {KEEPER}:
     <<: *skyrack
     user: "0:0"
@@ -130,6 +132,7 @@ def keeper_service(found: Sequence[Sidecar]) -> str:
       - skyrack.orchestrator.runtime.sidecars
       - --engine=/run/engine.sock
       - --mesh-dir=/run/mesh
+      - --limits={LIMITS}
       - --data={DATA}
       - --files=/etc/skyrack/{FILES_DIRECTORY}
       - --prepared=/tmp/prepared
@@ -137,6 +140,7 @@ def keeper_service(found: Sequence[Sidecar]) -> str:
     restart: always
     volumes:
       - ${{DOCKER_SOCKET:-/var/run/docker.sock}}:/run/engine.sock
+      - run:/run/skyrack
       - mesh:/run/mesh
 {files}{volumes}"""
 

@@ -13,8 +13,8 @@ One record per fact, as JSON-able dictionaries in order of time; one scenario gi
     eclipse   an inhabited satellite is in the Earth's shadow from t0_s to t1_s, cut off at the plan's ends
     anomaly   likewise over the South Atlantic Anomaly
     route     from t_s on packets between a station and an inhabited node take `path` (null: none), `delay_ms` one way
-    fault     the scenario breaks something at t_s, which is `run_s` of a run: as a request for faults has it, with what was
-              drawn for it
+    fault     something breaks or befalls at t_s, which is `run_s` of a run at the scenario's speed: as a request for faults
+              has it, with what was drawn for it
 
 A contact is counted while the link is in force, in whole epochs, which is what a run uses: a satellite that rises
 within an epoch is in contact from the next. It lasts while there is light: that of a station's old link to the end of the
@@ -27,20 +27,25 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skyrack.orchestrator.environment.eclipses import eclipses
+from skyrack.orchestrator.environment.spells import Spells, spell_of
 from skyrack.orchestrator.environment.truth import anomaly_passes
-from skyrack.orchestrator.faults.plan import planned
+from skyrack.orchestrator.faults.fault import Draft, Planned
+from skyrack.orchestrator.faults.occurrence import occurrences_of
+from skyrack.orchestrator.faults.plan import drafted, planned
 from skyrack.orchestrator.faults.request import entry_of
 from skyrack.orchestrator.orbit.times import iso_utc
 from skyrack.orchestrator.routing.paths import path_of
 from skyrack.orchestrator.topology.atlas import atlas_of
 from skyrack.orchestrator.topology.epoch import GROUND, KIND_NAMES, Epoch
 from skyrack.orchestrator.topology.geometry import Geometry
+from skyrack.orchestrator.topology.sources import sources_of
 
 Record = dict[str, Any]
 
@@ -77,6 +82,7 @@ def plan_records(geometry: Geometry, duration_s: float) -> Iterator[Record]:
     records += _weather(geometry, duration_s)
     records += _stays(geometry, duration_s)
     records += fault_records(geometry, duration_s)
+    records += occurrence_records(geometry, duration_s)
     yield from sorted(records, key=_sort_key)
 
 
@@ -171,21 +177,48 @@ def _stays(geometry: Geometry, duration_s: float) -> Iterator[Record]:
 
 
 def fault_records(geometry: Geometry, duration_s: float) -> list[Record]:
-    """The faults of the scenario that begin before `duration_s` of orbit time. Raises FaultProblem."""
+    """The faults that the scenario plans before `duration_s` of orbit time. Raises FaultProblem."""
+    return [
+        _fault(geometry, fault.at_s * geometry.scenario.speed, fault.draft)
+        for fault in _planned(geometry, duration_s)
+    ]
+
+
+def occurrence_records(geometry: Geometry, duration_s: float) -> list[Record]:
+    """What befalls nodes before `duration_s` of orbit time, as long as the scenario's speed is kept. Raises FaultProblem."""
+    speed = geometry.scenario.speed
+    storms = [
+        spell_of(fault.draft.effect, fault.at_s * speed, (fault.at_s + fault.draft.for_s) * speed)
+        for fault in _planned(geometry, math.inf)
+    ]
+    spells = Spells(spell for spell in storms if spell is not None)
+    atlas = atlas_of(geometry)
+    records: list[Record] = []
+    for occurrence in occurrences_of(sources_of(geometry, lambda: spells), 0.0, duration_s):
+        draft, t_s = drafted(occurrence, atlas, geometry.scenario.seed), max(occurrence.t_s, 0.0)
+        if occurrence.for_t_s is not None:
+            until_t_s = occurrence.t_s + occurrence.for_t_s
+            draft = replace(draft, for_s=_seconds(until_t_s / speed - t_s / speed))
+        records.append(_fault(geometry, t_s, draft))
+    return records
+
+
+def _planned(geometry: Geometry, duration_s: float) -> list[Planned]:
     scenario = geometry.scenario
     timetable = scenario.faults.timetable()
     if not timetable.schedule and not timetable.campaigns:
         return []
-    return [
-        {
-            "record": "fault",
-            "t_s": _seconds(fault.at_s * scenario.speed),
-            "run_s": _seconds(fault.at_s),
-            **entry_of(fault.draft),
-        }
-        for fault in planned(timetable, atlas_of(geometry), scenario.seed)
-        if fault.at_s * scenario.speed < duration_s
-    ]
+    faults = planned(timetable, atlas_of(geometry), scenario.seed)
+    return [fault for fault in faults if fault.at_s * scenario.speed < duration_s]
+
+
+def _fault(geometry: Geometry, t_s: float, draft: Draft) -> Record:
+    return {
+        "record": "fault",
+        "t_s": _seconds(t_s),
+        "run_s": _seconds(t_s / geometry.scenario.speed),
+        **entry_of(draft),
+    }
 
 
 class _Contacts:

@@ -15,8 +15,11 @@ from skyrack.orchestrator.runtime.processes import Launch, Processes
 from skyrack.orchestrator.runtime.services.prepared import ContainedRoom
 
 
-def awaited_processes(launch: Launch, fabric_socket: Path) -> Processes:
-    """A fabric that connects at `fabric_socket`, and nodes that read their files in the mesh directory."""
+def awaited_processes(launch: Launch, fabric_socket: Path, sidecars: Path | None = None) -> Processes:
+    """A fabric that connects at `fabric_socket`, and nodes that read their files in the mesh directory.
+
+    `sidecars`: the socket of who limits containers beside nodes.
+    """
     mesh_dir = launch.places.mesh_dir
 
     def configure(node: NodeState) -> dict[str, Any]:
@@ -32,5 +35,9 @@ def awaited_processes(launch: Launch, fabric_socket: Path) -> Processes:
     room = ContainedRoom()
     parts = ContainedParts(fabrics, launch.clock)
     return Processes(
-        fabrics, nodes, room, lambda services: contained_hands(launch, nodes, services, parts), awaited=True
+        fabrics,
+        nodes,
+        room,
+        lambda services: contained_hands(launch, nodes, services, parts, sidecars),
+        awaited=True,
     )

@@ -88,7 +88,9 @@ async def _serve(
         scenario,
         Places(directory, arguments.mesh_dir, run_dir),
         Progress(PlainLog(sys.stdout, clock)),
-        functools.partial(awaited_processes, fabric_socket=arguments.fabric_socket),
+        functools.partial(
+            awaited_processes, fabric_socket=arguments.fabric_socket, sidecars=arguments.sidecars
+        ),
         _brokers(arguments, name),
         functools.partial(PublishedEntries, _first_port(arguments.entries)),
         state.t0_monotonic_ns if state else clock.t0_monotonic_ns,
@@ -162,6 +164,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--run", help="name of the run; default: the scenario's")
     parser.add_argument("--mesh-dir", type=Path, required=True, help="shared with fabric and nodes")
     parser.add_argument("--fabric-socket", type=Path, required=True, help="where the fabric connects")
+    parser.add_argument(
+        "--sidecars", type=Path, metavar="SOCKET", help="who limits containers beside nodes, if there are any"
+    )
     parser.add_argument("--runs", type=Path, required=True, help="directory for what runs record")
     parser.add_argument("--listen", metavar="HOST:PORT", help="where the API is served over TCP, if anywhere")
     parser.add_argument(

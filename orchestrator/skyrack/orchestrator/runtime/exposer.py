@@ -21,7 +21,9 @@ from skyrack.orchestrator.metrics.fabric import fabric_families
 from skyrack.orchestrator.metrics.faults import fault_families
 from skyrack.orchestrator.metrics.fidelity import ProbeTally
 from skyrack.orchestrator.metrics.links import LinkSample, RateOf, link_families, link_samples, rates_in_force
+from skyrack.orchestrator.metrics.radiation import radiation_families, skipped_families
 from skyrack.orchestrator.metrics.run import RunFacts, run_families
+from skyrack.orchestrator.metrics.throttles import throttle_families
 from skyrack.orchestrator.metrics.transfers import transfer_families
 from skyrack.orchestrator.metrics.weather import weather_families
 from skyrack.orchestrator.metrics.workload import Workloads
@@ -33,7 +35,10 @@ from skyrack.orchestrator.runtime.faults import Faults
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.handovers import HandoverWatch
 from skyrack.orchestrator.runtime.nodes import NodeBook
+from skyrack.orchestrator.runtime.occurrences import Occurrences
+from skyrack.orchestrator.runtime.radiation import RadiationCount
 from skyrack.orchestrator.runtime.roster import Roster
+from skyrack.orchestrator.runtime.throttles import Throttles
 from skyrack.orchestrator.runtime.transfers import Transfers
 from skyrack.orchestrator.scenario import Scenario
 from skyrack.orchestrator.timeline import Timeline
@@ -58,6 +63,7 @@ class Exposer:
         book: NodeBook,
         feed: Feed,
         faults: Faults,
+        throttles: Throttles,
         events: EventLog,
         clock: Clock,
         status: Callable[[], Awaitable[dict[str, Any]]],
@@ -65,6 +71,8 @@ class Exposer:
         bundles: Bundles | None,
         background: Background,
         probes: ProbeTally,
+        occurrences: Occurrences,
+        radiation: RadiationCount | None,
     ) -> None:
         self._run = run
         self._geometry = geometry
@@ -75,12 +83,15 @@ class Exposer:
         self._book = book
         self._feed = feed
         self._faults = faults
+        self._throttles = throttles
         self._events = events
         self._status = status
         self._transfers = transfers
         self._bundles = bundles
         self._background = background
         self._probes = probes
+        self._occurrences = occurrences
+        self._radiation = radiation
         self._workloads = Workloads(probes.error)
         stations = [i for i in roster.inhabited if roster.kind(i) in ("ground", "user")]
         self.handovers = HandoverWatch(roster.names, stations, feed.oracle.epoch_at, events, clock)
@@ -111,9 +122,13 @@ class Exposer:
             self._faults.active(), self._faults.failures, self._faults.extra_s(), links, self._roster.names
         )
         found = [*run_families(status, self._facts(links)), *faults, *self._workloads.families()]
+        found += throttle_families(self._throttles.in_force, self._throttles.failures)
         found += self._probes.families()
         found += self._feed.news.convergence.families()
         found += transfer_families(self._transfers.totals)
+        found += skipped_families(self._occurrences.skipped)
+        if (radiation := self._radiation) is not None:
+            found += radiation_families(radiation.outcomes, radiation.doses_gy())
         sky = await asyncio.to_thread(self._geometry.station_sky, self._timeline.t_s(run_s))
         found += weather_families(self._geometry.weather.stations, sky)
         storm = self._faults.storm(range(self._geometry.n_sat))

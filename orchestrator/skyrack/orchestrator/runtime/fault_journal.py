@@ -1,8 +1,9 @@
 """Which faults a run has, for an orchestrator that goes on with it: faults.jsonl in the run directory, appended to.
 
 {"fault": "f3", "since_s": 20.0, "until_s": 50.0, "entry": {"kind": ...}}   entered; until_s null: until further notice
+{..., "occurrence": {"source": "radiation", "t_s": 1200.5, "for_t_s": 90.0}}      of one that waited for orbit time, as well
 {"fault": "f3", "begun": true}                                              written before anything of it is done
-{"fault": "f3", "until_s": 31.2}                                            somebody ended it then
+{"fault": "f3", "until_s": 31.2}                                            it ends then: somebody, or the clock, wants it
 {"fault": "f3", "over": true}                                               it has ended
 """
 
@@ -12,17 +13,21 @@ import contextlib
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from skyrack.orchestrator.faults.fault import Fault
+from skyrack.orchestrator.faults.occurrence import Known
 from skyrack.orchestrator.faults.request import entry_of
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A fault that was entered, with the time at which it ends as far as was known."""
+    """A fault that was entered, with the time at which it ends as far as was known.
+
+    `occurrence`: what it was of the sources of occurrences, None for one of somebody else.
+    """
 
     id: str
     since_s: float
@@ -30,6 +35,7 @@ class Kept:
     entry: Mapping[str, Any]
     begun: bool
     over: bool
+    occurrence: Known | None = None
 
 
 class FaultJournal:
@@ -38,21 +44,23 @@ class FaultJournal:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def entered(self, faults: Iterable[Fault]) -> None:
-        """These are to be."""
+    def entered(self, faults: Iterable[Fault], occurrence: Known | None = None) -> None:
+        """These are to be, all of them of one occurrence if that is given."""
+        more = {} if occurrence is None else {"occurrence": asdict(occurrence)}
         self._append(
             {
                 "fault": fault.id,
                 "since_s": fault.since_s,
                 "until_s": fault.until_s if fault.until_s < math.inf else None,
                 "entry": entry_of(fault.draft),
+                **more,
             }
             for fault in faults
         )
 
     def ended(self, fault_id: str, until_s: float) -> None:
-        """Somebody has ended one before its time."""
-        self._append([{"fault": fault_id, "until_s": until_s}])
+        """One is to end at another time than was said: somebody has ended it, or orbit time goes on otherwise."""
+        self._append([{"fault": fault_id, "until_s": until_s if until_s < math.inf else None}])
 
     def begun(self, fault_ids: Iterable[str]) -> None:
         """These are about to begin."""
@@ -81,6 +89,7 @@ class FaultJournal:
                 last["entry"],
                 "begun" in last,
                 "over" in last,
+                Known(**last["occurrence"]) if "occurrence" in last else None,
             )
             for name, last in known.items()
             if "entry" in last

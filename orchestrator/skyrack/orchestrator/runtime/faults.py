@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from skyrack.orchestrator.clock import Clock
+from skyrack.orchestrator.clock import Clock, sleep_unless
+from skyrack.orchestrator.environment.spells import Spells, spell_of
 from skyrack.orchestrator.faults.atlas import Services
 from skyrack.orchestrator.faults.campaign import draw
 from skyrack.orchestrator.faults.effect import Way
@@ -16,7 +18,8 @@ from skyrack.orchestrator.faults.fault import Draft, Fault
 from skyrack.orchestrator.faults.kinds import KINDS
 from skyrack.orchestrator.faults.ledger import Ledger
 from skyrack.orchestrator.faults.lot import Lot
-from skyrack.orchestrator.faults.plan import planned
+from skyrack.orchestrator.faults.occurrence import Known, Occurrence
+from skyrack.orchestrator.faults.plan import drafted, planned
 from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
 from skyrack.orchestrator.faults.request import read_draft, read_requests
 from skyrack.orchestrator.routing.condition import Condition
@@ -26,7 +29,9 @@ from skyrack.orchestrator.runtime.fault_journal import FaultJournal, Kept
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.hands.enactor import Enactor
 from skyrack.orchestrator.runtime.hands.hands import Hands
+from skyrack.orchestrator.runtime.slips import Slips
 from skyrack.orchestrator.scenario.campaigns import read_campaign
+from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.atlas import atlas_of
 from skyrack.orchestrator.topology.geometry import Geometry
 
@@ -54,13 +59,19 @@ class Faults:
         self._journal = journal
         self._campaigns = {campaign.name for campaign in geometry.scenario.faults.campaigns}
         self._resumed: set[str] = set()
+        self.occurred: Mapping[str, Known] = {}  # that an orchestrator before this one has entered, by fault
         self._feed = feed
         self._events = events
         self._clock = clock
         self._hands = hands
         self._enactor = Enactor(hands, self._names, events.add, clock)
         self._ledger = Ledger()
+        self._slips = Slips(feed, self._enactor, self._names)
         self._entered = asyncio.Event()
+        self._source: dict[str, str] = {}  # of occurrences that are to begin
+        self.came: Counter[tuple[str, str]] = Counter()  # occurrences that have begun, by source and kind
+        self._radiating: dict[str, Fault] = {}  # storms and the like, also those that are over
+        self.on_radiation: Callable[[], None] = lambda: None
         self._carried_out_s = 0.0  # the latest instant that has been told of
 
     def enter_plan(self) -> None:
@@ -68,7 +79,9 @@ class Faults:
         faults = planned(self._scenario.faults.timetable(), self._atlas, self._scenario.seed)
         for fault in faults:
             self._require_possible(fault.draft)
-        self._journal.entered([self._ledger.add(fault.draft, fault.at_s) for fault in faults])
+        added = [self._ledger.add(fault.draft, fault.at_s) for fault in faults]
+        self._journal.entered(added)
+        self._note_radiation(added)
 
     def go_on(self) -> None:
         """Take up the faults of an orchestrator that was there before: nothing is done twice that it has begun."""
@@ -77,6 +90,7 @@ class Faults:
             self.enter_plan()
             return
         self._ledger.give_on(fault.id for fault in kept)
+        self.occurred = {fault.id: fault.occurrence for fault in kept if fault.occurrence is not None}
         now_s = self._soon_s()
         for fault in kept:
             at_once = fault.until_s == fault.since_s
@@ -92,7 +106,10 @@ class Faults:
                 continue
             since_s = max(fault.since_s, now_s)
             lasts_s = 0.0 if at_once else max(fault.until_s - since_s, UNDO_S)
-            self._ledger.restore(Fault(fault.id, draft, since_s, since_s + lasts_s))
+            restored = Fault(fault.id, draft, since_s, since_s + lasts_s)
+            self._ledger.restore(restored)
+            if fault.occurrence is None:
+                self._note_radiation([restored])
             if fault.begun:
                 self._resumed.add(fault.id)
 
@@ -118,16 +135,11 @@ class Faults:
                 self._step()
                 continue
             self._entered.clear()
-            waits: list[asyncio.Task[Any]] = [asyncio.create_task(self._entered.wait(), name="fault-entered")]
-            if wait_s < math.inf:
-                waits.append(asyncio.create_task(self._clock.sleep(wait_s), name="fault-due"))
-            try:
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for task in waits:
-                    task.cancel()
-                    with contextlib.suppress(asyncio.CancelledError):
-                        await task
+            await sleep_unless(self._entered, self._clock, wait_s)
+
+    def fabric_down(self) -> None:
+        """Packets that it was to hit will not come to it."""
+        self._slips.fabric_down()
 
     def active(self) -> dict[str, int]:
         """How many faults of each kind act."""
@@ -197,9 +209,52 @@ class Faults:
     async def _add(self, drafts: Sequence[tuple[Draft, float]], at_s: float) -> dict[str, Any]:
         added = [self._ledger.add(draft, since_s) for draft, since_s in drafts]
         self._journal.entered(added)
+        self._note_radiation(added)
         self._carry_out(at_s)
         await self._enactor.settled(fault.id for fault in added)
         return {"at_s": at_s, "faults": await self._shown(added)}
+
+    async def foresee(self, occurrence: Occurrence) -> Draft:
+        """What an occurrence will be; what takes time to be is got ready. Raises FaultProblem, Unknown."""
+        draft = drafted(occurrence, self._atlas, self._scenario.seed)
+        self._require_possible(draft)
+        await self._expect([draft])
+        return draft
+
+    def enter(self, draft: Draft, since_s: float, until_s: float, known: Known) -> str:
+        """Enter an occurrence that is due or, at the start of a run, was; the fault's id."""
+        since_s = max(since_s, self._carried_out_s)
+        fault = self._ledger.add(replace(draft, for_s=max(until_s, since_s) - since_s), since_s)
+        self._journal.entered([fault], known)
+        self._source[fault.id] = known.source
+        self._entered.set()
+        return fault.id
+
+    def until(self, fault_id: str, until_s: float) -> None:
+        """Let a fault that lasts in orbit time end at another instant, now at the earliest; nothing if it is over."""
+        if self._ledger.has(fault_id):
+            until_s = max(until_s, self._soon_s())
+            self._ledger.until(fault_id, until_s)
+            self._journal.ended(fault_id, until_s)
+            self._entered.set()
+
+    def spells(self, timeline: Timeline) -> Spells:
+        """What is known of storms, and of stays over the anomaly that somebody has ordered: orbits have their own."""
+        found = (
+            spell_of(fault.draft.effect, timeline.t_s(fault.since_s), _t_s(timeline, fault.until_s))
+            for fault in self._radiating.values()
+        )
+        return Spells(spell for spell in found if spell is not None)
+
+    def _note_radiation(self, faults: Iterable[Fault]) -> None:
+        radiating = {f.id: f for f in faults if f.draft.effect.radiation or f.draft.effect.anomaly}
+        if radiating:
+            self._radiating |= radiating
+            self.on_radiation()
+
+    def is_there(self, fault_id: str) -> bool:
+        """Whether a fault acts or is to act."""
+        return self._ledger.has(fault_id)
 
     def storm(self, nodes: Sequence[int]) -> list[float]:
         """By how much storms multiply the rates of upsets at nodes now; 1 without one."""
@@ -230,6 +285,8 @@ class Faults:
                 self._journal.over([one])
             else:
                 self._journal.ended(one, at_s)
+            if one in self._radiating:
+                self._note_radiation([replace(fault, until_s=at_s)])
         self._carry_out(at_s)
         return {"at_s": at_s, "removed": ids}
 
@@ -248,6 +305,8 @@ class Faults:
         self._carried_out_s = max(self._carried_out_s, change.at_s)
         self._feed.apply(change.at_s, change.conditions, change.dark, change.lit, change.cuts)
         self._enactor.follow(change)
+        self.came.update((self._source.pop(f.id), f.draft.kind) for f in change.began if f.id in self._source)
+        self._slips.follow(change)
         self._journal.over(fault.id for fault in change.ended)
         for name, faults in (("fault_began", change.began), ("fault_ended", change.ended)):
             for fault in faults:
@@ -328,6 +387,10 @@ class Faults:
                     "corrupt_ratio": corrupt_ratio,
                 }
         return says
+
+
+def _t_s(timeline: Timeline, run_s: float) -> float:
+    return timeline.t_s(run_s) if run_s < math.inf else math.inf
 
 
 def _places(fault: Fault) -> list[Way | int | Cut]:

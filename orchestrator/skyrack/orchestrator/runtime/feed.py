@@ -45,7 +45,8 @@ class Feed:
 
     `on_change`: hears from when on other links or routes are in force, ahead of time. `news`: how what fails and
     comes back gets about; `outages`: who beside it notices. `on_transfer`: hears what the fabric says of declared
-    transfers. `on_fabric_up`, `on_fabric_down`: hear of a fabric that has begun, that has ended.
+    transfers; `on_hit`: of packets that a bit was turned over in. `on_fabric_up`, `on_fabric_down`: hear of a fabric that has
+    begun, that has ended.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class Feed:
         self.up = asyncio.Event()  # there is a fabric, and it has routes
         self.on_change: Callable[[float], None] = lambda at_s: None
         self.on_transfer: Callable[[Mapping[str, Any]], None] = lambda message: None
+        self.on_hit: Callable[[Mapping[str, Any]], None] = lambda message: None
         self.on_fabric_up: Callable[[FabricClient], None] = lambda fabric: None
         self.on_fabric_down: Callable[[], None] = lambda: None
 
@@ -177,6 +179,9 @@ class Feed:
         """The fabric says that a node is lit or dark, or how far a transfer is."""
         if message["op"] == "transfer":
             self.on_transfer(message)
+            return
+        if message["op"] == "hit":
+            self.on_hit(message)
             return
         index, at_s, lit = int(message["node"]), float(message["at"]), message["op"] == "lit"
         node = self._nodes.book.by_index[index]

@@ -1,10 +1,11 @@
-"""What the flight software of every satellite has decided: kept, and told as an event when the mode is another one."""
+"""What the flight software of every satellite has decided: kept, kept to, and told as an event when the mode is another one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from skyrack.orchestrator.runtime.events import EventLog
+from skyrack.orchestrator.runtime.throttles import Throttles
 from skyrack.v1 import control_pb2
 
 _PREFIX = "FLIGHT_MODE_"
@@ -13,7 +14,8 @@ _PREFIX = "FLIGHT_MODE_"
 class Flights:
     """By name of a node; those without flight software are not there."""
 
-    def __init__(self, events: EventLog) -> None:
+    def __init__(self, throttles: Throttles, events: EventLog) -> None:
+        self._throttles = throttles
         self._events = events
         self._states: dict[str, control_pb2.FlightState] = {}
 
@@ -30,7 +32,7 @@ class Flights:
             self._events.add(
                 "flight_mode", node=node, mode=mode_name(state.mode), reason=state.reason, t_s=state.t_s
             )
-        return []
+        return await self._throttles.allow(node, state.cpu_cores if state.HasField("cpu_cores") else None)
 
 
 def mode_name(mode: control_pb2.FlightMode.ValueType) -> str:

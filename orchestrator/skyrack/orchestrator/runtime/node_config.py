@@ -30,6 +30,7 @@ def node_config(
         "socket_dir": str(mesh_dir),
         "seed": scenario.seed,
         "telemetry_period_s": scenario.telemetry.period_s,
+        "watchdog_s": scenario.watchdog_s or 0.0,
         "bus_socket": bus and bus.socket,
         "bus_username": bus and bus.username,
         "bus_password": bus and bus.password,

@@ -17,7 +17,9 @@ from skyrack.orchestrator.api.health import RunHealth
 from skyrack.orchestrator.api.listen import Listen
 from skyrack.orchestrator.clock import RealClock
 from skyrack.orchestrator.environment.eclipses import next_eclipse_s
-from skyrack.orchestrator.faults.problem import FaultProblem
+from skyrack.orchestrator.environment.radiation import RadiationSource
+from skyrack.orchestrator.faults.occurrence import Source
+from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
 from skyrack.orchestrator.orbit.constellation import epoch_age_note
 from skyrack.orchestrator.routing.bundle_record import bundle_record
 from skyrack.orchestrator.routing.bundle_route import NoBundleRouteError
@@ -42,11 +44,13 @@ from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.files import write_whole
 from skyrack.orchestrator.runtime.flights import Flights
 from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
+from skyrack.orchestrator.runtime.occurrences import Occurrences
 from skyrack.orchestrator.runtime.places import Places
 from skyrack.orchestrator.runtime.planning import write_plan
 from skyrack.orchestrator.runtime.probes import OwnProbes
 from skyrack.orchestrator.runtime.processes import Launch, Processes
 from skyrack.orchestrator.runtime.progress import Progress
+from skyrack.orchestrator.runtime.radiation import RadiationCount
 from skyrack.orchestrator.runtime.readiness import every_node_serves
 from skyrack.orchestrator.runtime.roster import Roster
 from skyrack.orchestrator.runtime.services import kept
@@ -54,6 +58,7 @@ from skyrack.orchestrator.runtime.services.awaited import every_service_ready
 from skyrack.orchestrator.runtime.services.services import Services
 from skyrack.orchestrator.runtime.space import Space
 from skyrack.orchestrator.runtime.stores import Stores
+from skyrack.orchestrator.runtime.throttles import Throttles
 from skyrack.orchestrator.runtime.transfers import Transfers
 from skyrack.orchestrator.runtime.updates import Outlook
 from skyrack.orchestrator.runtime.ways import Ways
@@ -62,6 +67,7 @@ from skyrack.orchestrator.timeline import Piece, Timeline
 from skyrack.orchestrator.topology.epoch import count_kinds
 from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
+from skyrack.orchestrator.topology.sources import sources_of
 from skyrack.v1 import control_pb2
 
 
@@ -177,6 +183,7 @@ class Run:
             self.clock,
             file,
             kept.read(file) if self._began_before else None,
+            watchdog_s=self.scenario.watchdog_s,
         )
         self.feed = Feed(
             self.scenario,
@@ -199,16 +206,29 @@ class Run:
             self.feed.turn,
             self._next_eclipse_s,
         )
+        hands = processes.hands(self.services)
         self.faults = Faults(
             self.geometry,
             self.feed,
-            processes.hands(self.services),
+            hands,
             self.events,
             self.clock,
             self.services.places,
             FaultJournal(self.places.run_dir / "faults.jsonl"),
         )
+        self.throttles = Throttles(hands, book, self.events, resumed=self._began_before)
         self._enter_faults()
+        sources = self._sources()
+        self.occurrences = Occurrences(
+            sources,
+            self.timeline,
+            self.faults,
+            self.events,
+            self.clock,
+            resumed=self._began_before,
+        )
+        self.faults.on_radiation = self.occurrences.draw_anew
+        self.radiation = self._radiation(sources)
         self._space = Space(self.geometry, self._storm, self._worker)
         self._ways = Ways(self.geometry, self.timeline, self.feed, self.faults, self.clock, self._worker)
         self.transfers = Transfers(
@@ -222,7 +242,7 @@ class Run:
             classes=self.scenario.links.classes is not None,
         )
         self.feed.on_transfer = self.transfers.heard
-        self.feed.on_fabric_down = self.transfers.fabric_down
+        self.feed.on_fabric_down = self._fabric_down
         self.bundles = self.transfers.bundles = self._store_and_forward(book)
         self.background = Background(self.scenario, self.roster, self.clock, lambda: self.feed.fabric)
         self.feed.on_fabric_up = self.background.start
@@ -264,6 +284,7 @@ class Run:
             book,
             self.feed,
             self.faults,
+            self.throttles,
             self.events,
             self.clock,
             self.status,
@@ -271,16 +292,43 @@ class Run:
             self.bundles,
             self.background,
             self.probes.tally,
+            self.occurrences,
+            self.radiation,
         )
         self._outlook = Outlook(
             self.geometry, self.timeline, self.roster.address, self.clock.t0_monotonic_ns, self._storm
         )
         self._health = RunHealth(book)
-        self.flights = Flights(self.events)
+        self.flights = Flights(self.throttles, self.events)
         self._control = control.ControlService(
             self.run, self.nodes, self._update_for, self._lost_of, self.transfers, self.services, self.flights
         )
         self.feed.outages.on_change = self._tell_lost
+
+    def _fabric_down(self) -> None:
+        self.transfers.fabric_down()
+        self.faults.fabric_down()
+
+    def _sources(self) -> list[Source]:
+        """What befalls nodes by orbit time. Raises RunFailed."""
+        try:
+            return sources_of(self.geometry, lambda: self.faults.spells(self.timeline))
+        except (FaultProblem, Unknown) as problem:
+            raise RunFailed(str(problem)) from problem
+
+    def _radiation(self, sources: Sequence[Source]) -> RadiationCount | None:
+        """Where the scenario has some."""
+        for source in sources:
+            if isinstance(source, RadiationSource):
+                return RadiationCount(
+                    source,
+                    lambda: self.faults.spells(self.timeline),
+                    self.faults.came,
+                    self.timeline,
+                    self.clock,
+                    self.scenario.seed,
+                )
+        return None
 
     def _enter_faults(self) -> None:
         try:
@@ -356,6 +404,7 @@ class Run:
                     tasks.create_task(self.feed.run(self.progress), name="feed"),
                     tasks.create_task(self.nodes.run(), name="nodes"),
                     tasks.create_task(self.faults.run(), name="faults"),
+                    tasks.create_task(self.occurrences.run(), name="occurrences"),
                     tasks.create_task(self.broker.run(self.progress), name="broker"),
                     tasks.create_task(self._speak(), name="bus"),
                     tasks.create_task(self._become_ready(), name="ready"),
@@ -370,8 +419,11 @@ class Run:
                         name="updates",
                     ),
                 ]
+                if self.radiation is not None:
+                    jobs.append(tasks.create_task(self.radiation.run(), name="radiation"))
                 await self.stop.wait()
                 self.events.add("stopping")
+                await self.throttles.close()
                 await self.faults.let_go()
                 await self.nodes.stop()
                 if not self._awaited:  # nodes of others go on, and so does what is retained about them
@@ -451,7 +503,8 @@ class Run:
     async def status(self) -> dict[str, Any]:
         """The run as `skyrack status` shows it."""
         status = self.answers.status("up" if self.ready.is_set() else "starting", self.http)
-        return status | {"clock": self.clock_control.now()}
+        radiation = None if self.radiation is None else self.radiation.status()
+        return status | {"clock": self.clock_control.now(), "radiation": radiation}
 
     async def fabric_counters(self) -> dict[str, Any]:
         """Cumulative counters of the fabric process. Raises RuntimeError while there is none."""

@@ -154,6 +154,8 @@ class SpawnedNodes:
                 self._events.add("node_failed", node=node.name, error=message["error"])
                 node.last_words = message["error"]
                 self._exited(node, {})
+            case "watchdog":
+                self._events.add("node_watchdog", node=node.name, silent_s=message["silent_s"])
             case other:
                 self._events.add("zygote_" + other, **{k: v for k, v in message.items() if k != "event"})
 

@@ -9,13 +9,18 @@ from skyrack.orchestrator.faults.kinds import (
     clock,
     corrupt,
     cpu,
+    crash,
     dark,
     disk_full,
     down,
     end,
     flap,
+    flip_file,
+    flip_memory,
+    flip_message,
     fsync_fail,
     fsync_slow,
+    hang,
     kill,
     latency,
     loss,
@@ -25,6 +30,9 @@ from skyrack.orchestrator.faults.kinds import (
     power,
     rate,
     reboot,
+    saa,
+    sefi,
+    storm,
 )
 from skyrack.orchestrator.faults.kinds.kind import Kind, Parameter
 
@@ -47,6 +55,14 @@ _MODULES = (
     fsync_fail,
     disk_full,
     clock,
+    flip_memory,
+    flip_file,
+    flip_message,
+    crash,
+    hang,
+    sefi,
+    storm,
+    saa,
     end,
 )
 KINDS: Final[Mapping[str, Kind]] = {module.KIND.name: module.KIND for module in _MODULES}

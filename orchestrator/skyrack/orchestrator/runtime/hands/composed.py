@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from skyrack.orchestrator.faults.effect import Part
+from skyrack.orchestrator.faults.effect import Part, Upset
 from skyrack.orchestrator.faults.hold import Hold, Off, Place
 from skyrack.orchestrator.faults.kinds import KINDS
 from skyrack.orchestrator.faults.targets import Target
 from skyrack.orchestrator.runtime.hands.parts import OnData, OnParts, OnProcesses
 
-_OF_PROCESSES = ("kill", "pause", "cpu", "reboot", "power", "lost")
+_OF_PROCESSES = (
+    *("kill", "pause", "cpu", "reboot", "power", "lost", "sefi"),
+    *("flip-memory", "flip-file", "crash", "hang"),
+)
 
 
 class ComposedHands:
@@ -55,6 +58,14 @@ class ComposedHands:
     async def kill(self, place: Place) -> list[str]:
         """Raises CannotError."""
         return await self._processes.kill(place)
+
+    async def upset(self, place: Place, upset: Upset, key: str) -> list[str]:
+        """Raises CannotError."""
+        return await self._processes.upset(place, upset, key)
+
+    async def release(self, place: Place, key: str) -> list[str]:
+        """Raises CannotError."""
+        return await self._processes.release(place, key)
 
     async def end(self, part: Part) -> list[str]:
         """Raises CannotError."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from skyrack.orchestrator.runtime.awaited_nodes import AwaitedNodes
 from skyrack.orchestrator.runtime.hands.composed import ComposedHands
 from skyrack.orchestrator.runtime.hands.contained_data import ContainedData
@@ -13,8 +15,10 @@ from skyrack.orchestrator.runtime.processes import Launch
 from skyrack.orchestrator.runtime.services.services import Services
 
 
-def contained_hands(launch: Launch, nodes: AwaitedNodes, services: Services, parts: OnParts) -> Hands:
-    """`services`: what runs at the nodes."""
-    site = ContainedSite(nodes, launch.clock, launch.places.mesh_dir)
+def contained_hands(
+    launch: Launch, nodes: AwaitedNodes, services: Services, parts: OnParts, sidecars: Path | None
+) -> Hands:
+    """`services`: what runs at the nodes. `sidecars`: the socket of who limits containers beside them."""
+    site = ContainedSite(nodes, launch.clock, launch.places.mesh_dir, sidecars)
     processes = Processes(site, launch.book, services, launch.events)
     return ComposedHands(processes, ContainedData(), parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from skyrack.orchestrator.clock import Clock
@@ -15,17 +15,29 @@ from skyrack.orchestrator.runtime.hands.hands import CannotError
 from skyrack.orchestrator.runtime.hands.holder import Holder
 from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.runtime.services.entry import Entry
+from skyrack.orchestrator.runtime.sidecars.limits import LimitError, limit
+from skyrack.orchestrator.scenario import Limits
 from skyrack.orchestrator.scenario.placement import sidecar_name
 from skyrack.v1.node_init import NodeInitError, connect_holder, init_socket
 
 CONNECT_TIMEOUT_S = 1.0
+# What the engine has in place of a kind.
+_VERBS = {
+    "kill": "kill",
+    "pause": "pause",
+    "hang": "pause",
+    "crash": "kill -s SIGSEGV",
+    "cpu": "update --cpus",
+}
 
 
 class ContainedSite:
     """Site."""
 
-    def __init__(self, nodes: AwaitedNodes, clock: Clock, mesh_dir: Path) -> None:
+    def __init__(self, nodes: AwaitedNodes, clock: Clock, mesh_dir: Path, sidecars: Path | None) -> None:
+        """`sidecars`: the socket of who limits containers beside nodes."""
         self._nodes = nodes
+        self._sidecars = sidecars
         self._clock = clock
         self._mesh_dir = mesh_dir
         self._holders: dict[str, Holder] = {}
@@ -34,9 +46,9 @@ class ContainedSite:
         """Containers beside the node are the engine's, and their data too."""
         beside = [name for name, entry in services.items() if entry.beside]
         if service in beside:
-            verb = {"kill": "kill", "pause": "pause"}.get(kind, "update --cpus")
             name = sidecar_name(node.name, service)
-            return f"{node.name}/{service} runs in a container of its own: docker compose {verb} {name}"
+            there = f"{node.name}/{service} runs in a container of its own"
+            return f"{there}: docker compose {_VERBS[kind]} {name}" if kind in _VERBS else there
         if beside and not service and kind in ("pause", "cpu"):
             return (
                 f"{node.name}: {', '.join(beside)} run in containers beside it, as users whose processes it may not "
@@ -63,9 +75,25 @@ class ContainedSite:
     def first(self, node: NodeState) -> None:
         """All that its init sees."""
 
-    def group(self, node: NodeState, service: str, cpu_ratio: float | None, *, limited: bool) -> str:
+    def group(
+        self, node: NodeState, service: str, cpu_ratio: float | None, limits: Sequence[Limits] = ()
+    ) -> str:
         """Groups are the engine's."""
         return ""
+
+    async def limit(self, node: NodeState, entry: Entry, cpu_cores: float | None) -> str:
+        """By the engine, whom the keeper of the containers asks."""
+        name, own = entry.service.name, entry.service.limits.cpu_cores
+        cores = min((one for one in (cpu_cores, own) if one is not None), default=None)
+        try:
+            if self._sidecars is None:
+                raise LimitError("nobody here speaks to the engine")
+            await limit(self._sidecars, sidecar_name(node.name, name), cores)
+        except LimitError as error:
+            return f"{name}, in a container beside it, gets what it got before: {error}"
+        if cpu_cores is None:
+            return f"{name}, in a container beside it, gets what it got before all this"
+        return f"{cores:g} of a core for {name}, in a container beside it, by a quota of the engine's"
 
     async def kill(self, node: NodeState) -> None:
         """The engine starts the container again. Raises CannotError."""

@@ -67,8 +67,16 @@ class Enactor:
                 self._put(
                     change.at_s, self._once(fault, self._where(place), self._hands.kill(place)), [fault]
                 )
+            for place, upset in fault.draft.effect.upsets.items():
+                doing = self._hands.upset(place, upset, self._key(fault, place))
+                self._put(change.at_s, self._in_turn(fault, place, doing, "fault_effect"), [fault])
             for part in sorted(fault.draft.effect.ends):
                 self._put(change.at_s, self._once(fault, part, self._hands.end(part)), [fault])
+        for fault in change.ended:
+            for place, upset in fault.draft.effect.upsets.items():
+                if upset.what == "hang":
+                    doing = self._hands.release(place, self._key(fault, place))
+                    self._put(change.at_s, self._in_turn(fault, place, doing, "fault_undone"), [fault])
         for place, hold in change.holds.items():
             began = [fault for fault in change.began if place in fault.draft.effect.holds]
             ended = [fault for fault in change.ended if place in fault.draft.effect.holds]
@@ -108,16 +116,39 @@ class Enactor:
             for fault in ended:
                 self._say("fault_undone", fault, where, seen)
 
-    async def _once(self, fault: Fault, where: str, doing: Coroutine[Any, Any, list[str]]) -> None:
+    async def _in_turn(
+        self, fault: Fault, place: Place, doing: Coroutine[Any, Any, list[str]], event: str
+    ) -> None:
+        async with self._locks.setdefault(place, asyncio.Lock()):
+            await self._once(fault, self._where(place), doing, event)
+
+    async def _once(
+        self,
+        fault: Fault,
+        where: str,
+        doing: Coroutine[Any, Any, list[str]],
+        event: str = "fault_effect",
+    ) -> None:
         try:
             seen = await doing
         except CannotError as error:
             self._fail(fault, where, error)
         else:
-            self._say("fault_effect", fault, where, seen)
+            self._say(event, fault, where, seen)
+
+    def _key(self, fault: Fault, place: Place) -> str:
+        return f"{fault.id} {self._where(place)}"
 
     def _where(self, place: Place) -> str:
         return place_name(place, self._names)
+
+    def saw(self, fault: Fault, node: int, sentence: str) -> None:
+        """Something of a fault has taken effect that others see to."""
+        self._say("fault_effect", fault, self._names[node], [sentence])
+
+    def cannot(self, fault: Fault, node: int, reason: str) -> None:
+        """Something of a fault that others see to cannot be."""
+        self._fail(fault, self._names[node], CannotError(reason))
 
     def _say(self, event: str, fault: Fault, where: str, sentences: list[str]) -> None:
         self._remember(fault, where, sentences)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from skyrack.orchestrator.faults.effect import Part
+from skyrack.orchestrator.faults.effect import Part, Upset
 from skyrack.orchestrator.faults.hold import Hold, Place
 from skyrack.orchestrator.faults.targets import Target
 
@@ -27,6 +27,12 @@ class Hands(Protocol):
 
     async def kill(self, place: Place) -> list[str]:
         """Kill all that runs at a place, once. Raises CannotError."""
+
+    async def upset(self, place: Place, upset: Upset, key: str) -> list[str]:
+        """Have it happen there, once. `key`: by which who hangs is released. Raises CannotError."""
+
+    async def release(self, place: Place, key: str) -> list[str]:
+        """Let who hangs go on. Raises CannotError."""
 
     async def end(self, part: Part) -> list[str]:
         """End a part of the run, once. Raises CannotError."""

@@ -7,10 +7,11 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from skyrack.orchestrator.clock import Clock
+from skyrack.orchestrator.faults.hold import GUESTS
 from skyrack.orchestrator.runtime.hands.gone import within
 from skyrack.orchestrator.runtime.hands.hands import CannotError
 from skyrack.orchestrator.runtime.hands.holder import Holder
@@ -18,6 +19,9 @@ from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.runtime.services.entry import Entry
 from skyrack.orchestrator.runtime.services.prepared import LocalRoom
 from skyrack.orchestrator.runtime.spawned_nodes import SpawnedNodes
+from skyrack.orchestrator.scenario import Limits
+
+_OF_SOME = ("pause", "cpu", "flip-memory", "crash", "hang")  # what acts on processes one by one
 
 
 class LocalSite:
@@ -34,7 +38,7 @@ class LocalSite:
 
     def why_not(self, kind: str, node: NodeState, services: Mapping[str, Entry], service: str) -> str | None:
         """Only the whole can be had where processes cannot be seen."""
-        if not self._sees and (kind in ("pause", "cpu") or service):
+        if not self._sees and (kind in _OF_SOME or service):
             return "the processes of this run cannot be seen here: mounting a /proc of its own was refused"
         return None
 
@@ -46,19 +50,25 @@ class LocalSite:
         """0 while there is none."""
         return node.pid
 
-    def group(self, node: NodeState, service: str, cpu_ratio: float | None, *, limited: bool) -> str:
+    def group(
+        self, node: NodeState, service: str, cpu_ratio: float | None, limits: Sequence[Limits] = ()
+    ) -> str:
         """One per place, as long as it is needed."""
         place = (node.name, service)
         if cpu_ratio is None:
             if place in self._groups:
                 self._room.end_share(self._groups.pop(place))
             return ""
-        name = ".".join(filter(None, ("fault", *place)))
-        group = self._room.share(name, cpu_ratio, limited=limited)
+        parts = ("throttle", node.name) if service == GUESTS else ("fault", *place)
+        group = self._room.share(".".join(filter(None, parts)), cpu_ratio, limits)
         if group is None:
             return ""
         self._groups[place] = group
         return str(group)
+
+    async def limit(self, node: NodeState, entry: Entry, cpu_cores: float | None) -> str:
+        """Nothing runs in containers."""
+        raise AssertionError(entry)
 
     async def kill(self, node: NodeState) -> None:
         """Raises CannotError."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from skyrack.orchestrator.faults.effect import Part
+from skyrack.orchestrator.faults.effect import Part, Upset
 from skyrack.orchestrator.faults.hold import Hold, Place
 from skyrack.orchestrator.faults.targets import Target
 
@@ -16,7 +16,7 @@ class OnProcesses(Protocol):
     """Kills, pauses, slows down, and keeps nodes off."""
 
     def refusal(self, kind: str, target: Target) -> str | None:
-        """Of kill, pause, cpu, reboot, power and lost."""
+        """Of kill, pause, cpu, reboot, power, lost and the kinds of upsets."""
 
     async def expect(self, target: Target) -> None:
         """One of these is to come there: get ready."""
@@ -35,6 +35,12 @@ class OnProcesses(Protocol):
 
     async def kill(self, place: Place) -> list[str]:
         """Kill all that runs at a place, once. Raises CannotError."""
+
+    async def upset(self, place: Place, upset: Upset, key: str) -> list[str]:
+        """Flip a bit there, or crash or hang one process. Raises CannotError."""
+
+    async def release(self, place: Place, key: str) -> list[str]:
+        """Let who hangs go on. Raises CannotError."""
 
     async def close(self) -> None:
         """The run ends."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Coroutine, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
-from skyrack.orchestrator.faults.hold import Hold, Place
+from skyrack.orchestrator.faults.effect import Upset
+from skyrack.orchestrator.faults.hold import GUESTS, Hold, Place
 from skyrack.orchestrator.faults.targets import Target
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.hands.hands import CannotError
@@ -17,9 +18,10 @@ from skyrack.orchestrator.runtime.hands.holder import Holder
 from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
 from skyrack.orchestrator.runtime.services.entry import AWAITED, Entry
 from skyrack.orchestrator.runtime.services.services import Services
+from skyrack.orchestrator.scenario import Limits
 from skyrack.v1 import holding
 
-_WHOLE_NODES = ("reboot", "power", "lost")
+_WHOLE_NODES = ("reboot", "power", "lost", "sefi")
 _MOST_NAMED = 6
 NOTHING_RUNS = "nothing runs there at the moment"
 
@@ -36,8 +38,16 @@ class Site(Protocol):
     def first(self, node: NodeState) -> int | None:
         """The node's process as its holder counts; see holding.Spot."""
 
-    def group(self, node: NodeState, service: str, cpu_ratio: float | None, *, limited: bool) -> str:
-        """A control group with that share of a core, empty where it cannot be had; without a share it is no longer needed."""
+    def group(
+        self, node: NodeState, service: str, cpu_ratio: float | None, limits: Sequence[Limits] = ()
+    ) -> str:
+        """A control group with that share of a core, empty where it cannot be had; without a share it is no longer needed.
+
+        `limits`: of the services that are to go there.
+        """
+
+    async def limit(self, node: NodeState, entry: Entry, cpu_cores: float | None) -> str:
+        """Have a service in a container beside its node get no more than that; says what took effect, or why it did not."""
 
     async def kill(self, node: NodeState) -> None:
         """SIGKILL to the node's process, and all that runs there with it. Raises CannotError."""
@@ -55,14 +65,6 @@ class Site(Protocol):
         """The run ends."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """Which processes a holder was told of."""
-
-    node: int | None
-    service: int | None
-
-
 class Processes:
     """OnProcesses."""
 
@@ -72,7 +74,7 @@ class Processes:
         self._services = services
         self._events = events
         self._held: dict[Place, Hold] = {}
-        self._told: dict[Place, _Told] = {}
+        self._told: dict[Place, holding.Spot] = {}  # which processes a holder was told of
         self._tasks: set[asyncio.Task[None]] = set()
         book.listen(self._node_changed)
         services.listen(self._services_changed)
@@ -86,9 +88,29 @@ class Processes:
         services = self._services.at(node.name)
         if service and kind in _WHOLE_NODES:
             return f"{node.name}/{service}: it acts on a whole node: {node.name}"
+        if kind == "flip-file":
+            return self._without_files(node, service)
         if service in services and services[service].spec.python:
             return f"{node.name}/{service} is in the process of its node: take {node.name}"
         return self._site.why_not(kind, node, services, service)
+
+    def _without_files(self, node: NodeState, service: str) -> str | None:
+        services = self._services.at(node.name)
+        if service and service not in services:
+            return f"{node.name} runs no service called {service[:80]!r}"
+        if self._directories(node, service):
+            return None
+        if service or services:
+            return f"the files of {service or ', '.join(services)} at {node.name} are its container's, out of reach from here"
+        return f"{node.name} runs no service, and nothing else writes files"
+
+    def _directories(self, node: NodeState, service: str) -> tuple[str, ...]:
+        """Where its services keep their files."""
+        return tuple(
+            entry.spec.data_dir
+            for name, entry in self._services.at(node.name).items()
+            if service in ("", name) and entry.spec.data_dir
+        )
 
     async def expect(self, target: Target) -> None:
         """Have their holders there."""
@@ -132,11 +154,54 @@ class Processes:
         await self._site.kill(node)
         return [_words("killed", looked) if looked else "killed"]
 
+    async def upset(self, place: Place, upset: Upset, key: str) -> list[str]:
+        """Raises CannotError."""
+        index, service = place
+        node = self._book.by_index[index]
+        of_files = upset.what == "file"
+        if not node.alive and not of_files:
+            raise CannotError(NOTHING_RUNS)
+        spot = holding.Spot(0) if of_files else self._spot(node, service)
+        directories = self._directories(node, service) if of_files else ()
+        seen = await self._site.holder(node).ask(
+            holding.Upset(0, spot, upset.what, f"{upset.draw}/{node.name}/{service}", key, directories)
+        )
+        return list(seen.said)
+
+    async def release(self, place: Place, key: str) -> list[str]:
+        """Raises CannotError."""
+        node = self._book.by_index[place[0]]
+        return list((await self._site.holder(node).ask(holding.Release(0, key))).said)
+
     async def hold(self, place: Place, before: Hold, hold: Hold) -> list[str]:
         """Raises CannotError."""
         node = self._book.by_index[place[0]]
         if (before.paused, before.cpu_ratio) == (hold.paused, hold.cpu_ratio):
             return []
+        beside = [entry for entry in self._services.at(node.name).values() if entry.beside]
+        if place[1] == GUESTS and beside and before.cpu_ratio != hold.cpu_ratio:
+            return await self._hold_with_those_beside(node, before, hold, beside)
+        return await self._hold_within(place, node, before, hold)
+
+    async def _hold_with_those_beside(
+        self, node: NodeState, before: Hold, hold: Hold, beside: Sequence[Entry]
+    ) -> list[str]:
+        """Who keeps them to a share cannot know what the others use: everybody gets an equal part of it."""
+        within = [
+            one for one in self._services.at(node.name).values() if one not in beside and one.spec.command
+        ]
+        parts = len(beside) + bool(within)
+        ratio = None if hold.cpu_ratio is None else hold.cpu_ratio / parts
+        earlier = None if before.cpu_ratio is None else before.cpu_ratio / parts
+        limits = (self._site.limit(node, entry, ratio) for entry in beside)
+        said = await asyncio.gather(*limits)
+        place = (node.index, GUESTS)
+        held = await self._hold_within(
+            place, node, replace(before, cpu_ratio=earlier), replace(hold, cpu_ratio=ratio)
+        )
+        return [*(held if within else ()), *said]
+
+    async def _hold_within(self, place: Place, node: NodeState, before: Hold, hold: Hold) -> list[str]:
         self._held[place] = hold
         try:
             seen = await self._tell(place, node)
@@ -166,12 +231,12 @@ class Processes:
 
     def _services_changed(self) -> None:
         for place in self._held:
-            if place[1]:
+            if place[1] not in ("", GUESTS):
                 self._tell_later(place, self._book.by_index[place[0]])
 
     def _tell_later(self, place: Place, node: NodeState) -> None:
         spot = self._spot(node, place[1])
-        if self._told.get(place) != _Told(spot.node, spot.service):
+        if self._told.get(place) != spot:
             self._start(self._tell_again(place, node))
 
     async def _tell_again(self, place: Place, node: NodeState) -> None:
@@ -191,10 +256,10 @@ class Processes:
         """Have the place held as it is to be now. Raises CannotError."""
         hold, service = self._held[place], place[1]
         spot = self._spot(node, service)
-        self._told[place] = _Told(spot.node, spot.service)
+        self._told[place] = spot
         services = self._services.at(node.name).values()
-        limited = any(e.group.dirs for e in services if service in ("", e.service.name))
-        group = self._site.group(node, service, hold.cpu_ratio, limited=limited) if hold.cpu_ratio else ""
+        limits = [e.service.limits for e in services if service in ("", GUESTS, e.service.name)]
+        group = self._site.group(node, service, hold.cpu_ratio, limits) if hold.cpu_ratio else ""
         key = f"{node.name}/{service}"
         try:
             return await self._site.holder(node).hold(
@@ -202,7 +267,7 @@ class Processes:
             )
         finally:
             if not group:
-                self._site.group(node, service, None, limited=limited)
+                self._site.group(node, service, None)
 
     async def _look(self, node: NodeState) -> holding.Seen | None:
         """Who runs there, where that can be seen."""
@@ -214,6 +279,8 @@ class Processes:
 
     def _spot(self, node: NodeState, service: str) -> holding.Spot:
         first = self._site.first(node)
+        if service == GUESTS:
+            return holding.Spot(first, guests=True)
         if not service:
             return holding.Spot(first)
         entry = self._services.at(node.name).get(service)

@@ -66,6 +66,7 @@ class Entry:
             "port": self.service.ready.answers_at if self.service.ready else None,
             "inner_pid": status.pid if self.phase != AWAITED else 0,
             "restarts": status.restarts,
+            "watchdog_restarts": status.watchdog_restarts,
             "reason": self.reason,
             "ready_after_s": round(status.ready_after_s, 3) if status.ready_after_s else None,
             "exit_status": status.exit_status if status.HasField("exit_status") else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from skyrack.orchestrator.runtime.events import EventLog
@@ -13,7 +14,7 @@ from skyrack.orchestrator.runtime.services.groups import Group, Groups, find_hie
 from skyrack.orchestrator.runtime.services.leftovers import CLOCKS_FILE, DISKS_FILE, GROUPS_FILE, MOUNT_FILE
 from skyrack.orchestrator.runtime.services.services import CannotPrepare
 from skyrack.orchestrator.runtime.services.specs import Room
-from skyrack.orchestrator.scenario import Service
+from skyrack.orchestrator.scenario import Limits, Service
 
 NOT_IN_CONTAINERS = {
     "disk": "not in a container, which gets neither /dev/fuse nor the privilege to mount",
@@ -73,9 +74,12 @@ class LocalRoom:
         self.disks.settle(node)
         return erased
 
-    def share(self, name: str, cpu_ratio: float, *, limited: bool) -> Path | None:
-        """A control group with a share of a core; `limited`: some that are to go there have limits of their own."""
-        return None if limited and self._groups.in_one else self._groups.share(name, cpu_ratio)
+    def share(self, name: str, cpu_ratio: float, limits: Sequence[Limits]) -> Path | None:
+        """A control group with a share of a core; None where it cannot be had, or takes those that are to go there, who have
+        `limits`, out of one that is stricter."""
+        stricter = any(own.cpu_cores is not None and own.cpu_cores < cpu_ratio for own in limits)
+        also_of_memory = self._groups.in_one and any(own.cpu_cores or own.memory_mb for own in limits)
+        return None if stricter or also_of_memory else self._groups.share(name, cpu_ratio)
 
     def end_share(self, group: Path) -> None:
         """Nothing runs there any more."""

@@ -65,13 +65,18 @@ class Services:
         clock: Clock,
         file: Path,
         kept: Kept | None = None,
+        watchdog_s: float | None = None,
     ) -> None:
-        """`file` is where it keeps what an orchestrator that goes on with the run needs; `kept` is what was there."""
+        """`file` is where it keeps what an orchestrator that goes on with the run needs; `kept` is what was there.
+
+        `watchdog_s`: of services that say none.
+        """
         self._run = run
         self._book = book
         self._preparing = preparing
         self._events = events
         self._clock = clock
+        self._watchdog_s = watchdog_s
         self._services: dict[str, Service] = {}
         self._members: dict[str, tuple[Member, ...]] = {}
         self._entries: dict[tuple[str, str], Entry] = {}  # by node and service
@@ -263,7 +268,15 @@ class Services:
         for member in self._members[name]:
             room, group = self._preparing.prepare(member.node, service)
             generation = generations.get((member.node, name), self._generation)
-            filled = spec(service, member, self._members, room, run=self._run, generation=generation)
+            filled = spec(
+                service,
+                member,
+                self._members,
+                room,
+                run=self._run,
+                generation=generation,
+                watchdog_s=self._watchdog_s,
+            )
             self._entries[member.node, name] = Entry(service, member, filled, group)
             self._versions[member.node] += 1
 

@@ -10,6 +10,7 @@ from skyrack.orchestrator.scenario import Service
 from skyrack.orchestrator.scenario.placement import own_values
 from skyrack.orchestrator.scenario.templates import Member, fill
 from skyrack.v1 import service_pb2
+from skyrack.v1.redundant import redundant
 
 _RESTART = {
     "always": service_pb2.RESTART_POLICY_ALWAYS,
@@ -42,8 +43,12 @@ def spec(
     *,
     run: str,
     generation: int,
+    watchdog_s: float | None = None,
 ) -> service_pb2.ServiceSpec:
-    """One service at one node; `everybody` are the members of every service by its name."""
+    """One service at one node; `everybody` are the members of every service by its name.
+
+    `watchdog_s`: of a service that can be probed and has none of its own.
+    """
     own = own_values(service, member, run, room.data or ".", sys.executable)  # a command starts there
 
     def filled(text: str) -> str:
@@ -58,7 +63,7 @@ def spec(
     if not room.beside:
         message.MergeFrom(
             service_pb2.ServiceSpec(
-                command=[filled(word) for word in service.command or ()],
+                command=_command(service, [filled(word) for word in service.command or ()]),
                 python=service.python or "",
                 python_path=service.path,
                 environment=_environment(room, {name: filled(text) for name, text in service.env.items()}),
@@ -80,7 +85,16 @@ def spec(
                 timeout_s=ready.timeout_s,
             )
         )
+    timeout_s = service.watchdog_s or (watchdog_s if service.ready is not None else None)
+    if timeout_s is not None and message.command:
+        message.watchdog.timeout_s = timeout_s
+        message.watchdog.start_s = service.ready_within_s
     return message
+
+
+def _command(service: Service, words: list[str]) -> list[str]:
+    """Of one copy or of several."""
+    return redundant(sys.executable, service.redundancy, words) if service.redundancy else words
 
 
 def _environment(room: Room, wanted: Mapping[str, str]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from skyrack.orchestrator.clock import RealClock
 from skyrack.orchestrator.runtime.sidecars.data import prepare
 from skyrack.orchestrator.runtime.sidecars.engine import Engine, EngineError
 from skyrack.orchestrator.runtime.sidecars.keeper import Keeper
+from skyrack.orchestrator.runtime.sidecars.limits import Limiter
 
 
 def main() -> int:
@@ -32,7 +33,7 @@ def main() -> int:
             print(f"{arguments.engine} is no socket: what ends with its node stays so", flush=True)
             arguments.prepared.touch()
             signal.pause()
-        asyncio.run(_keep(arguments.engine, arguments.mesh_dir, arguments.prepared.touch))
+        asyncio.run(_keep(arguments.engine, arguments.mesh_dir, arguments.limits, arguments.prepared.touch))
     except (EngineError, LookupError) as error:
         print(f"{arguments.engine}: {error}", file=sys.stderr)
     except OSError as error:
@@ -40,23 +41,27 @@ def main() -> int:
     return 1
 
 
-async def _keep(engine_socket: Path, mesh_dir: Path, ready: Callable[[], None]) -> None:
+async def _keep(engine_socket: Path, mesh_dir: Path, limits: Path, ready: Callable[[], None]) -> None:
     """For ever. Raises EngineError, and LookupError outside of a container."""
     async with Engine(engine_socket) as engine:
         # Its name is the beginning of its identity.
         project = await engine.project_of(socket.gethostname())
-        ready()
         keeper = Keeper(engine, project, mesh_dir, RealClock(), lambda text: print(text, flush=True))
-        await keeper.run()
+        async with Limiter(engine, project).serve(limits):
+            ready()
+            await keeper.run()
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m skyrack.orchestrator.runtime.sidecars",
-        description="Start the containers of services again whose nodes are back.",
+        description="Start the containers of services again whose nodes are back, and limit them.",
     )
     parser.add_argument("--engine", type=Path, required=True, help="the engine's socket")
     parser.add_argument("--mesh-dir", type=Path, required=True, help="shared with the nodes")
+    parser.add_argument(
+        "--limits", type=Path, required=True, help="where the orchestrator asks for limits of CPU time"
+    )
     parser.add_argument("--data", type=Path, required=True, help="with a directory per sidecar")
     parser.add_argument(
         "--files", type=Path, required=True, help="likewise, with what is to be written there"

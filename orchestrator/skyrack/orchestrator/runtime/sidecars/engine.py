@@ -14,6 +14,7 @@ import aiohttp
 from skyrack.orchestrator.runtime.sidecars.due import Container
 
 PROJECT_LABEL = "com.docker.compose.project"
+SERVICE_LABEL = "com.docker.compose.service"
 NODE_LABEL = "skyrack.node"
 ANSWER_S = 60.0
 _OF_CONTAINER = "container:"
@@ -61,6 +62,22 @@ class Engine:
         except LookupError:
             return None
 
+    async def sidecar(self, project: str, name: str) -> str:
+        """The identity of the one with that name. Raises EngineError, LookupError."""
+        labels = [f"{PROJECT_LABEL}={project}", f"{SERVICE_LABEL}={name}", NODE_LABEL]
+        listed = await self._ask("GET", "/containers/json", all="true", filters=json.dumps({"label": labels}))
+        if not listed:
+            raise LookupError(name)
+        return str(listed[0]["Id"])
+
+    async def cores(self) -> float:
+        """Of its host. Raises EngineError."""
+        return float((await self._ask("GET", "/info"))["NCPU"])
+
+    async def limit(self, identity: str, cpu_cores: float) -> None:
+        """Have a container get no more than that, from now on. Raises EngineError, LookupError."""
+        await self._ask("POST", f"/containers/{identity}/update", {"NanoCpus": round(cpu_cores * 1e9)})
+
     async def start(self, container: Container) -> None:
         """Start it, unless it runs. Raises EngineError."""
         await self._ask("POST", f"/containers/{container.identity}/start")
@@ -79,17 +96,17 @@ class Engine:
             raise EngineError(str(error)) from error
         raise EngineError("the engine tells no more events")
 
-    async def _ask(self, method: str, path: str, **parameters: str) -> Any:
+    async def _ask(self, method: str, path: str, body: Any = None, **parameters: str) -> Any:
         try:
-            async with self._http.request(method, path, params=parameters) as answer:
-                body = await answer.read()
+            async with self._http.request(method, path, params=parameters, json=body) as answer:
+                said = await answer.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise EngineError(str(error) or "no answer in time") from error
         if answer.status == 404:
             raise LookupError(path)
         if answer.status >= 400:
-            raise EngineError(_message(body) or f"status {answer.status}")
-        return json.loads(body) if body else None
+            raise EngineError(_message(said) or f"status {answer.status}")
+        return json.loads(said) if said else None
 
 
 def read(found: Mapping[str, Any]) -> Container:

@@ -11,6 +11,7 @@
     entries.py who lets users in
     services.py what services run on, and their placeholders
     faults.py  what faults act on
+    radiation.py  which satellites are built how
 
 Names are checked on what the user wrote, not on the validated scenario, so that a fault in one item of a list
 does not hide the faults in the others.
@@ -27,6 +28,7 @@ from .lasers import check_lasers
 from .names import check_names
 from .orbits import check_orbits
 from .power import check_power
+from .radiation import check_radiation
 from .room import check_room
 from .routing import check_routing
 from .services import check_services
@@ -49,3 +51,4 @@ def check(draft: Draft) -> Iterator[Finding]:
     yield from check_entries(known)
     yield from check_services(known)
     yield from check_faults(known)
+    yield from check_radiation(known)

@@ -28,7 +28,7 @@ def check_faults(draft: Draft) -> Iterator[Finding]:
     faults, seed = draft.scenario.faults, draft.scenario.seed
     if not faults.schedule and not faults.campaigns:
         return
-    atlas = _atlas(draft.scenario, list(draft.satellites))
+    atlas = atlas_of_draft(draft.scenario, list(draft.satellites))
     for index, fault in enumerate(faults.schedule):
         path: Path = ("faults", "schedule", index)
         entry = fault.entry()
@@ -65,7 +65,8 @@ def _tried(path: Path, attempt: Any) -> Iterator[Finding]:
         yield Finding(path, message.removesuffix(": "), meant + near or None)
 
 
-def _atlas(scenario: Scenario, satellites: list[str]) -> Atlas:
+def atlas_of_draft(scenario: Scenario, satellites: list[str]) -> Atlas:
+    """As far as it can be known without orbits."""
     ground = on_ground(scenario)
     names = [*satellites, *(station.name for station in scenario.ground)]
     names += [*(user.name for user in scenario.users), *(pop.name for pop in scenario.pops)]

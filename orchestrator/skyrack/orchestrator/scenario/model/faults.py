@@ -21,7 +21,7 @@ from skyrack.orchestrator.faults.request import LONGEST_S
 from ..names import NAME_PATTERN
 from .base import Flag, Number, Section, Whole, choice, key
 
-_UNITS = {"span": "s", "rate": "bit/s", "ratio": "ratio"}
+_UNITS = {"span": "s", "rate": "bit/s", "ratio": "ratio", "whole": "count", "factor": "ratio"}
 
 
 def _kind(value: object) -> object:
@@ -39,14 +39,14 @@ def _parameters() -> Iterator[tuple[str, Any]]:
     for kind in KINDS.values():
         for parameter in kind.parameters:
             text = f"Of {kind.name}: {parameter.text}."
-            source = "D" if parameter.default is None else f"D: {parameter.default:g}"
+            source = "D: drawn by the seed" if parameter.drawn else f"D: {parameter.default}"
             field = key(
                 text,
                 unit=_UNITS[parameter.sort],
-                source="" if parameter.default is None else source,
+                source="" if parameter.needed else source,
                 default=None,
-                gt=parameter.above,
                 le=parameter.most,
+                **{"ge" if parameter.inclusive else "gt": parameter.above},
             )
             yield parameter.key, (Number | None, field)
 

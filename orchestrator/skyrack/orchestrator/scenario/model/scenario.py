@@ -16,9 +16,11 @@ from .environment import Environment
 from .faults import Faults
 from .fibre import Fibre, PointOfPresence
 from .ground import GroundStation
+from .hardening import Hardening
 from .inhabited import Inhabited, default_inhabited
 from .links import Links
 from .power import Power
+from .radiation import Radiation
 from .routing import Routing
 from .services import Service
 from .shells import Shell
@@ -140,6 +142,10 @@ class Scenario(Section):
     fibre: tuple[Fibre, ...] = key(
         "Fibre between ground stations and points of presence.", source="D: none", default=()
     )
+    radiation: Radiation | None = key(
+        "How often particles do what to satellites with a process.", default=None
+    )
+    hardening: Hardening | None = key("What the computers on board withstand.", default=None)
     background: Background = key(
         "What ground stations send each other beside the nodes' packets.", default=Background()
     )
@@ -197,6 +203,11 @@ class Scenario(Section):
             return value
         shells = sum(shell.size for shell in info.data.get("shells", ()))
         return default_inhabited(shells + _catalogued(info.data))
+
+    @property
+    def watchdog_s(self) -> float | None:
+        """How long a node, and a service that can be asked, may be silent; None: for ever."""
+        return self.hardening.watchdog_s if self.hardening is not None else None
 
 
 def _catalogued(data: dict[str, Any]) -> int:

@@ -154,6 +154,24 @@ class Service(Section):
         source="D: as a service manager would",
         default="on-failure",
     )
+    redundancy: Whole | None = key(
+        "So many copies of the command run at once, for a task that ends: what they print and their exit status are voted "
+        "on, and the majority's are the service's; without a majority all of it is repeated.",
+        unit="count",
+        source="D: one",
+        default=None,
+        ge=2,
+        le=9,
+    )
+    watchdog_s: Number | None = key(
+        "It is killed and started again when it has not answered its `ready` probe for so long or, without one, not printed a "
+        "line; it is asked five times as often. `ready_within_s` is what it may take to the first answer.",
+        unit="s",
+        source="D: as `hardening` says of services with `ready`, else never",
+        default=None,
+        ge=0.1,
+        le=86_400,
+    )
     stop_timeout_s: Number = key("From SIGTERM to SIGKILL.", unit="s", source="D", default=5.0, ge=0, le=600)
     user: str | None = key(
         "User it runs as; some programs refuse root.",
@@ -184,6 +202,14 @@ class Service(Section):
         if self.python and "clock" in self.faults:
             message = f"service '{self.name}' runs inside the node process, which has the clock of all nodes"
             raise PydanticCustomError("one_of", message, {"key": "faults", "hint": "faults: [disk]"})
+        if self.redundancy and (self.python or self.image):
+            message = f"service '{self.name}' is no program that the node starts: it cannot start several"
+            raise PydanticCustomError("one_of", message, {"key": "redundancy", "hint": "command: [...]"})
+        if self.python and self.watchdog_s:
+            message = f"service '{self.name}' runs inside the node process, which has a watchdog of its own"
+            raise PydanticCustomError(
+                "one_of", message, {"key": "watchdog_s", "hint": "hardening: {watchdog_s: 10}"}
+            )
         return self
 
     @property

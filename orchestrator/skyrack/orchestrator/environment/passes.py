@@ -1,0 +1,123 @@
+"""Stays of satellites over the South Atlantic Anomaly, worked out once each, and faults of kind `saa` for them."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from skyrack.orchestrator.environment.region import Region
+from skyrack.orchestrator.environment.stays import Stay
+from skyrack.orchestrator.environment.truth import anomaly_of, anomaly_passes
+from skyrack.orchestrator.faults.occurrence import Occurrence
+from skyrack.orchestrator.topology.geometry import Geometry
+
+BLOCK_S: Final = 21_600.0  # stays are worked out for so long at once
+_MOST_BLOCKS: Final = 4_000  # that are kept
+_FLATTENING: Final = 1.0 / 298.257223563  # WGS84
+
+
+class Passes:
+    """Of every satellite from orbit time 0 on: what goes on before begins there. May be asked from any thread."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        self._geometry = geometry
+        self._known: dict[tuple[int, int], list[Stay]] = {}
+
+    def of(self, node: int, first_t_s: float, last_t_s: float) -> list[Stay]:
+        """Stays that have a part in [first_t_s, last_t_s), whole, but cut where one goes on for all of a block."""
+        number = max(0, int(first_t_s // BLOCK_S))
+        while number and self._goes_on(node, number):
+            number -= 1
+        found: list[Stay] = []
+        while number * BLOCK_S < last_t_s or (found and self._goes_on(node, number)):
+            stays = self._block(node, number)
+            if found and self._goes_on(node, number):
+                found[-1] = found[-1][0], stays[0][1]
+                stays = stays[1:]
+            found += stays
+            number += 1
+        return [stay for stay in found if stay[1] > first_t_s and stay[0] < last_t_s]
+
+    def inside(self, node: int, t_s: float) -> bool:
+        """Whether a satellite is over the anomaly at an instant."""
+        stays = self._block(node, max(0, int(t_s // BLOCK_S)))
+        index = bisect_right(stays, t_s, key=lambda stay: stay[0]) - 1
+        return index >= 0 and t_s < stays[index][1]
+
+    def _goes_on(self, node: int, number: int) -> bool:
+        """Whether the last stay of the block before goes on as the first of this one."""
+        start_t_s = number * BLOCK_S
+        before, here = self._block(node, number - 1), self._block(node, number)
+        if not before or not here or before[-1][1] < start_t_s or here[0][0] > start_t_s:
+            return False
+        return here[0][1] - start_t_s < BLOCK_S
+
+    def _block(self, node: int, number: int) -> list[Stay]:
+        key = node, number
+        if (known := self._known.get(key)) is not None:
+            return known
+        if len(self._known) >= _MOST_BLOCKS:
+            self._known.clear()
+        first_t_s = number * BLOCK_S
+        found = self._known[key] = anomaly_passes(self._geometry, node, first_t_s, first_t_s + BLOCK_S)
+        return found
+
+
+class PassSource:
+    """Every stay of the given satellites is a fault of kind `saa`: what it does is counted by radiation."""
+
+    name = "anomaly"
+
+    def __init__(self, passes: Passes, nodes: Sequence[int], names: Sequence[str]) -> None:
+        self._passes = passes
+        self._nodes = nodes
+        self._names = names
+
+    def between(self, first_t_s: float, last_t_s: float) -> list[Occurrence]:
+        """Those that begin then."""
+        found = [
+            self._occurrence(node, stay)
+            for node in self._nodes
+            for stay in self._passes.of(node, first_t_s, last_t_s)
+        ]
+        return sorted((one for one in found if first_t_s <= one.t_s < last_t_s), key=lambda one: one.t_s)
+
+    def under_way(self, t_s: float) -> list[Occurrence]:
+        """Those that have begun and go on."""
+        return [
+            self._occurrence(node, stay)
+            for node in self._nodes
+            for stay in self._passes.of(node, t_s, math.nextafter(t_s, math.inf))
+            if round(stay[0], 3) < t_s
+        ]
+
+    def _occurrence(self, node: int, stay: Stay) -> Occurrence:
+        begin_t_s, end_t_s = (round(t_s, 3) for t_s in stay)
+        entry = {"kind": "saa", "nodes": [self._names[node]], "cause": "orbit"}
+        return Occurrence(begin_t_s, entry, round(end_t_s - begin_t_s, 3))
+
+
+def dwell_ratio(region: Region, inclination_rad: float) -> float:
+    """Share of the time that a circular orbit spends over a region, as the Earth turns below it; within 0.001."""
+    u = (np.arange(720) + 0.5) * np.pi / 360.0
+    latitude = np.arcsin(np.sin(inclination_rad) * np.sin(u))
+    geodetic_deg = np.degrees(np.arctan(np.tan(latitude) / (1.0 - _FLATTENING) ** 2))
+    lon_deg = np.arange(720) / 2.0 - 179.75
+    return float(region.holds(geodetic_deg[:, None], lon_deg[None, :]).mean())
+
+
+def anomaly_dwell(geometry: Geometry) -> list[float]:
+    """That share for each satellite, in node order."""
+    region = anomaly_of(geometry)
+    ratios: dict[float, float] = {}
+    found = []
+    for element in geometry.constellation.elements:
+        inclination_rad = round(float(element.satrec.inclo), 4)
+        if inclination_rad not in ratios:
+            ratios[inclination_rad] = dwell_ratio(region, inclination_rad)
+        found.append(ratios[inclination_rad])
+    return found

@@ -1,0 +1,200 @@
+"""What an upset does to a real process and to a real file: another bit, an end, a stop; and the same draw does the same."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from skyrack.node.holding import files
+from skyrack.node.holding.draw import Draw
+from skyrack.node.holding.members import read_member
+from skyrack.node.holding.memory import mappings
+from skyrack.v1 import holding
+from skyrack.v1.holding import Failed, Hold, HoldingError, Release, Seen, Spot, Upset
+
+from .test_holding import PATIENCE_S, HolderProcess, eventually
+
+# Most of its memory is one buffer of zeros; each line that it reads has it say where it is and what in it is not zero.
+BUFFER = """
+import ctypes, mmap, sys
+size = 64 << 20
+buffer = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+buffer[:] = bytes(size)
+print(ctypes.addressof(ctypes.c_char.from_buffer(buffer)), flush=True)
+for _ in sys.stdin:
+    rest = buffer[:].lstrip(bytes(1))
+    print(size - len(rest) if rest else -1, rest[0] if rest else 0, flush=True)
+"""
+
+
+class Bufferer:
+    """A process with a known buffer."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", BUFFER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.address = int(self._line())
+        self.spot = Spot(self.process.pid)
+
+    def not_zero(self) -> tuple[int, int]:
+        """Where in its buffer something is not zero, as it sees it itself, and what; (-1, 0): nowhere."""
+        assert self.process.stdin is not None
+        print("?", file=self.process.stdin, flush=True)
+        offset, value = self._line().split()
+        return int(offset), int(value)
+
+    def _line(self) -> str:
+        assert self.process.stdout is not None
+        assert select.select([self.process.stdout], [], [], PATIENCE_S)[0]
+        return self.process.stdout.readline()
+
+    @property
+    def state(self) -> str:
+        return read_member(Path(f"/proc/{self.process.pid}/stat").read_text()).state
+
+
+@pytest.fixture
+def bufferer() -> Iterator[Bufferer]:
+    made = Bufferer()
+    with made.process:
+        yield made
+        with contextlib.suppress(ProcessLookupError):
+            made.process.kill()
+
+
+@pytest.fixture
+def holder() -> Iterator[HolderProcess]:
+    made = HolderProcess()
+    yield made
+    made.socket.close()
+    made.process.wait(PATIENCE_S)
+
+
+def test_a_flipped_bit_is_another_one_where_it_is_said_to_be_and_again_flips_it_back(
+    holder: HolderProcess, bufferer: Bufferer
+) -> None:
+    for draw in range(1, 20):  # of 70 MB the buffer is 64
+        (said,) = holder.seen(Upset(1, bufferer.spot, "memory", str(draw))).said
+        match = re.fullmatch(
+            r"python\S* \(pid \d+\): bit (\d) at 0x([0-9a-f]+) \(.*\): 0x(..) is 0x(..) now", said
+        )
+        assert match is not None, said
+        bit, address = int(match[1]), int(match[2], 16)
+        assert int(match[3], 16) ^ int(match[4], 16) == 1 << bit
+        (again,) = holder.seen(Upset(2, bufferer.spot, "memory", str(draw))).said
+        assert f"bit {bit} at 0x{address:x}" in again
+        if 0 <= address - bufferer.address < 64 << 20:
+            break
+    assert bufferer.not_zero() == (-1, 0)
+    offset, value = -1, 0
+    for more in range(draw, draw + 20):  # what the program has done since may have moved the draws on
+        holder.seen(Upset(3, bufferer.spot, "memory", str(more)))
+        offset, value = bufferer.not_zero()
+        if value:
+            break
+    assert offset >= 0
+    assert value.bit_count() == 1
+
+
+def test_who_crashes_dies_of_the_signal_of_a_bad_access(holder: HolderProcess, bufferer: Bufferer) -> None:
+    (said,) = holder.seen(Upset(1, bufferer.spot, "crash", "5")).said
+    assert said.endswith("died of SIGSEGV")
+    assert bufferer.process.wait(PATIENCE_S) == -signal.SIGSEGV
+    answer = holder.ask(Upset(2, bufferer.spot, "memory", "5"))
+    assert isinstance(answer, Failed)
+    assert answer.error == "nothing runs there at the moment"
+
+
+def test_who_hangs_stays_so_whatever_else_is_let_go_until_it_is_released(
+    holder: HolderProcess, bufferer: Bufferer
+) -> None:
+    holder.seen(Upset(1, bufferer.spot, "hang", "5", "f1"))
+    eventually(lambda: bufferer.state == "T", "it is stopped")
+    holder.seen(Hold(2, "a", bufferer.spot, paused=True))
+    holder.seen(Hold(3, "a", bufferer.spot))
+    assert bufferer.state == "T"
+    (said,) = holder.seen(Release(4, "f1")).said
+    assert said.endswith("goes on")
+    assert bufferer.not_zero() == (-1, 0)
+
+
+def test_who_hangs_and_was_killed_is_nobody_to_release(holder: HolderProcess, bufferer: Bufferer) -> None:
+    holder.seen(Upset(1, bufferer.spot, "hang", "5", "f1"))
+    bufferer.process.kill()
+    bufferer.process.wait(PATIENCE_S)
+    (said,) = holder.seen(Release(2, "f1")).said
+    assert said.endswith("has ended meanwhile")
+
+
+def test_nobody_hangs_any_more_when_who_asked_has_ended(holder: HolderProcess, bufferer: Bufferer) -> None:
+    holder.seen(Upset(1, bufferer.spot, "hang", "5", "f1"))
+    holder.end()
+    assert bufferer.not_zero() == (-1, 0)
+
+
+def test_a_file_differs_by_one_bit_where_it_is_said_and_keeps_its_times(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    long, short = tmp_path / "deep" / "long", tmp_path / "short"
+    long.write_bytes(bytes(100_000))
+    short.write_bytes(bytes(1))
+    (tmp_path / "link").symlink_to("/etc/hostname")
+    before = long.stat()
+    said = files.flip([os.fspath(tmp_path)], Draw("3"))
+    match = re.fullmatch(rf"bit (\d) of byte (\d+) of {long}: 0x00 is 0x(..) now", said)
+    assert match is not None, said
+    expected = bytearray(100_000)
+    expected[int(match[2])] = 1 << int(match[1])
+    assert long.read_bytes() == expected
+    assert long.stat().st_mtime_ns == before.st_mtime_ns
+    assert short.read_bytes() == bytes(1)
+    assert files.flip([os.fspath(tmp_path)], Draw("3")).startswith(match[0].partition(":")[0])
+    assert long.read_bytes() == bytes(100_000)
+
+
+def test_a_directory_without_anything_to_flip_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    with pytest.raises(OSError, match="no file with anything in it"):
+        files.flip([os.fspath(tmp_path)], Draw("1"))
+
+
+def test_only_memory_that_is_a_processs_own_can_be_hit() -> None:
+    smaps = """\
+5581c0000000-5581c0002000 r-xp 00000000 08:01 77                         /usr/bin/x y
+Anonymous:             8 kB
+5581c1000000-5581c1021000 rw-p 00000000 00:00 0                          [heap]
+Rss:                  12 kB
+Anonymous:            12 kB
+VmFlags: rd wr mr
+7f0000000000-7f0000001000 rw-s 00000000 00:01 3                          /dev/shm/s
+Anonymous:             4 kB
+7f0000002000-7f0000004000 rw-p 00000000 00:00 0
+Anonymous:             4 kB
+"""
+    found = [(hex(one.first), one.name, one.own_kb) for one in mappings(smaps)]
+    assert found == [("0x5581c1000000", "[heap]", 12), ("0x7f0000002000", "anonymous", 4)]
+
+
+def test_draws_hit_by_weight() -> None:
+    draws = [Draw(str(number)).weighted("abc", [0, 900, 100]) for number in range(1, 1001)]
+    assert draws.count("a") == 0
+    assert 860 < draws.count("b") < 940
+    assert Draw("1").weighted("abc", [0, 0, 0]) is None
+
+
+def test_requests_and_answers_of_upsets_survive_the_wire() -> None:
+    for request in (Upset(1, Spot(7, 12), "file", "9", "k", ("/a",)), Release(2, "k")):
+        assert holding.unpack_request(holding.pack_request(request)) == request
+    seen = Seen(3, ((1, "a"),), 1, said=("one", "two"))
+    assert holding.unpack_answer(holding.pack_answer(seen)) == seen
+    with pytest.raises(HoldingError):
+        holding.unpack_request(b'{"op":"release"}')
