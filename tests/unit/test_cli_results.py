@@ -142,7 +142,13 @@ def test_a_plan_is_the_same_every_time_and_goes_where_it_is_told(
     assert [path.name for path in tmp_path.iterdir()] == ["plan"]
     records = [json.loads(line) for line in first.splitlines()]
     assert records[0]["record"] == "plan"
-    assert {record["record"] for record in records[1:]} == {"anomaly", "contact", "eclipse", "handover", "route"}
+    assert {record["record"] for record in records[1:]} == {
+        "anomaly",
+        "contact",
+        "eclipse",
+        "handover",
+        "route",
+    }
 
 
 @pytest.mark.parametrize("preset", preset_names())
