@@ -13,55 +13,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from skyrack.node.clock import Clock
 from skyrack.node.config import NodeConfig
 from skyrack.node.control_link import ControlLink
 from skyrack.node.flight import usage
-from skyrack.node.flight.array import Array, turned, zenith_cos
-from skyrack.node.flight.craft import Craft
-from skyrack.node.flight.governor import Decision, Governor, Limits, Mode
-from skyrack.node.flight.load import Computer, Declared, Load, load
+from skyrack.node.flight.governor import Decision, Mode
+from skyrack.node.flight.load import Declared
 from skyrack.node.flight.memory import Memory
+from skyrack.node.flight.reckoning import LONGEST_STEP_S, Readings, Reckoning, Use
 from skyrack.node.flight.report import FlightReports
 from skyrack.node.flight.settings import FlightSettings
-from skyrack.node.flight.sky import Sky, Stretch
-from skyrack.node.knowledge import Knowledge
 from skyrack.node.logs import fields, log
-from skyrack.node.position import OutsideEphemerisError, Vector
 from skyrack.node.services.pace import Pace
 from skyrack.v1 import control_pb2, guest_pb2
 
 LOOK_S = 1.0  # of real time
-LONGEST_STEP_S = 60.0  # of orbit time: the governor decides at least so often
 MODES = {
     Mode.NOMINAL: control_pb2.FLIGHT_MODE_NOMINAL,
     Mode.THROTTLED: control_pb2.FLIGHT_MODE_THROTTLED,
     Mode.SAFE: control_pb2.FLIGHT_MODE_SAFE,
 }
-_OVER_THE_TERMINATOR = 0.0
-_NO_ALTITUDE_KM = 6928.0  # where the position is not known any more: 550 km up
-
-
-@dataclass(frozen=True)
-class Readings:
-    """How it is now."""
-
-    t_s: float
-    decision: Decision
-    charge_ratio: float
-    wear_ratio: float
-    temperature_c: float | None
-    sun_w: float
-    load_w: float
-    used_cores: float
-    declared_w: float
-    lit: bool | None
-    in_j: float
-    out_j: float
-    unserved_j: float
 
 
 class Crew(Protocol):
@@ -97,47 +70,23 @@ class Pilot:
     ) -> None:
         """Raises ConfigError."""
         assert config.flight is not None
-        settings = FlightSettings.from_mapping(config.flight)
-        power, thermal = settings.power, settings.thermal
+        self._reckoning = Reckoning(settings := FlightSettings.from_mapping(config.flight))
+        self._least_share = settings.power.least_share_ratio
         self._clock = clock
         self._control = control
         self._crew = crew
         self._pace = pace
         self._cpu_s = cpu_s
         self._memory = Memory(config.flight_file)
-        self._at_t_s: float | None = None
-        self._settings = settings
-        self._craft = Craft(settings)
-        self._array = Array(
-            power.array_w, power.array_mount, power.array_age_years, power.degradation_per_year_ratio
-        )
-        self._computer = Computer(power.compute_idle_w, power.compute_peak_w, power.cpu_cores)
-        self._bus_w = power.bus_w
-        self._governor = Governor(
-            Limits(
-                power.throttle_below_ratio,
-                power.safe_below_ratio,
-                power.safe_until_ratio,
-                power.hysteresis_ratio,
-                power.least_share_ratio,
-                thermal.throttle_above_c if thermal else None,
-                thermal.critical_c if thermal else None,
-                thermal.hysteresis_k if thermal else 0.0,
-            )
-        )
-        self._decided = self._governor.decision  # at the last look
-        self._sky = Sky()
-        self._learnt: Knowledge | None = None
+        self._cannot_save = False
         self._declared = Declared()
         self._looked_ns = clock.monotonic_ns()
         self._used_s = cpu_s()
-        self._sun_w, self._load, self._used_cores = 0.0, Load(0.0, 0.0), 0.0
-        self._lit: bool | None = None
-        self._blind_s = 0.0  # orbit time until now in which nobody knew whether it was lit
+        self._use = Use(0.0, 0.0)
+        self._blind_s = 0.0  # orbit time until now in which nobody knew whether the Sun shone
+        self._decided = self._reckoning.decision  # at the last look
         self._reports = FlightReports(config, clock, control, self.state)
-        self._cannot_save = False
         self._told: tuple[Decision, float | None, int] | None = None
-        self._least_share = power.least_share_ratio
         self.on_change: Callable[[], None] = lambda: None
         self.readings: Readings | None = None
 
@@ -158,19 +107,19 @@ class Pilot:
     def declare(self, name: str, power_w: float, for_s: float | None) -> float:
         """Count a load that a guest declares; returns the share of it that is granted."""
         self._declared.declare(name, power_w, self._clock.monotonic_ns() / 1e9, for_s)
-        return self._governor.decision.share
+        return self._reckoning.decision.share
 
     def state(self) -> control_pb2.FlightState:
         """What is told to the orchestrator."""
-        now, decision = self.readings, self._governor.decision
+        now, decision = self.readings, self._reckoning.decision
         state = control_pb2.FlightState(
             mode=MODES[decision.mode],
             cpu_cores=self.cpu_cores,
             reason=decision.reason,
             t_s=now.t_s if now else 0.0,
-            battery_ratio=self._craft.charge_ratio,
+            battery_ratio=self._reckoning.craft.charge_ratio,
         )
-        if (temperature_c := self._craft.temperature_c) is not None:
+        if (temperature_c := self._reckoning.craft.temperature_c) is not None:
             state.temperature_c = temperature_c
         return state
 
@@ -198,8 +147,8 @@ class Pilot:
     @property
     def allowed_cores(self) -> float | None:
         """Cores of the host that all services together may use: 0 in safe mode; None for no limit."""
-        share = self._governor.decision.share
-        return None if share >= 1.0 else round(share * self._computer.cpu_cores, 6)
+        share = self._reckoning.decision.share
+        return None if share >= 1.0 else round(share * self._reckoning.computer.cpu_cores, 6)
 
     @property
     def cpu_cores(self) -> float | None:
@@ -207,67 +156,46 @@ class Pilot:
 
         Safe mode stops services in an orderly way, for which they and programs that nobody but the user stops have a little.
         """
-        share, python = self._governor.decision.share, self._crew.python_ratio
+        share, python = self._reckoning.decision.share, self._crew.python_ratio
         if share >= 1.0:
             return None
-        cores = max(share, self._least_share) * self._computer.cpu_cores
+        cores = max(share, self._least_share) * self._reckoning.computer.cpu_cores
         return round(cores * (1.0 - python) if python < 1.0 else cores, 6)
 
     def look(self) -> None:
         """Go on to the present."""
-        now_ns, used_s = self._clock.monotonic_ns(), self._cpu_s()
-        passed_s = (now_ns - self._looked_ns) / 1e9
-        if passed_s > 0.0:
-            self._used_cores = max(0.0, used_s - self._used_s) / passed_s
-        declared_w = self._declared.mean_w(self._looked_ns / 1e9, now_ns / 1e9)
-        self._looked_ns, self._used_s = now_ns, used_s
+        now_ns = self._clock.monotonic_ns()
+        self._use = self._measure(now_ns)
         knowledge = self._control.knowledge
         if knowledge is None:
             return
-        if self.readings is None:
-            self._recall(knowledge.clock.t0_monotonic_ns)
-        self._learn(knowledge)
-        t_s = knowledge.t_s(now_ns)
+        t0_ns, t_s = knowledge.clock.t0_monotonic_ns, knowledge.t_s(now_ns)
+        if self.readings is None and (kept := self._memory.load(t0_ns)) is not None:
+            self._reckoning.recall(*kept)
         before = self._decided
-        self._reckon(knowledge, t_s, declared_w)
-        decision = self._governor.decide(self._craft.charge_ratio, self._craft.temperature_c)
-        self._decided = decision
-        self._look_around(knowledge, t_s, declared_w)
-        state = self._craft.state
-        self.readings = Readings(
-            t_s,
-            decision,
-            self._craft.charge_ratio,
-            state.wear.ratio,
-            self._craft.temperature_c,
-            self._sun_w,
-            self._load.total_w,
-            self._used_cores,
-            declared_w,
-            self._lit,
-            state.in_j,
-            state.out_j,
-            state.unserved_j,
-        )
+        self._see(self._reckoning.advance(knowledge, t_s, self._use))
+        self.readings = self._reckoning.readings(knowledge, t_s, self._use)
+        decision = self._decided = self._reckoning.decision
         if decision is not before:
             log.info(f"flight mode {decision.mode.name.lower()}", extra=fields(reason=decision.reason))
             self._enact(before, decision)
             self.on_change()
         python = self._crew.python_ratio
-        mine = decision.share * self._computer.cpu_cores * (python or 1.0)
+        mine = decision.share * self._reckoning.computer.cpu_cores * (python or 1.0)
         self._pace.ratio = min(1.0, mine) if 0.0 < decision.share < 1.0 else None
         told = decision, self.cpu_cores, self._control.joins
         if told != self._told:
             self._told = told
             self._reports.due()
-        self._save(knowledge.clock.t0_monotonic_ns, t_s, decision.mode)
+        self._save(t0_ns, t_s, decision.mode)
 
-    def _recall(self, t0_ns: int) -> None:
-        """Go on where another process of the node has left off in this run, if one has."""
-        if (kept := self._memory.load(t0_ns)) is not None:
-            self._at_t_s, mode, state = kept
-            self._craft = Craft(self._settings, state)
-            self._governor.resume(mode)
+    def _measure(self, now_ns: int) -> Use:
+        """What was used since the last look."""
+        used_s, passed_s = self._cpu_s(), (now_ns - self._looked_ns) / 1e9
+        cores = max(0.0, used_s - self._used_s) / passed_s if passed_s > 0.0 else self._use.cores
+        declared_w = self._declared.mean_w(self._looked_ns / 1e9, now_ns / 1e9)
+        self._looked_ns, self._used_s = now_ns, used_s
+        return Use(cores, declared_w)
 
     def _enact(self, before: Decision, decision: Decision) -> None:
         if decision.mode is Mode.SAFE:
@@ -275,69 +203,19 @@ class Pilot:
         elif before.mode is Mode.SAFE:
             self._crew.resume()
 
-    def _learn(self, knowledge: Knowledge) -> None:
-        if knowledge is self._learnt:
-            return
-        self._learnt = knowledge
-        if (surroundings := knowledge.surroundings) is not None:
-            dark = [(one.start_t_s, one.end_t_s) for one in surroundings.eclipses]
-            self._sky.learn(knowledge.epoch.t0_s, surroundings.until_t_s, dark)
-
-    def _reckon(self, knowledge: Knowledge, t_s: float, declared_w: float) -> None:
-        """From where it was to orbit time `t_s`."""
-        if self._at_t_s is None:
-            self._at_t_s = t_s
-        for stretch in self._sky.stretches(self._at_t_s, t_s, LONGEST_STEP_S) if t_s > self._at_t_s else ():
-            self._see(stretch)
-            if stretch.lit is not None:
-                self._step(knowledge, stretch, stretch.lit, declared_w)
-        self._at_t_s = max(t_s, self._at_t_s)
-        self._sky.forget(self._at_t_s)
-
-    def _see(self, stretch: Stretch) -> None:
-        """Say for how long nobody knows whether the Sun shines, once it is worth a word."""
-        if stretch.lit is None:
-            before_s, self._blind_s = self._blind_s, self._blind_s + stretch.end_t_s - stretch.start_t_s
-            if before_s <= LONGEST_STEP_S < self._blind_s:
-                log.warning("shadows are not known: battery and temperature stay as they are")
-        elif self._blind_s:
+    def _see(self, unknown_s: float) -> None:
+        """Say for how long nobody knew whether the Sun shone, once it is worth a word."""
+        before_s, self._blind_s = self._blind_s, self._blind_s + unknown_s
+        if before_s <= LONGEST_STEP_S < self._blind_s:
+            log.warning("shadows are not known: battery and temperature stay as they are")
+        if not unknown_s or self._reckoning.sees:
             if self._blind_s > LONGEST_STEP_S:
                 log.info("shadows are known again", extra=fields(after_orbit_s=round(self._blind_s, 1)))
             self._blind_s = 0.0
 
-    def _step(self, knowledge: Knowledge, stretch: Stretch, lit: bool, declared_w: float) -> None:
-        cosine, radius_km = self._outlook(knowledge, (stretch.start_t_s + stretch.end_t_s) / 2)
-        sun_w = self._array.power_w(stretch.start_t_s, lit=lit, zenith_cos=cosine)
-        exposure = self._craft.exposure
-        absorbed_w = exposure.absorbed_w(lit=lit, zenith_cos=cosine, radius_km=radius_km) if exposure else 0.0
-        decision = self._governor.decide(self._craft.charge_ratio, self._craft.temperature_c)
-        drawn = load(self._bus_w, self._computer, self._used_cores, declared_w, decision.share)
-        self._craft.advance(sun_w, drawn, absorbed_w, stretch.end_t_s - stretch.start_t_s)
-
-    def _look_around(self, knowledge: Knowledge, t_s: float, declared_w: float) -> None:
-        """What comes in and goes out now."""
-        self._lit = self._sky.lit(t_s)
-        cosine, _ = self._outlook(knowledge, t_s)
-        self._sun_w = self._array.power_w(t_s, lit=bool(self._lit), zenith_cos=cosine)
-        share = self._governor.decision.share
-        self._load = load(self._bus_w, self._computer, self._used_cores, declared_w, share)
-
-    def _outlook(self, knowledge: Knowledge, t_s: float) -> tuple[float, float]:
-        """Cosine of the Sun's angle from the zenith, and the distance from the Earth's centre (km)."""
-        surroundings = knowledge.surroundings
-        if surroundings is None or len(surroundings.sun_itrf) != 3:
-            return _OVER_THE_TERMINATOR, _NO_ALTITUDE_KM
-        try:
-            position_km = knowledge.at(t_s)[0]
-        except OutsideEphemerisError:
-            return _OVER_THE_TERMINATOR, _NO_ALTITUDE_KM
-        x, y, z = surroundings.sun_itrf
-        sun: Vector = turned((x, y, z), t_s - knowledge.epoch.t0_s)
-        return zenith_cos(position_km, sun), sum(a * a for a in position_km) ** 0.5
-
     def _save(self, t0_ns: int, t_s: float, mode: Mode) -> None:
         try:
-            self._memory.save(t0_ns, t_s, mode, self._craft.state)
+            self._memory.save(t0_ns, t_s, mode, self._reckoning.craft.state)
             self._cannot_save = False
         except OSError as error:
             if not self._cannot_save:
