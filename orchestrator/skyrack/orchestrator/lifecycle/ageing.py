@@ -13,7 +13,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from skyrack.orchestrator.faults.kinds import KINDS
 from skyrack.orchestrator.faults.lot import Lot
 from skyrack.orchestrator.faults.occurrence import Occurrence
 from skyrack.orchestrator.orbit.constants import SECONDS_PER_DAY
@@ -21,7 +20,6 @@ from skyrack.orchestrator.scenario.model.lifecycle import Ageing
 
 YEAR_S: Final = 365.25 * SECONDS_PER_DAY
 CAUSE: Final = "end of life"
-RETIRED: Final = "retire" if "retire" in KINDS else "lost"
 
 
 def scale_years(mean_years: float, shape: float) -> float:
@@ -61,7 +59,7 @@ class EndOfLife:
             Occurrence(
                 float(ends_s[node]),
                 {
-                    "kind": "lost" if self._fails[node] else RETIRED,
+                    "kind": "lost" if self._fails[node] else "retire",
                     "nodes": [self._names[node]],
                     "cause": CAUSE,
                 },

@@ -11,7 +11,7 @@ from skyrack.orchestrator.faults.atlas import Atlas
 from skyrack.orchestrator.faults.lot import Lot
 from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
 from skyrack.orchestrator.faults.selectors import drawn, is_random, select
-from skyrack.orchestrator.lifecycle.fleet import Batch, Losses
+from skyrack.orchestrator.lifecycle.batch import Batch, Losses
 from skyrack.orchestrator.lifecycle.passage import Climb, Passage, Phase, commissioned, drifted
 from skyrack.orchestrator.lifecycle.precession import relative_rate_deg_day
 from skyrack.orchestrator.orbit.constants import EARTH_RADIUS_KM, SECONDS_PER_DAY, WGS72_MU_KM3_S2

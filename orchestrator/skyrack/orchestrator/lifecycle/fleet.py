@@ -10,48 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from skyrack.orchestrator.lifecycle.passage import Passage, Phase, commissioned
-
-
-@dataclass(frozen=True, slots=True)
-class Losses:
-    """So many satellites, `nodes`, are lost as each of them begins a phase."""
-
-    phase: Phase
-    nodes: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Satellites that are launched together, `nodes`, in `planes`, each with its passage. `at_s`: None is on demand."""
-
-    name: str
-    nodes: tuple[int, ...]
-    planes: tuple[int, ...]
-    passages: tuple[Passage, ...]
-    apart_s: float
-    at_s: float | None = None
-    losses: Losses | None = None
-
-    def at_once(self) -> Batch:
-        """As if all had been launched long ago and wait to be taken into service."""
-        return replace(self, passages=tuple(commissioned(self.planes, 0.0, self.apart_s)))
-
-    @property
-    def longest_s(self) -> float:
-        """From the launch until the last is in service."""
-        return max(passage.service_s for passage in self.passages)
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """From `t_s` on these satellites of a launch are in a phase; `lost` of them are lost as it begins."""
-
-    t_s: float
-    batch: str
-    phase: Phase
-    nodes: tuple[int, ...]
-    lost: tuple[int, ...] = ()
+from skyrack.orchestrator.lifecycle.batch import Batch, Step
+from skyrack.orchestrator.lifecycle.passage import Phase
 
 
 @dataclass(frozen=True)

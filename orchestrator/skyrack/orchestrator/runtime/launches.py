@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from skyrack.orchestrator.clock import Clock
-from skyrack.orchestrator.lifecycle.fleet import Fleet, Step, together
+from skyrack.orchestrator.lifecycle.batch import Step
+from skyrack.orchestrator.lifecycle.fleet import Fleet, together
 from skyrack.orchestrator.lifecycle.passage import Phase
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.faults import Faults
