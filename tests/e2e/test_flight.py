@@ -11,7 +11,7 @@ import pytest
 from skyrack.orchestrator.testing import Constellation, Skyrack
 from skyrack.v1 import node_pb2, node_pb2_grpc
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 PROCESS, PYTHON = "p0s05", "p0s06"  # both in the Sun for the first hour
 SCENARIO = {

@@ -13,7 +13,7 @@ import pytest
 
 from .place import Place, eventually, open_place
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 SCENARIO = """\
 extends: iridium

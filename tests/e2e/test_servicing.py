@@ -14,7 +14,7 @@ from skyrack.orchestrator.api.client import ApiClient, ApiError
 
 from .place import Place, eventually, open_place
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 LOG = """\
 import os, signal, sys, time

@@ -13,7 +13,7 @@ from skyrack.orchestrator.api.client import ApiClient
 
 from .place import Place, eventually, open_place
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 # Most of its memory is one buffer of zeros; it writes down what in it is not, and puts that right.
 BUFFER = """\

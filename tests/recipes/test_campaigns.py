@@ -11,7 +11,7 @@ from tests.e2e.place import ROOT
 
 from .recipe import Recipe, open_recipe
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 ETCD = {"etcd": "etcd-server"}
 REDIS = {"redis-server": "redis-server", "redis-sentinel": "redis-sentinel", "redis-cli": "redis-tools"}
