@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from .place import Place, eventually, open_place
+from .place import Place, eventually, open_place, port
 
 pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
@@ -35,7 +35,7 @@ def stormy() -> Iterator[Place]:
     """A run with a storm over it."""
     with open_place() as found:
         found.scenario.write_text(SCENARIO)
-        found.up("--port", 18190)
+        found.up("--port", port(18190))
         yield found
 
 
