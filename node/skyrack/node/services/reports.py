@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable
-
-import grpc
 
 from skyrack.node.clock import Clock
 from skyrack.node.config import NodeConfig
-from skyrack.node.control_link import LAST_BACKOFF_S, ControlLink
+from skyrack.node.control_link import ControlLink
+from skyrack.node.teller import CALL_LIMIT_S, Teller
 from skyrack.v1 import control_pb2, service_pb2
 
-GATHER_S = 0.02
-FIRST_RETRY_S = 0.1
-CALL_LIMIT_S = 5.0
 
+class Reports(Teller):
+    """Of a node's services."""
 
-class Reports:
-    """Speaks while `run` runs."""
+    gather_s = 0.02
 
     def __init__(
         self,
@@ -27,39 +23,14 @@ class Reports:
         control: ControlLink,
         statuses: Callable[[], Iterable[service_pb2.ServiceStatus]],
     ) -> None:
-        self._config = config
-        self._clock = clock
-        self._control = control
+        super().__init__(config, clock, control)
         self._statuses = statuses
-        self._due = asyncio.Event()
 
-    def due(self) -> None:
-        """Something has changed, or somebody has to be told anew."""
-        self._due.set()
-
-    async def run(self) -> None:
-        """For ever."""
-        wait_s = FIRST_RETRY_S
-        while True:
-            await self._due.wait()
-            # What changes together is told together.
-            await self._clock.sleep(GATHER_S)
-            self._due.clear()
-            if await self._tell():
-                wait_s = FIRST_RETRY_S
-            else:
-                self._due.set()
-                await self._clock.sleep(wait_s)
-                wait_s = min(2 * wait_s, LAST_BACKOFF_S)
-
-    async def _tell(self) -> bool:
-        """Whether it was heard."""
-        assert self._control.stub is not None
+    async def tell(self) -> bool:
+        """All of them."""
+        assert self.control.stub is not None
         request = control_pb2.ReportServicesRequest(
-            name=self._config.name, run=self._config.run, services=list(self._statuses())
+            name=self.config.name, run=self.config.run, services=list(self._statuses())
         )
-        try:
-            await self._control.stub.ReportServices(request, timeout=CALL_LIMIT_S)
-        except grpc.aio.AioRpcError:
-            return False
+        await self.control.stub.ReportServices(request, timeout=CALL_LIMIT_S)
         return True
