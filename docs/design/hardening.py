@@ -1,7 +1,7 @@
-"""Verdict: three copies let no wrong result through at 3.6 times the CPU time; ECC leaves nothing to vote on, hangs excepted.
+"""Verdict: three copies let no wrong result through at 3.4 times the CPU time; ECC leaves nothing to vote on, hangs excepted.
 
-Show 5: ECC, scrubbing, redundancy and watchdogs, on and off, in the same storm. Of some 80 results 13 to 15 are wrong without
-either; none with two copies, three, or ECC. A watchdog takes the time without results from 22 to 9 %. Scrubbing is worth
+ECC, scrubbing, redundancy and watchdogs, on and off, in the same storm. Of some 100 results 15 or 16 are wrong without
+either; none with two copies, three, or ECC. A watchdog takes the time without results from 22 to 11 %. Scrubbing is worth
 nothing in a storm of 130,000 upsets a day, and everything in one of 2.6 million: 19 crashes or 1 (docs/15-radiation.md).
 
     python docs/design/hardening.py [--seconds 90] [--seed 1] [--upsets 1.5] [DESIGN ...]
