@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from skyrack.orchestrator.faults.atlas import Atlas
 from skyrack.orchestrator.faults.lot import Lot
 from skyrack.orchestrator.faults.problem import FaultProblem
-from skyrack.orchestrator.faults.selectors import drawn, is_random, select
+from skyrack.orchestrator.faults.selectors import nodes_of
 from skyrack.orchestrator.scenario.model.hardening import Design, Hardening
 
 
@@ -23,11 +23,7 @@ def designs_of(hardening: Hardening | None, atlas: Atlas, seed: int) -> dict[int
 
 def satellites(word: str, atlas: Atlas, lot: Lot) -> Iterable[int]:
     """What a word names or draws. Raises FaultProblem, Unknown."""
-    if is_random(word):
-        nodes = [atlas.node(name) for name in drawn(word, atlas, lot, services=False)]
-    else:
-        nodes = [node for node, _ in select(word, atlas)]
-    found = [node for node in nodes if node < atlas.n_sat]
+    found = [node for node in nodes_of(word, atlas, lot) if node < atlas.n_sat]
     if not found:
         raise FaultProblem(f"{word[:80]}: no satellite is meant")
     return found

@@ -60,6 +60,13 @@ def drawn(word: str, atlas: Atlas, lot: Lot, *, services: bool) -> list[str]:
     return [place_name(place, atlas.names) for place in lot.some(int(number), places)]
 
 
+def nodes_of(word: str, atlas: Atlas, lot: Lot) -> list[int]:
+    """The nodes that a word of either sort selects or draws, in node order. Raises FaultProblem, Unknown."""
+    if is_random(word):
+        return [atlas.node(name) for name in drawn(word, atlas, lot, services=False)]
+    return [node for node, _ in select(word, atlas)]
+
+
 def select(word: str, atlas: Atlas) -> list[Place]:
     """What a word that draws nothing selects, in node order; never nothing. Raises FaultProblem, Unknown."""
     if atlas.knows(word):

@@ -10,7 +10,7 @@ from typing import Final
 from skyrack.orchestrator.faults.atlas import Atlas
 from skyrack.orchestrator.faults.lot import Lot
 from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
-from skyrack.orchestrator.faults.selectors import drawn, is_random, select
+from skyrack.orchestrator.faults.selectors import nodes_of
 from skyrack.orchestrator.lifecycle.batch import Batch, Losses
 from skyrack.orchestrator.lifecycle.passage import Climb, Passage, Phase, commissioned, drifted
 from skyrack.orchestrator.lifecycle.precession import relative_rate_deg_day
@@ -65,10 +65,7 @@ def satellites_of(launch: Launch, atlas: Atlas, lot: Lot) -> list[int]:
 
 def select_satellites(word: str, atlas: Atlas, lot: Lot) -> list[int]:
     """What a word selects, nothing but satellites. Raises FaultProblem, Unknown."""
-    if is_random(word):
-        nodes = [atlas.node(name) for name in drawn(word, atlas, lot, services=False)]
-    else:
-        nodes = [node for node, _ in select(word, atlas)]
+    nodes = nodes_of(word, atlas, lot)
     for node in nodes:
         if node >= atlas.n_sat:
             raise FaultProblem(f"{atlas.names[node]} is on the ground")
