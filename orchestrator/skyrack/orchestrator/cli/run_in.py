@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +22,7 @@ from skyrack.v1.redundant import redundant
 
 COMMAND_NOT_FOUND = 127
 NOT_EXECUTABLE = 126
+PASSED_ON = {signal.SIGINT, signal.SIGTERM}
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
@@ -54,17 +56,21 @@ def execute(
     require_serving(node, status["nodes"])
     socket = Path(status["mesh_dir"], "nodes", f"{node}.sock")
     variables = variables_of(node, status)
+    # What comes while the program starts waits until it is settled whose it is.
+    unmasked = signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
     try:
         pid = namespaces.pid_of_socket(socket)
         child = namespaces.fork_into(pid)
     except OSError as error:
+        signal.pthread_sigmask(signal.SIG_SETMASK, unmasked)
         hint = f"docker compose exec --user 1000 node-{node} ..." if contained.is_inside() else ""
         raise Problem(f"cannot enter {node}: {error.strerror}", hint=hint, status=FAILED) from error
     if child == 0:
-        _become(command, variables)
+        _become(command, variables, unmasked)
     # The terminal sends Ctrl-C to the program as well: it decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
+    signal.pthread_sigmask(signal.SIG_SETMASK, unmasked)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     return code if code >= 0 else 128 - code
 
@@ -90,8 +96,12 @@ def variables_of(node: str, status: dict[str, Any]) -> dict[str, str]:
     )
 
 
-def _become(command: list[str], variables: dict[str, str]) -> None:
+def _become(command: list[str], variables: dict[str, str], unmasked: Collection[int]) -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and a program would inherit that
+    for number in PASSED_ON:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` left it
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, unmasked)
     environment = {key: value for key, value in os.environ.items() if key.lower() not in PROXIES} | variables
     try:
         os.execvpe(command[0], command, environment)
