@@ -13,7 +13,7 @@ from skyrack.orchestrator.runtime.brokers import Broker
 from skyrack.orchestrator.runtime.bus import RunBus
 from skyrack.orchestrator.runtime.entries import Entries
 from skyrack.orchestrator.runtime.events import EventLog
-from skyrack.orchestrator.runtime.faults import Faults
+from skyrack.orchestrator.runtime.fault_view import FaultView
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.launches import Launches
 from skyrack.orchestrator.runtime.nodes import NodeBook
@@ -49,7 +49,7 @@ class Answers:
         background: Background,
         probes: OwnProbes,
         services: Services,
-        faults: Faults,
+        faults: FaultView,
         launches: Launches,
     ) -> None:
         self._run = run

@@ -38,7 +38,9 @@ from skyrack.orchestrator.runtime.entries import MakeEntries
 from skyrack.orchestrator.runtime.errors import RunFailed, sentence
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.exposer import Exposer
+from skyrack.orchestrator.runtime.fault_drafts import Drafts
 from skyrack.orchestrator.runtime.fault_journal import FaultJournal
+from skyrack.orchestrator.runtime.fault_record import FaultRecord
 from skyrack.orchestrator.runtime.faults import Faults
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.files import write_whole
@@ -208,15 +210,16 @@ class Run:
             self._next_eclipse_s,
         )
         hands = processes.hands(self.services)
+        self._drafts = Drafts(self.geometry, self.services.places)
+        journal = FaultJournal(self.places.run_dir / "faults.jsonl")
         self.faults = Faults(
             self.geometry,
+            self._drafts,
+            FaultRecord(journal, self.events, self.roster.names),
             self.feed,
             hands,
-            self.events,
-            self.clock,
-            self.services.places,
-            FaultJournal(self.places.run_dir / "faults.jsonl"),
             self.timeline,
+            self.clock,
         )
         self.launches = Launches(
             self.geometry,
@@ -242,12 +245,12 @@ class Run:
             self.faults,
             self.events,
             self.clock,
-            resumed=self._began_before,
+            before=self.faults.befallen.before if self._began_before else None,
         )
-        self.faults.on_radiation = self.launches.on_ordered = self.occurrences.draw_anew
+        self.faults.storms.on_change = self.launches.on_ordered = self.occurrences.draw_anew
         self.radiation = self._radiation(sources)
         self._space = Space(self.geometry, self._storm, self._worker)
-        self._ways = Ways(self.geometry, self.timeline, self.feed, self.faults, self.clock, self._worker)
+        self._ways = Ways(self.geometry, self.timeline, self.feed, self.faults.view, self.clock, self._worker)
         self.transfers = Transfers(
             self.roster,
             book,
@@ -289,7 +292,7 @@ class Run:
             self.background,
             self.probes,
             self.services,
-            self.faults,
+            self.faults.view,
             self.launches,
         )
         self.exposer = Exposer(
@@ -335,7 +338,7 @@ class Run:
     def _sources(self) -> list[Source]:
         """What befalls nodes by orbit time. Raises RunFailed."""
         try:
-            return sources_of(self.geometry, lambda: self.faults.spells(self.timeline))
+            return sources_of(self.geometry, self.faults.storms.spells)
         except (FaultProblem, Unknown) as problem:
             raise RunFailed(str(problem)) from problem
 
@@ -345,8 +348,8 @@ class Run:
             if isinstance(source, RadiationSource):
                 return RadiationCount(
                     source,
-                    lambda: self.faults.spells(self.timeline),
-                    self.faults.came,
+                    self.faults.storms.spells,
+                    self.faults.befallen.came,
                     self.timeline,
                     self.clock,
                     self.scenario.seed,
@@ -372,7 +375,7 @@ class Run:
 
     def _storm(self, nodes: Sequence[int]) -> list[float]:
         """By how much storms multiply the rates of upsets at nodes now."""
-        return self.faults.storm(nodes)
+        return self.faults.view.storm(nodes)
 
     def _lost_of(self, node: NodeState) -> list[str]:
         """Neighbours of a node whose link it has noticed to be dark."""
@@ -544,12 +547,12 @@ class Run:
 
     def drain(self, words: Sequence[str]) -> dict[str, Any]:
         """Drain nodes; those that are, and what becomes of their services. Raises FaultProblem, Unknown, ServiceProblem."""
-        nodes = self.faults.whole_nodes(words)
+        nodes = self._drafts.whole_nodes(words)
         return self._drained(nodes, self.services.drain(nodes))
 
     def undrain(self, words: Sequence[str]) -> dict[str, Any]:
         """Undrain nodes; those whose services start, and those that somebody else keeps drained. Raises as `drain`."""
-        nodes = self.faults.whole_nodes(words)
+        nodes = self._drafts.whole_nodes(words)
         changed = self.services.undrain(nodes)
         kept = {node: list(by) for node in nodes if (by := self.services.drained.get(node))}
         return self._drained(nodes, changed) | {"kept": kept}
@@ -561,7 +564,7 @@ class Run:
         words = body.get("nodes") or []
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise ServiceProblem("nodes: expected a list of names")
-        chosen = self.faults.whole_nodes(words) if words else there
+        chosen = self._drafts.whole_nodes(words) if words else there
         if not (meant := [node for node in there if node in chosen]):
             raise ServiceProblem(
                 f"{name} runs on none of {', '.join(chosen[:6])}: it runs on {', '.join(there)}"
