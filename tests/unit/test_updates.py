@@ -7,6 +7,7 @@ import pytest
 
 from skyrack.orchestrator.environment.countries import countries_at
 from skyrack.orchestrator.environment.forecast import Forecaster
+from skyrack.orchestrator.environment.passes import Passes
 from skyrack.orchestrator.environment.truth import truth_at
 from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.runtime.updates import FORECAST_S, Outlook
@@ -33,6 +34,7 @@ def geometry(scenario: Scenario) -> Geometry:
 def outlook(scenario: Scenario, geometry: Geometry) -> Outlook:
     found = Outlook(
         geometry,
+        Passes(geometry),
         Timeline(scenario.speed),
         lambda index: f"100.64.0.{index + 1}",
         0,
@@ -110,7 +112,12 @@ def test_only_what_is_told_is_wrong_and_only_by_the_error_of_the_scenario(
     error = ForecastError(eclipse_s=30.0, anomaly_s=10.0, contact_s=4.0)
     wrong = scenario.model_copy(update={"environment": Environment(forecast_error=error)})
     found = Outlook(
-        Geometry(wrong), Timeline(wrong.speed), lambda index: "", 0, lambda nodes: [1.0 for _ in nodes]
+        (other := Geometry(wrong)),
+        Passes(other),
+        Timeline(wrong.speed),
+        lambda index: "",
+        0,
+        lambda nodes: [1.0 for _ in nodes],
     )
     found.compute(0.0)
     while found.extend():

@@ -35,8 +35,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skyrack.orchestrator.environment.eclipses import eclipses
+from skyrack.orchestrator.environment.passes import Passes
 from skyrack.orchestrator.environment.spells import Spells, spell_of
-from skyrack.orchestrator.environment.truth import anomaly_passes
 from skyrack.orchestrator.faults.fault import Draft, Planned
 from skyrack.orchestrator.faults.occurrence import occurrences_of
 from skyrack.orchestrator.faults.plan import drafted, planned
@@ -81,7 +81,7 @@ def plan_records(geometry: Geometry, duration_s: float) -> Iterator[Record]:
     Raises FaultProblem where the scenario's faults cannot be had of its orbits.
     """
     yield _header(geometry, duration_s)
-    contacts, routes = _Contacts(geometry), _Routes(geometry)
+    contacts, routes, passes = _Contacts(geometry), _Routes(geometry), Passes(geometry)
     records: list[Record] = []
     t_s = 0.0
     while t_s < duration_s:
@@ -92,10 +92,10 @@ def plan_records(geometry: Geometry, duration_s: float) -> Iterator[Record]:
     records += contacts.close(duration_s)
     records += _acquisitions(geometry, duration_s)
     records += _weather(geometry, duration_s)
-    records += _stays(geometry, duration_s)
+    records += _stays(geometry, passes, duration_s)
     records += fault_records(geometry, duration_s)
     records += launch_records(geometry, duration_s)
-    records += occurrence_records(geometry, duration_s)
+    records += occurrence_records(geometry, passes, duration_s)
     yield from sorted(records, key=_sort_key)
 
 
@@ -178,16 +178,20 @@ def _weather(geometry: Geometry, duration_s: float) -> Iterator[Record]:
                 }
 
 
-def _stays(geometry: Geometry, duration_s: float) -> Iterator[Record]:
+def _stays(geometry: Geometry, passes: Passes, duration_s: float) -> Iterator[Record]:
     """In the shadow and over the anomaly, of every inhabited satellite."""
     for node in geometry.inhabited[geometry.inhabited < geometry.n_sat].tolist():
-        for record, stays in (("eclipse", eclipses), ("anomaly", anomaly_passes)):
-            for t0_s, t1_s in stays(geometry, node, 0.0, duration_s):
+        found = {
+            "eclipse": eclipses(geometry, node, 0.0, duration_s),
+            "anomaly": passes.of(node, 0.0, duration_s),
+        }
+        for record, stays in found.items():
+            for t0_s, t1_s in stays:
                 yield {
                     "record": record,
                     "node": geometry.names[node],
-                    "t0_s": _seconds(t0_s),
-                    "t1_s": _seconds(t1_s),
+                    "t0_s": _seconds(max(t0_s, 0.0)),
+                    "t1_s": _seconds(min(t1_s, duration_s)),
                 }
 
 
@@ -199,7 +203,7 @@ def fault_records(geometry: Geometry, duration_s: float) -> list[Record]:
     ]
 
 
-def occurrence_records(geometry: Geometry, duration_s: float) -> list[Record]:
+def occurrence_records(geometry: Geometry, passes: Passes, duration_s: float) -> list[Record]:
     """What befalls nodes before `duration_s` of orbit time, as long as the scenario's speed is kept. Raises FaultProblem."""
     speed = geometry.scenario.speed
     storms = [
@@ -209,7 +213,7 @@ def occurrence_records(geometry: Geometry, duration_s: float) -> list[Record]:
     spells = Spells(spell for spell in storms if spell is not None)
     atlas = atlas_of(geometry)
     records: list[Record] = []
-    for occurrence in occurrences_of(sources_of(geometry, lambda: spells), 0.0, duration_s):
+    for occurrence in occurrences_of(sources_of(geometry, passes, lambda: spells), 0.0, duration_s):
         draft, t_s = drafted(occurrence, atlas, geometry.scenario.seed), max(occurrence.t_s, 0.0)
         if occurrence.for_t_s is not None:
             until_t_s = occurrence.t_s + occurrence.for_t_s

@@ -17,6 +17,7 @@ from skyrack.orchestrator.api.health import RunHealth
 from skyrack.orchestrator.api.listen import Listen
 from skyrack.orchestrator.clock import RealClock
 from skyrack.orchestrator.environment.eclipses import next_eclipse_s
+from skyrack.orchestrator.environment.passes import Passes
 from skyrack.orchestrator.environment.radiation import RadiationSource
 from skyrack.orchestrator.faults.occurrence import Source
 from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
@@ -141,6 +142,7 @@ class Run:
         loop = asyncio.get_running_loop()
         with self.progress.step("geometry") as step:
             self.geometry = await loop.run_in_executor(self._worker, Geometry, self.scenario)
+            self._passes = Passes(self.geometry)
             first = await loop.run_in_executor(self._worker, self.geometry.epoch, 0.0)
             links = count_kinds(first.kind)
             step.text = f"{_count(self.geometry.n_sat, 'satellite')}, {_count(links['laser'], 'laser')}, "
@@ -249,7 +251,7 @@ class Run:
         )
         self.faults.storms.on_change = self.launches.on_ordered = self.occurrences.draw_anew
         self.radiation = self._radiation(sources)
-        self._space = Space(self.geometry, self._storm, self._worker)
+        self._space = Space(self.geometry, self._passes, self._storm, self._worker)
         self._ways = Ways(self.geometry, self.timeline, self.feed, self.faults.view, self.clock, self._worker)
         self.transfers = Transfers(
             self.roster,
@@ -317,7 +319,12 @@ class Run:
             self.radiation,
         )
         self._outlook = Outlook(
-            self.geometry, self.timeline, self.roster.address, self.clock.t0_monotonic_ns, self._storm
+            self.geometry,
+            self._passes,
+            self.timeline,
+            self.roster.address,
+            self.clock.t0_monotonic_ns,
+            self._storm,
         )
         self._health = RunHealth(book)
         self.flights = Flights(self.throttles, self.events)
@@ -338,7 +345,7 @@ class Run:
     def _sources(self) -> list[Source]:
         """What befalls nodes by orbit time. Raises RunFailed."""
         try:
-            return sources_of(self.geometry, self.faults.storms.spells)
+            return sources_of(self.geometry, self._passes, self.faults.storms.spells)
         except (FaultProblem, Unknown) as problem:
             raise RunFailed(str(problem)) from problem
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
+from skyrack.orchestrator.environment.passes import Passes
 from skyrack.orchestrator.environment.prospect import answer, prospect
 from skyrack.orchestrator.environment.truth import truth_at
 from skyrack.orchestrator.topology.geometry import Geometry
@@ -16,9 +17,14 @@ class Space:
     """Reads; changes nothing. `storm`: by how much storms multiply the rates of upsets at nodes now."""
 
     def __init__(
-        self, geometry: Geometry, storm: Callable[[Sequence[int]], list[float]], worker: Executor
+        self,
+        geometry: Geometry,
+        passes: Passes,
+        storm: Callable[[Sequence[int]], list[float]],
+        worker: Executor,
     ) -> None:
         self._geometry = geometry
+        self._passes = passes
         self._storm = storm
         self._worker = worker
 
@@ -35,5 +41,8 @@ class Space:
         return answer(
             geometry,
             t_s,
-            [await loop.run_in_executor(self._worker, prospect, geometry, node, truth) for node in nodes],
+            [
+                await loop.run_in_executor(self._worker, prospect, geometry, self._passes, node, truth)
+                for node in nodes
+            ],
         )

@@ -13,6 +13,7 @@ import numpy as np
 
 from skyrack.orchestrator.environment.countries import countries_at
 from skyrack.orchestrator.environment.forecast import Forecaster
+from skyrack.orchestrator.environment.passes import Passes
 from skyrack.orchestrator.environment.sun import sun_at
 from skyrack.orchestrator.environment.truth import truth_at
 from skyrack.orchestrator.runtime.exposures import FAR_S, NEAR_S, Exposures
@@ -36,6 +37,7 @@ class Surroundings:
     def __init__(
         self,
         geometry: Geometry,
+        passes: Passes,
         satellites: Sequence[int],
         forecaster: Forecaster,
         storm: Callable[[Sequence[int]], list[float]],
@@ -44,7 +46,7 @@ class Surroundings:
         self._satellites = satellites
         self._forecaster = forecaster
         self._storm = storm
-        self._exposures = Exposures(geometry, satellites)
+        self._exposures = Exposures(geometry, passes, satellites)
         self._now: dict[int, mesh_pb2.Surroundings] = {}
         self._t_s = 0.0
         self._far_pieces = 0

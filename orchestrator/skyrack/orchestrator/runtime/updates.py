@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skyrack.orchestrator.environment.forecast import Forecaster
+from skyrack.orchestrator.environment.passes import Passes
 from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.runtime.surroundings import Surroundings
 from skyrack.orchestrator.timeline import Timeline
@@ -32,6 +33,7 @@ class Outlook:
     def __init__(
         self,
         geometry: Geometry,
+        passes: Passes,
         timeline: Timeline,
         address_of: Callable[[int], str],
         t0_monotonic_ns: int,
@@ -48,7 +50,7 @@ class Outlook:
         scenario = geometry.scenario
         self._forecaster = Forecaster(scenario.environment.forecast_error, scenario.seed)
         satellites = [i for i in sorted(self._inhabited) if i < geometry.n_sat]
-        self._surroundings = Surroundings(geometry, satellites, self._forecaster, storm)
+        self._surroundings = Surroundings(geometry, passes, satellites, self._forecaster, storm)
         self._t_s = 0.0
         self._ahead: list[Epoch] = []  # from the epoch in force on
         self._t0_monotonic_ns = t0_monotonic_ns

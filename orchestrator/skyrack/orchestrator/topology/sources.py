@@ -16,12 +16,12 @@ from skyrack.orchestrator.topology.atlas import atlas_of
 from skyrack.orchestrator.topology.geometry import Geometry
 
 
-def sources_of(geometry: Geometry, spells: Callable[[], Spells] = Spells) -> list[Source]:
+def sources_of(geometry: Geometry, passes: Passes, spells: Callable[[], Spells] = Spells) -> list[Source]:
     """Every source that the scenario's sections ask for; none without such a section.
 
-    `spells`: what is known of storms at the time. Raises FaultProblem, Unknown.
+    `passes`: of this geometry. `spells`: what is known of storms at the time. Raises FaultProblem, Unknown.
     """
-    return [*_radiation(geometry, spells), *_lifecycle(geometry)]
+    return [*_radiation(geometry, passes, spells), *_lifecycle(geometry)]
 
 
 def _lifecycle(geometry: Geometry) -> Iterator[Source]:
@@ -39,12 +39,12 @@ def _lifecycle(geometry: Geometry) -> Iterator[Source]:
         yield EndOfLife(ageing, names, lambda: geometry.fleet.service_s(geometry.n_sat), scenario.seed)
 
 
-def _radiation(geometry: Geometry, spells: Callable[[], Spells]) -> list[Source]:
+def _radiation(geometry: Geometry, passes: Passes, spells: Callable[[], Spells]) -> list[Source]:
     scenario = geometry.scenario
     if scenario.radiation is None:
         return []
     designs = designs_of(scenario.hardening, atlas_of(geometry), scenario.seed)
-    dwell, names, passes = anomaly_dwell(geometry), geometry.names, Passes(geometry)
+    dwell, names = anomaly_dwell(geometry), geometry.names
     there = [node for node in geometry.inhabited.tolist() if node < geometry.n_sat]
     nodes = [exposed(node, names[node], scenario.radiation, designs[node], dwell[node]) for node in there]
     return [PassSource(passes, there, names), RadiationSource(nodes, passes, spells, scenario.seed)]
