@@ -24,7 +24,7 @@ layers are shorter, so that each has about as many candidates.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple, Protocol
 
@@ -119,9 +119,9 @@ class RadiationSource:
                 total += stream.per_s * times * (end_t_s - begin_t_s)
         return total
 
-    def is_inside(self, one: Exposed, spells: Spells, t_s: float) -> bool:
-        """Whether a satellite counts as over the anomaly."""
-        return self._passes.inside(one.node, t_s) or spells.inside(one.node, t_s)
+    def is_inside(self, one: Exposed, ordered: Container[int], t_s: float) -> bool:
+        """Whether a satellite counts as over the anomaly; `ordered`: those that do wherever they are."""
+        return one.node in ordered or self._passes.inside(one.node, t_s)
 
     @property
     def exposed(self) -> Sequence[Exposed]:
@@ -129,7 +129,7 @@ class RadiationSource:
         return self._exposed
 
     def _intensity(self, one: Exposed, spells: Spells, t_s: float) -> float:
-        usual = one.inside if self.is_inside(one, spells, t_s) else one.outside
+        usual = one.inside if self.is_inside(one, spells.inside(t_s), t_s) else one.outside
         return usual * spells.factor(one.node, t_s)
 
     def _pieces(

@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from typing import Any, cast
 
-from numpy.typing import ArrayLike
-
 from skyrack.orchestrator.clock import Clock
+from skyrack.orchestrator.environment.spells import CALM, InForce
 from skyrack.orchestrator.environment.truth import truth_at
 from skyrack.orchestrator.orbit.times import iso_utc
 from skyrack.orchestrator.topology.epoch import Epoch
@@ -37,11 +36,9 @@ LAST_WORDS_S = 1.0
 _KINDS: dict[int, Kind] = {number: cast(Kind, word) for word, number in NODE_KINDS.items()}
 
 
-def environment(
-    geometry: Geometry, epoch: Epoch, t_s: float, t_utc: str, storm: ArrayLike = 1.0
-) -> Environment:
-    """The environment at orbit time `t_s`, in `epoch`. `storm`: the factor, or that of each satellite (n_sat,)."""
-    truth = truth_at(geometry, t_s, lambda _: storm)
+def environment(geometry: Geometry, epoch: Epoch, t_s: float, t_utc: str, now: InForce = CALM) -> Environment:
+    """The environment at orbit time `t_s`, in `epoch`. `now`: storms, and who counts as over the anomaly."""
+    truth = truth_at(geometry, t_s, now)
     every = geometry.n_sat <= MOST_NAMED
     candidates = range(geometry.n_sat) if every else geometry.inhabited[geometry.inhabited < geometry.n_sat]
     return Environment(
@@ -111,7 +108,7 @@ def _stays(stays: Iterable[mesh_pb2.Eclipse | mesh_pb2.AnomalyPass], t_s: float)
 class RunBus:
     """Says it, or nothing where the run has no broker. Everything returns at once; only `close` waits, a second at most.
 
-    `storm`: by how much storms multiply the rates of upsets at nodes now.
+    `now`: the storms in force.
     """
 
     def __init__(
@@ -121,12 +118,12 @@ class RunBus:
         geometry: Geometry,
         clock: Clock,
         seed: int,
-        storm: Callable[[Sequence[int]], list[float]],
+        now: Callable[[], InForce],
     ) -> None:
         self._run = run
         self._geometry = geometry
         self._clock = clock
-        self._storm = storm
+        self._now = now
         self._start_utc = iso_utc(geometry.start)
         rng = random.Random(f"{seed}, bus, orchestrator")
         self._bus = None if address is None else Bus(address, "orchestrator", clock.sleep, rng)
@@ -158,9 +155,8 @@ class RunBus:
         if self._bus is None:
             return
         loop = asyncio.get_running_loop()
-        storm = self._storm(range(self._geometry.n_sat))
         payload = await loop.run_in_executor(
-            worker, environment, self._geometry, epoch, t_s, self._t_utc(), storm
+            worker, environment, self._geometry, epoch, t_s, self._t_utc(), self._now()
         )
         self._retain(environment_topic(self._run), payload)
 

@@ -132,8 +132,8 @@ class Exposer:
             found += radiation_families(radiation.outcomes, radiation.doses_gy())
         sky = await asyncio.to_thread(self._geometry.station_sky, self._timeline.t_s(run_s))
         found += weather_families(self._geometry.weather.stations, sky)
-        storm = view.storm(range(self._geometry.n_sat))
-        truth = await asyncio.to_thread(truth_at, self._geometry, self._timeline.t_s(run_s), lambda _: storm)
+        storms = self._faults.storms.now
+        truth = await asyncio.to_thread(truth_at, self._geometry, self._timeline.t_s(run_s), storms)
         found += environment_families(truth)
         if (bundles := self._bundles) is not None:
             names = self._roster.names

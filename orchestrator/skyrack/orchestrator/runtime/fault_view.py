@@ -77,10 +77,6 @@ class FaultView:
             for node in fault.draft.effect.dark
         }
 
-    def storm(self, nodes: Sequence[int]) -> list[float]:
-        """By how much storms multiply the rates of upsets at nodes now; 1 without one."""
-        return [self._ledger.radiation.get(node, 1.0) for node in nodes]
-
     def acting(self) -> dict[str, Any]:
         """For the run's status: those that act, in short, and how many are to come."""
         acting = self._ledger.begun

@@ -256,6 +256,7 @@ class Faults:
         self._feed.apply(change.at_s, change.conditions, change.dark, change.lit, change.cuts)
         self._enactor.follow(change)
         self._slips.follow(change)
+        self.storms.follow(change)
         self.befallen.began(change.began)
         for fault in change.ended:
             self._announcements.over(fault.id)

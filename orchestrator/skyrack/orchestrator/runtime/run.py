@@ -163,7 +163,12 @@ class Run:
         )
         seed = self.scenario.seed
         self.bus = RunBus(
-            self.run, self.broker.address("orchestrator"), self.geometry, self.clock, seed, self._storm
+            self.run,
+            self.broker.address("orchestrator"),
+            self.geometry,
+            self.clock,
+            seed,
+            lambda: self.faults.storms.now,
         )
         self.events.listen(self.bus.event)
         launch = Launch(
@@ -251,7 +256,7 @@ class Run:
         )
         self.faults.storms.on_change = self.launches.on_ordered = self.occurrences.draw_anew
         self.radiation = self._radiation(sources)
-        self._space = Space(self.geometry, self._passes, self._storm, self._worker)
+        self._space = Space(self.geometry, self._passes, self.faults.storms, self._worker)
         self._ways = Ways(self.geometry, self.timeline, self.feed, self.faults.view, self.clock, self._worker)
         self.transfers = Transfers(
             self.roster,
@@ -324,7 +329,7 @@ class Run:
             self.timeline,
             self.roster.address,
             self.clock.t0_monotonic_ns,
-            self._storm,
+            self.faults.storms,
         )
         self._health = RunHealth(book)
         self.flights = Flights(self.throttles, self.events)
@@ -345,7 +350,7 @@ class Run:
     def _sources(self) -> list[Source]:
         """What befalls nodes by orbit time. Raises RunFailed."""
         try:
-            return sources_of(self.geometry, self._passes, self.faults.storms.spells)
+            return sources_of(self.geometry, self._passes, lambda: self.faults.storms.spells)
         except (FaultProblem, Unknown) as problem:
             raise RunFailed(str(problem)) from problem
 
@@ -355,7 +360,7 @@ class Run:
             if isinstance(source, RadiationSource):
                 return RadiationCount(
                     source,
-                    self.faults.storms.spells,
+                    self.faults.storms,
                     self.faults.befallen.came,
                     self.timeline,
                     self.clock,
@@ -379,10 +384,6 @@ class Run:
             t_s = self.timeline.t_s(self.clock.run_s())
             self.bus.forecast(node.name, update, t_s)
         return update
-
-    def _storm(self, nodes: Sequence[int]) -> list[float]:
-        """By how much storms multiply the rates of upsets at nodes now."""
-        return self.faults.view.storm(nodes)
 
     def _lost_of(self, node: NodeState) -> list[str]:
         """Neighbours of a node whose link it has noticed to be dark."""
@@ -448,7 +449,13 @@ class Run:
                     tasks.create_task(self._health.run(), name="health"),
                     tasks.create_task(
                         brief_nodes(
-                            outlook, self._control, self.bus, self.clock, self._worker, self.timeline
+                            outlook,
+                            self._control,
+                            self.bus,
+                            self.clock,
+                            self._worker,
+                            self.timeline,
+                            self.faults.storms,
                         ),
                         name="updates",
                     ),
