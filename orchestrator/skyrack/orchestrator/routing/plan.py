@@ -27,7 +27,7 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -37,8 +37,11 @@ from numpy.typing import NDArray
 from skyrack.orchestrator.environment.eclipses import eclipses
 from skyrack.orchestrator.environment.passes import Passes
 from skyrack.orchestrator.environment.spells import Spells, spell_of
+from skyrack.orchestrator.environment.stays import Stay
 from skyrack.orchestrator.faults.fault import Draft, Planned
-from skyrack.orchestrator.faults.occurrence import occurrences_of
+from skyrack.orchestrator.faults.gone import Gone, matters
+from skyrack.orchestrator.faults.ledger import Ledger
+from skyrack.orchestrator.faults.occurrence import Occurrence, occurrences_of
 from skyrack.orchestrator.faults.plan import drafted, planned
 from skyrack.orchestrator.faults.request import entry_of
 from skyrack.orchestrator.orbit.times import iso_utc
@@ -211,15 +214,46 @@ def occurrence_records(geometry: Geometry, passes: Passes, duration_s: float) ->
         for fault in _planned(geometry, math.inf)
     ]
     spells = Spells(spell for spell in storms if spell is not None)
-    atlas = atlas_of(geometry)
-    records: list[Record] = []
-    for occurrence in occurrences_of(sources_of(geometry, passes, lambda: spells), 0.0, duration_s):
-        draft, t_s = drafted(occurrence, atlas, geometry.scenario.seed), max(occurrence.t_s, 0.0)
-        if occurrence.for_t_s is not None:
-            until_t_s = occurrence.t_s + occurrence.for_t_s
-            draft = replace(draft, for_s=_seconds(until_t_s / speed - t_s / speed))
-        records.append(_fault(geometry, t_s, draft))
-    return records
+    gone: Mapping[int, Sequence[Stay]] = {}
+    sources = sources_of(geometry, passes, lambda: spells, lambda: gone)
+    while True:
+        found = _befalling(geometry, occurrences_of(sources, 0.0, duration_s))
+        known, gone = gone, _gone(geometry, found, duration_s)
+        if gone == known:  # who is lost is hit by nothing any more, so others may be lost than seemed
+            return [_fault(geometry, t_s, draft) for t_s, draft in found]
+
+
+def _befalling(geometry: Geometry, occurrences: Iterable[Occurrence]) -> list[tuple[float, Draft]]:
+    """Occurrences as faults, each with the orbit time at which it begins."""
+    atlas, scenario = atlas_of(geometry), geometry.scenario
+    found = []
+    for one in occurrences:
+        draft, t_s = drafted(one, atlas, scenario.seed), max(one.t_s, 0.0)
+        if one.for_t_s is not None:
+            until_t_s = one.t_s + one.for_t_s
+            draft = replace(draft, for_s=_seconds(until_t_s / scenario.speed - t_s / scenario.speed))
+        found.append((t_s, draft))
+    return found
+
+
+def _gone(
+    geometry: Geometry, befalling: Iterable[tuple[float, Draft]], duration_s: float
+) -> Mapping[int, Sequence[Stay]]:
+    """Who is lost or retired when, before `duration_s`, if all of this happens."""
+    speed, gone, lost = geometry.scenario.speed, Gone(), list[tuple[float, Draft]]()
+    for step in geometry.fleet.steps(-math.inf, duration_s):
+        if step.lost:
+            entry = {"kind": "lost", "nodes": [geometry.names[node] for node in step.lost]}
+            lost.append((max(step.t_s, 0.0), drafted(Occurrence(step.t_s, entry), atlas_of(geometry), 0)))
+    scheduled = [(fault.at_s * speed, fault.draft) for fault in _planned(geometry, duration_s)]
+    ledger = Ledger(lambda _: speed)
+    for t_s, draft in (*scheduled, *lost, *befalling):
+        if matters(draft):
+            ledger.add(draft, t_s / speed)
+    while (t_s := ledger.next_s() * speed) < duration_s:
+        ledger.step()
+        gone.follow(ledger.begun, t_s)
+    return gone.spans
 
 
 def _planned(geometry: Geometry, duration_s: float) -> list[Planned]:

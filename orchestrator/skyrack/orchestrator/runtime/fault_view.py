@@ -16,7 +16,6 @@ from skyrack.orchestrator.routing.cut import Cut
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.hands.enactor import Enactor
 
-_GONE = {"lost": "lost", "retire": "retired"}  # by kind of fault
 Says = dict[Way | int | Cut, dict[str, Any]]
 
 
@@ -67,15 +66,6 @@ class FaultView:
             for fault in self._ledger.begun
             if fault.draft.effect.dark or fault.draft.kind in ("down", "flap")
         ]
-
-    def gone(self) -> dict[int, str]:
-        """Satellites that are out of service for good: lost or retired."""
-        return {
-            node: word
-            for fault in self._ledger.begun
-            if (word := _GONE.get(fault.draft.kind)) is not None
-            for node in fault.draft.effect.dark
-        }
 
     def acting(self) -> dict[str, Any]:
         """For the run's status: those that act, in short, and how many are to come."""

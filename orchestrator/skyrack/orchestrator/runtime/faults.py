@@ -9,12 +9,13 @@ occurrences, journal -------+-- drafts --> Faults --> ledger (pure) --instant by
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from skyrack.orchestrator.clock import Clock, sleep_unless
 from skyrack.orchestrator.faults.fault import Draft, Fault
+from skyrack.orchestrator.faults.gone import Gone, matters
 from skyrack.orchestrator.faults.hold import Place, place_name
 from skyrack.orchestrator.faults.ledger import Change, Ledger
 from skyrack.orchestrator.faults.occurrence import Known, Occurrence
@@ -39,7 +40,8 @@ LEAD_S = 0.01  # the fabric hears of a change this long before it takes effect
 class Faults:
     """Every fault of a run. `run` has to be running for those that begin or end by the clock.
 
-    `drafts` says what they are, `feed` and `hands` carry them out, `record` is written.
+    `drafts` says what they are, `feed` and `hands` carry them out, `record` is written. `on_gone` hears that others are
+    lost or retired than before.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Faults:
         self._feed = feed
         self._hands = hands
         self._record = record
+        self._timeline = timeline
         self._clock = clock
         self._ledger = Ledger(timeline.speed_at)
         self._enactor = Enactor(hands, names, record.events.add, clock)
@@ -67,6 +70,8 @@ class Faults:
         self._carried_out_s = 0.0  # the latest instant that has been told of
         self.befallen = Befallen()
         self.storms = Storms(timeline)
+        self.gone = Gone()
+        self.on_gone: Callable[[], None] = lambda: None
         self.view = FaultView(self._ledger, self._enactor, feed, clock, names, byte_scale)
 
     def enter_plan(self) -> None:
@@ -257,11 +262,19 @@ class Faults:
         self._enactor.follow(change)
         self._slips.follow(change)
         self.storms.follow(change)
+        self._notice_gone(change)
         self.befallen.began(change.began)
         for fault in change.ended:
             self._announcements.over(fault.id)
         self._record.done(change)
         self._reword(change)
+
+    def _notice_gone(self, change: Change) -> None:
+        touched = *change.began, *change.ended, *(after for _, after, _ in (*change.staged, *change.mended))
+        if any(matters(fault.draft) for fault in touched) and self.gone.follow(
+            self._ledger.begun, self._timeline.t_s(change.at_s)
+        ):
+            self.on_gone()
 
     def _reword(self, change: Change) -> None:
         """Who has been mended at some nodes is known by those that are left from now on."""

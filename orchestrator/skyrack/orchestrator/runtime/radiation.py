@@ -64,23 +64,24 @@ class RadiationCount:
         return {"upset": self._upsets, **{outcome: found[outcome] for outcome in OUTCOMES}}
 
     def doses_gy(self) -> dict[str, float]:
-        """Of each satellite with a process."""
+        """Of each satellite with a process that is in service."""
         t_s, spells = self._timeline.t_s(self._clock.run_s()), self._storms.spells
         return {
             one.name: GRAYS_PER_RAD * dose_rad(one.design, t_s, spells.storms(one.node))
-            for one in self._source.exposed
+            for one in self._source.there(t_s)
         }
 
     def status(self) -> dict[str, Any]:
         """For the run's status: outcomes so far, and where rates are others than usual."""
         t_s, now = self._timeline.t_s(self._clock.run_s()), self._storms.now
-        factors = [now.factor(one.node) for one in self._source.exposed]
+        there = self._source.there(t_s)
+        factors = [now.factor(one.node) for one in there]
         return {
             "outcomes": self.outcomes,
             "satellites": len(factors),
             "in_storm": sum(factor > 1.0 for factor in factors),
             "storm_factor": max(factors, default=1.0),
-            "over_anomaly": sum(self._source.is_inside(one, now.inside, t_s) for one in self._source.exposed),
+            "over_anomaly": sum(self._source.is_inside(one, now.inside, t_s) for one in there),
         }
 
     def _count(self) -> None:

@@ -254,7 +254,8 @@ class Run:
             self.clock,
             before=self.faults.befallen.before if self._began_before else None,
         )
-        self.faults.storms.on_change = self.launches.on_ordered = self.occurrences.draw_anew
+        self.faults.storms.on_change = self.occurrences.draw_anew
+        self.faults.on_gone = self.launches.on_ordered = self.occurrences.draw_anew
         self.radiation = self._radiation(sources)
         self._space = Space(self.geometry, self._passes, self.faults.storms, self._worker)
         self._ways = Ways(self.geometry, self.timeline, self.feed, self.faults.view, self.clock, self._worker)
@@ -350,7 +351,9 @@ class Run:
     def _sources(self) -> list[Source]:
         """What befalls nodes by orbit time. Raises RunFailed."""
         try:
-            return sources_of(self.geometry, self._passes, lambda: self.faults.storms.spells)
+            return sources_of(
+                self.geometry, self._passes, lambda: self.faults.storms.spells, lambda: self.faults.gone.spans
+            )
         except (FaultProblem, Unknown) as problem:
             raise RunFailed(str(problem)) from problem
 
