@@ -34,6 +34,7 @@ from a_run import SCENARIOS, Event, Run, descendants, descriptors, place, pss_ki
 from scipy.stats import poisson
 
 from skyrack.orchestrator.environment.outcomes import OUTCOMES
+from skyrack.orchestrator.environment.passes import Passes
 from skyrack.orchestrator.environment.radiation import RadiationSource
 from skyrack.orchestrator.environment.spells import Spell, Spells
 from skyrack.orchestrator.routing.plan import occurrence_records
@@ -120,7 +121,7 @@ def expected(geometry: Geometry, until_s: float) -> dict[str, float]:
     (storm,) = geometry.scenario.faults.schedule
     factors = dict.fromkeys(range(geometry.n_sat), float(storm.entry()["factor"]))
     spells = Spells([Spell(storm.at_s, storm.at_s + (storm.for_s or 0.0), factors)])
-    sources = sources_of(geometry, lambda: spells)
+    sources = sources_of(geometry, Passes(geometry), lambda: spells)
     (radiation,) = (source for source in sources if isinstance(source, RadiationSource))
     return radiation.expected(0.0, until_s)
 
@@ -170,7 +171,7 @@ def as_planned(geometry: Geometry, began: Sequence[Event], last_s: float) -> boo
     """Whether everything came that was planned, and nothing else; how many at their very instant, and how late the others."""
     planned: dict[tuple[str, str], list[float]] = defaultdict(list)
     seen: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for record in occurrence_records(geometry, last_s):
+    for record in occurrence_records(geometry, Passes(geometry), last_s):
         if record["cause"].startswith("radiation: "):
             planned[record["kind"], *record["nodes"]].append(record["run_s"])
     for event in began:

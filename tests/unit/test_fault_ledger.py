@@ -88,10 +88,6 @@ class World:
         for place in PLACES:
             held = compose_holds(effect.holds[place] for effect in effects if place in effect.holds)
             assert self.holds.get(place, AS_EVER) == held
-        factors = {
-            node: math.prod(effect.radiation.get(node, 1.0) for effect in effects) for node in range(3)
-        }
-        assert {node: self.ledger.radiation.get(node, 1.0) for node in range(3)} == factors
         assert sorted(map(repr, self.cuts)) == sorted(repr(cut) for effect in effects for cut in effect.cuts)
 
 
@@ -141,13 +137,7 @@ def test_at_every_instant_what_acts_is_composed_and_after_the_last_all_is_as_alw
     world.follow(12.0)
     world.is_as([])
     assert ledger.next_s() == math.inf, "nothing is expected any more"
-    assert (ledger.conditions, ledger.dark, ledger.holds, ledger.cuts, ledger.radiation) == (
-        {},
-        frozenset(),
-        {},
-        (),
-        {},
-    )
+    assert (ledger.conditions, ledger.dark, ledger.holds, ledger.cuts) == ({}, frozenset(), {}, ())
     assert ledger.faults == []
     assert not any(ledger.acts(fault.id) for fault in added)
 

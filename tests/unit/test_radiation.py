@@ -218,7 +218,7 @@ def test_every_outcome_is_a_kind_of_fault_that_there_is() -> None:
 def test_without_the_section_nothing_comes() -> None:
     geometry = Geometry(load_scenario("iridium"))
     assert geometry.scenario.radiation is None
-    assert sources_of(geometry) == []
+    assert sources_of(geometry, Passes(geometry)) == []
 
 
 # Over the anomaly

@@ -21,7 +21,7 @@ _FLATTENING: Final = 1.0 / 298.257223563  # WGS84
 
 
 class Passes:
-    """Of every satellite from orbit time 0 on: what goes on before begins there. May be asked from any thread."""
+    """Of every satellite, at any orbit time: the one account for faults, forecasts and plans. May be asked from any thread."""
 
     def __init__(self, geometry: Geometry) -> None:
         self._geometry = geometry
@@ -29,8 +29,8 @@ class Passes:
 
     def of(self, node: int, first_t_s: float, last_t_s: float) -> list[Stay]:
         """Stays that have a part in [first_t_s, last_t_s), whole, but cut where one goes on for all of a block."""
-        number = max(0, int(first_t_s // BLOCK_S))
-        while number and self._goes_on(node, number):
+        number = int(first_t_s // BLOCK_S)
+        while self._goes_on(node, number):
             number -= 1
         found: list[Stay] = []
         while number * BLOCK_S < last_t_s or (found and self._goes_on(node, number)):
@@ -44,7 +44,7 @@ class Passes:
 
     def inside(self, node: int, t_s: float) -> bool:
         """Whether a satellite is over the anomaly at an instant."""
-        stays = self._block(node, max(0, int(t_s // BLOCK_S)))
+        stays = self._block(node, int(t_s // BLOCK_S))
         index = bisect_right(stays, t_s, key=lambda stay: stay[0]) - 1
         return index >= 0 and t_s < stays[index][1]
 
@@ -68,7 +68,10 @@ class Passes:
 
 
 class PassSource:
-    """Every stay of the given satellites is a fault of kind `saa`: what it does is counted by radiation."""
+    """Every stay of the given satellites is a fault of kind `saa`: what it does is counted by radiation.
+
+    One that goes on at orbit time 0 begins there.
+    """
 
     name = "anomaly"
 
@@ -92,11 +95,11 @@ class PassSource:
             self._occurrence(node, stay)
             for node in self._nodes
             for stay in self._passes.of(node, t_s, math.nextafter(t_s, math.inf))
-            if round(stay[0], 3) < t_s
+            if round(max(stay[0], 0.0), 3) < t_s
         ]
 
     def _occurrence(self, node: int, stay: Stay) -> Occurrence:
-        begin_t_s, end_t_s = (round(t_s, 3) for t_s in stay)
+        begin_t_s, end_t_s = (round(max(t_s, 0.0), 3) for t_s in stay)
         entry = {"kind": "saa", "nodes": [self._names[node]], "cause": "orbit"}
         return Occurrence(begin_t_s, entry, round(end_t_s - begin_t_s, 3))
 

@@ -29,12 +29,13 @@ class Answers:
         self._parts = parts
         self._basis = parts.basis
         self._feed = parts.mesh.feed
+        self._drafts = parts.happenings.drafts
         self._status = status
         self._ways = Ways(
             geometry=parts.basis.geometry,
             timeline=parts.basis.timeline,
             feed=parts.mesh.feed,
-            faults=parts.happenings.faults,
+            faults=parts.happenings.faults.view,
             clock=parts.basis.clock,
             worker=parts.basis.worker,
         )
@@ -139,12 +140,12 @@ class Answers:
 
     def drain(self, words: Sequence[str]) -> dict[str, Any]:
         """Drain nodes; those that are, and what becomes of their services. Raises FaultProblem, Unknown, ServiceProblem."""
-        nodes = self.faults.whole_nodes(words)
+        nodes = self._drafts.whole_nodes(words)
         return self._drained(nodes, self.services.drain(nodes))
 
     def undrain(self, words: Sequence[str]) -> dict[str, Any]:
         """Undrain nodes; those whose services start, and those that somebody else keeps drained. Raises as `drain`."""
-        nodes = self.faults.whole_nodes(words)
+        nodes = self._drafts.whole_nodes(words)
         changed = self.services.undrain(nodes)
         kept = {node: list(by) for node in nodes if (by := self.services.drained.get(node))}
         return self._drained(nodes, changed) | {"kept": kept}
@@ -160,7 +161,7 @@ class Answers:
         words = body.get("nodes") or []
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise ServiceProblem("nodes: expected a list of names")
-        chosen = self.faults.whole_nodes(words) if words else there
+        chosen = self._drafts.whole_nodes(words) if words else there
         if not (meant := [node for node in there if node in chosen]):
             raise ServiceProblem(
                 f"{name} runs on none of {', '.join(chosen[:6])}: it runs on {', '.join(there)}"

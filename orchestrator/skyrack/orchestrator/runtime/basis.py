@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from skyrack.orchestrator.clock import RealClock
+from skyrack.orchestrator.environment.passes import Passes
 from skyrack.orchestrator.runtime.brokers import Brokers
 from skyrack.orchestrator.runtime.entries import MakeEntries
 from skyrack.orchestrator.runtime.events import EventLog
@@ -32,7 +33,8 @@ class Means:
 class Basis:
     """A run's name, scenario, directories, time, sky and nodes.
 
-    `worker`: the one thread in which geometry is computed. `again`: an orchestrator may have been there before this one.
+    `passes`: over the anomaly, of this geometry. `worker`: the one thread in which geometry is computed. `again`: an
+    orchestrator may have been there before this one.
     """
 
     run: str
@@ -42,6 +44,7 @@ class Basis:
     timeline: Timeline
     events: EventLog
     geometry: Geometry
+    passes: Passes
     roster: Roster
     book: NodeBook
     worker: Executor

@@ -1,4 +1,5 @@
-"""Tells every node and the telemetry bus where everything is and what is ahead: once per epoch, and as the clock is set."""
+"""Tells every node and the telemetry bus where everything is and what is ahead: once per epoch, as the clock
+is set, and as storms begin and end."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from skyrack.orchestrator.runtime.basis import Basis
 from skyrack.orchestrator.runtime.bus import RunBus
 from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.runtime.outages import Outages
+from skyrack.orchestrator.runtime.storms import Storms
 from skyrack.orchestrator.runtime.updates import Outlook
 from skyrack.orchestrator.timeline import Piece, Timeline
 from skyrack.v1 import control_pb2
@@ -50,6 +52,7 @@ async def brief_nodes(
     clock: Clock,
     worker: Executor,
     timeline: Timeline,
+    storms: Storms,
 ) -> None:
     """Compute the outlook of every epoch and publish it, until cancelled."""
     loop = asyncio.get_running_loop()
@@ -64,6 +67,7 @@ async def brief_nodes(
         turned.set()
 
     timeline.listen(turn)
+    storms.on_turn = turned.set
     while True:
         turned.clear()
         await clock.sleep(timeline.pieces[-1].run_s - clock.run_s())

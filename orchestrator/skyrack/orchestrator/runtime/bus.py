@@ -7,8 +7,7 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
-from numpy.typing import ArrayLike
-
+from skyrack.orchestrator.environment.spells import CALM, InForce
 from skyrack.orchestrator.environment.truth import truth_at
 from skyrack.orchestrator.orbit.times import iso_utc
 from skyrack.orchestrator.runtime.basis import Basis
@@ -36,11 +35,9 @@ LAST_WORDS_S = 1.0
 _KINDS: dict[int, Kind] = {number: cast(Kind, word) for word, number in NODE_KINDS.items()}
 
 
-def environment(
-    geometry: Geometry, epoch: Epoch, t_s: float, t_utc: str, storm: ArrayLike = 1.0
-) -> Environment:
-    """The environment at orbit time `t_s`, in `epoch`. `storm`: the factor, or that of each satellite (n_sat,)."""
-    truth = truth_at(geometry, t_s, lambda _: storm)
+def environment(geometry: Geometry, epoch: Epoch, t_s: float, t_utc: str, now: InForce = CALM) -> Environment:
+    """The environment at orbit time `t_s`, in `epoch`. `now`: storms, and who counts as over the anomaly."""
+    truth = truth_at(geometry, t_s, now)
     every = geometry.n_sat <= MOST_NAMED
     candidates = range(geometry.n_sat) if every else geometry.inhabited[geometry.inhabited < geometry.n_sat]
     return Environment(
@@ -110,7 +107,7 @@ def _stays(stays: Iterable[mesh_pb2.Eclipse | mesh_pb2.AnomalyPass], t_s: float)
 class RunBus:
     """Says it, or nothing where the run has no broker. Everything returns at once; only `close` waits, a second at most.
 
-    `storm`: by how much storms multiply the rates of upsets at nodes now; set once there is somebody who knows.
+    `now`: the storms in force; set once there is somebody who knows.
     """
 
     def __init__(self, basis: Basis, address: Address | None) -> None:
@@ -121,7 +118,7 @@ class RunBus:
         self._start_utc = iso_utc(basis.geometry.start)
         rng = random.Random(f"{basis.scenario.seed}, bus, orchestrator")
         self._bus = None if address is None else Bus(address, "orchestrator", basis.clock.sleep, rng)
-        self.storm: Callable[[Sequence[int]], list[float]] = lambda nodes: [1.0] * len(nodes)
+        self.now: Callable[[], InForce] = lambda: CALM
 
     async def run(self) -> None:
         """Stay connected for ever."""
@@ -150,9 +147,8 @@ class RunBus:
         if self._bus is None:
             return
         loop = asyncio.get_running_loop()
-        storm = self.storm(range(self._geometry.n_sat))
         payload = await loop.run_in_executor(
-            self._worker, environment, self._geometry, epoch, t_s, self._t_utc(), storm
+            self._worker, environment, self._geometry, epoch, t_s, self._t_utc(), self.now()
         )
         self._retain(environment_topic(self._run), payload)
 

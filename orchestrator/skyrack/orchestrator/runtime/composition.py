@@ -15,7 +15,6 @@ from collections.abc import Iterable
 from skyrack.orchestrator.api.control import ControlService
 from skyrack.orchestrator.api.health import RunHealth
 from skyrack.orchestrator.environment.radiation import RadiationSource
-from skyrack.orchestrator.environment.spells import Spells
 from skyrack.orchestrator.faults.occurrence import Source
 from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
 from skyrack.orchestrator.runtime.background import Background
@@ -28,7 +27,9 @@ from skyrack.orchestrator.runtime.bus import RunBus
 from skyrack.orchestrator.runtime.clock_control import ClockControl
 from skyrack.orchestrator.runtime.clock_journal import ClockJournal
 from skyrack.orchestrator.runtime.errors import RunFailed
+from skyrack.orchestrator.runtime.fault_drafts import Drafts
 from skyrack.orchestrator.runtime.fault_journal import FaultJournal
+from skyrack.orchestrator.runtime.fault_record import FaultRecord
 from skyrack.orchestrator.runtime.faults import Faults
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.flights import Flights
@@ -60,10 +61,11 @@ def compose(basis: Basis, means: Means, journal: ClockJournal, set_speed: float)
     processes = means.processes(_launch(basis, outside))
     mesh = _mesh(basis, processes)
     happenings = _happenings(basis, mesh)
-    outside.bus.storm = happenings.faults.storm
+    storms = happenings.faults.storms
+    outside.bus.now = lambda: storms.now
     traffic = _traffic(basis, mesh)
     mesh.feed.on_fabric_down = lambda: _fabric_down(traffic.transfers, happenings.faults)
-    space = Space(basis, happenings.faults.storm)
+    space = Space(basis, storms)
     return Parts(
         basis=basis,
         outside=outside,
@@ -119,15 +121,16 @@ def _mesh(basis: Basis, processes: Processes) -> Mesh:
 def _happenings(basis: Basis, mesh: Mesh) -> Happenings:
     feed, services = mesh.feed, mesh.services
     hands = mesh.processes.hands(services)
+    drafts = Drafts(basis.geometry, services.places)
+    journal = FaultJournal(basis.places.run_dir / "faults.jsonl")
     faults = Faults(
         geometry=basis.geometry,
+        drafts=drafts,
+        record=FaultRecord(journal, basis.events, basis.roster.names),
         feed=feed,
         hands=hands,
-        events=basis.events,
-        clock=basis.clock,
-        services=services.places,
-        journal=FaultJournal(basis.places.run_dir / "faults.jsonl"),
         timeline=basis.timeline,
+        clock=basis.clock,
     )
     launches = Launches(basis, mesh.processes.nodes.keep_off, feed, faults)
     launches.begin(again=basis.again)
@@ -141,9 +144,17 @@ def _happenings(basis: Basis, mesh: Mesh) -> Happenings:
     lead_around()
     throttles = Throttles(hands, basis.book, basis.events, resumed=basis.again)
     sources = _sources(basis, faults)
-    occurrences = Occurrences(sources, basis.timeline, faults, basis.events, basis.clock, resumed=basis.again)
-    faults.on_radiation = launches.on_ordered = occurrences.draw_anew
+    occurrences = Occurrences(
+        sources=sources,
+        timeline=basis.timeline,
+        faults=faults,
+        events=basis.events,
+        clock=basis.clock,
+        before=faults.befallen.before if basis.again else None,
+    )
+    faults.storms.on_change = faults.on_gone = launches.on_ordered = occurrences.draw_anew
     return Happenings(
+        drafts=drafts,
         faults=faults,
         launches=launches,
         throttles=throttles,
@@ -159,23 +170,21 @@ def _sources(basis: Basis, faults: Faults) -> list[Source]:
             faults.go_on()
         else:
             faults.enter_plan()
-        return sources_of(basis.geometry, lambda: faults.spells(basis.timeline))
+        return sources_of(
+            basis.geometry, basis.passes, lambda: faults.storms.spells, lambda: faults.gone.spans
+        )
     except (FaultProblem, Unknown) as problem:
         raise RunFailed(str(problem)) from problem
 
 
 def _radiation(basis: Basis, faults: Faults, sources: Iterable[Source]) -> RadiationCount | None:
     """Where the scenario has some."""
-
-    def spells() -> Spells:
-        return faults.spells(basis.timeline)
-
     for source in sources:
         if isinstance(source, RadiationSource):
             return RadiationCount(
                 source=source,
-                spells=spells,
-                came=faults.came,
+                storms=faults.storms,
+                came=faults.befallen.came,
                 timeline=basis.timeline,
                 clock=basis.clock,
                 seed=basis.scenario.seed,
@@ -229,10 +238,11 @@ def _joining(basis: Basis, outside: Outside, mesh: Mesh, happenings: Happenings,
     outages, names = mesh.feed.outages, basis.roster.names
     outlook = Outlook(
         geometry=basis.geometry,
+        passes=basis.passes,
         timeline=basis.timeline,
         address_of=basis.roster.address,
         t0_monotonic_ns=basis.clock.t0_monotonic_ns,
-        storm=happenings.faults.storm,
+        storms=happenings.faults.storms,
     )
     briefing = Briefing(basis, outlook, outside.bus, outages)
     control = ControlService(

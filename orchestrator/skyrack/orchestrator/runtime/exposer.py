@@ -92,9 +92,8 @@ class Exposer:
         absent = frozenset(node.index for node in self._book.by_name.values() if not node.attached)
         out = self._feed.failures
         links = lit_links(epoch, Failures(out.nodes | absent, out.links))
-        faults = fault_families(
-            self._faults.active(), self._faults.failures, self._faults.extra_s(), links, self._roster.names
-        )
+        view = self._faults.view
+        faults = fault_families(view.active(), view.failures, view.extra_s(), links, self._roster.names)
         found = [*run_families(status, self._facts(links)), *faults, *self._workloads.families()]
         found += throttle_families(self._throttles.in_force, self._throttles.failures)
         found += self._probes.families()
@@ -105,8 +104,8 @@ class Exposer:
             found += radiation_families(radiation.outcomes, radiation.doses_gy())
         sky = await asyncio.to_thread(self._geometry.station_sky, self._timeline.t_s(run_s))
         found += weather_families(self._geometry.weather.stations, sky)
-        storm = self._faults.storm(range(self._geometry.n_sat))
-        truth = await asyncio.to_thread(truth_at, self._geometry, self._timeline.t_s(run_s), lambda _: storm)
+        storms = self._faults.storms.now
+        truth = await asyncio.to_thread(truth_at, self._geometry, self._timeline.t_s(run_s), storms)
         found += environment_families(truth)
         if (bundles := self._bundles) is not None:
             names = self._roster.names
@@ -120,7 +119,7 @@ class Exposer:
                     totals = self._background.totals(counters)
                     found += background_families(len(flows), self._background.rate_bps, totals)
                 if epoch is not None and (delay_s := fabric.delay_s(run_s)) is not None:
-                    rate_bps = rates_in_force(epoch, self._faults.conditions, self._model)
+                    rate_bps = rates_in_force(epoch, view.conditions, self._model)
                     found += link_families(self._samples(links, delay_s, rate_bps, counters["links"]))
         return await asyncio.to_thread(exposition, found)  # thousands of lines
 

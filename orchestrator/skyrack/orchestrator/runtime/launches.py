@@ -163,7 +163,7 @@ class Launches:
         """Where each satellite is: those of launches, and those that are gone."""
         phases = {node: phase.value for node, phase in self.fleet.phases(self._now_t_s()).items()}
         return phases | {
-            node: word for node, word in self._faults.gone().items() if node < self._geometry.n_sat
+            node: word for node, word in self._faults.gone.now.items() if node < self._geometry.n_sat
         }
 
     async def _advance(self, t_s: float, *, quietly: bool = False) -> None:
@@ -176,7 +176,7 @@ class Launches:
             self._keep()
 
     async def _take(self, step: Step, *, quietly: bool) -> None:
-        names, lost = self._geometry.names, self._faults.gone()
+        names, lost = self._geometry.names, self._faults.gone.now
         there = [node for node in step.nodes if node not in lost]
         if not there:
             return

@@ -36,8 +36,6 @@ Span = tuple[float, float]  # of orbit time
 class Entering(Protocol):
     """What `Faults` does for occurrences."""
 
-    occurred: Mapping[str, Known]
-
     async def foresee(self, occurrence: Occurrence) -> Draft:
         """Raises FaultProblem, Unknown."""
 
@@ -72,7 +70,7 @@ class _Waiting:
 class Occurrences:
     """What befalls nodes by orbit time. `run` has to be running. `skipped`: by kind, how many were left out.
 
-    `resumed`: an orchestrator before this one has entered some.
+    `before`: what an orchestrator before this one has entered, by fault; None where there was none.
     """
 
     def __init__(
@@ -83,7 +81,7 @@ class Occurrences:
         events: EventLog,
         clock: Clock,
         *,
-        resumed: bool = False,
+        before: Mapping[str, Known] | None = None,
     ) -> None:
         self._streams = [_Stream(source) for source in sources]
         self._timeline = timeline
@@ -95,16 +93,16 @@ class Occurrences:
             0.0  # what was drawn and comes before has been entered, is about to be, or was left out
         )
         self._gaps: list[Span] = []  # that were jumped over, or will be
-        self._landings: list[float] = [] if resumed else [0.0]  # who is under way then has to be found
+        self._landings: list[float] = [0.0] if before is None else []  # who is under way then has to be found
         self._lasting: dict[str, Known] = {}  # faults that end by orbit time
         self._left_out: asyncio.Queue[tuple[Span, str]] = asyncio.Queue()
         self._reading = asyncio.Lock()  # sources keep what they have worked out
         self._changed = asyncio.Event()
         self._last = timeline.pieces[-1]
-        self._since_s = clock.run_s() if resumed else 0.0  # nothing is entered as of before
+        self._since_s = 0.0 if before is None else clock.run_s()  # nothing is entered as of before
         self.skipped: Counter[str] = Counter(dict.fromkeys(KINDS, 0))
-        if resumed:
-            self._go_on()
+        if before is not None:
+            self._go_on(before)
         timeline.listen(self._hear)
 
     async def run(self) -> None:
@@ -129,9 +127,8 @@ class Occurrences:
         self._waiting = [one for one in self._waiting if one.known.t_s < self._entered_t_s]
         self._changed.set()
 
-    def _go_on(self) -> None:
+    def _go_on(self, known: Mapping[str, Known]) -> None:
         """After another orchestrator: what came while there was none is left out, what acts still ends by orbit time."""
-        known = self._faults.occurred
         self._lasting = {name: one for name, one in known.items() if one.for_t_s is not None}
         last_t_s = max((math.nextafter(one.t_s, math.inf) for one in known.values()), default=0.0)
         now_t_s = self._timeline.t_s(self._clock.run_s() + LEAD_S)

@@ -13,6 +13,7 @@ from skyrack.orchestrator.runtime.bundles import Bundles
 from skyrack.orchestrator.runtime.bus import RunBus
 from skyrack.orchestrator.runtime.clock_control import ClockControl
 from skyrack.orchestrator.runtime.entries import Entries
+from skyrack.orchestrator.runtime.fault_drafts import Drafts
 from skyrack.orchestrator.runtime.faults import Faults
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.launches import Launches
@@ -47,8 +48,9 @@ class Mesh:
 
 @dataclass(frozen=True)
 class Happenings:
-    """What befalls nodes: as planned, by chance, or because somebody asks for it."""
+    """What befalls nodes: as planned, by chance, or because somebody asks for it. `drafts`: what words of faults mean."""
 
+    drafts: Drafts
     faults: Faults
     launches: Launches
     throttles: Throttles

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from skyrack.orchestrator.api.listen import Listen
 from skyrack.orchestrator.clock import RealClock
+from skyrack.orchestrator.environment.passes import Passes
 from skyrack.orchestrator.orbit.constellation import epoch_age_note
 from skyrack.orchestrator.runtime.answers import Answers
 from skyrack.orchestrator.runtime.basis import Basis, Means
@@ -113,6 +114,7 @@ class Run:
             timeline=Timeline(speed, list(pieces.values())),
             events=self.events,
             geometry=geometry,
+            passes=Passes(geometry),
             roster=roster,
             book=NodeBook(roster.node_states(), self.events, self._clock),
             worker=self._worker,
@@ -194,6 +196,7 @@ async def _brief(parts: Parts) -> None:
         clock=parts.basis.clock,
         worker=parts.basis.worker,
         timeline=parts.basis.timeline,
+        storms=parts.happenings.faults.storms,
     )
 
 

@@ -57,7 +57,7 @@ class RunStatus:
             "bus": None if (way := outside.broker.status()) is None else way | outside.bus.counters(),
             "entries": outside.entries.status(),
             "fidelity": self._fidelity(),
-            "faults": happenings.faults.acting(),
+            "faults": happenings.faults.view.acting(),
             "events_lost": basis.events.lost,
             "clock": parts.clock_control.now(),
             "radiation": None if happenings.radiation is None else happenings.radiation.status(),
