@@ -28,6 +28,11 @@ class Spells:
     def __init__(self, spells: Iterable[Spell] = ()) -> None:
         self._spells = [spell for spell in spells if spell.last_t_s > spell.first_t_s]
 
+    @property
+    def calm(self) -> bool:
+        """Whether there are none."""
+        return not self._spells
+
     def during(self, first_t_s: float, last_t_s: float) -> Spells:
         """Those that have a part in [first_t_s, last_t_s)."""
         return Spells(s for s in self._spells if s.first_t_s < last_t_s and s.last_t_s > first_t_s)
