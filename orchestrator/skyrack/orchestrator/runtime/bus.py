@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor
 from typing import Any, cast
 
-from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.environment.spells import CALM, InForce
 from skyrack.orchestrator.environment.truth import truth_at
 from skyrack.orchestrator.orbit.times import iso_utc
+from skyrack.orchestrator.runtime.basis import Basis
 from skyrack.orchestrator.topology.epoch import Epoch
 from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.v1 import control_pb2, mesh_pb2
@@ -108,25 +107,18 @@ def _stays(stays: Iterable[mesh_pb2.Eclipse | mesh_pb2.AnomalyPass], t_s: float)
 class RunBus:
     """Says it, or nothing where the run has no broker. Everything returns at once; only `close` waits, a second at most.
 
-    `now`: the storms in force.
+    `now`: the storms in force; set once there is somebody who knows.
     """
 
-    def __init__(
-        self,
-        run: str,
-        address: Address | None,
-        geometry: Geometry,
-        clock: Clock,
-        seed: int,
-        now: Callable[[], InForce],
-    ) -> None:
-        self._run = run
-        self._geometry = geometry
-        self._clock = clock
-        self._now = now
-        self._start_utc = iso_utc(geometry.start)
-        rng = random.Random(f"{seed}, bus, orchestrator")
-        self._bus = None if address is None else Bus(address, "orchestrator", clock.sleep, rng)
+    def __init__(self, basis: Basis, address: Address | None) -> None:
+        self._run = basis.run
+        self._geometry = basis.geometry
+        self._clock = basis.clock
+        self._worker = basis.worker
+        self._start_utc = iso_utc(basis.geometry.start)
+        rng = random.Random(f"{basis.scenario.seed}, bus, orchestrator")
+        self._bus = None if address is None else Bus(address, "orchestrator", basis.clock.sleep, rng)
+        self.now: Callable[[], InForce] = lambda: CALM
 
     async def run(self) -> None:
         """Stay connected for ever."""
@@ -150,13 +142,13 @@ class RunBus:
         payload = {"v": VERSION, "t_utc": self._t_utc(), **record}
         self._publish(Message.of(event_topic(self._run), payload, qos=1, keep=EVENTS_KEPT))
 
-    async def environment(self, epoch: Epoch, t_s: float, worker: Executor) -> None:
+    async def environment(self, epoch: Epoch, t_s: float) -> None:
         """The environment at orbit time `t_s`, in `epoch`; computed in the geometry's worker."""
         if self._bus is None:
             return
         loop = asyncio.get_running_loop()
         payload = await loop.run_in_executor(
-            worker, environment, self._geometry, epoch, t_s, self._t_utc(), self._now()
+            self._worker, environment, self._geometry, epoch, t_s, self._t_utc(), self.now()
         )
         self._retain(environment_topic(self._run), payload)
 
