@@ -1,4 +1,4 @@
-"""No acknowledged write lost, for registers: nobody reads something older behind a write that was acknowledged."""
+"""No acknowledged write lost, for registers: nobody reads something older behind a write that left no trace."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 
 from skyrack.check.report import Check
-from skyrack.check.versions import CHANGING, Versions, by_key, observed, observes, written
+from skyrack.check.versions import CHANGING, Versions, by_key, observed, observes
 from skyrack.check.words import count, line, what
 from skyrack.history import Operation
 
@@ -23,11 +24,11 @@ class _Loss:
 
 
 def lost_writes(operations: Sequence[Operation]) -> Check:
-    """Acknowledged writes behind which an older value was read, and which nobody saw again.
+    """Acknowledged writes behind which an older value was read, and which left no trace afterwards.
 
     A read gives something *older* than a write if every write of what it gives had ended before that one began. If the
-    written value is seen once more later, the read was stale and the write not lost: that is counted, and judged by
-    linearizability.
+    written value, or one that may have replaced it before that read, is seen at the read's begin or later, then the read was
+    stale and the write not lost: that is counted, and judged by linearizability.
     """
     acknowledged = stale = 0
     losses: list[_Loss] = []
@@ -59,21 +60,39 @@ def _of_key(operations: list[Operation], writes: list[Operation]) -> tuple[list[
     observations = [operation for operation in operations if observes(operation)]
     begins_s = [operation.invoked_s for operation in observations]
     ends_s = [versions.latest_end_s(observed(operation), operation.completed_s) for operation in observations]
-    # The oldest that anybody saw from here on.
-    oldest: list[int] = [0] * len(observations)
+    misses_s = _misses(observations, ends_s, versions)
+    # From each observation on, the one that misses the oldest writes.
+    worst: list[int] = [0] * len(observations)
     for i in range(len(observations) - 1, -1, -1):
-        later = oldest[i + 1] if i + 1 < len(observations) else i
-        oldest[i] = i if ends_s[i] <= ends_s[later] else later
-    seen_last_s: dict[object, float] = {}
-    for operation in observations:
-        seen_last_s[observed(operation)] = operation.invoked_s
+        later = worst[i + 1] if i + 1 < len(observations) else i
+        worst[i] = i if misses_s[i] <= misses_s[later] else later
     losses = []
     for write in writes:
-        known_s = max(write.completed_s, seen_last_s.get(written(write), -math.inf))
-        after = bisect_right(begins_s, known_s)
-        if after < len(oldest) and ends_s[oldest[after]] < write.invoked_s:
-            losses.append(_Loss(write, observations[oldest[after]]))
+        after = bisect_right(begins_s, write.completed_s)
+        if after < len(worst) and misses_s[worst[after]] < write.invoked_s:
+            losses.append(_Loss(write, observations[worst[after]]))
     return losses, _stale(observations, ends_s, writes)
+
+
+def _misses(observations: list[Operation], ends_s: list[float], versions: Versions) -> list[float]:
+    """For each observation, since when writes are missing: those that began later and had ended before it.
+
+    What it saw had been written by `ends_s`. Of values that are seen at its begin or later, those count of whose writes some
+    began before it: one of these may have been in force all the time, and what it had replaced is not missing.
+    """
+    misses_s = [0.0] * len(observations)
+    seen_s: list[tuple[float, float]] = []  # of writes whose value is seen later: minus their latest end, begin
+    known: set[object] = set()
+    for i in range(len(observations) - 1, -1, -1):
+        value, begin_s = observed(observations[i]), observations[i].invoked_s
+        if value not in known:
+            known.add(value)
+            for write_begin_s, write_end_s in versions.written(value):
+                heappush(seen_s, (-write_end_s, write_begin_s))
+        while seen_s and seen_s[0][1] > begin_s:
+            heappop(seen_s)  # nor is it there for earlier observations
+        misses_s[i] = max(ends_s[i], -seen_s[0][0] if seen_s else -math.inf)
+    return misses_s
 
 
 def _stale(observations: list[Operation], ends_s: list[float], writes: list[Operation]) -> int:
