@@ -494,3 +494,24 @@ def test_an_echo_that_comes_back_as_something_else_is_found() -> None:
 def test_nothing_is_said_of_an_empty_history() -> None:
     assert check([], "kv").verdict == "inconclusive"
     assert math.isinf(table("0 write x 1 @ 0 ?")[0].completed_s)
+
+
+@pytest.mark.parametrize(("model", "f"), [("set", "add"), ("append", "append")])
+def test_values_that_are_lists_are_judged_like_any_other(model: str, f: str) -> None:
+    fine = f'1 {f} x [1] @ 0 1\n2 {f} x "b" @ 2 3\n3 read x -> [[1], "b"] @ 4 5'
+    assert check(table(fine), model).verdict == "ok"
+    verdict, text, _ = named(check(table(fine.replace('[[1], "b"]', "[[1]]")), model), "linearizable")
+    assert verdict == "bad"
+    assert 'allowed: [[1], "b"]' in text or 'allowed: ["b", [1]]' in text
+
+
+@pytest.mark.parametrize("model", ["set", "append"])
+def test_a_text_is_no_list_of_letters(model: str) -> None:
+    with pytest.raises(CheckError, match="expected a list as its result"):
+        check(table('1 read x -> "ab" @ 0 1'), model)
+
+
+def test_an_order_against_time_says_which_of_the_two_was_first() -> None:
+    operations = table("1 append x 1 @ 0 1\n2 append x 2 @ 2 3\n3 read x -> [2, 1] @ 4 5")
+    _, text, _ = named(check(operations, "append"), "linearizable")
+    assert "because what was read puts append x 2 before append x 1, which had ended before it began" in text

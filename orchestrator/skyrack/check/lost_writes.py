@@ -81,17 +81,21 @@ def _misses(observations: list[Operation], ends_s: list[float], versions: Versio
     began before it: one of these may have been in force all the time, and what it had replaced is not missing.
     """
     misses_s = [0.0] * len(observations)
-    seen_s: list[tuple[float, float]] = []  # of writes whose value is seen later: minus their latest end, begin
+    traces: list[tuple[float, float]] = []  # writes of what is seen later: minus their latest end, begin
     known: set[object] = set()
+    left = len(observations)
     for i in range(len(observations) - 1, -1, -1):
-        value, begin_s = observed(observations[i]), observations[i].invoked_s
-        if value not in known:
-            known.add(value)
-            for write_begin_s, write_end_s in versions.written(value):
-                heappush(seen_s, (-write_end_s, write_begin_s))
-        while seen_s and seen_s[0][1] > begin_s:
-            heappop(seen_s)  # nor is it there for earlier observations
-        misses_s[i] = max(ends_s[i], -seen_s[0][0] if seen_s else -math.inf)
+        begin_s = observations[i].invoked_s
+        while left and observations[left - 1].invoked_s >= begin_s:
+            left -= 1
+            value = observed(observations[left])
+            if value not in known:
+                known.add(value)
+                for write_begin_s, write_end_s in versions.written(value):
+                    heappush(traces, (-write_end_s, write_begin_s))
+        while traces and traces[0][1] > begin_s:
+            heappop(traces)  # nor had it begun for earlier observations
+        misses_s[i] = max(ends_s[i], -traces[0][0] if traces else -math.inf)
     return misses_s
 
 
