@@ -246,7 +246,11 @@ def test_a_stale_read_is_no_lost_write_but_is_counted_and_not_linearizable() -> 
         ("1 write x 3 @ 3.2 3.4", "4 read x -> 3 @ 6 7", []),  # 3 replaced 2, and was there when 1 was read
         ("1 write x 3 @ 3.2 ?", "4 read x -> 3 @ 6 7", []),
         ("1 write x 3 @ 3.2 3.4", "4 read x -> 1 @ 6 7", [2, 3]),
-        ("", "1 write x 3 @ 5.2 5.4\n4 read x -> 3 @ 6 7", [2]),  # too late to have replaced 2 when 1 was read
+        (
+            "",
+            "1 write x 3 @ 5.2 5.4\n4 read x -> 3 @ 6 7",
+            [2],
+        ),  # too late to have replaced 2 when 1 was read
         ("1 delete x @ 3.2 3.4", "4 read x -> null @ 6 7", []),
         ("", "1 delete x @ 5.2 5.4\n4 read x -> null @ 6 7", [2]),
         ("", "4 read x -> 9 @ 6 7", [2]),  # nobody wrote that, and it says nothing of what did
@@ -257,9 +261,13 @@ def test_a_write_that_may_have_been_replaced_before_a_stale_read_is_not_lost(
     before: str, behind: str, lost: list[int]
 ) -> None:
     operations = table(f"1 write x 1 @ 0 1\n1 write x 2 @ 2 3\n{before}\n3 read x -> 1 @ 4 5\n{behind}")
-    one = next(check for check in check(operations, "kv").checks if check.name == "no acknowledged write lost")
+    one = next(
+        check for check in check(operations, "kv").checks if check.name == "no acknowledged write lost"
+    )
     assert one.figures["lost"] == len(lost)
-    assert {operations[index].value for index in one.operations if operations[index].f == "write"} == set(lost)
+    assert {operations[index].value for index in one.operations if operations[index].f == "write"} == set(
+        lost
+    )
 
 
 @pytest.mark.parametrize("other", ["5 write x 1 @ 3 ?", "5 write x 1 @ 2.5 3.5"])

@@ -51,7 +51,9 @@ class Set:
 
     def told(self, answer: Any) -> Any:
         """See Model: numbers first, by size."""
-        return sorted(answer, key=lambda one: (0, one, "") if isinstance(one, int | float) else (1, 0, repr(one)))
+        return sorted(
+            answer, key=lambda one: (0, one, "") if isinstance(one, int | float) else (1, 0, repr(one))
+        )
 
     def candidates(self, initial: Any, calls: Sequence[Call]) -> list[Any]:
         """See Model."""
