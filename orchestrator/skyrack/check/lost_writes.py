@@ -5,22 +5,16 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from heapq import heappop, heappush
 
+from skyrack.check.pairs import Pair, broken
 from skyrack.check.report import Check
 from skyrack.check.versions import CHANGING, Versions, by_key, observed, observes
-from skyrack.check.words import count, line, what
+from skyrack.check.words import count, what
 from skyrack.history import Operation
 
 NAME = "no acknowledged write lost"
-_MOST_SHOWN = 5
-
-
-@dataclass(frozen=True)
-class _Loss:
-    write: Operation
-    by: Operation
+_MOST_LISTED = 10
 
 
 def lost_writes(operations: Sequence[Operation]) -> Check:
@@ -31,7 +25,7 @@ def lost_writes(operations: Sequence[Operation]) -> Check:
     stale and the write not lost: that is counted, and judged by linearizability.
     """
     acknowledged = stale = 0
-    losses: list[_Loss] = []
+    losses: list[Pair] = []
     for of_key in by_key(operations).values():
         writes = [write for write in of_key if write.f in CHANGING and write.outcome == "ok"]
         acknowledged += len(writes)
@@ -43,18 +37,17 @@ def lost_writes(operations: Sequence[Operation]) -> Check:
     if not losses:
         text = f"{count(acknowledged, 'acknowledged write')}, 0 lost{stale_text}"
         return Check(NAME, "ok", text, (), figures)
-    losses.sort(key=lambda loss: loss.write.invoked_s)
-    lines = [f"{len(losses):,} lost of {count(acknowledged, 'acknowledged write')}{stale_text}"]
-    for loss in losses[:_MOST_SHOWN]:
-        lines += [line(loss.write), f"  but later  {line(loss.by)}"]
-    if len(losses) > _MOST_SHOWN:
-        rest = ", ".join(f"#{loss.write.index} {what(loss.write)}" for loss in losses[_MOST_SHOWN:][:10])
-        lines.append(f"also lost: {rest}{' and more' if len(losses) > _MOST_SHOWN + 10 else ''}")
-    proof = [index for loss in losses for index in (loss.write.index, loss.by.index)]
-    return Check(NAME, "bad", "\n".join(lines), tuple(dict.fromkeys(proof)), figures)
+    losses.sort(key=lambda loss: loss[0].invoked_s)
+    headline = f"{len(losses):,} lost of {count(acknowledged, 'acknowledged write')}{stale_text}"
+    return broken(NAME, headline, losses, "but later", figures, also=_also)
 
 
-def _of_key(operations: list[Operation], writes: list[Operation]) -> tuple[list[_Loss], int]:
+def _also(lost: Sequence[Operation]) -> str:
+    listed = ", ".join(f"#{write.index} {what(write)}" for write in lost[:_MOST_LISTED])
+    return f"also lost: {listed}{' and more' if len(lost) > _MOST_LISTED else ''}"
+
+
+def _of_key(operations: list[Operation], writes: list[Operation]) -> tuple[list[Pair], int]:
     """Lost writes of one key, and how many reads were stale."""
     versions = Versions(operations)
     observations = [operation for operation in operations if observes(operation)]
@@ -70,7 +63,7 @@ def _of_key(operations: list[Operation], writes: list[Operation]) -> tuple[list[
     for write in writes:
         after = bisect_right(begins_s, write.completed_s)
         if after < len(worst) and misses_s[worst[after]] < write.invoked_s:
-            losses.append(_Loss(write, observations[worst[after]]))
+            losses.append((write, observations[worst[after]]))
     return losses, _stale(observations, ends_s, writes)
 
 
