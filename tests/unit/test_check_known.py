@@ -581,3 +581,22 @@ def test_who_went_back_once_goes_back_as_long_as_it_does_not_come_forward() -> N
 def test_a_write_that_failed_is_nothing_to_read_again() -> None:
     text = "1 write x 1 @ 0 1\n1 write x 2 @ 2 3 fail\n1 read x -> 1 @ 4 5"
     assert named(check(table(text), "kv"), "read your writes")[0] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("text", "lost"),
+    [
+        ("1 write x 1 @ 0 1\n2 write x 2 @ 2 5\n3 read x -> 1 @ 3 4", 0),  # the write had not ended
+        (
+            "1 write x 1 @ 0 1\n2 write x 2 @ 2 3\n3 read x -> 1 @ 4 5\n1 write x 1 @ 6 7",
+            1,
+        ),  # too late for that read
+        (
+            "1 write x 1 @ 0 10\n4 write x 1 @ 1 2\n2 write x 2 @ 3 4\n3 read x -> 1 @ 5 6",
+            0,
+        ),  # the first one may be last
+    ],
+)
+def test_only_what_certainly_had_ended_before_is_older(text: str, lost: int) -> None:
+    one = next(one for one in check(table(text), "kv").checks if one.name == "no acknowledged write lost")
+    assert one.figures["lost"] == lost
