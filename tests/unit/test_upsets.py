@@ -16,8 +16,8 @@ import pytest
 
 from skyrack.node.holding import files
 from skyrack.node.holding.draw import Draw
-from skyrack.node.holding.members import read_member
 from skyrack.node.holding.memory import mappings
+from skyrack.node.process import read_stat
 from skyrack.v1 import holding
 from skyrack.v1.holding import Failed, Hold, HoldingError, Release, Seen, Spot, Upset
 
@@ -60,7 +60,7 @@ class Bufferer:
 
     @property
     def state(self) -> str:
-        return read_member(Path(f"/proc/{self.process.pid}/stat").read_text()).state
+        return read_stat(Path(f"/proc/{self.process.pid}/stat").read_text()).state
 
 
 @pytest.fixture

@@ -294,6 +294,23 @@ def test_a_name_that_means_no_workload_is_explained(name: str, message: str) -> 
         find_workload(name)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("class Mine(:\n", r"mine\.py:1: "),
+        ("\n1 / 0\n", r"mine\.py:2: ZeroDivisionError: division by zero"),
+        ("class Mined: ...\n", "mine.py has no Mine: did you mean Mined?"),
+    ],
+)
+def test_what_is_wrong_in_somebody_s_file_is_said_with_its_line_each_time(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    (tmp_path / "mine.py").write_text(text)
+    for _ in range(2):
+        with pytest.raises(UnknownName, match=message):
+            find_workload(f"{tmp_path}/mine.py:Mine")
+
+
 def test_workloads_and_adapters_in_a_file_are_found_with_what_lies_beside(tmp_path: Path) -> None:
     (tmp_path / "beside_it.py").write_text("LENGTH = 3\n")
     (tmp_path / "mine.py").write_text(

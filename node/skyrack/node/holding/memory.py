@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from skyrack.node.holding.draw import Draw
-from skyrack.node.services.processes import read_text
+from skyrack.node.process import read_text
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _ENTRY_BYTES = 8
