@@ -5,17 +5,23 @@ from __future__ import annotations
 import itertools
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skyrack.node.flight import battery
-from skyrack.node.flight.array import YEAR_S, Array, turned, zenith_cos
+from skyrack.node.flight.array import YEAR_S, Array
 from skyrack.node.flight.governor import Governor, Limits, Mode, Play
 from skyrack.node.flight.load import Computer, Declared, load
+from skyrack.node.flight.outlook import carried, turned, zenith_cos
 from skyrack.node.flight.sky import Sky
 from skyrack.node.flight.thermal import ZERO_C_K, Exposure, Radiator
 from skyrack.node.flight.wear import Wear, capacity_ratio, cycle_wear
+from skyrack.node.position import Vector
+from skyrack.orchestrator.environment.sun import sun_at
+from skyrack.orchestrator.scenario.model.scenario import Scenario
+from skyrack.orchestrator.topology.geometry import Geometry
 
 ratios = st.floats(0.0, 1.0)
 powers_w = st.floats(0.0, 1e5)
@@ -107,6 +113,32 @@ def test_the_earth_turns_under_the_sun() -> None:
     assert zenith_cos((0.0, -7000.0, 0.0), sun) == pytest.approx(1.0, abs=1e-4)
 
 
+def test_beyond_its_ephemeris_a_satellite_goes_on_around_the_earth() -> None:
+    """Against SGP4 and the true Sun: an orbit to either side within a degree, half a day ahead within five."""
+    geometry = Geometry(Scenario.model_validate(
+        {"version": 1, "name": "x", "ground": ["london"], "inhabited": ["p0s00"],
+         "shells": [{"name": "v", "planes": 1, "slots": 1, "altitude_km": 550, "inclination_deg": 53}]}
+    ))  # fmt: skip
+    at_s = 20_000.0
+
+    def state(t_s: float) -> tuple[Vector, Vector, Vector]:
+        position_km, velocity_km_s = geometry.itrf(0, np.array([t_s]))
+        sun = geometry.itrf_of(sun_at(geometry, t_s), t_s)
+        return tuple(position_km[0].tolist()), tuple(velocity_km_s[0].tolist()), tuple(sun.tolist())
+
+    position_km, velocity_km_s, sun = state(at_s)
+    for ahead_s, within in (
+        (-5700.0, 0.018),
+        (-900.0, 0.003),
+        (1400.0, 0.005),
+        (5700.0, 0.018),
+        (43_200.0, 0.09),
+    ):
+        true_position, _, true_sun = state(at_s + ahead_s)
+        guessed = zenith_cos(carried(position_km, velocity_km_s, ahead_s), sun)
+        assert guessed == pytest.approx(zenith_cos(true_position, true_sun), abs=within), ahead_s
+
+
 @given(st.lists(ratios, min_size=1, max_size=60))
 def test_wear_never_shrinks_and_is_that_of_half_the_way_at_least(levels: list[float]) -> None:
     wear, before = Wear(), 0.0
@@ -177,6 +209,44 @@ def test_shares_are_those_of_the_formula_in_steps_and_reasons_say_why() -> None:
     assert flat.reason == "battery 29 %, below 30 %: services are stopped until the battery has 50 %"
 
 
+def test_the_reason_follows_what_it_is_for_while_mode_and_share_stay() -> None:
+    governor = Governor(LIMITS)
+    both = governor.decide(0.2, 90.0)
+    assert both.reason == "battery 20 %, below 30 %: services are stopped until the battery has 50 %"
+    hot = governor.decide(0.6, 80.0)
+    assert (hot.mode, hot.share) == (both.mode, both.share)
+    assert hot.reason == "80.0 °C, cooling: services are stopped until it has cooled to 66 °C"
+    assert governor.decide(0.7, 79.0) is hot, "decided once, not with each degree"
+    warm = Governor(LIMITS)
+    assert warm.decide(0.5, 77.5).cause == "battery 50 %", (
+        "of two that ask for the same share the battery is named"
+    )
+    assert warm.decide(1.0, 76.0).reason == "76.0 °C, above 70 °C: services get 50 % of the computer"
+    warm.decide(1.0, 71.0)
+    assert warm.decide(1.0, 69.0).reason == "69.0 °C, cooling: services get 80 % of the computer"
+
+
+@pytest.mark.parametrize(
+    ("into_safe_mode", "later", "mode", "cause"),
+    [
+        ((0.29, 60.0), (0.45, 60.0), Mode.SAFE, "battery 45 %"),
+        ((0.29, 60.0), (0.51, 80.0), Mode.THROTTLED, "80.0 °C"),
+        ((0.60, 86.0), (0.45, 80.0), Mode.SAFE, "80.0 °C"),
+        ((0.60, 86.0), (0.45, 65.0), Mode.THROTTLED, "battery 45 %"),
+    ],
+)
+def test_a_governor_that_goes_on_for_another_decides_as_that_would_have(
+    into_safe_mode: tuple[float, float], later: tuple[float, float], mode: Mode, cause: str
+) -> None:
+    first = Governor(LIMITS)
+    assert first.decide(*into_safe_mode).mode is Mode.SAFE
+    second = Governor(LIMITS, first.held)
+    decided = second.decide(*later)
+    assert (decided.mode, decided.cause) == (mode, cause)
+    expected = first.decide(*later)
+    assert (decided.mode, decided.share) == (expected.mode, expected.share)
+
+
 @given(
     st.floats(0.1, 0.95), st.lists(st.floats(-0.014, 0.014), min_size=1, max_size=80), st.floats(30.0, 90.0)
 )
@@ -221,14 +291,19 @@ def test_load_is_bus_and_computer_by_what_is_used() -> None:
 
 
 def test_declared_loads_end_by_themselves_and_are_replaced_by_name() -> None:
-    declared = Declared()
+    declared = Declared(9.0)
     declared.declare("gpu", 250.0, 10.0, 60.0)
     declared.declare("npu", 50.0, 10.0, None)
-    assert declared.power_w(69.9) == 300.0
-    assert declared.mean_w(69.0, 71.0) == pytest.approx(50 + 125), "half of the time it was there"
-    assert declared.power_w(1e9) == 50.0
-    declared.declare("npu", 0.0, 1e9, None)
-    assert declared.power_w(1e9) == 0.0
+    assert declared.mean_w(11.0) == pytest.approx(150.0), "half of the time they were there"
+    assert declared.mean_w(69.0) == pytest.approx(300.0)
+    assert declared.mean_w(71.0) == pytest.approx(50 + 125), "half of the time it was there"
+    assert declared.mean_w(1e3) == 50.0
+    declared.declare("npu", 100.0, 1e3 + 1.0, None)
+    declared.declare("npu", 0.0, 1e3 + 2.0, None)
+    assert declared.mean_w(1e3 + 4.0) == pytest.approx((50 + 100) / 4), (
+        "what has been replaced counts until then"
+    )
+    assert declared.mean_w(1e3 + 4.0) == 0.0
 
 
 @settings(max_examples=50)

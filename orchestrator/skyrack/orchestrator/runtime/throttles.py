@@ -59,7 +59,9 @@ class Throttles:
         task = self._tasks.get(node)
         if task is None or task.done():
             task = self._tasks[node] = asyncio.create_task(self._follow(node), name=f"throttle {node}")
-        await asyncio.wait([task], timeout=ANSWER_S)
+        done, _ = await asyncio.wait([task], timeout=ANSWER_S)
+        for one in done:
+            one.result()  # who asks hears of what nobody has foreseen, and asks again
         return self._effects.get(node, [])
 
     async def close(self) -> None:
