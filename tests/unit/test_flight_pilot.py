@@ -95,6 +95,7 @@ class Heard(ControlLink):
             update.ephemeris.velocity_km_s.extend([0.0, 0.0, 0.0])
             update.ephemeris.step_s = max(1.0, at_s)
         update.surroundings.sun_itrf.extend(turned((1.0, 0.0, 0.0), from_s if orbit else 0.0))
+        update.surroundings.since_t_s = from_s
         update.surroundings.until_t_s = until_s or from_s + KNOWN_S
         for start_s, end_s in eclipses:
             update.surroundings.eclipses.add(start_t_s=start_s, end_t_s=end_s)

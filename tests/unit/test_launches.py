@@ -156,6 +156,29 @@ def test_a_launch_on_demand_is_nowhere_until_it_is_ordered() -> None:
     assert "later" not in fleet.launched_s
 
 
+TWO_SHELLS = """\
+version: 1
+name: launched
+shells:
+  - {name: high, planes: 2, slots: 2, altitude_km: 550, inclination_deg: 53}
+  - {name: low, planes: 2, slots: 2, altitude_km: 400, inclination_deg: 53}
+ground: [london]
+lifecycle:
+  launches: [{name: later, satellites: ["shell:high", "shell:low"], commissioning_s: 5, apart_s: 1}]
+"""
+
+
+def test_planes_of_several_shells_come_one_after_the_other_in_the_same_order_at_once() -> None:
+    fleet = geometry(TWO_SHELLS).fleet
+    for batch, begin_s in (
+        (fleet.batches["later"], 5.0),
+        (fleet.launch("later", 0.0, at_once=True).batches["later"], 0.0),
+    ):
+        in_service_s = [passage.service_s for passage in batch.passages]
+        assert batch.nodes == tuple(range(8))
+        assert in_service_s == [begin_s + place for place in range(8)], "a shell after the other"
+
+
 def test_who_is_not_in_service_has_no_link_and_lasers_acquire_when_it_is() -> None:
     sky = geometry()
     batch = sky.fleet.batches["first"].nodes

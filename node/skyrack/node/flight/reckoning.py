@@ -153,7 +153,7 @@ class Reckoning:
         self._learnt = knowledge
         if (surroundings := knowledge.surroundings) is not None:
             dark = [(one.start_t_s, one.end_t_s) for one in surroundings.eclipses]
-            self._sky.learn(knowledge.epoch.t0_s, surroundings.until_t_s, dark)
+            self._sky.learn(surroundings.since_t_s, surroundings.until_t_s, dark)
 
     def _step(self, knowledge: Knowledge, stretch: Stretch, lit: bool, use: Use) -> None:
         middle = outlook(knowledge, (stretch.start_t_s + stretch.end_t_s) / 2)
