@@ -202,7 +202,7 @@ def test_a_jump_is_reckoned_through_by_the_shadows_that_are_known(tmp_path: Path
 def test_arrays_that_do_not_follow_the_sun_give_as_much_at_any_speed_and_over_a_jump(tmp_path: Path) -> None:
     """However far the last look lies before the ephemeris that is known now."""
     power = {**POWER, "array_mount": "zenith", "battery_wh": 1e6, "initial_charge_ratio": 0.5}
-    given_j = []
+    given_j: list[float] = []
     for speed, look_s in ((60.0, 1.0), (960.0, 1.0), (960.0, 6.0)):
         craft = Flying(tmp_path, speed, power=power)
         t0_ns = -len(given_j) - 1  # another run each time
