@@ -12,14 +12,17 @@ from hypothesis import strategies as st
 
 from skyrack.node.flight import battery
 from skyrack.node.flight.array import YEAR_S, Array
+from skyrack.node.flight.craft import Craft, State
 from skyrack.node.flight.governor import Governor, Limits, Mode, Play
-from skyrack.node.flight.load import Computer, Declared, load
+from skyrack.node.flight.load import Computer, Declared, Load, load
 from skyrack.node.flight.outlook import carried, turned, zenith_cos
+from skyrack.node.flight.settings import FlightSettings
 from skyrack.node.flight.sky import Sky
 from skyrack.node.flight.thermal import ZERO_C_K, Exposure, Radiator
 from skyrack.node.flight.wear import Wear, capacity_ratio, cycle_wear
 from skyrack.node.position import Vector
 from skyrack.orchestrator.environment.sun import sun_at
+from skyrack.orchestrator.runtime.node_config import flight as flight_config
 from skyrack.orchestrator.scenario.model.scenario import Scenario
 from skyrack.orchestrator.topology.geometry import Geometry
 
@@ -171,6 +174,46 @@ def test_small_cycles_within_a_large_one_count_by_themselves() -> None:
     expected = cycle_wear(0.1) + cycle_wear(0.3) + cycle_wear(0.6)
     assert wear.ratio == pytest.approx(expected, rel=1e-6)
     assert capacity_ratio(0.5, 0.8) == pytest.approx(0.9)
+
+
+def craft(wear: Wear | None = None) -> Craft:
+    """With a battery of 100 Wh, and 5 % lost on the way in and out."""
+    scenario = Scenario.model_validate(
+        {"version": 1, "name": "x", "power": {"battery_wh": 100}, "thermal": {}}
+    )
+    settings = FlightSettings.from_mapping(flight_config(scenario) or {})
+    return Craft(settings, State(360_000.0, 293.15, wear or Wear()))
+
+
+def test_a_computer_warms_by_what_it_draws_and_absorbs_and_not_by_the_bus() -> None:
+    warm = craft()
+    warm.advance(0.0, Load(bus_w=5000.0, compute_w=300.0), 200.0, 1e6)
+    assert warm.radiator is not None
+    assert warm.state.temperature_k == pytest.approx(warm.radiator.equilibrium_k(500.0))
+
+
+def test_books_of_a_battery_say_what_came_in_what_went_out_and_what_was_not_there() -> None:
+    one = craft()
+    one.advance(0.0, Load(100.0, 100.0), 0.0, 3600.0)
+    assert one.state.energy_j == 0.0
+    assert one.state.out_j == pytest.approx(95.0 * 3600.0)
+    assert one.state.unserved_j == pytest.approx(105.0 * 3600.0)
+    assert one.state.wear.ratio == pytest.approx(cycle_wear(1.0) / 2)
+    one.advance(500.0, Load(100.0, 0.0), 0.0, 3600.0)
+    put_in_wh = 100.0 * one.capacity_j / 360_000.0 / 0.95
+    assert one.charge_ratio == 1.0
+    assert one.state.in_j == pytest.approx((100.0 + put_in_wh) * 3600.0, rel=1e-4), (
+        "what was spilled is not counted"
+    )
+
+
+def test_a_worn_battery_holds_less() -> None:
+    worn = craft(Wear(whole=0.5))
+    assert worn.charge_ratio == 1.0
+    worn.advance(0.0, Load(0.0, 90.0), 0.0, 1800.0)
+    worn.advance(1e4, Load(0.0, 0.0), 0.0, 1e5)
+    assert worn.state.energy_j == pytest.approx(0.9 * 360_000.0, rel=1e-3)
+    assert worn.charge_ratio == pytest.approx(1.0)
 
 
 LIMITS = Limits(0.70, 0.30, 0.50, 0.03, 0.25, 70.0, 85.0, 4.0)

@@ -30,6 +30,7 @@ class SlowHands:
         self.may.set()
         self.held: list[tuple[Place, Hold, Hold]] = []
         self.why_not = ""
+        self.bug: Exception | None = None
 
     async def hold(self, place: Place, before: Hold, hold: Hold) -> list[str]:
         self.held.append((place, before, hold))
@@ -37,6 +38,8 @@ class SlowHands:
         await self.may.wait()
         if self.why_not:
             raise CannotError(self.why_not)
+        if self.bug is not None:
+            raise self.bug
         return [f"{hold.cpu_ratio}"]
 
     def refusal(self, kind: str, target: Target) -> str | None:
@@ -126,6 +129,15 @@ async def test_what_cannot_be_done_is_counted_and_told(world: World) -> None:
     assert await world.report(0.5) == ["failed: who does it has ended"]
     assert world.throttles.failures == 1
     assert world.told()[0]["effect"] == ["failed: who does it has ended"]
+
+
+async def test_an_error_that_nobody_has_foreseen_is_told_to_who_asked_and_tried_again(world: World) -> None:
+    world.hands.bug = OSError("no space left")
+    with pytest.raises(OSError, match="no space"):
+        await world.report(0.5)
+    world.hands.bug = None
+    assert await world.report(0.5) == ["0.5"]
+    assert world.throttles.in_force == {"p0s07": 0.5}
 
 
 async def test_what_an_orchestrator_that_has_ended_left_limited_is_let_go(tmp_path: Path) -> None:
