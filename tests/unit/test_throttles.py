@@ -105,6 +105,16 @@ async def test_what_is_allowed_is_held_and_told_and_lifted(world: World) -> None
     assert [(one["cpu_cores"], one["effect"]) for one in world.told()] == [(0.5, ["0.5"]), (None, ["None"])]
 
 
+async def test_a_mode_is_told_once_however_often_it_is_reported(world: World) -> None:
+    for cores in (0.5, 0.4, 0.4):
+        await world.report(cores)
+    events = [json.loads(line) for line in world.file.read_text().splitlines()]
+    assert [(one["node"], one["mode"]) for one in events if one["event"] == "flight_mode"] == [
+        ("p0s07", "throttled")
+    ]
+    assert len(world.told()) == 2
+
+
 async def test_as_many_cores_as_there_are_is_no_limit_and_none_is_the_least(world: World) -> None:
     await world.report(4.0)
     assert world.hands.held == []
