@@ -91,9 +91,19 @@ def test_each_plane_is_reached_when_its_satellites_are_raised() -> None:
     assert passages[1].raising_s == pytest.approx(14.0 / abs(rate_deg_day) * DAY_S)
 
 
+def test_within_a_plane_one_is_raised_after_the_other() -> None:
+    passages = drifted([40.0, 26.0, 40.0, 26.0, 40.0], V3, 100.0, 5.0)
+    in_plane = {deg: [passages[i] for i in of] for deg, of in ((40.0, (0, 2, 4)), (26.0, (1, 3)))}
+    for plane in in_plane.values():
+        for number, passage in enumerate(plane):
+            assert passage.raising_s - plane[0].raising_s == pytest.approx(5.0 * number)
+            assert passage.service_s - passage.commissioning_s == pytest.approx(100.0)
+
+
 def test_the_launch_goes_where_the_longest_wait_is_shortest() -> None:
     assert waits_deg([350.0, 10.0, 330.0], westward=True) == [20.0, 0.0, 40.0]
     assert waits_deg([350.0, 10.0, 330.0], westward=False) == [20.0, 40.0, 0.0]
+    assert waits_deg([12.0, 12.0], westward=True) == [0.0, 0.0]
 
 
 def test_phases_follow_each_other_and_those_of_no_length_are_left_out() -> None:

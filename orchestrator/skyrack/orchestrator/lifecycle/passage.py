@@ -94,9 +94,6 @@ def waits_deg(raan_deg: Sequence[float], *, westward: bool) -> list[float]:
     """How far each satellite drifts before it is raised, when the launch goes where the longest wait is shortest."""
     turned = [round((-deg if westward else deg) % 360.0, 9) % 360.0 for deg in raan_deg]
     planes = sorted(set(turned))
-    gaps = [
-        (after - before) % 360.0 or 360.0
-        for before, after in zip([planes[-1], *planes], planes, strict=False)
-    ]
+    gaps = [(after - before) % 360.0 for before, after in zip([planes[-1], *planes], planes, strict=False)]
     first = planes[gaps.index(max(gaps))]
     return [round((deg - first) % 360.0, 9) for deg in turned]
