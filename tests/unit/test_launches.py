@@ -183,6 +183,24 @@ def test_planes_of_several_shells_come_one_after_the_other_in_the_same_order_at_
         assert in_service_s == [begin_s + place for place in range(8)], "a shell after the other"
 
 
+@pytest.mark.parametrize(
+    ("walker", "height", "apart_deg"),
+    [
+        ("delta", "altitude_km: 550", 180.0),
+        ("star", "altitude_km: 550", 90.0),
+        ("star", "mean_motion_rev_per_day: 15.05582", 90.0),  # 550 km up as well
+    ],
+)
+def test_planes_are_waited_for_as_far_as_they_are_apart(walker: str, height: str, apart_deg: float) -> None:
+    text = TWO_SHELLS[: TWO_SHELLS.index("  - {name: high")] + (
+        f"  - {{planes: 2, slots: 1, walker: {walker}, {height}, inclination_deg: 53}}\n"
+        "ground: [london]\nlifecycle: {launches: [{name: up, satellites: [p0s00, p1s00], drift: nodal}]}\n"
+    )
+    waits_s = sorted(passage.raising_s for passage in geometry(text).fleet.batches["up"].passages)
+    rate_deg_day = abs(relative_rate_deg_day(210.0, 550.0, 53.0))
+    assert waits_s == [0.0, pytest.approx(apart_deg / rate_deg_day * DAY_S, rel=1e-3)]
+
+
 def test_who_is_not_in_service_has_no_link_and_lasers_acquire_when_it_is() -> None:
     sky = geometry()
     batch = sky.fleet.batches["first"].nodes
