@@ -40,13 +40,16 @@ def test_fixed_arrays_give_what_orbit_shadow_and_sun_give(speed: float, heard_be
     true_j = float((ARRAY_W * sunlit(r_km, sun) * np.maximum(0.0, cosine)).sum() * 5.0)
 
     outlook = Outlook(geometry, Timeline(speed), lambda index: "", 0, lambda nodes: [1.0 for _ in nodes])
-    reckoning, at_s = Reckoning(FlightSettings.from_mapping(flight(SCENARIO) or {})), 0.0
-    while at_s < SPAN_S:
+    reckoning = Reckoning(FlightSettings.from_mapping(flight(SCENARIO) or {}))
+
+    def look(at_s: float) -> None:
         outlook.compute(max(0.0, at_s - heard_before_s * speed))
         outlook.extend()
         update = outlook.update_for(NodeState(0, "p0s00", "satellite", ""))
         assert update is not None
         reckoning.advance(Knowledge(update), at_s, Use(0.0, 0.0))
-        at_s = min(SPAN_S, at_s + speed)
-    reckoning.advance(Knowledge(update), SPAN_S, Use(0.0, 0.0))
+
+    for at_s in np.arange(0.0, SPAN_S, speed).tolist():
+        look(at_s)
+    look(SPAN_S)
     assert reckoning.craft.state.in_j == pytest.approx(true_j, rel=1e-3)
