@@ -52,6 +52,17 @@ lifecycle:
     - {name: later, satellites: [p1s03], commissioning_s: 5}
 """
 
+TWO_SHELLS = """\
+version: 1
+name: launched
+shells:
+  - {name: high, planes: 2, slots: 2, altitude_km: 550, inclination_deg: 53}
+  - {name: low, planes: 2, slots: 2, altitude_km: 400, inclination_deg: 53}
+ground: [london]
+lifecycle:
+  launches: [{name: later, satellites: ["shell:high", "shell:low"], commissioning_s: 5, apart_s: 1}]
+"""
+
 
 def geometry(text: str = SCENARIO) -> Geometry:
     return Geometry(scenario_of(decode(text.encode(), "launched.yaml", Path())))
@@ -141,6 +152,18 @@ def test_steps_are_the_same_however_time_is_cut() -> None:
     assert fleet.next_s(62.0) == math.inf
 
 
+def test_at_one_instant_earlier_phases_are_told_first() -> None:
+    """A day after the launch, which is as long as one is raised, the next is raised: that comes before what the first does."""
+    text = TWO_SHELLS[: TWO_SHELLS.index("  - {name: high")] + (
+        "  - {planes: 1, slots: 2, altitude_km: 550, inclination_deg: 53}\nground: [london]\nlifecycle: {launches: [{name: up, "
+        "satellites: [p0s00, p0s01], at_s: 0, drift: nodal, raising_km_per_day: 340, apart_s: 86400}]}\n"
+    )
+    steps = geometry(text).fleet.steps(-1.0, DAY_S)
+    assert [(step.t_s, step.phase.value, step.nodes) for step in steps] == [
+        (0.0, "drifting", (1,)), (0.0, "raising", (0,)), (DAY_S, "raising", (1,)), (DAY_S, "commissioning", (0,)),
+    ]  # fmt: skip
+
+
 def test_what_is_jumped_over_is_told_together() -> None:
     steps = together(geometry().fleet.steps(-math.inf, 1000.0))
     assert [(step.phase.value, len(step.nodes), step.t_s) for step in steps] == [
@@ -158,18 +181,6 @@ def test_a_launch_on_demand_is_nowhere_until_it_is_ordered() -> None:
     assert ordered.phases(105.0)[later] is Phase.IN_SERVICE
     assert fleet.launch("later", 100.0, at_once=True).phases(100.0)[later] is Phase.IN_SERVICE
     assert "later" not in fleet.launched_s
-
-
-TWO_SHELLS = """\
-version: 1
-name: launched
-shells:
-  - {name: high, planes: 2, slots: 2, altitude_km: 550, inclination_deg: 53}
-  - {name: low, planes: 2, slots: 2, altitude_km: 400, inclination_deg: 53}
-ground: [london]
-lifecycle:
-  launches: [{name: later, satellites: ["shell:high", "shell:low"], commissioning_s: 5, apart_s: 1}]
-"""
 
 
 def test_planes_of_several_shells_come_one_after_the_other_in_the_same_order_at_once() -> None:
