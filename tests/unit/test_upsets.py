@@ -16,7 +16,7 @@ import pytest
 
 from skyrack.node.holding import files
 from skyrack.node.holding.draw import Draw
-from skyrack.node.holding.memory import mappings
+from skyrack.node.holding.memory import mappings, turn_over
 from skyrack.node.process import read_stat
 from skyrack.v1 import holding
 from skyrack.v1.holding import Failed, Hold, HoldingError, Release, Seen, Spot, Upset
@@ -78,6 +78,21 @@ def holder() -> Iterator[HolderProcess]:
     yield made
     made.socket.close()
     made.process.wait(PATIENCE_S)
+
+
+def test_a_process_that_ends_as_its_bit_is_turned_over_is_said_to_have_ended() -> None:
+    """Not an error that would end the holder, and with it every hold of the run."""
+    bufferer = Bufferer()
+    memory = os.open(f"/proc/{bufferer.process.pid}/mem", os.O_RDWR)
+    try:
+        assert turn_over(memory, bufferer.address + 7, 3) == 0
+        assert bufferer.not_zero() == (7, 8)
+        bufferer.process.kill()
+        bufferer.process.communicate()
+        with pytest.raises(OSError, match="ended meanwhile"):
+            turn_over(memory, bufferer.address + 7, 3)
+    finally:
+        os.close(memory)
 
 
 def test_a_flipped_bit_is_another_one_where_it_is_said_to_be_and_again_flips_it_back(

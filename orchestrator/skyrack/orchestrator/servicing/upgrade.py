@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from skyrack.orchestrator.api.client import ApiError
 from skyrack.orchestrator.measure.bulk import Bulk, BulkRun, Sent
 from skyrack.orchestrator.servicing.contact import Contact, first_opportunity, needs_s
 from skyrack.orchestrator.servicing.rollout import Seen, batches, due, judge, to_roll_back
@@ -249,7 +250,10 @@ class Upgrade:
         return [row for row in every if row["service"] == self._plan.service]
 
     def _row(self, node: str) -> dict[str, Any]:
-        return next(row for row in self._rows() if row["node"] == node)
+        for row in self._rows():
+            if row["node"] == node:
+                return row
+        raise ApiError(f"{self._plan.service} does not run on {node} any more")
 
 
 def _some(names: Collection[str] | Sequence[str], most: int = 3) -> str:
