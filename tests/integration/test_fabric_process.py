@@ -82,8 +82,11 @@ async def counters(world: MeshWorld) -> dict[str, Any]:
 
 async def dropped(world: MeshWorld, why: str) -> None:
     """Wait until a packet was: who sent it may be ahead of the fabric."""
-    while not (await counters(world))["drops"][why]:
+    for _ in range(1000):
+        if (await counters(world))["drops"][why]:
+            return
         await asyncio.sleep(0.01)
+    raise AssertionError(f"none is dropped for {why}")
 
 
 async def test_ping_takes_the_computed_time_and_not_much_more() -> None:
