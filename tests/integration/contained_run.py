@@ -27,7 +27,7 @@ inhabited: [p0s00]
 ground: [london, tokyo]
 """
 NODES = ("london", "tokyo", "p0s00")
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 USER = () if os.getuid() == 0 else ("--user", "--map-root-user")
 _NAMESPACES = ("--pid", "--mount", "--mount-proc", "--net", "--fork", "--kill-child")
 
