@@ -30,7 +30,7 @@ MOST_WATCHERS = 64
 MOST_W = 1e9  # of a declared load
 LONGEST_WORD = 63
 _WORD = frozenset(string.ascii_letters + string.digits + "-_.")
-LAST_WORDS_S = 0.2  # for the last alert of a node that ends
+LAST_WORDS_S = 0.5  # for the last alert of a node that ends
 # Timers of a loop may fire a little early; then there is nothing to tell yet, and another look is due.
 SHORTEST_WAIT_S = 0.001
 
