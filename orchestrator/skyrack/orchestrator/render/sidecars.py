@@ -24,7 +24,7 @@ KEEPER = "sidecars"
 DATA = "/data"
 NODE_LABEL = "skyrack.node"
 FILES_DIRECTORY = "services"
-LIMITS = "/run/skyrack/sidecars.sock"  # on a volume that no node has
+ORDERS = "/run/skyrack/sidecars.sock"  # on a volume that no node has
 _MB = 1_000_000
 _RESTART = {"always": "always", "on-failure": "on-failure", "never": '"no"'}
 
@@ -132,7 +132,7 @@ def keeper_service(found: Sequence[Sidecar]) -> str:
       - skyrack.orchestrator.runtime.sidecars
       - --engine=/run/engine.sock
       - --mesh-dir=/run/mesh
-      - --limits={LIMITS}
+      - --orders={ORDERS}
       - --data={DATA}
       - --files=/etc/skyrack/{FILES_DIRECTORY}
       - --prepared=/tmp/prepared

@@ -52,6 +52,11 @@ class Entry:
         return not self.spec.command and not self.spec.python
 
     @property
+    def data_dir(self) -> str:
+        """Where it keeps its files, as its node sees it; empty while that is not known, and in a container of its own."""
+        return self.spec.data_dir or ("" if self.phase == AWAITED else self.status.data_dir)
+
+    @property
     def done(self) -> bool:
         """Whether nothing has to be waited for."""
         return self.phase in DONE
@@ -81,6 +86,6 @@ class Entry:
             "ready_after_s": round(status.ready_after_s, 3) if status.ready_after_s else None,
             "exit_status": status.exit_status if status.HasField("exit_status") else None,
             "exit_signal": status.exit_signal if status.HasField("exit_signal") else None,
-            "data_dir": self.spec.data_dir,
+            "data_dir": self.data_dir,
             "notes": [*self.group.notes, *status.notes],
         }

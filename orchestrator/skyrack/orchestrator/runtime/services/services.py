@@ -91,6 +91,9 @@ class Services:
         self._drained = {node: list(by) for node, by in kept.drained.items()} if kept else {}
         self._editions = Editions(kept.editions if kept else {})
         self._listeners: list[Callable[[], None]] = []
+        self._containers_kept: Callable[[], bool] = lambda: False
+        self.continued = kept is not None
+        """Whether there was an orchestrator before this one."""
         book.listen(self._node_changed)
         for service in kept.services if kept else services:
             self._enter(service)
@@ -101,6 +104,20 @@ class Services:
     def listen(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever something about a service has changed."""
         self._listeners.append(listener)
+
+    def kept_beside(self, kept: Callable[[], bool]) -> None:
+        """Somebody ends and starts the containers beside nodes as phases say, whenever `kept` answers so."""
+        self._containers_kept = kept
+
+    def beside(self) -> list[Entry]:
+        """What runs in containers beside nodes."""
+        return [entry for entry in self._entries.values() if entry.beside]
+
+    def ended_beside(self, entry: Entry) -> None:
+        """Its container has been ended."""
+        if entry.member.node in self._drained:
+            self._move(entry, DRAINED)
+            self._changed()
 
     # What nodes are told and say
 
@@ -248,7 +265,7 @@ class Services:
             if node not in everywhere:
                 raise ServiceProblem(f"{name} does not run on {node}: it runs on {', '.join(everywhere)}")
         restarted = list(nodes) or everywhere
-        self._refuse_containers(name, restarted, "restart")
+        self._refuse_unkept(name, restarted, "restart")
         self._refuse_drained(name, restarted)
         for node in restarted:
             self._begin_anew(self._entries[node, name])
@@ -298,7 +315,7 @@ class Services:
         """
         for node in nodes:
             for name in self.at(node):
-                self._refuse_containers(name, [node], "stop")
+                self._refuse_unkept(name, [node], "stop")
         fresh = [node for node in nodes if node not in self._drained]
         for node in nodes:
             reasons = self._drained.setdefault(node, [])
@@ -429,6 +446,10 @@ class Services:
                 f"docker compose {verb} {containers}"
             )
 
+    def _refuse_unkept(self, name: str, nodes: Sequence[str], verb: str) -> None:
+        if not self._containers_kept():
+            self._refuse_containers(name, nodes, verb)
+
     def _refuse_drained(self, name: str, nodes: Sequence[str]) -> None:
         if there := [node for node in nodes if node in self._drained]:
             raise ServiceProblem(
@@ -458,7 +479,7 @@ class Services:
         """Clear up after services that the node does not have any more: those removed, and those of a drained node."""
         if node in self._drained:
             for name, entry in self.at(node).items():
-                if name not in reported:
+                if name not in reported and not (entry.beside and self._book.by_name[node].alive):
                     self._move(entry, DRAINED)
         for key in [key for key in self._leaving if key[0] == node and key[1] not in reported]:
             group, data = self._leaving.pop(key)
