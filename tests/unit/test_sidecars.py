@@ -260,7 +260,7 @@ async def test_data_of_a_sidecar_are_flipped_and_erased(world: World) -> None:
             await world.does("flip", draw="7")
 
 
-ON = Wanted(RUNS, 1, 0)
+ON = Wanted(RUNS, 0)
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,6 @@ ON = Wanted(RUNS, 1, 0)
     [
         (ON, ON, ()),
         (ON, replace(ON, bites=1), ("kill", "start")),
-        (ON, replace(ON, generation=2), ("stop", "start")),
         (ON, replace(ON, state=ENDED), ("stop",)),
         (replace(ON, state=KILLED), replace(ON, state=ENDED), ()),
         (replace(ON, state=KILLED), replace(ON, bites=1), ("start",)),

@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 
 from skyrack.orchestrator.render.yaml_text import quoted, quoted_list
 from skyrack.orchestrator.scenario import Limits, Service
+from skyrack.orchestrator.scenario.placement import SIDECAR_DATA as DATA
 from skyrack.orchestrator.scenario.placement import Host, members, own_values, sidecar_name
 from skyrack.orchestrator.scenario.templates import fill
 from skyrack.v1.guest_environment import guest_environment
 
 KEEPER = "sidecars"
-DATA = "/data"
 NODE_LABEL = "skyrack.node"
 FILES_DIRECTORY = "services"
 ORDERS = "/run/skyrack/sidecars.sock"  # on a volume that no node has

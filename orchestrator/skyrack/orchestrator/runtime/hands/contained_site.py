@@ -24,7 +24,10 @@ from skyrack.v1.node_init import NodeInitError, connect_holder, init_socket
 
 CONNECT_TIMEOUT_S = 1.0
 # What the engine has in place of a kind that lasts, and so would have to be seen to whenever the container is started again.
-_VERBS = {"pause": "docker compose pause", "cpu": "docker update --cpus"}
+_VERBS = {
+    "pause": "docker compose pause {0}",
+    "cpu": "docker update --cpus SHARE $(docker compose ps -q {0})",
+}
 
 
 class ContainedSite:
@@ -46,7 +49,7 @@ class ContainedSite:
             if kind == "flip-memory":
                 return f"{there}, as a user whose memory nobody of {node.name} may write to"
             if kind in _VERBS:
-                return f"{there}: {_VERBS[kind]} {sidecar_name(node.name, service)}"
+                return f"{there}: {_VERBS[kind].format(sidecar_name(node.name, service))}"
         if beside and not service and kind in _VERBS:
             return (
                 f"{node.name}: {', '.join(beside)} run in containers beside it, as users whose processes it may not "

@@ -45,6 +45,7 @@ class Entry:
     starved: str = ""  # why the kernel killed it, until it runs again
     version: int = 1
     previous: int = 0
+    anew: bool = False  # to begin anew, once its container beside the node has been ended
 
     @property
     def beside(self) -> bool:

@@ -117,7 +117,14 @@ class Services:
         """Its container has been ended."""
         if entry.member.node in self._drained:
             self._move(entry, DRAINED)
-            self._changed()
+        elif entry.anew:
+            self._begin_anew(entry)
+            self._keep()
+        self._changed()
+
+    def not_ended_beside(self, entry: Entry) -> None:
+        """Its container could not be ended: it goes on as it is."""
+        entry.anew = False
 
     # What nodes are told and say
 
@@ -142,7 +149,8 @@ class Services:
             again = status.restarts > entry.status.restarts
             entry.status = status
             self._explain(entry)
-            phase = "stopping" if node in self._drained else PHASES.get(status.phase, AWAITED)
+            ending = node in self._drained or entry.anew
+            phase = "stopping" if ending else PHASES.get(status.phase, AWAITED)
             self._move(entry, phase, again=again)
         self._forget_ended(node, {status.name for status in reports})
         self._changed()
@@ -268,7 +276,12 @@ class Services:
         self._refuse_unkept(name, restarted, "restart")
         self._refuse_drained(name, restarted)
         for node in restarted:
-            self._begin_anew(self._entries[node, name])
+            entry = self._entries[node, name]
+            if entry.beside and entry.phase != AWAITED:
+                entry.anew = True
+                self._move(entry, "stopping")
+            else:
+                self._begin_anew(entry)
         self._keep()
         self._events.add("service_restarted", service=name, nodes=restarted)
         self._changed()
@@ -371,6 +384,7 @@ class Services:
     def _begin_anew(self, entry: Entry) -> None:
         """What runs ends, and what is wanted starts."""
         self._generation += 1
+        entry.anew = False
         entry.spec.generation = self._generation
         entry.status = service_pb2.ServiceStatus()
         self._move(entry, AWAITED)
@@ -442,7 +456,7 @@ class Services:
         if any(self._entries[node, name].beside for node in nodes):
             containers = " ".join(sidecar_name(node, name) for node in nodes)
             raise ServiceProblem(
-                f"{name} runs in containers beside its nodes, which the engine starts and stops: "
+                f"{name} runs in containers beside its nodes, which the engine makes and removes: "
                 f"docker compose {verb} {containers}"
             )
 

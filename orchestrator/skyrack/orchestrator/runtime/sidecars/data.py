@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from skyrack.orchestrator.scenario.placement import SIDECAR_DATA
 from skyrack.v1 import flip_file
 from skyrack.v1.draw import Draw
 
@@ -37,5 +38,5 @@ def write_where_absent(path: Path, text: bytes) -> None:
 
 
 def flip(directory: Path, draw: str) -> str:
-    """Turn a bit of a file below a directory over; what was done, in words. Raises OSError."""
-    return flip_file.flip([str(directory)], Draw(draw))
+    """Turn a bit of a file below a directory over; what was done, in words, as the sidecar sees it. Raises OSError."""
+    return flip_file.flip([str(directory)], Draw(draw)).replace(f"{directory}/", f"{SIDECAR_DATA}/", 1)

@@ -1,10 +1,10 @@
 """Has containers beside nodes run as their nodes say: what a node does to services of its own, the engine does to these.
 
 a node's report --Services--> phase --Wanted--> orders --keeper--> engine
-    starting, ready, unready        it runs; once more for a new generation, or for a bite of its watchdog
+    starting, ready, unready        it runs; once more for a bite of its watchdog
     waiting, failed                 killed: its watchdog has bitten
     stopped                         ended: its satellite is in safe mode
-    at a drained node               ended, and drained when that is done
+    at a drained node, to be anew   ended, and drained or begun anew when that is done
     awaited                         it ends and starts with its node, as the kernel and the keeper see to
 """
 
@@ -34,19 +34,16 @@ _BY_PHASE: Final = {
 
 @dataclass(frozen=True)
 class Wanted:
-    """How a container is to be: RUNS, ENDED or KILLED; of which generation, and after how many bites of its watchdog."""
+    """How a container is to be: RUNS, ENDED or KILLED, and after how many bites of its watchdog."""
 
     state: str
-    generation: int
     bites: int
 
 
 def wanted(entry: Entry, *, drained: bool) -> Wanted | None:
     """What its node and its operators want; None: whatever becomes of its node."""
-    state = ENDED if drained else _BY_PHASE.get(entry.phase)
-    if state is None:
-        return None
-    return Wanted(state, entry.spec.generation, entry.status.watchdog_restarts)
+    state = ENDED if drained or entry.anew else _BY_PHASE.get(entry.phase)
+    return None if state is None else Wanted(state, entry.status.watchdog_restarts)
 
 
 def orders(before: Wanted | None, now: Wanted) -> tuple[str, ...]:
@@ -57,8 +54,6 @@ def orders(before: Wanted | None, now: Wanted) -> tuple[str, ...]:
         return (now.state,) if before.state == RUNS else ()
     if before.state != RUNS:
         return (RUNS,)
-    if now.generation != before.generation:
-        return (ENDED, RUNS)
     return (KILLED, RUNS) if now.bites > before.bites else ()
 
 
@@ -75,7 +70,7 @@ class Following:
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
         if not services.continued:  # else an orchestrator before this one may have ended some
             for entry in services.beside():
-                self._done[_key(entry)] = Wanted(RUNS, entry.spec.generation, 0)
+                self._done[_key(entry)] = Wanted(RUNS, 0)
         services.listen(self._look)
 
     async def close(self) -> None:
@@ -108,6 +103,7 @@ class Following:
                     self._tell(entry, effect=await self._order(entry, do))
             except OrderError as error:
                 self._tell(entry, error=str(error))
+                self._services.not_ended_beside(entry)
             else:
                 if now.state != RUNS:
                     self._services.ended_beside(entry)

@@ -1,4 +1,5 @@
-"""Starts sidecars whose nodes are back: looks whenever a container starts or ends, and again until none is due."""
+"""Starts sidecars whose nodes are back, and ends those that are to rest: looks whenever a container starts or ends, and again
+until none is due."""
 
 from __future__ import annotations
 
@@ -79,7 +80,7 @@ class Keeper:
             while True:
                 await self._news.wait()
                 self._news.clear()
-                while await self._look():
+                while await self._look(tasks):
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._news.wait(), LOOK_S)
                     self._news.clear()
@@ -93,13 +94,15 @@ class Keeper:
                 self._say(f"the engine: {error}")
             await self._clock.sleep(AGAIN_S)
 
-    async def _look(self) -> bool:
-        """Start those that are due; whether some still are."""
+    async def _look(self, tasks: asyncio.TaskGroup) -> bool:
+        """Start those that are due, and end those that somebody has started who are to rest; whether some are still due."""
         left = False
         try:
             for sidecar in await self._engine.sidecars(self._project):
                 node = await self._engine.container(sidecar.beside) if sidecar.state == "exited" else None
-                if due(sidecar, node, signalled=sidecar.identity in self._signalled):
+                if sidecar.identity in self._resting and sidecar.state == "running":
+                    tasks.create_task(self._stop(sidecar), name=f"stop {sidecar.service}")
+                elif due(sidecar, node, signalled=sidecar.identity in self._signalled):
                     left |= not await self.started(sidecar)
                 else:
                     self._refused.pop(sidecar.identity, None)
@@ -128,6 +131,12 @@ class Keeper:
         self._refused.pop(sidecar.identity, None)
         self._say(f"{sidecar.name} starts again at {sidecar.node}")
         return True
+
+    async def _stop(self, sidecar: Container) -> None:
+        try:
+            await self._engine.stop(sidecar.identity)
+        except (EngineError, LookupError) as error:
+            self._say(f"{sidecar.name} does not stop: {error}")
 
     async def _start(self, sidecar: Container) -> None:
         try:
