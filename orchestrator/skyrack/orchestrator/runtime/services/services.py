@@ -197,7 +197,7 @@ class Services:
         entries = sorted(
             self._entries.values(), key=lambda e: (order[e.service.name], nodes[e.member.node].index)
         )
-        return [entry.shown() for entry in entries]
+        return [entry.shown() | {"in_service": self.in_service(entry)} for entry in entries]
 
     def places(self) -> dict[str, list[int]]:
         """The nodes of each service, by index and in their order."""
@@ -211,13 +211,14 @@ class Services:
     @property
     def count(self) -> int:
         """How many there are, each counted at every node that is in service."""
-        return sum(self._in_service(entry) for entry in self._entries.values())
+        return sum(self.in_service(entry) for entry in self._entries.values())
 
     def unready(self) -> list[Entry]:
         """Those at nodes in service that are not ready or finished, in the order of `listed`."""
-        return [entry for entry in self._entries.values() if not entry.done and self._in_service(entry)]
+        return [entry for entry in self._entries.values() if not entry.done and self.in_service(entry)]
 
-    def _in_service(self, entry: Entry) -> bool:
+    def in_service(self, entry: Entry) -> bool:
+        """Whether its node is there; one that is still to be launched is not."""
         return not self._book.by_name[entry.member.node].phase
 
     def add(self, body: Mapping[str, Any]) -> list[dict[str, Any]]:

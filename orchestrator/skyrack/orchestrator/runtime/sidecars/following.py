@@ -82,6 +82,9 @@ class Following:
     def _look(self) -> None:
         for entry in self._services.beside():
             key = _key(entry)
+            if not self._services.in_service(entry):
+                # Beside a node that waits for its launch it runs already, without a network: then it begins anew.
+                self._done[key] = Wanted(RUNS, -1)
             task = self._tasks.get(key)
             if self._due(entry) and (task is None or task.done()):
                 self._tasks[key] = asyncio.create_task(self._follow(entry), name=f"sidecar {'.'.join(key)}")

@@ -149,6 +149,9 @@ class Orders:
     async def _kill(self, one: Container) -> list[str]:
         if not one.runs:
             return ["did not run"]
+        if one.state == "restarting":  # it is no process now, and is one again later
+            await self._engine.stop(one.identity)
+            return ["stopped"]
         with contextlib.suppress(EngineError):  # it may have ended meanwhile
             await self._engine.signal(one.identity, "SIGKILL")
         if not await self._ends(one):
