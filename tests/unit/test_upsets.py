@@ -14,11 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from skyrack.node.holding import files
-from skyrack.node.holding.draw import Draw
 from skyrack.node.holding.memory import mappings, turn_over
 from skyrack.node.process import read_stat
-from skyrack.v1 import holding
+from skyrack.v1 import flip_file, holding
+from skyrack.v1.draw import Draw
 from skyrack.v1.holding import Failed, Hold, HoldingError, Release, Seen, Spot, Upset
 
 from .test_holding import PATIENCE_S, HolderProcess, eventually
@@ -164,7 +163,7 @@ def test_a_file_differs_by_one_bit_where_it_is_said_and_keeps_its_times(tmp_path
     short.write_bytes(bytes(1))
     (tmp_path / "link").symlink_to("/etc/hostname")
     before = long.stat()
-    said = files.flip([os.fspath(tmp_path)], Draw("3"))
+    said = flip_file.flip([os.fspath(tmp_path)], Draw("3"))
     match = re.fullmatch(rf"bit (\d) of byte (\d+) of {long}: 0x00 is 0x(..) now", said)
     assert match is not None, said
     expected = bytearray(100_000)
@@ -172,14 +171,14 @@ def test_a_file_differs_by_one_bit_where_it_is_said_and_keeps_its_times(tmp_path
     assert long.read_bytes() == expected
     assert long.stat().st_mtime_ns == before.st_mtime_ns
     assert short.read_bytes() == bytes(1)
-    assert files.flip([os.fspath(tmp_path)], Draw("3")).startswith(match[0].partition(":")[0])
+    assert flip_file.flip([os.fspath(tmp_path)], Draw("3")).startswith(match[0].partition(":")[0])
     assert long.read_bytes() == bytes(100_000)
 
 
 def test_a_directory_without_anything_to_flip_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     with pytest.raises(OSError, match="no file with anything in it"):
-        files.flip([os.fspath(tmp_path)], Draw("1"))
+        flip_file.flip([os.fspath(tmp_path)], Draw("1"))
 
 
 def test_only_memory_that_is_a_processs_own_can_be_hit() -> None:

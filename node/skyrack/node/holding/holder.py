@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from skyrack.node.clock import Clock
-from skyrack.node.holding import files, memory
-from skyrack.node.holding.draw import Draw
+from skyrack.node.holding import memory
 from skyrack.node.holding.members import Finder
 from skyrack.node.holding.quota import Quota
 from skyrack.node.holding.share import Share
 from skyrack.node.process import Process, read_stat, read_text
-from skyrack.v1 import holding
+from skyrack.v1 import flip_file, holding
+from skyrack.v1.draw import Draw
 
 # Who comes later is found within LOOK_S, or when looking all the time would take more than this share of a core, later.
 LOOK_S = 0.02
@@ -196,13 +196,17 @@ class Holder:
         """Raises OSError with why it cannot be had."""
         draw = Draw(request.draw)
         if request.what == "file":
-            return holding.Seen(request.id, (), 0, said=(files.flip(request.directories, draw),))
+            return holding.Seen(request.id, (), 0, said=(flip_file.flip(request.directories, draw),))
         members = self._finder.members(request.spot, set())
         pids = sorted(members)
         if request.what == "memory" and pids:
             pids = [pid for pid in pids if memory.may_be_written(pid)]
             if not pids:
                 raise OSError("the system allows nobody here to write to the memory of these processes")
+        elif pids:
+            pids = [pid for pid in pids if _may_be_signalled(pid)]
+            if not pids:
+                raise OSError("the system allows nobody here to signal these processes")
         pid = draw.weighted(pids, [memory.own_kb(pid) for pid in pids])
         if pid is None:
             raise OSError("nothing runs there at the moment")
@@ -341,6 +345,17 @@ def _seen(
 ) -> holding.Seen:
     words = tuple(f"{name} (pid {pid})" for pid, name in (left or {}).values())
     return holding.Seen(request.id, tuple(members.values()), len(members), words, by)
+
+
+def _may_be_signalled(pid: int) -> bool:
+    """Those in a container beside a node are not to be had."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return False
+    except ProcessLookupError:
+        pass
+    return True
 
 
 def _signal(pid: int, number: int) -> None:

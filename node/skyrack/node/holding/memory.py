@@ -15,8 +15,8 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from skyrack.node.holding.draw import Draw
 from skyrack.node.process import read_text
+from skyrack.v1.draw import Draw
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _ENTRY_BYTES = 8

@@ -110,6 +110,9 @@ def sentence(event: Mapping[str, Any]) -> str:
             return f"{node} is drained: {_some(event.get('services', [])) or 'no service'} to end there"
         case "node_undrained":
             return f"{node} is drained no more"
+        case "service_container":
+            done = f"cannot be: {event['error']}" if "error" in event else "; ".join(event.get("effect", []))
+            return f"{event.get('service')} at {node}, in its container: {done}"
         case "service_changed":
             versions = f"version {event.get('before')} to {event.get('version')}"
             return f"{event.get('service')} at {node} is changed from {versions}"
