@@ -219,15 +219,6 @@ def test_a_worn_battery_holds_less() -> None:
 LIMITS = Limits(0.70, 0.30, 0.50, 0.03, 0.25, 70.0, 85.0, 4.0)
 
 
-def test_safe_mode_that_a_reboot_found_ends_with_its_reason() -> None:
-    """Where heat is not looked at, nothing would ever cool it."""
-    for temperature_c in (None, 40.0):
-        governor = Governor(LIMITS)
-        governor.resume(Mode.SAFE)
-        assert governor.decide(0.49, temperature_c).mode is Mode.SAFE
-        assert governor.decide(0.51, temperature_c).mode is Mode.THROTTLED
-
-
 def modes(levels: list[tuple[float, float | None]], limits: Limits = LIMITS) -> list[Mode]:
     governor = Governor(limits)
     return [governor.decide(*level).mode for level in levels]

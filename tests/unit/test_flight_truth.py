@@ -8,10 +8,12 @@ import pytest
 from skyrack.node.flight.reckoning import Reckoning, Use
 from skyrack.node.flight.settings import FlightSettings
 from skyrack.node.knowledge import Knowledge
+from skyrack.orchestrator.environment.passes import Passes
 from skyrack.orchestrator.environment.sun import sun_at
 from skyrack.orchestrator.orbit.sun import sunlit
 from skyrack.orchestrator.runtime.node_config import flight
 from skyrack.orchestrator.runtime.nodes import NodeState
+from skyrack.orchestrator.runtime.storms import Storms
 from skyrack.orchestrator.runtime.updates import Outlook
 from skyrack.orchestrator.scenario.model.scenario import Scenario
 from skyrack.orchestrator.timeline import Timeline
@@ -39,7 +41,8 @@ def test_fixed_arrays_give_what_orbit_shadow_and_sun_give(speed: float, heard_be
     cosine = (r_km * sun).sum(axis=-1) / np.linalg.norm(r_km, axis=-1)
     true_j = float((ARRAY_W * sunlit(r_km, sun) * np.maximum(0.0, cosine)).sum() * 5.0)
 
-    outlook = Outlook(geometry, Timeline(speed), lambda index: "", 0, lambda nodes: [1.0 for _ in nodes])
+    timeline = Timeline(speed)
+    outlook = Outlook(geometry, Passes(geometry), timeline, lambda index: "", 0, Storms(timeline))
     reckoning = Reckoning(FlightSettings.from_mapping(flight(SCENARIO) or {}))
 
     def look(at_s: float) -> None:

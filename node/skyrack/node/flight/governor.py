@@ -114,8 +114,6 @@ class Governor:
             by_heat = _share(heat_c, limits.throttle_above_c, limits.critical_c, limits.least_share_ratio)
             cooled_c = limits.throttle_above_c - limits.hysteresis_k
             self._hot = temperature_c > (cooled_c if self._hot else limits.critical_c)
-        else:
-            self._hot = False
         share = min(by_charge, by_heat)
         mode = Mode.SAFE if self._flat or self._hot else Mode.THROTTLED if share < 1.0 else Mode.NOMINAL
         if mode is Mode.SAFE:
