@@ -42,9 +42,12 @@ class Passes:
         while self._goes_on(node, number):
             number -= 1
         found: list[Stay] = []
-        while number * BLOCK_S < last_t_s or (found and self._goes_on(node, number)):
+        while True:
+            joins = bool(found) and found[-1][1] >= number * BLOCK_S and self._goes_on(node, number)
+            if number * BLOCK_S >= last_t_s and not joins:
+                break
             stays = self._block(node, number)
-            if found and self._goes_on(node, number):
+            if joins:
                 found[-1] = found[-1][0], stays[0][1]
                 stays = stays[1:]
             found += stays
@@ -94,12 +97,9 @@ class Passes:
         return np.append(flags, self._region.holds(lat_deg[-1], lon_deg[-1]))
 
     def _goes_on(self, node: int, number: int) -> bool:
-        """Whether the last stay of the block before goes on as the first of this one."""
-        start_t_s = number * BLOCK_S
-        before, here = self._block(node, number - 1), self._block(node, number)
-        if not before or not here or before[-1][1] < start_t_s or here[0][0] > start_t_s:
-            return False
-        return here[0][1] - start_t_s < BLOCK_S
+        """Whether the first stay of this block is the last of the block before, which goes on."""
+        start_t_s, here = number * BLOCK_S, self._block(node, number)
+        return bool(here) and here[0][0] <= start_t_s and here[0][1] - start_t_s < BLOCK_S
 
     def _block(self, node: int, number: int) -> list[Stay]:
         key = node, number

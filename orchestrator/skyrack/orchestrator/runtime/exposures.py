@@ -21,7 +21,7 @@ WINDOW_S = 7200.0  # more than a low orbit
 BACK_S = 5400.0  # longer than any stay in the shadow, 72 min in a geostationary orbit: begins are known
 NEAR_S = 3600.0  # what is known never reaches less far ahead, once it is known
 FAR_S = 43_200.0  # a low orbit is not over the anomaly for up to 9 h
-AT_ONCE = 4  # satellites: some 10 ms of the worker
+AT_ONCE = 2  # satellites: some 10 ms of the worker where stays over the anomaly are worked out for hours
 
 
 @dataclass(frozen=True, slots=True)

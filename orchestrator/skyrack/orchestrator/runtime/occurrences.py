@@ -254,7 +254,7 @@ class Occurrences:
             for stream in self._streams:
                 at_t_s = first_t_s
                 while at_t_s < last_t_s:
-                    next_t_s = min(at_t_s + COUNTED_AT_ONCE_S, last_t_s)
+                    next_t_s = min((at_t_s // COUNTED_AT_ONCE_S + 1.0) * COUNTED_AT_ONCE_S, last_t_s)
                     kinds += await self._read(count, stream.source, at_t_s, next_t_s)
                     at_t_s = next_t_s
                 if isinstance(stream.source, Lasting):  # who lands in these is in them

@@ -28,7 +28,7 @@ from skyrack.v1.kinds import NODE_KINDS
 
 GATEWAY = NODE_KINDS["ground"]
 GATEWAYS_AHEAD_S = 7200.0  # passes that begin later are not told: there may be many stations
-FAR_PIECES = 50  # of a look at the hours ahead, once per epoch: half a second of the worker
+FAR_PIECES = 100  # of a look at the hours ahead, once per epoch: half a second of the worker
 
 
 class Surroundings:
