@@ -290,6 +290,17 @@ def test_a_governor_that_goes_on_for_another_decides_as_that_would_have(
     assert (decided.mode, decided.share) == (expected.mode, expected.share)
 
 
+@pytest.mark.parametrize(("throttled", "later"), [((1.0, 77.5), (1.0, 74.5)), ((0.50, 20.0), (0.52, 20.0))])
+def test_a_governor_that_goes_on_for_another_keeps_to_its_hysteresis(
+    throttled: tuple[float, float], later: tuple[float, float]
+) -> None:
+    first = Governor(LIMITS)
+    share = first.decide(*throttled).share
+    assert share < 1.0
+    assert Governor(LIMITS, first.held).decide(*later).share == share
+    assert Governor(LIMITS).decide(*later).share > share
+
+
 @given(
     st.floats(0.1, 0.95), st.lists(st.floats(-0.014, 0.014), min_size=1, max_size=80), st.floats(30.0, 90.0)
 )
