@@ -380,6 +380,16 @@ def test_stretches_cover_the_time_and_change_with_the_light(
     assert math.isclose(at, start + length, abs_tol=1e-6) or not stretches
 
 
+def test_a_word_that_reaches_less_far_leaves_what_is_known_beyond_it() -> None:
+    sky = Sky()
+    sky.learn(0.0, 6000.0, [(1000.0, 3500.0), (5000.0, 5500.0)])
+    sky.learn(500.0, 3000.0, [(2000.0, 3000.0)])
+    assert [(s.start_t_s, s.end_t_s, s.lit) for s in sky.stretches(0.0, 6000.0, 1e9)] == [
+        (0.0, 2000.0, True), (2000.0, 3000.0, False), (3000.0, 3500.0, False),
+        (3500.0, 5000.0, True), (5000.0, 5500.0, False), (5500.0, 6000.0, True),
+    ]  # fmt: skip
+
+
 def test_what_lies_between_two_words_is_not_known() -> None:
     """As after a jump of the clock over more than was told."""
     sky = Sky()
