@@ -290,6 +290,17 @@ def test_a_governor_that_goes_on_for_another_decides_as_that_would_have(
     assert (decided.mode, decided.share) == (expected.mode, expected.share)
 
 
+@pytest.mark.parametrize(("throttled", "later"), [((1.0, 77.5), (1.0, 74.5)), ((0.50, 20.0), (0.52, 20.0))])
+def test_a_governor_that_goes_on_for_another_keeps_to_its_hysteresis(
+    throttled: tuple[float, float], later: tuple[float, float]
+) -> None:
+    first = Governor(LIMITS)
+    share = first.decide(*throttled).share
+    assert share < 1.0
+    assert Governor(LIMITS, first.held).decide(*later).share == share
+    assert Governor(LIMITS).decide(*later).share > share
+
+
 @given(
     st.floats(0.1, 0.95), st.lists(st.floats(-0.014, 0.014), min_size=1, max_size=80), st.floats(30.0, 90.0)
 )
@@ -367,6 +378,16 @@ def test_stretches_cover_the_time_and_change_with_the_light(
         assert stretch.lit is (None if middle >= 6000 else not dark)
         at = stretch.end_t_s
     assert math.isclose(at, start + length, abs_tol=1e-6) or not stretches
+
+
+def test_a_word_that_reaches_less_far_leaves_what_is_known_beyond_it() -> None:
+    sky = Sky()
+    sky.learn(0.0, 6000.0, [(1000.0, 3500.0), (5000.0, 5500.0)])
+    sky.learn(500.0, 3000.0, [(2000.0, 3000.0)])
+    assert [(s.start_t_s, s.end_t_s, s.lit) for s in sky.stretches(0.0, 6000.0, 1e9)] == [
+        (0.0, 2000.0, True), (2000.0, 3000.0, False), (3000.0, 3500.0, False),
+        (3500.0, 5000.0, True), (5000.0, 5500.0, False), (5500.0, 6000.0, True),
+    ]  # fmt: skip
 
 
 def test_what_lies_between_two_words_is_not_known() -> None:

@@ -199,6 +199,30 @@ def test_a_jump_is_reckoned_through_by_the_shadows_that_are_known(tmp_path: Path
     assert stepped.charge < 1.0
 
 
+def test_within_a_jump_the_governor_decides_as_on_the_way(tmp_path: Path) -> None:
+    stepped, jumped = Flying(tmp_path), Flying(tmp_path)
+    for craft in (stepped, jumped):
+        craft.pilot.look()
+    stepped.fly(45)
+    jumped.fly(45, step_s=45.0)
+    assert stepped.charge < 0.6, "it has been throttled"
+    assert jumped.charge == pytest.approx(stepped.charge, abs=0.01)
+
+
+def test_orbit_time_that_seems_to_go_back_is_not_counted_twice(tmp_path: Path) -> None:
+    """As for a node that hears late of a clock that goes slower."""
+    craft = Flying(tmp_path)
+    craft.pilot.look()
+    craft.fly(20)
+    before = craft.charge
+    assert before < 1.0
+    craft.control.tell(60.0, since=(20.0, 1020.0))
+    craft.fly(3)
+    assert craft.charge == before
+    craft.fly(1)
+    assert craft.charge < before
+
+
 def test_arrays_that_do_not_follow_the_sun_give_as_much_at_any_speed_and_over_a_jump(tmp_path: Path) -> None:
     """However far the last look lies before the ephemeris that is known now."""
     power = {**POWER, "array_mount": "zenith", "battery_wh": 1e6, "initial_charge_ratio": 0.5}

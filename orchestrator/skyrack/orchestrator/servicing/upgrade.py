@@ -222,12 +222,9 @@ class Upgrade:
         for node, version in back.items():
             self._tell(f"{node}: back to version {version}")
             self._api.post(f"/v1/services/{plan.service}/version", {"node": node, "version": version})
-            reason = outcomes[node].reason if node in outcomes else ""
-            outcomes[node] = replace(
-                outcomes.get(node, Outcome(node, "rolled back", version)),
-                state="failed" if reason else "rolled back",
-                version=version,
-            )
+            before = outcomes.get(node, Outcome(node, "rolled back", version))
+            state: State = "failed" if before.state == "failed" else "rolled back"
+            outcomes[node] = replace(before, state=state, version=version)
         deadline_s, ill = time.monotonic() + plan.ready_within_s, dict[str, str]()
         waiting = {node: Seen() for node in back}
         while waiting:
