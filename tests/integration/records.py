@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 
-def whole_records(data: bytes) -> list[dict[str, Any]]:
+def whole_records(data: bytes | bytearray) -> list[dict[str, Any]]:
     """What has been written to the end of its line; lines of anything but an object are left out."""
     return [json.loads(line) for line in data[: data.rfind(b"\n") + 1].splitlines() if line.startswith(b"{")]
 
