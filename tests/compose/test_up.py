@@ -210,7 +210,7 @@ def test_what_flight_software_allows_is_kept_to_in_a_container_and_beside_it(run
     assert "serving" in run.states()[HOST]
     assert "gets what it got before all this" in allow(run, None)[0]
     assert run.containers()[SIDECAR]["HostConfig"]["NanoCpus"] == 500_000_000, "its own limit"
-    assert share(run, f"node-{HOST}") > 0.25
+    eventually(lambda: share(run, f"node-{HOST}") > 0.25, "it gets more when the host has it")
 
 
 def test_a_service_in_a_container_dies_with_its_node_and_comes_back_with_it(
