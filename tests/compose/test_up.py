@@ -244,10 +244,12 @@ def test_what_hangs_is_ended_and_who_is_reset_or_launched_serves(run: Project, s
     eventually(back, "ended by its watchdog, and ready again")
     assert fetched(skyrack)[1] == f"from {HOST} for $HOME"
     assert run.containers()[SIDECAR]["State"]["StartedAt"] > began
-    eventually(
-        lambda: {inhabited(skyrack)[one]["state"] for one in (REBOOTED, LAUNCHED)} == {"serving"},
-        "both serve",
-    )
+
+    def serve() -> bool:
+        nodes = inhabited(skyrack)
+        return {nodes[one]["state"] for one in (REBOOTED, LAUNCHED)} == {"serving"}
+
+    eventually(serve, "both serve")
     assert inhabited(skyrack)[REBOOTED]["restarts"] == 1
 
 
