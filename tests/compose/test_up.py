@@ -30,7 +30,6 @@ name: {NAME}
 extends: iridium
 inhabited: [{REBOOTED}, {LAUNCHED}, {HOST}]
 ground: [london, tokyo]
-links: {{epoch_s: 2, epoch_offset_s: 0}}
 lifecycle: {{launches: [{{name: one, satellites: [{LAUNCHED}], commissioning_s: 1}}]}}
 services:
   - name: web
@@ -166,6 +165,7 @@ def test_a_run_in_containers_answers_the_same_commands(run: Project, skyrack: Co
     state = {name: node["state"] for name, node in inhabited(skyrack).items()}
     assert state.pop(LAUNCHED) == "not launched"
     assert list(state.values()) == ["serving"] * 4
+    skyrack("launch", "one")  # takes a while; looked at below
     assert "4 received" in skyrack("ping", "london", "tokyo", "-i", "50ms")
     assert " 0% packet loss" in skyrack("exec", "london", "--", "ping", "-c", "1", "tokyo")
     assert "serving" in skyrack("logs", "london")
@@ -210,7 +210,7 @@ def test_what_flight_software_allows_is_kept_to_in_a_container_and_beside_it(run
     assert "serving" in run.states()[HOST]
     assert "gets what it got before all this" in allow(run, None)[0]
     assert run.containers()[SIDECAR]["HostConfig"]["NanoCpus"] == 500_000_000, "its own limit"
-    assert share(run, f"node-{HOST}") > 0.25
+    eventually(lambda: share(run, f"node-{HOST}") > 0.25, "it gets more when the host has it")
 
 
 def test_a_service_in_a_container_dies_with_its_node_and_comes_back_with_it(
@@ -232,7 +232,6 @@ def test_what_hangs_is_ended_and_who_is_reset_or_launched_serves(run: Project, s
     """A watchdog does not reach a container beside its node; a reset or a launch leaves a container waiting."""
     bites = services(skyrack)["web"]["watchdog_restarts"]
     began = run.containers()[SIDECAR]["State"]["StartedAt"]
-    skyrack("launch", "one")
     skyrack("fault", "add", "hang", "--node", f"{HOST}/web")
     said = skyrack("fault", "add", "sefi", "--node", REBOOTED, "--for", "1s")
     assert f"{REBOOTED}: killed 1 process: sky {REBOOTED}" in said
@@ -245,10 +244,12 @@ def test_what_hangs_is_ended_and_who_is_reset_or_launched_serves(run: Project, s
     eventually(back, "ended by its watchdog, and ready again")
     assert fetched(skyrack)[1] == f"from {HOST} for $HOME"
     assert run.containers()[SIDECAR]["State"]["StartedAt"] > began
-    eventually(
-        lambda: {inhabited(skyrack)[one]["state"] for one in (REBOOTED, LAUNCHED)} == {"serving"},
-        "both serve",
-    )
+
+    def serve() -> bool:
+        nodes = inhabited(skyrack)
+        return {nodes[one]["state"] for one in (REBOOTED, LAUNCHED)} == {"serving"}
+
+    eventually(serve, "both serve")
     assert inhabited(skyrack)[REBOOTED]["restarts"] == 1
 
 
