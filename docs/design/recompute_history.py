@@ -108,7 +108,9 @@ def lost_writes(operations):
                 if o["begin"] <= w["end"] or latest_end(observed(o), o["end"]) >= w["begin"]:
                     continue
                 later = {observed(x) for x in seen if x["begin"] >= o["begin"]}
-                known = [v for v in later if any(written(x) == v and x["begin"] <= o["begin"] for x in writes)]
+                known = [
+                    v for v in later if any(written(x) == v and x["begin"] <= o["begin"] for x in writes)
+                ]
                 if all(latest_end(value, o["begin"]) < w["begin"] for value in known):
                     lost.append(w["op"])
                     break
