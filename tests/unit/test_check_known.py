@@ -600,3 +600,15 @@ def test_a_write_that_failed_is_nothing_to_read_again() -> None:
 def test_only_what_certainly_had_ended_before_is_older(text: str, lost: int) -> None:
     one = next(one for one in check(table(text), "kv").checks if one.name == "no acknowledged write lost")
     assert one.figures["lost"] == lost
+
+
+@pytest.mark.parametrize(
+    ("model", "text", "verdict"),
+    [
+        ("kv", "1 cas x [1, 2] @ 0 1\n2 cas x [2, 1] @ 2 3", "bad"),  # each needs the other first
+        ("kv", "1 write x 1 @ 0 1\n2 cas x [1, 2] @ 2 ?\n3 cas x [2, 3] @ 2 ?\n4 read x -> 3 @ 5 6", "ok"),
+        ("append", "1 append l 1 @ 0 1\n2 read l -> [1, 1] @ 2 3", "bad"),
+    ],
+)
+def test_chains_of_values_are_followed_to_their_begin(model: str, text: str, verdict: str) -> None:
+    assert named(check(table(text), model), "linearizable")[0] == verdict
