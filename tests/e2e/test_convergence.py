@@ -19,7 +19,7 @@ pytestmark = pytest.mark.mesh
 
 DETECTION_S = 0.15
 SCENARIO = (
-    "extends: iridium\nname: small\ninhabited: {count: 2}\nlinks: {detection_s: %g}\n"
+    "extends: iridium\nname: small\ninhabited: {count: 2}\nlinks: {detection_s: %g, epoch_offset_s: 0}\n"
     "telemetry: {fidelity_probes_per_s: 0}\n"  # every packet that is lost is one of the test's
 )
 

@@ -92,13 +92,18 @@ def test_a_connection_takes_the_round_trip_from_the_gateway_it_comes_in_at(enter
     for station in ("london", "tokyo"):
         address = proxy(entered, station)
         before = rtt_ms(entered, station, node)
-        took_ms = []
-        for _ in range(TRIES):
+        took_ms: list[float] = []
+
+        def connected(address: tuple[str, int] = address, took_ms: list[float] = took_ms) -> float:
+            """What the quickest so far took: a host that is busy makes some late, and none early."""
             began = time.perf_counter()
             tunnel(address, f"{node}:8000").close()
             took_ms.append((time.perf_counter() - began) * 1e3)
+            return min(took_ms)
+
+        eventually(lambda c=connected, b=before: c() < b + HOST_MS, "as quick as light")
         computed = sorted((before, rtt_ms(entered, station, node)))
-        assert computed[0] - 1.0 < min(took_ms) < computed[1] + HOST_MS
+        assert computed[0] - 1.0 < min(took_ms)
         found[station] = computed[0]
     assert abs(found["london"] - found["tokyo"]) > 1.0, "this test tells nothing: both gateways are as far"
 
