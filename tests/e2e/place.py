@@ -48,7 +48,7 @@ def port(number: int) -> int:
     return number + 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
 
-def eventually(condition: Callable[[], T], what: str, seconds: float = PATIENCE_S) -> T:
+def eventually(condition: Callable[[], T | None], what: str, seconds: float = PATIENCE_S) -> T:
     """Wait until the condition is true and return its value."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

@@ -99,7 +99,7 @@ def test_a_laser_that_is_back_just_before_it_would_be_missed_is_no_news(place: P
     place.up()
     path = probes_of(pings(place, 1))[-1]["path"]
     first, second = f"{path[2]}-{path[3]}", f"{path[1]}-{path[2]}"
-    place.skyrack("fault", "add", "down", "--link", first, "--for", "0.95s").expect()
+    place.skyrack("fault", "add", "down", "--link", first, "--for", "0.93s").expect()
     place.event("fault_ended")
     place.skyrack("fault", "add", "down", "--link", second).expect()
     news = eventually(
