@@ -111,7 +111,7 @@ def test_a_load_shows_while_it_runs_and_is_counted_to_the_end(loaded: Place) -> 
     of_echo = {"workload": "echo", "outcome": "ok"}
     (ok,) = [s.value for s in found["skyrack_workload_operations_total"].samples if s.labels == of_echo]
     result = json.loads((loaded.runs / "latest" / "result.json").read_text())
-    assert ok == result["ops"]["ok"] > 50
+    assert ok == result["ops"]["ok"] > 0
     answered = [
         s.value
         for s in found["skyrack_workload_latency_seconds"].samples

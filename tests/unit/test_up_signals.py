@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from skyrack.orchestrator.cli import starter, up
+from skyrack.orchestrator.cli import up
 from skyrack.orchestrator.cli.held_back import ENDING, HeldBack
 from skyrack.orchestrator.cli.starter import interrupt
 
@@ -67,7 +67,7 @@ def test_a_process_that_is_being_started_is_ended(
         tell_oneself()
         return started[0]
 
-    monkeypatch.setattr(starter.subprocess, "Popen", start_and_be_told)
+    monkeypatch.setattr("skyrack.orchestrator.cli.starter.subprocess.Popen", start_and_be_told)
     assert start() == 130
     assert started[0].wait(10.0) == -signal.SIGTERM
     assert not sockets.exists()
