@@ -48,7 +48,9 @@ def hunt(
         str,
         typer.Option("--for", help="How long to search; what is found is shrunk and replayed after that."),
     ] = "30m",
-    workload: Annotated[str, typer.Option(help="The workload of each trial: kv, append, queue, set or bank.")] = "kv",
+    workload: Annotated[
+        str, typer.Option(help="The workload of each trial: kv, append, queue, set or bank.")
+    ] = "kv",
     service: Annotated[
         str | None,
         typer.Option(
@@ -77,7 +79,9 @@ def hunt(
     ] = Goal.VIOLATION,
     check: Annotated[
         list[str] | None,
-        typer.Option(help="A check that counts, such as linearizable, several times. Default: all.", show_default=False),
+        typer.Option(
+            help="A check that counts, such as linearizable, several times. Default: all.", show_default=False
+        ),
     ] = None,
     orbit: Annotated[str, typer.Option(help="Trials begin within so much of the scenario's orbit.")] = "2h",
     shrink: Annotated[

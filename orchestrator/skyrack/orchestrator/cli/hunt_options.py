@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from skyrack.history import Header, History
 from skyrack.orchestrator.cli.describe import geometry_of
 from skyrack.orchestrator.cli.exits import USAGE, Problem
 from skyrack.orchestrator.hunt.draw import Drawer
@@ -17,7 +18,6 @@ from skyrack.orchestrator.scenario import Scenario, Service, dump_scenario, load
 from skyrack.orchestrator.scenario.placement import placed
 from skyrack.orchestrator.spelling import closest
 from skyrack.orchestrator.topology.geometry import Geometry
-from skyrack.history import Header, History
 from skyrack.workloads import UnknownName, find_adapter, find_workload
 from skyrack.workloads.registry import WORKLOADS
 
@@ -113,6 +113,8 @@ def prepared(options: Options) -> tuple[Hunt, Geometry]:
         raise Problem(f"--trial {options.trial_s}s: expected {SHORTEST_TRIAL_S} s or longer", status=USAGE)
     if options.orbit_s < 1:
         raise Problem(f"--orbit {options.orbit_s}s: expected a second or longer", status=USAGE)
+    if options.test and not Path(options.test).parent.is_dir():
+        raise Problem(f"--test: there is no directory {Path(options.test).parent}", status=USAGE)
     scenario = load_scenario(options.scenario)
     geometry = geometry_of(scenario)
     inhabited = [(geometry.names[node], geometry.kind[node]) for node in geometry.inhabited.tolist()]
