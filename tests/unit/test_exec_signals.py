@@ -11,7 +11,7 @@ import pytest
 from skyrack.orchestrator.cli import run_in
 from skyrack.v1 import namespaces
 
-STATUS = {"nodes": [], "mesh_dir": "/nowhere"}
+STATUS: dict[str, object] = {"nodes": [], "mesh_dir": "/nowhere"}
 
 
 class Found:

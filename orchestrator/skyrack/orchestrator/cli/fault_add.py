@@ -26,6 +26,7 @@ _NODES: Final = {
     "places": "A node with all that runs there, or NODE/SERVICE",
     "sides": "A node of one side",
 }
+_OF_RADIATION: Final = frozenset({"storm", "saa"})
 _SEVERAL: Final = "Several times."
 _WORDS: Final = "or a selector such as region:europe"
 
@@ -187,11 +188,17 @@ def _drawn(word: str) -> dict[str, Any]:
 
 
 def _answer(given: dict[str, Any], path: str, body: dict[str, Any]) -> None:
-    answer = find_run(given["run"]).ask("POST", path, body)
+    live = find_run(given["run"])
+    answer = live.ask("POST", path, body)
     if given["output"] is Format.JSON:
         print_json(answer)
     elif answer["faults"]:
         print_faults(answer["faults"], answer["at_s"])
+        if (
+            not _OF_RADIATION.isdisjoint(one["kind"] for one in answer["faults"])
+            and not live.status()["radiation"]
+        ):
+            note("the scenario has no radiation section: nothing comes of it but what software is told")
     else:
         note("nothing was drawn before --until; --every says how far faults are apart in the mean")
 
