@@ -262,7 +262,7 @@ async def test_the_stores_own_no_is_not_an_error() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"kesy": 1}, "kv has no option 'kesy': keys, read_ratio"),
+        ({"kesy": 1}, "kv has no option 'kesy': its options are keys, read_ratio"),
         ({"keys": 0}, "keys is 0, at least 1 is needed"),
         ({"keys": 1.5}, "keys is 1.5, expected int"),
         ({"read_ratio": 2}, "read_ratio is 2, at most 1 is possible"),

@@ -78,7 +78,8 @@ def _options(name: str, adapter: Callable[..., Store], given: Sequence[str]) -> 
     for word in given:
         key, _, value = word.partition("=")
         if key not in known:
-            raise UnknownName(f"adapter {name} has no option {key!r}: {', '.join(known) or 'it has none'}")
+            there = f"its options are {', '.join(known)}" if known else "it has none"
+            raise UnknownName(f"adapter {name} has no option {key!r}: {there}")
         try:
             found[key] = {"true": True, "false": False}[value] if known[key] is bool else known[key](value)
         except (KeyError, ValueError):
