@@ -77,7 +77,12 @@ def test_a_satellite_is_told_of_its_shadow_and_how_far_contacts_are_known(
     update = told(outlook, geometry, int(geometry.inhabited[0]))
     assert update.shadow.until_t_s > 3600.0
     assert all(one.end_t_s > 0.0 and one.start_t_s < one.end_t_s for one in update.shadow.eclipses)
-    assert list(update.surroundings.eclipses) == list(update.shadow.eclipses), "a forecast without an error"
+    ahead = [one for one in update.surroundings.eclipses if one.end_t_s > 0.0]
+    assert ahead == list(update.shadow.eclipses), "a forecast without an error"
+    assert update.surroundings.since_t_s < -5000.0
+    assert len(ahead) < len(update.surroundings.eclipses), (
+        "also of the orbit before, for who has not heard of it yet"
+    )
     plain = told(outlook, geometry, int(geometry.inhabited[2]))
     assert list(plain.surroundings.anomaly_passes) == list(plain.anomaly.passes)
     (over,) = update.surroundings.anomaly_passes

@@ -124,6 +124,8 @@ class Ledger:
     def end(self, fault_id: str, at_s: float) -> Fault:
         """Let a fault end at `at_s`; one that would begin later never does. Raises Unknown."""
         if fault_id not in self._faults:
+            if self._was_given(fault_id):
+                raise Unknown(f"{fault_id} has ended: skyrack fault list shows those that act or are to come")
             raise Unknown(f"no fault is called {fault_id[:80]!r}: skyrack fault list shows those there are")
         fault = self._faults[fault_id]
         if fault_id not in self._begun and fault.since_s > at_s:
@@ -132,6 +134,16 @@ class Ledger:
             fault = self._faults[fault_id] = replace(fault, until_s=at_s)
             self._expect(at_s, fault_id)
         return fault
+
+    def _was_given(self, fault_id: str) -> bool:
+        number = fault_id.removeprefix("f")
+        return (
+            fault_id != number
+            and number.isascii()
+            and number.isdecimal()
+            and 0 < int(number[:9]) <= self._given
+            and str(int(number[:9])) == number
+        )
 
     def until(self, fault_id: str, until_s: float) -> None:
         """Let a fault that is there end at another instant, which may not be before what has been stepped to."""

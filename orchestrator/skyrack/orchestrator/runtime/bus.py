@@ -31,7 +31,7 @@ from skyrack.v1.telemetry import (
 
 MOST_NAMED = 200  # satellites of a constellation whose eclipsed ones are all named
 EVENTS_KEPT = 1_000  # while no broker takes them
-LAST_WORDS_S = 1.0
+LAST_WORDS_S = 5.0  # a broker is nice, and on a busy host it takes its time
 _KINDS: dict[int, Kind] = {number: cast(Kind, word) for word, number in NODE_KINDS.items()}
 
 

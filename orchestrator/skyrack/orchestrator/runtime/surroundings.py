@@ -18,7 +18,7 @@ from skyrack.orchestrator.environment.passes import Passes
 from skyrack.orchestrator.environment.stays import united
 from skyrack.orchestrator.environment.sun import sun_at
 from skyrack.orchestrator.environment.truth import truth_at
-from skyrack.orchestrator.runtime.exposures import FAR_S, NEAR_S, Exposures
+from skyrack.orchestrator.runtime.exposures import BACK_S, FAR_S, NEAR_S, Exposures
 from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.runtime.storms import Storms
 from skyrack.orchestrator.topology.epoch import Epoch
@@ -87,9 +87,10 @@ class Surroundings:
         if (exposure := self._exposures.of(node.index)) is None:
             return
         until_s, told = exposure.until_t_s, self._forecaster.stays
+        truth.since_t_s = t_s - BACK_S
         truth.until_t_s = update.shadow.until_t_s = update.anomaly.until_t_s = until_s
         for start_s, end_s in exposure.eclipses:
-            if end_s > t_s:
+            if end_s > truth.since_t_s:
                 truth.eclipses.add(start_t_s=start_s, end_t_s=end_s)
         ordered = self._storms.spells.stays(node.index)
         over = [(start_s, min(end_s, until_s)) for start_s, end_s in ordered if start_s < until_s]
