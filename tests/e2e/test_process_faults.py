@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from skyrack.orchestrator.api.client import ApiClient, ApiError
-
+from .faults_of import FaultsOf
 from .place import Place, all_processes, eventually, open_place
 
 pytestmark = pytest.mark.mesh
@@ -54,29 +53,8 @@ services:
 HOLD_S = 0.6
 
 
-class Faults:
+class Faults(FaultsOf):
     """A run with a service that writes what time it is, and the faults of that run."""
-
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        self.api = ApiClient(place.sockets / "small", 10.0)
-
-    def add(self, kind: str, where: str, **values: object) -> dict[str, Any]:
-        """Enter one; what the run answers of it."""
-        fault: dict[str, Any] = self.api.post(
-            "/v1/faults", {"faults": [{"kind": kind, "nodes": [where], **values}]}
-        )
-        return dict(fault["faults"][0])
-
-    def refused(self, kind: str, where: str, **values: object) -> str:
-        """Why it is."""
-        with pytest.raises(ApiError) as error:
-            self.add(kind, where, **values)
-        return str(error.value)
-
-    def remove(self, fault: dict[str, Any]) -> None:
-        """End one."""
-        self.api.delete(f"/v1/faults/{fault['id']}")
 
     def effect(self, fault: dict[str, Any], name: str = "fault_effect") -> str:
         """What the event says of it."""

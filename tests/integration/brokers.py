@@ -8,12 +8,14 @@ import json
 import os
 import random
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import aiomqtt
+from tests.e2e.place import port
 
 from skyrack.orchestrator.broker.roles import Role
 from skyrack.orchestrator.clock import RealClock
@@ -23,17 +25,17 @@ from skyrack.orchestrator.runtime.places import Places
 from skyrack.orchestrator.runtime.progress import Progress
 from skyrack.v1.bus import Address, Bus, Message
 
-FIRST_PORT = 18_830
+FIRST_PORT = port(18_930)
 RUN = "test"
+PATIENCE_S = 60.0
 
 
 async def eventually(condition: Callable[[], bool], what: str) -> None:
-    """Wait until a condition holds; the test's time-out is the limit."""
-    for _ in range(3000):
-        if condition():
-            return
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"never happened: {what}"
         await asyncio.sleep(0.01)
-    raise AssertionError(f"never happened: {what}")
 
 
 @dataclass
@@ -94,7 +96,7 @@ class World:
             self.port,
             username=role,
             password=password or (known.password if role else None),
-            timeout=5.0,
+            timeout=PATIENCE_S,
         )
 
     @contextlib.asynccontextmanager

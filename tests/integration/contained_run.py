@@ -27,7 +27,7 @@ inhabited: [p0s00]
 ground: [london, tokyo]
 """
 NODES = ("london", "tokyo", "p0s00")
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 USER = () if os.getuid() == 0 else ("--user", "--map-root-user")
 _NAMESPACES = ("--pid", "--mount", "--mount-proc", "--net", "--fork", "--kill-child")
 
@@ -46,7 +46,7 @@ class Parts:
             (directory / name).mkdir(mode=0o700)
         for name in ("hosts", "resolv.conf"):
             (directory / "etc" / name).write_text("127.0.0.1 localhost\n")
-        self.api = ApiClient(directory / "run" / NAME, 5.0)
+        self.api = ApiClient(directory / "run" / NAME, PATIENCE_S)
         self.environment = os.environ | {"SKYRACK_SOCKET_DIR": str(directory / "run")}
 
     def start(self, name: str) -> subprocess.Popen[bytes]:
@@ -95,11 +95,11 @@ class Parts:
         return self.directory / f"{name}.log"
 
     def status(self) -> dict[str, Any]:
-        """GET /v1/status; nothing while nobody answers."""
+        """GET /v1/status; "unknown" for the fabric's scheduler while nobody answers."""
         try:
             answer: dict[str, Any] = self.api.get("/v1/status")
         except ApiError:
-            return {"nodes": [], "state": "", "fabric": {"scheduler": ""}}
+            return {"nodes": [], "state": "", "fabric": {"scheduler": "unknown"}}
         return answer
 
     def node(self, name: str) -> dict[str, Any]:
@@ -116,12 +116,16 @@ class Parts:
         """Everything anybody said."""
         return "\n".join(f"== {path.name}\n{path.read_text()}" for path in self.directory.glob("*.log"))
 
-    def skyrack(self, *arguments: str) -> str:
-        """Run a command of the command line; its output."""
-        done = subprocess.run(
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of the command line."""
+        return subprocess.run(
             [str(SKYRACK), *arguments], capture_output=True, text=True, env=self.environment,
             cwd=self.directory, timeout=PATIENCE_S, check=False,
         )  # fmt: skip
+
+    def skyrack(self, *arguments: str) -> str:
+        """Run a command of the command line that succeeds; its output."""
+        done = self.run(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr + self.logs()
         return done.stdout
 

@@ -18,7 +18,8 @@ from typing import Any
 
 from skyrack.v1 import namespaces, node_init
 
-from .node_stand_ins import NETWORK, StandInFabric, StandInOrchestrator, address_of, eventually
+from .node_stand_ins import NETWORK, StandInFabric, StandInOrchestrator, address_of, eventually, informed
+from .records import whole_records
 
 ROOT = Path(__file__).parents[2]
 IMAGE_USER = 1000
@@ -34,11 +35,12 @@ class Container:
     name: str
     process: asyncio.subprocess.Process
     stderr: bytearray = field(default_factory=bytearray)
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def log(self) -> list[dict[str, Any]]:
         """Its log lines so far."""
-        return [json.loads(line) for line in self.stderr.splitlines() if line.startswith(b"{")]
+        return whole_records(self.stderr)
 
     def said(self, message: str) -> list[dict[str, Any]]:
         """The fields of its records with this message."""
@@ -54,6 +56,12 @@ class Container:
         assert self.process.stderr is not None
         while data := await self.process.stderr.read(65536):
             self.stderr += data
+        self.heard.set()
+
+    async def ended(self) -> int:
+        """Its exit status, once all that it said is here as well."""
+        await self.heard.wait()
+        return await self.process.wait()
 
 
 @dataclass
@@ -127,7 +135,7 @@ class ContainerWorld:
         return container
 
     async def run(self, name: str, **changes: object) -> Container:
-        """Configure and start a node, and wait until it joined."""
+        """Configure and start a node, and wait until it joined and knows what it was told."""
         before = self.orchestrator.joined.count(name)
         self.configure(name, **changes)
         container = await self.start(name)
@@ -135,6 +143,7 @@ class ContainerWorld:
             lambda: self.orchestrator.joined.count(name) > before,
             f"{name} joins; {container.stderr.decode()}",
         )
+        await informed(self.mesh_dir, name)
         return container
 
     def node_pid(self, name: str) -> int:
@@ -154,7 +163,7 @@ class ContainerWorld:
     async def close(self) -> None:
         """Kill what is left."""
         for container in self.containers:
-            if container.process.returncode is None:
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended by itself
                 container.signal(signal.SIGKILL)
             await container.process.wait()
         for task in self._listening:

@@ -22,13 +22,37 @@ NETWORK = "100.64.0.0/10"
 IN_USER_NAMESPACE = ("unshare", "--user", "--map-root-user", "--pid", "--mount", "--fork", "--kill-child")
 
 
+PATIENCE_S = 60.0
+
+
 async def eventually(condition: Callable[[], bool], what: str) -> None:
-    """Wait until a condition holds; the test's time-out is the limit."""
-    for _ in range(2000):
-        if condition():
-            return
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"never happened: {what}"
         await asyncio.sleep(0.01)
-    raise AssertionError(f"never happened: {what}")
+
+
+async def scrape(socket_dir: Path, name: str) -> dict[str, float]:
+    """A node's metrics, by their names with labels. Raises OSError while it does not serve them."""
+    reader, writer = await asyncio.open_unix_connection(str(socket_dir / "nodes" / f"{name}.metrics.sock"))
+    writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+    answer = (await reader.read()).decode()
+    writer.close()
+    assert answer.startswith("HTTP/1.1 200 ")
+    lines = [line for line in answer.partition("\r\n\r\n")[2].splitlines() if not line.startswith("#")]
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
+
+
+async def informed(socket_dir: Path, name: str) -> None:
+    """Wait until a node has taken what it was told when it joined: it asked before that."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        with contextlib.suppress(OSError):
+            if (await scrape(socket_dir, name))[f'skyrack_node_joined{{node="{name}"}}']:
+                return
+        assert time.monotonic() < deadline, f"{name} never joined"
+        await asyncio.sleep(0.01)
 
 
 class StandInFabric:
@@ -252,9 +276,10 @@ class World:
     zygote: Zygote
 
     async def spawn(self, name: str, **changes: object) -> None:
-        """Start a node and wait until it joined."""
+        """Start a node and wait until it joined and knows what it was told."""
         self.zygote.send(op="spawn", config=self.zygote.config(name, **changes))
         await eventually(lambda: name in self.orchestrator.joined, f"{name} joins; {self.zygote.events}")
+        await informed(self.socket_dir, name)
 
     def channel(self, name: str) -> grpc.aio.Channel:
         return grpc.aio.insecure_channel(f"unix:{self.socket_dir}/nodes/{name}.sock")

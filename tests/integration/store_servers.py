@@ -12,15 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-PATIENCE_S = 20.0
+from .ports import free_port
 
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+PATIENCE_S = 60.0
 
 
 @dataclass
@@ -108,7 +102,7 @@ def etcd_cluster(directory: Path, count: int) -> Iterator[list[Server]]:
                 "etcd", f"--name=m{number}", f"--data-dir={directory}/m{number}", f"--initial-cluster={members}",
                 f"--listen-peer-urls=http://127.0.0.1:{peer}", f"--initial-advertise-peer-urls=http://127.0.0.1:{peer}",
                 f"--listen-client-urls=http://127.0.0.1:{client}", f"--advertise-client-urls=http://127.0.0.1:{client}",
-                "--heartbeat-interval=20", "--election-timeout=200", "--unsafe-no-fsync",
+                "--heartbeat-interval=100", "--election-timeout=1000", "--unsafe-no-fsync",
             ]  # fmt: skip
             with (directory / f"m{number}.log").open("wb") as log:
                 process = subprocess.Popen(command, cwd=directory, stdout=log, stderr=log)

@@ -22,7 +22,11 @@ from skyrack.orchestrator.api.client import ApiClient, ApiError
 from skyrack.orchestrator.api.listen import Listen
 from skyrack.orchestrator.api.token import TOKEN_FILE
 
+from .ports import free_port
+
 pytestmark = pytest.mark.together
+
+PATIENCE_S = 30.0
 
 
 class Events:
@@ -216,7 +220,7 @@ class Served:
     def __init__(self, run: StandIn, http: str, session: aiohttp.ClientSession) -> None:
         self.run, self.http, self.session = run, http, session
         self.port = int(http.rpartition(":")[2]) if http else 0
-        self.unix = ApiClient(run.mesh_dir, 5.0)
+        self.unix = ApiClient(run.mesh_dir, PATIENCE_S)
 
     @property
     def token(self) -> str:
@@ -238,14 +242,9 @@ class Served:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
             writer.write(data)
-            return await asyncio.wait_for(reader.read(), 10)
+            return await asyncio.wait_for(reader.read(), PATIENCE_S)
         finally:
             writer.close()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 @contextlib.asynccontextmanager
@@ -255,7 +254,7 @@ async def served(listen: Listen | None = None) -> AsyncIterator[Served]:
         listen = listen or Listen("127.0.0.1", free_port(), next_free=True)
         async with (
             server.serve(run, Path(directory) / "api.sock", listen) as http,
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(10)) as session,
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(PATIENCE_S)) as session,
         ):
             yield Served(run, http, session)
 
@@ -283,7 +282,7 @@ async def test_with_the_token_changes_work_over_tcp() -> None:
 
 
 async def test_prometheus_is_sent_to_the_address_it_asked_at() -> None:
-    async with served(Listen("0.0.0.0", free_port())) as api:
+    async with served(Listen("0.0.0.0", free_port(), next_free=True)) as api:
         for host in (f"127.0.0.1:{api.port}", "orchestrator:8080", f"localhost:{api.port}"):
             _, answer = await api.ask("GET", "/sd/prometheus", Host=host)
             assert json.loads(answer)[0]["targets"] == [host]
@@ -463,7 +462,7 @@ async def test_one_computes_at_a_time_over_tcp_and_the_owner_is_not_kept_waiting
     async with served() as api:
         api.run.may_end.clear()
         first = asyncio.create_task(api.ask("POST", "/v1/computed", {"probes": []}))
-        await asyncio.wait_for(api.run.computing.wait(), 5)
+        await asyncio.wait_for(api.run.computing.wait(), PATIENCE_S)
         status, answer = await api.ask("POST", "/v1/computed", {"probes": []})
         assert status == 429
         assert "try again" in answer["error"]
@@ -495,7 +494,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.M
         head = b"POST /v1/computed HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 100\r\n\r\n{"
         reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
         writer.write(head)
-        assert b" 408 " in await asyncio.wait_for(reader.readline(), 10)
+        assert b" 408 " in await asyncio.wait_for(reader.readline(), PATIENCE_S)
         writer.close()
         status, _ = await api.ask("POST", "/v1/computed", {"probes": []})
         assert status == 200, "the slow one held the place of the one that computes"

@@ -19,7 +19,7 @@ from skyrack.orchestrator.runtime.broker_process import find_mosquitto, is_free
 from skyrack.v1.bus import Address, Message
 from skyrack.v1.telemetry import environment_topic, event_topic, node_topic
 
-from .brokers import FIRST_PORT, RUN, World, eventually, open_world
+from .brokers import FIRST_PORT, PATIENCE_S, RUN, World, eventually, open_world
 
 pytestmark = pytest.mark.together
 
@@ -95,7 +95,7 @@ async def test_an_empty_message_takes_back_what_was_retained(world: World) -> No
     node.publish(Message.of(STATE, {"state": "serving"}, qos=1, retain=True))
     await eventually(lambda: node.published == 1, "published")
     node.publish(Message(STATE, b"", 1, True))
-    assert await node.flush(5.0)
+    assert await node.flush(PATIENCE_S)
     other = world.publisher("orchestrator")
     async with world.listener() as heard:
         other.publish(Message.of(ENVIRONMENT, {}, retain=True))
@@ -109,7 +109,7 @@ async def test_an_empty_message_takes_back_what_was_retained(world: World) -> No
 async def test_a_wrong_password_and_none_are_refused(
     world: World, role: str | None, password: str | None
 ) -> None:
-    client = aiomqtt.Client("127.0.0.1", world.port, username=role, password=password, timeout=5.0)
+    client = aiomqtt.Client("127.0.0.1", world.port, username=role, password=password, timeout=PATIENCE_S)
     with pytest.raises(aiomqtt.MqttError, match=r"(?i)not authori[sz]ed"):
         await client.__aenter__()
 
@@ -190,8 +190,7 @@ async def test_a_broker_that_died_comes_back_with_what_publishers_had_it_retain(
     await eventually(lambda: node.published + orchestrator.published == 2, "published")
     port = world.port
     os.kill(world.pid(), signal.SIGKILL)
-    await eventually(lambda: not node.connected and not orchestrator.connected, "noticed")
-    await eventually(lambda: node.reconnects == 1 and orchestrator.reconnects == 1, "back again")
+    await eventually(lambda: node.reconnects > 0 and orchestrator.reconnects > 0, "noticed, and back again")
     assert world.port == port
     async with world.listener() as heard:
         await eventually(lambda: {STATE, ENVIRONMENT} <= set(heard.newest), "both retained again")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 
@@ -16,6 +15,7 @@ from skyrack.orchestrator.runtime.broker_process import find_mosquitto
 from skyrack.v1.telemetry import environment_topic, node_topic
 
 from .contained_run import NAME, NODES, Parts, eventually
+from .ports import free_port
 
 pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
@@ -26,9 +26,7 @@ def broker(parts: Parts) -> Iterator[int]:
     program = find_mosquitto()
     if program is None:
         pytest.skip("NOT TESTED ON MOSQUITTO: it is not installed")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     texts = mosquitto.files()
     conf = texts["mosquitto/mosquitto.conf"].replace("listener 1883 0.0.0.0", f"listener {port} 127.0.0.1")
     for there, here in (

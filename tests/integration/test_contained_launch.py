@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 
 import pytest
 
-from skyrack.node.healthcheck import check
+from skyrack.node.healthcheck import UnhealthyError, check
 
-from .contained_run import SCENARIO, eventually, open_parts
+from .contained_run import SCENARIO, Parts, eventually, open_parts
+from .records import read_records
 
 pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
@@ -20,6 +22,15 @@ lifecycle:
 """
 
 
+def healthy(parts: Parts) -> bool:
+    """As the engine finds the satellite's container, once that is there."""
+    try:
+        check(f"unix:{parts.mesh}/nodes/p0s00.sock")
+    except UnhealthyError:
+        return False
+    return True
+
+
 def test_a_container_of_one_that_is_not_launched_waits_healthy_and_joins_when_it_is() -> None:
     with open_parts() as parts:
         parts.scenario.write_text(SCENARIO + LAUNCH)
@@ -27,7 +38,7 @@ def test_a_container_of_one_that_is_not_launched_waits_healthy_and_joins_when_it
             parts.start(name)
         eventually(lambda: parts.status()["state"] == "up", "up without it", parts.logs)
         assert parts.node("p0s00")["state"] == "not launched"
-        check(f"unix:{parts.mesh}/nodes/p0s00.sock")
+        eventually(lambda: healthy(parts), "who waits is healthy", parts.logs)
 
         parts.end("orchestrator", signal.SIGTERM)
         parts.start("orchestrator")
@@ -35,6 +46,8 @@ def test_a_container_of_one_that_is_not_launched_waits_healthy_and_joins_when_it
         assert parts.node("p0s00")["state"] == "not launched"
 
         parts.api.post("/v1/launches/one", {})
-        eventually(lambda: parts.node("p0s00")["state"] == "commissioning", "it is on its way", parts.logs)
         eventually(lambda: parts.node("p0s00")["state"] == "serving", "it joins", parts.logs)
+        records = read_records(Path(parts.status()["run_dir"], "events.jsonl"))
+        phases = [record["phase"] for record in records if record["event"] == "launch_phase"]
+        assert "commissioning" in phases
         assert parts.node("p0s00")["restarts"] == 0

@@ -1,6 +1,5 @@
 """Parts of a contained run end when a fault says so, and who goes on with the run goes on with its faults."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 from skyrack.orchestrator.api.client import ApiError
 
 from .contained_run import NODES, SCENARIO, Parts, eventually
+from .records import read_records
 
 pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
@@ -23,8 +23,8 @@ ENDED_ON_REQUEST = 70
 
 
 def events(parts: Parts, run_dir: str) -> list[tuple[str, str]]:
-    lines = Path(run_dir, "events.jsonl").read_text().splitlines()
-    return [(e["event"], e["fault"]) for e in map(json.loads, lines) if e["event"].startswith("fault_")]
+    records = read_records(Path(run_dir, "events.jsonl"))
+    return [(e["event"], e["fault"]) for e in records if e["event"].startswith("fault_")]
 
 
 def faults(parts: Parts) -> dict[str, dict[str, Any]]:

@@ -1,7 +1,6 @@
 """A run whose orchestrator, fabric and nodes are started by somebody else, in any order and again and again."""
 
 import errno
-import json
 import signal
 import socket
 from pathlib import Path
@@ -16,12 +15,14 @@ from skyrack.v1 import namespaces
 
 from .contained_run import NAME, NODES, Parts, eventually
 from .mesh_world import socket_in
+from .ports import free_port
+from .records import read_records
 
 pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 
 def events(parts: Parts, run_dir: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in Path(run_dir, "events.jsonl").read_text().splitlines()]
+    return read_records(Path(run_dir, "events.jsonl"))
 
 
 def health(parts: Parts, service: str) -> int:
@@ -60,6 +61,11 @@ def exchange(client: socket.socket, server: socket.socket) -> None:
     assert client.recv(100) == b"answer"
 
 
+def ping(parts: Parts) -> str:
+    """What is said of three pings; some may be lost until a route is there, or when it moves."""
+    return parts.run("ping", "london", "tokyo", "-c", "3").stdout
+
+
 def test_parts_that_come_in_the_worst_order_become_a_run_the_command_line_finds(parts: Parts) -> None:
     parts.start("london")
     parts.start("fabric")
@@ -75,7 +81,7 @@ def test_parts_that_come_in_the_worst_order_become_a_run_the_command_line_finds(
     assert status["mesh_dir"] == str(parts.mesh)
     assert status["socket_dir"] == str(parts.directory / "run" / NAME)
     assert "serving" in parts.skyrack("status")
-    assert "3 sent, 3 received" in parts.skyrack("ping", "london", "tokyo", "-c", "3")
+    eventually(lambda: "3 sent, 3 received" in ping(parts), "pings are answered", parts.logs)
     assert parts.end("orchestrator", signal.SIGTERM) == 0
     assert f"every node of {NAME} serves" in parts.log("orchestrator").read_text()
 
@@ -109,13 +115,12 @@ def test_an_orchestrator_that_comes_back_goes_on_with_the_run_and_connections_su
     assert [event["seq"] for event in written] == list(range(1, len(written) + 1))
     assert [event["event"] for event in written].count("orchestrator_restarted") == 2
     assert parts.api.post("/v1/clock", {"action": "resume"})["changed"]["after"]["speed"] == 10.0
-    assert "3 sent, 3 received" in parts.skyrack("ping", "london", "tokyo", "-c", "3")
+    eventually(lambda: "3 sent, 3 received" in ping(parts), "pings are answered", parts.logs)
     assert parts.api.get("/v1/events?since=0")["events"][0] == written[0]
 
 
 def test_the_token_is_the_runs_and_not_the_processs(parts: Parts) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        parts.port = free.getsockname()[1]
+    parts.port = free_port()
     token = parts.directory / "run" / NAME / "token"
     tokens = set()
     for number in (signal.SIGKILL, signal.SIGTERM):
@@ -162,7 +167,9 @@ def test_a_node_that_is_killed_on_request_counts_as_restarted_when_it_is_back(pa
     parts.await_all()
     assert parts.node("tokyo")["restarts"] == 1
     told = [event["event"] for event in events(parts, before["run_dir"]) if event.get("node") == "tokyo"]
-    assert told.index("node_signalled") < told.index("node_exited") < told.index("node_serving", -2)
+    ended = told.index("node_exited")
+    assert told.index("node_signalled") < ended
+    assert "node_serving" in told[ended:]
 
 
 def test_another_scenario_is_another_run_and_nodes_learn_it_by_starting_again(parts: Parts) -> None:

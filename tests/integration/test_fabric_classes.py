@@ -17,7 +17,9 @@ pytestmark = pytest.mark.mesh
 
 RATE_BPS = 20e6
 SIZE = 1400
-ROW = Row(rate_bps=RATE_BPS, queue_bytes=RATE_BPS / 8 * 0.1, n_flows=4)
+QUEUE_S = 0.1
+MOST_WINDOWS = 20
+ROW = Row(rate_bps=RATE_BPS, queue_bytes=RATE_BPS / 8 * QUEUE_S, n_flows=4)
 FLOW = Flow(0, 1, 1.5 * RATE_BPS)
 
 
@@ -27,13 +29,22 @@ def _tun() -> None:
         pytest.skip("needs a writable /dev/net/tun")
 
 
-def send(sock: socket.socket, rate_bps: float, enough: threading.Event) -> None:
-    """Datagrams at a rate, in bursts of what a late host has missed."""
-    begun, sent = time.monotonic(), 0
-    while not enough.wait(0.001):
-        while sent * SIZE * 8 < (time.monotonic() - begun) * rate_bps:
-            sock.sendto(bytes(SIZE - 28), (address(1), 9))
-            sent += 1
+class Sender:
+    """Datagrams at a rate, in bursts of what a late host has missed; `gap_s`: the longest wait since that was set to 0."""
+
+    def __init__(self, sock: socket.socket, rate_bps: float) -> None:
+        self._sock, self._rate_bps = sock, rate_bps
+        self.enough, self.gap_s = threading.Event(), 0.0
+
+    def run(self) -> None:
+        begun, sent = time.monotonic(), 0
+        last = begun
+        while not self.enough.wait(0.001):
+            now = time.monotonic()
+            self.gap_s, last = max(self.gap_s, now - last), now
+            while sent * SIZE * 8 < (time.monotonic() - begun) * self._rate_bps:
+                self._sock.sendto(bytes(SIZE - 28), (address(1), 9))
+                sent += 1
 
 
 async def carried(world: MeshWorld, name: str, *, above: float) -> dict[str, float]:
@@ -63,14 +74,21 @@ async def test_marked_datagrams_have_their_share_beside_a_flow(
         world.fabric.set_flows(world.now_s(), [FLOW], 3000)
         with world.socket(0, socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, dscp << 2)
-            enough = threading.Event()
-            sending = asyncio.ensure_future(asyncio.to_thread(send, sock, 1.2 * RATE_BPS, enough))
+            sender = Sender(sock, 1.2 * RATE_BPS)
+            sending = asyncio.ensure_future(asyncio.to_thread(sender.run))
             full = "compute_dropped_queue" if dscp else "dropped_queue"
             before = await carried(world, full, above=0.0)
-            after = await carried(world, "run_s", above=before["run_s"] + 0.5)
-            enough.set()
+            for _ in range(MOST_WINDOWS):
+                sender.gap_s = 0.0
+                after = await carried(world, "run_s", above=before["run_s"] + 0.5)
+                sent = {name: after[name] - before[name] for name in after}
+                if sender.gap_s < QUEUE_S / 2:  # else its queue may have run empty, and the flow had it all
+                    break
+                before = after
+            sender.enough.set()
             await sending
-    sent = {name: after[name] - before[name] for name in after}
+    if sender.gap_s >= QUEUE_S / 2:
+        pytest.skip(f"NOT JUDGED: this host let who sends wait {sender.gap_s:.3f} s, again and again")
     assert sent["bytes"] * 8 == pytest.approx(RATE_BPS * sent["run_s"], rel=0.02)
     assert sent["compute_bytes"] / sent["bytes"] == pytest.approx(expected, abs=0.02)
 

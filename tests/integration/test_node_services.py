@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -26,8 +25,9 @@ from skyrack.v1.service_pb2 import (
     ServiceStatus,
 )
 
-from .node_stand_ins import StandInOrchestrator, World, eventually, open_world
-from .test_node_process import LAUNCHERS, alive, pid_of, scrape
+from .node_stand_ins import StandInOrchestrator, World, eventually, open_world, scrape
+from .records import read_records
+from .test_node_process import LAUNCHERS, alive, pid_of
 
 pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
@@ -78,8 +78,16 @@ def sleepers(seconds: int) -> list[int]:
     return found
 
 
-def lines_of(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
+def once_sleeping(count: int, seconds: int) -> str:
+    """A script's last line: it goes on until so many processes of its node have become sleepers of that kind."""
+    each = "for line in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <$line; echo; done 2>/dev/null"
+    return f"until [ $({each} | grep -cx 'sleep {seconds} ') -eq {count} ]; do :; done"
+
+
+async def sleeps(seconds: int) -> list[int]:
+    """The one sleeper, once there is one: a service is ready before its shell has become what it is to be."""
+    await eventually(lambda: len(sleepers(seconds)) == 1, f"one sleeps for {seconds} s")
+    return sleepers(seconds)
 
 
 async def test_each_service_is_said_to_be_what_it_has_come_to(world: World, tmp_path: Path) -> None:
@@ -95,7 +103,7 @@ async def test_each_service_is_said_to_be_what_it_has_come_to(world: World, tmp_
         ServiceSpec(name="missing", generation=1, command=["no-such-program"]),
         ServiceSpec(name="closed", generation=1, command=[str(text)]),
         sh("homeless", "exit 0", user="no-such-user"),
-        sh("daemon", "setsid -f env -i sleep 9102"),
+        sh("daemon", f"setsid -f env -i sleep 9102; {once_sleeping(1, 9102)}"),
         sh("deaf", "exec sleep 9103", readiness=ReadinessProbe(port=7, period_s=0.1)),
     )
     await world.spawn("n0")
@@ -135,7 +143,7 @@ async def test_what_the_orchestrator_wants_is_what_runs(world: World) -> None:
     for name in ("kept", "renewed", "hides"):
         await comes_to(said, name, SERVICE_PHASE_READY)
     await eventually(lambda: len(sleepers(9203)) == 4, "all of it hides")
-    before = status_of(said, "kept").pid, sleepers(9201), sleepers(9202)
+    before = status_of(said, "kept").pid, await sleeps(9201), await sleeps(9202)
     renewed.generation = 2
     said.set_services("n0", renewed, kept)
     await eventually(
@@ -146,8 +154,7 @@ async def test_what_the_orchestrator_wants_is_what_runs(world: World) -> None:
     await eventually(lambda: status_of(said, "renewed").generation == 2, "it is another one")
     await comes_to(said, "renewed", SERVICE_PHASE_READY)
     assert (status_of(said, "kept").pid, sleepers(9201)) == before[:2]
-    assert sleepers(9202) != before[2]
-    assert len(sleepers(9202)) == 1
+    assert await sleeps(9202) != before[2]
     said.set_services("n0")
     await eventually(lambda: len(said.reports[-1].services) == 0, "all are gone")
     assert sleepers(9201) + sleepers(9202) == []
@@ -158,7 +165,7 @@ async def test_services_go_on_without_the_orchestrator_and_the_next_one_is_told(
     said.set_services("n0", sh("runs", "exec sleep 9301"))
     await world.spawn("n0")
     pid = (await comes_to(said, "runs", SERVICE_PHASE_READY)).pid
-    before = sleepers(9301)
+    before = await sleeps(9301)
     await said.stop()
     said.reports.clear()
     await said.start()
@@ -184,7 +191,7 @@ async def test_a_service_finds_its_place(world: World, tmp_path: Path) -> None:
     await world.spawn("n0")
     await comes_to(world.orchestrator, "shows", SERVICE_PHASE_READY)
     await eventually(lambda: log_file.exists() and "SKYRACK_START" in log_file.read_text(), "it has said all")
-    records = lines_of(log_file)
+    records = read_records(log_file)
     assert {(record["node"], record["service"], record["stream"]) for record in records} == {
         ("n0", "shows", "stdout")
     }
@@ -216,15 +223,14 @@ async def test_a_service_runs_as_somebody_who_is_not_root(world: World) -> None:
     await comes_to(world.orchestrator, "drops", SERVICE_PHASE_READY)
 
     def said() -> list[str]:
-        records = lines_of(world.socket_dir / "n0.jsonl")
+        records = read_records(world.socket_dir / "n0.jsonl")
         return [record["msg"] for record in records if record.get("service") == "drops"]
 
     await eventually(lambda: len(said()) >= 4, "it has said all")
     assert said() == ["nobody", "65534", "nobody", "nobody"]
-    before = sleepers(9501)
+    await sleeps(9501)
     world.orchestrator.set_services("n0")
     await eventually(lambda: len(world.orchestrator.reports[-1].services) == 0, "the node may end it")
-    assert before
     assert sleepers(9501) == []
 
 
@@ -263,13 +269,13 @@ async def test_probes_ask_what_they_are_said_to(world: World) -> None:
     await eventually(
         lambda: status_of(said, "found").reason == "http 8002/nothing: status 404", "404 is not ready"
     )
-    data = Path(f"/proc/{sleepers(9601)[0]}/cwd")
+    data = Path(f"/proc/{(await sleeps(9601))[0]}/cwd")
     (data / "here").unlink()
     unready = await comes_to(said, "command", SERVICE_PHASE_UNREADY)
     assert unready.reason == "probe ended with status 1: not yet"
     (data / "here").touch()
     await comes_to(said, "command", SERVICE_PHASE_READY)
-    metrics = await scrape(world, "n0")
+    metrics = await scrape(world.socket_dir, "n0")
     assert metrics['skyrack_service_up{node="n0",service="found"}'] == 1
     assert metrics['skyrack_service_ready{node="n0",service="found"}'] == 0
     assert metrics['skyrack_service_ready{node="n0",service="http"}'] == 1
@@ -289,12 +295,12 @@ async def test_output_is_whole_and_a_flood_or_a_full_disk_stops_nobody(world: Wo
     await world.spawn("n0")
     said = world.orchestrator
     await comes_to(said, "says", SERVICE_PHASE_FINISHED)
-    records = lines_of(log_file)
+    records = read_records(log_file)
     assert [record["msg"] for record in records if record["stream"] == "stdout"] == ["a", "b", "�", "last"]
     assert [len(record["msg"]) for record in records if record["stream"] == "stderr"] == [16384, 16384, 7232]
     await comes_to(said, "floods", SERVICE_PHASE_READY)
     await comes_to(said, "loses", SERVICE_PHASE_READY)
-    while (await scrape(world, "n0"))['skyrack_node_log_errors_total{node="n0"}'] < 3:
+    while (await scrape(world.socket_dir, "n0"))['skyrack_node_log_errors_total{node="n0"}'] < 3:
         pass
     said.set_services("n0")
     await eventually(lambda: len(said.reports[-1].services) == 0, "a flood can be ended")
@@ -304,14 +310,17 @@ async def test_who_does_not_want_to_end_is_ended(world: World) -> None:
     said = world.orchestrator
     stubborn = "trap '' TERM; " + HIDING.format(9801) + "while :; do sleep 9801; done"
     said.set_services(
-        "n0", sh("stubborn", stubborn, stop_timeout_s=0.3), sh("kept", stubborn, stop_timeout_s=60)
+        "n0", sh("stubborn", stubborn, stop_timeout_s=1.0), sh("kept", stubborn, stop_timeout_s=60)
     )
     await world.spawn("n0")
     await comes_to(said, "stubborn", SERVICE_PHASE_READY)
     await eventually(lambda: len(sleepers(9801)) == 8, "all of them hide")
     said.set_services("n0", said.services["n0"].services[1])
-    await comes_to(said, "stubborn", SERVICE_PHASE_STOPPING)
     await eventually(lambda: len(said.reports[-1].services) == 1, "it is ended")
+    phases = [
+        status.phase for report in said.reports for status in report.services if status.name == "stubborn"
+    ]
+    assert phases[-1] == SERVICE_PHASE_STOPPING, "it was ended without being asked"
     assert len(sleepers(9801)) == 4
     world.zygote.send(op="signal", name="n0", signal=15)
     await eventually(lambda: bool(world.zygote.find("exited", "n0")), "the node ends")

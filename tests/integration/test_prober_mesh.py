@@ -65,7 +65,7 @@ async def test_a_satellite_that_cannot_deliver_is_named_and_no_other_probe_suffe
             Route("n0", "n3", address(3)),
             Route("n0", "n1", address(1)),
         ]
-        probes = [p for p in await probes_of(prober, routes, 150, 500) if p.note != "the prober was held up"]
+        probes = [p for p in await probes_of(prober, routes, 150, 200) if p.note != "the prober was held up"]
     assert len(probes) > 100
     assert {(p.b, p.outcome) for p in probes} == {
         ("nowhere", "unreachable"),

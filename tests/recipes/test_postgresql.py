@@ -17,6 +17,7 @@ SCRIPT = "postgresql_writes.py"
 PRIMARY, STANDBY = "london", "p2s02"
 ROUND_TRIP_S = 0.1  # longer than any of the recipe's
 BUSY_MS = 20.0  # what a busy host may add
+DRIFT_MS = 0.5  # what the way may have become shorter by meanwhile
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +48,13 @@ def computed_ms(recipe: Recipe) -> float:
 
 def test_a_commit_waits_for_the_round_trip_to_the_standby(postgresql: Recipe) -> None:
     file = postgresql.file("waited")
+    before_ms = computed_ms(postgresql)
     postgresql.at(PRIMARY, *postgresql.client(SCRIPT, "write", "--for", 1, "-o", file, PRIMARY)).expect()
-    median_ms = statistics.median(one["took_ms"] for one in acknowledged(file))
-    assert 0.0 < median_ms - computed_ms(postgresql) < BUSY_MS
+    round_trips_ms = before_ms, computed_ms(postgresql)
+    took_ms = [one["took_ms"] for one in acknowledged(file)]
+    assert min(took_ms) > min(round_trips_ms) - DRIFT_MS, "faster than light"
+    # Noise of the host is one-sided: the fast tenth has the least of it.
+    assert statistics.quantiles(took_ms, n=10)[0] < max(round_trips_ms) + BUSY_MS
 
 
 def test_after_promotion_only_commits_that_did_not_wait_for_the_standby_are_lost(postgresql: Recipe) -> None:
@@ -76,7 +81,8 @@ def test_after_promotion_only_commits_that_did_not_wait_for_the_standby_are_lost
 
     assert lost("remote") == 0
     assert lost("waiting") == 0
-    assert max(one["t"] for one in acknowledged(waiting)) < began_s + ROUND_TRIP_S
+    noted = [one for one in acknowledged(waiting) if one["t"] > began_s + ROUND_TRIP_S]
+    assert len(noted) <= 1, "more than the one that was under way, noted late"
     alone = [one for one in acknowledged(hasty) if one["t"] > began_s + ROUND_TRIP_S]
     assert len(alone) > 10, "a primary that is cut off goes on committing"
-    assert lost("hasty") >= len(alone)
+    assert lost("hasty") >= len(alone) - 1, "one may have been noted late"

@@ -67,10 +67,13 @@ def test_sentinels_move_the_primary_to_another_plane_and_only_who_asked_for_wait
         return int(found["lost"])
 
     # The last answer may have come through where the same write on its way to the replica did not.
-    in_flight = [one for one in acknowledged(ground) if abs(one["t"] - began_s) < ROUND_TRIP_S]
+    in_flight = [
+        one for one in acknowledged(ground) if one["t"] > began_s - ROUND_TRIP_S and one["at"] == PRIMARY
+    ]
     assert lost("ground") <= len(in_flight)
     alone = [one for one in acknowledged(onboard) if one["t"] > began_s + ROUND_TRIP_S]
     assert len(alone) > 10, "a primary that is cut off goes on acknowledging"
-    assert lost("onboard") >= len(alone)
+    assert lost("onboard") >= len(alone) - 1, "one may have been noted late"
     assert lost("waiting") == 0
-    assert max(one["t"] for one in acknowledged(waiting)) < began_s + ROUND_TRIP_S
+    noted = [one for one in acknowledged(waiting) if one["t"] > began_s + ROUND_TRIP_S]
+    assert len(noted) <= 1, "more than the one that was under way, noted late"

@@ -81,7 +81,7 @@ async def test_without_any_broker_a_bus_costs_attempts_only() -> None:
     for number in range(1000):
         bus.publish(message("report", str(number)))
     assert not await bus.flush(10.0)
-    assert time.monotonic() - began < 1.0, "nobody waits for a broker that is not there"
+    assert time.monotonic() - began < 5.0, "nobody waits for a broker that is not there"
     await tenth.wait()
     assert (bus.waiting, bus.dropped, bus.published, bus.reconnects) == (1, 999, 0, 0)
     running.cancel()

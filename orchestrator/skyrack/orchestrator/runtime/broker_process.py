@@ -21,7 +21,7 @@ from skyrack.orchestrator.runtime.hands.kept import Serving
 
 Kind = Literal["mosquitto", "embedded"]
 
-START_PATIENCE_S = 15.0
+START_PATIENCE_S = 60.0  # it is nice, and gets what others leave
 STOP_PATIENCE_S = 1.0
 POLL_S = 0.02
 NICENESS = 10  # telemetry steps back behind what carries packets

@@ -25,8 +25,8 @@ FORESEEN = (
     "transfer_started", "transfer_finished", "events_lost",
     "bundle_routed", "bundle_stored", "bundle_stranded", "contact_missed",
     "service_ready", "service_unready", "service_ended", "service_finished", "service_failed", "service_added",
-    "service_removed", "service_restarted", "service_changed", "service_drained", "service_stopped", "node_drained",
-    "node_undrained", "flight_mode",
+    "service_removed", "service_restarted", "service_changed", "service_drained", "service_stopped",
+    "service_container", "node_drained", "node_undrained", "flight_mode",
 )  # fmt: skip
 
 
