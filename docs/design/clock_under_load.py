@@ -24,6 +24,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from a_run import SKYRACK, Run, lines, the_run
+
 from skyrack.orchestrator.api.client import ApiClient
 
 FOR_S = 18.0
@@ -49,13 +51,6 @@ STORIES: dict[str, list[tuple[float, dict[str, Any]]]] = {
 GUARD = "guard: the clock"
 
 
-def lines(path: Path) -> list[dict[str, Any]]:
-    """JSON lines, as far as they have been written."""
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
-
-
 def tell(api: ApiClient, history: Path, before: int, story: Sequence[tuple[float, dict[str, Any]]]) -> None:
     """Change the clock when the load has come so far."""
     while True:  # until the load of this story has begun: its history is another file
@@ -71,15 +66,15 @@ def tell(api: ApiClient, history: Path, before: int, story: Sequence[tuple[float
 
 
 def measure(
-    api: ApiClient, load: str, run_dir: Path, story: Sequence[tuple[float, dict[str, Any]]]
+    run: Run, api: ApiClient, load: str, story: Sequence[tuple[float, dict[str, Any]]]
 ) -> dict[str, Any]:
     """One load with one story."""
-    history = run_dir / "history.jsonl"
+    history = run.directory / "history.jsonl"
     before = history.stat().st_ino if history.exists() else 0
     teller = threading.Thread(target=tell, args=(api, history, before, story))
     teller.start()
     command = [
-        "skyrack",
+        SKYRACK,
         "load",
         *LOADS[load],
         "--for",
@@ -108,7 +103,7 @@ def measure(
     ]
     answers_s = sorted(ends[op]["time_s"] for op in mine if op in ends and ends[op]["type"] == "ok")
     at_s = [at for at, _ in story] or [FOR_S / 2]
-    probes = [probe for probe in lines(run_dir / "probes.jsonl") if "reason" in probe]
+    probes = [probe for probe in lines(run.directory / "probes.jsonl") if "reason" in probe]
     judged = [probe for probe in probes if probe["reason"] is None and probe["computed_s"] is not None]
     errors_ms = sorted(
         1e3 * (probe["measured_s"] - probe["computed_s"])
@@ -170,7 +165,7 @@ def row(load: str, story: str, found: dict[str, Any]) -> str:
 def under_way(api: ApiClient) -> str:
     """What becomes of probes that fly while the clock jumps."""
     drops = api.get("/v1/fabric")["drops"]
-    command = ["skyrack", "ping", "london", "tokyo", "-c", "6000", "-i", "2ms", "-o", "json"]
+    command = [SKYRACK, "ping", "london", "tokyo", "-c", "6000", "-i", "2ms", "-o", "json"]
     pinging = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     said: list[bytes] = []
     reader = threading.Thread(target=lambda: said.append(pinging.communicate()[0]))
@@ -202,9 +197,8 @@ def main() -> None:
     parser.add_argument("--load", action="append", choices=list(LOADS))
     parser.add_argument("--story", action="append", choices=list(STORIES))
     chosen = parser.parse_args()
-    said = subprocess.run(["skyrack", "status", "-o", "json"], check=True, stdout=subprocess.PIPE)
-    status = json.loads(said.stdout)
-    api, run_dir = ApiClient(Path(status["socket_dir"])), Path(status["run_dir"])
+    run = the_run()
+    api = run.api()
     if chosen.under_way:
         print(under_way(api))
         return
@@ -216,7 +210,7 @@ def main() -> None:
     whys = []
     for load in chosen.load or LOADS:
         for story in chosen.story or STORIES:
-            found = measure(api, load, run_dir, STORIES[story])
+            found = measure(run, api, load, STORIES[story])
             print(row(load, story, found), flush=True)
             whys.append(
                 f"{load}, {story}: {found['why'] or 'no reason that has to do with the clock'} {found['checks']}"

@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -29,6 +28,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from a_run import the_run
 from prometheus_client.parser import text_string_to_metric_families
 
 from skyrack.orchestrator.report.svg import WIDTH, Chart
@@ -56,7 +56,8 @@ Point = tuple[float, float]
 
 def record(file: Path) -> None:
     """From now until an eclipse has passed and the satellite is as before it."""
-    status = json.loads(_skyrack("status", "-o", "json"))
+    run = the_run()
+    status = run.status()
     samples: list[dict[str, float]] = []
     seen_lit, seen_dark = False, False
     well_since_s, end_s = math.inf, time.monotonic() + LONGEST_S
@@ -70,17 +71,14 @@ def record(file: Path) -> None:
         well_since_s = min(well_since_s, time.monotonic()) if well else math.inf
         time.sleep(SAMPLE_S)
     printed = [
-        json.loads(line)["msg"] for line in _skyrack("logs", NODE, SERVICE, "-n0", "--raw").splitlines()
+        json.loads(line)["msg"] for line in run.skyrack("logs", NODE, SERVICE, "-n0", "--raw").splitlines()
     ]
-    events = [json.loads(line) for line in _skyrack("logs", "events", "-n0", "--raw").splitlines()]
+    # By a command: the file of a run in containers is in one of them.
+    events = [json.loads(line) for line in run.skyrack("logs", "events", "-n0", "--raw").splitlines()]
     kept = [event for event in events if event["event"].startswith("flight_")]
     found = {"speed": status["speed"], "samples": samples, "printed": printed, "events": kept}
     file.write_text(json.dumps(found))
     print(f"{len(samples)} samples, {len(printed)} lines, {len(kept)} events -> {file}")
-
-
-def _skyrack(*words: str) -> str:
-    return subprocess.run(["skyrack", *words], capture_output=True, text=True, check=True).stdout
 
 
 def _metrics(http: str) -> dict[str, float]:

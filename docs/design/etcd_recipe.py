@@ -20,7 +20,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -31,20 +30,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import combinations, pairwise, permutations
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from a_run import ROOT, SCENARIOS, CommandFailed, lines, place
+from a_run import Run as AnyRun
 
 from skyrack.orchestrator.report.svg import Chart
 from skyrack.orchestrator.routing.paths import path_of
 from skyrack.orchestrator.scenario import load_scenario
 from skyrack.orchestrator.topology.geometry import Geometry
 
-ROOT = Path(__file__).parents[2]
-SCENARIO = (ROOT / "deploy" / "scenarios" / "etcd.yaml").read_text("utf-8")
+SCENARIO = (SCENARIOS / "etcd.yaml").read_text("utf-8")
 CLIENT = str(ROOT / "docs" / "recipes" / "etcd_client.py")
-SKYRACK = str(Path(sys.executable).with_name("skyrack"))
 MEMBERS = ("p0s00", "p1s02", "p2s05", "p3s07", "p4s09")
 NEIGHBOURS = ("p0s00", "p1s00", "p2s00", "p3s00", "p4s00")
 GATEWAYS = ("london", "tokyo", "sao-paulo")
@@ -203,39 +201,25 @@ class NeverReady(Exception):
 
 
 class Run:
-    """A run that is up. Times of clients are CLOCK_MONOTONIC, as in etcd_client.py."""
+    """A run that is up. Times of clients are CLOCK_MONOTONIC, as in etcd_client.py. Raises NeverReady."""
 
-    def __init__(self, directory: Path, text: str) -> None:
-        self.directory = directory
+    def __init__(self, run: AnyRun, text: str) -> None:
+        self.run = run
         self.geometry = load_text(text)
         self.ways = Ways(self.geometry)
         self.members = members_of(text)
-        self.environment = {
-            **os.environ,
-            "SKYRACK_SOCKET_DIR": str(directory / "s"),
-            "SKYRACK_UP_RUNS": str(directory / "runs"),
-            "SKYRACK_UP_PORT": "0",
-            "SKYRACK_UP_BROKER_PORT": "0",
-        }
-        (directory / "etcd.yaml").write_text(text, "utf-8")
         try:
-            self.skyrack("up", "-d", str(directory / "etcd.yaml"))
-        except RuntimeError as error:
-            raise NeverReady(self.newest_term()) from error
-        self.t0_s = self.status()["t0_monotonic_ns"] / 1e9
-
-    def skyrack(self, *arguments: str) -> str:
-        """Standard output of a command."""
-        done = subprocess.run([SKYRACK, *arguments], env=self.environment, capture_output=True, text=True)
-        if done.returncode:
-            raise RuntimeError(f"skyrack {' '.join(arguments)}: {done.stderr}")
-        return done.stdout
+            run.start(text, "etcd")
+        except CommandFailed as error:
+            if not (term := self.newest_term()):
+                raise
+            raise NeverReady(term) from error
+        self.t0_s = run.status()["t0_monotonic_ns"] / 1e9
 
     def client(self, node: str, verb: str, endpoints: Sequence[str], *options: str) -> subprocess.Popen[str]:
         """etcd_client.py in a node."""
         members = [f"{one}:2379" for one in endpoints]
-        command = [SKYRACK, "exec", node, "--", sys.executable, CLIENT, verb, *members, *options]
-        return subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE, text=True)
+        return self.run.begin("exec", node, "--", sys.executable, CLIENT, verb, *members, *options)
 
     def ask(self, node: str, verb: str, endpoints: Sequence[str], *options: str) -> str:
         """What it says. Raises RuntimeError."""
@@ -245,15 +229,10 @@ class Run:
             raise RuntimeError(f"etcd_client.py {verb} at {node}: {process.returncode}")
         return said
 
-    def status(self) -> dict[str, Any]:
-        """`skyrack status`."""
-        answer: dict[str, Any] = json.loads(self.skyrack("status", "-o", "json"))
-        return answer
-
     def services(self) -> list[dict[str, Any]]:
         """`skyrack service status`."""
-        found: list[dict[str, Any]] = json.loads(self.skyrack("service", "status", "-o", "json"))["services"]
-        return found
+        said = self.run.skyrack("service", "status", "-o", "json")
+        return list(json.loads(said)["services"])
 
     def now_s(self) -> float:
         """Run seconds, at speed 1 the orbit's."""
@@ -271,8 +250,8 @@ class Run:
 
     def metric(self, member: str, name: str) -> float:
         """One value of /metrics."""
-        lines = self.ask(member, "metrics", [member]).splitlines()
-        return float(next(line.split()[1] for line in lines if line.startswith(f"{name} ")))
+        said = self.ask(member, "metrics", [member]).splitlines()
+        return float(next(line.split()[1] for line in said if line.startswith(f"{name} ")))
 
     def fsync_s(self) -> float:
         """Mean time of an fsync of the log, over all members."""
@@ -284,9 +263,9 @@ class Run:
 
     def logged(self) -> Iterator[dict[str, Any]]:
         """What the members have logged."""
-        for log in (self.directory / "runs" / "latest" / "logs").glob("*.etcd.jsonl"):
-            for line in log.read_text("utf-8").splitlines():
-                message = json.loads(line)["msg"]
+        for log in (self.run.directory / "logs").glob("*.etcd.jsonl"):
+            for line in lines(log):
+                message = line["msg"]
                 if message.startswith("{"):
                     yield json.loads(message)
 
@@ -313,13 +292,8 @@ class Run:
 @contextmanager
 def up(text: str) -> Iterator[Run]:
     """A run of this scenario, gone afterwards."""
-    directory = Path(tempfile.mkdtemp(prefix="etcd-", dir="/tmp"))
-    try:
-        yield Run(directory, text)
-    finally:
-        environment = {**os.environ, "SKYRACK_SOCKET_DIR": str(directory / "s")}
-        subprocess.run([SKYRACK, "down", "--all"], env=environment, capture_output=True)
-        shutil.rmtree(directory, ignore_errors=True)
+    with place() as run:
+        yield Run(run, text)
 
 
 def write(
@@ -475,11 +449,11 @@ def fail(run: Run, leader: str, victim: str, how: str, number: int) -> None:
     def lose() -> None:
         time.sleep(4.0)
         if how == "killed":
-            pid = next(node["pid"] for node in run.status()["nodes"] if node["name"] == victim)
+            pid = next(node["pid"] for node in run.run.status()["nodes"] if node["name"] == victim)
             at.append(time.monotonic())
             os.kill(pid, signal.SIGKILL)
         else:
-            said = run.skyrack("fault", "add", "dark", "--node", victim, "--for", "10s", "-o", "json")
+            said = run.run.skyrack("fault", "add", "dark", "--node", victim, "--for", "10s", "-o", "json")
             at.append(run.t0_s + json.loads(said)["at_s"])
 
     utc_s = time.time() - time.monotonic()

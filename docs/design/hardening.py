@@ -22,15 +22,14 @@ import http.client
 import json
 import os
 import socket
-import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from skyrack.orchestrator.api.client import ApiClient
+from a_run import place
+
 from skyrack.orchestrator.environment.hardening import memory_rates, scrub_bytes_per_s, scrub_w
 from skyrack.orchestrator.faults.lot import Lot
 from skyrack.orchestrator.scenario.model.hardening import Design, Ecc
@@ -169,20 +168,11 @@ def cpu_s(socket_path: Path) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in lines)
 
 
-def measured(row: Row, strikes: list[tuple[Strike, str]], seconds: float, directory: Path) -> dict[str, Any]:
+def measured(row: Row, strikes: list[tuple[Strike, str]], seconds: float) -> dict[str, Any]:
     """One run."""
-    directory.mkdir()
-    (directory / "hardening.yaml").write_text(scenario(row))
-    environment = os.environ | {"SKYRACK_SOCKET_DIR": os.fspath(directory / "s")}
-
-    def skyrack(*words: str) -> None:
-        subprocess.run(
-            ["skyrack", *words], cwd=directory, env=environment, check=True, stdout=subprocess.PIPE
-        )
-
-    skyrack("up", "hardening.yaml", "--detach")
-    try:
-        api = ApiClient(directory / "s" / "hardening", 30.0)
+    with place() as run:
+        run.start(scenario(row), "hardening")
+        api = run.api()
         status = api.get("/v1/status")
         names = [
             node["name"] for node in status["nodes"] if node["kind"] == "satellite" and node["inhabited"]
@@ -206,12 +196,9 @@ def measured(row: Row, strikes: list[tuple[Strike, str]], seconds: float, direct
         time.sleep(max(0.0, began_s + seconds - time.time()))
         used_s = sum(map(cpu_s, sockets)) - before_s
         services = api.get("/v1/services")["services"]
-        run_dir = next((directory / "runs").glob("*-hardening"))
-        lines = {name: (run_dir / "data" / name / "task" / "results").read_text() for name in names}
-    finally:
-        skyrack("down")
-    events = [json.loads(line) for line in (run_dir / "events.jsonl").read_text().splitlines()]
-    effects = [event for event in events if event["event"] == "fault_effect"]
+        lines = {name: (run.directory / "data" / name / "task" / "results").read_text() for name in names}
+        run.skyrack("down")
+        effects = run.events("fault_effect")
     right = expected_result()
     table = [line.split() for text in lines.values() for line in text.splitlines()]
     # A flip may hit the shell that writes down when that was.
@@ -256,18 +243,17 @@ def main() -> None:
         f"{'computer':43} flips crashes hangs | results: right wrong failed | watchdog  down  CPU s per right result",
         flush=True,
     )
-    with tempfile.TemporaryDirectory(prefix="hardening-") as place:
-        for number, row in enumerate(ROWS):
-            if arguments.designs and not any(word in row.name for word in arguments.designs):
-                continue
-            hits = [(strike, becomes(row, strike, arguments.upsets)) for strike in strikes]
-            seen = measured(row, hits, arguments.seconds, Path(place, str(number)))
-            print(
-                f"{row.name:43} {seen['flips']:5} {seen['crashes']:7} {seen['hangs']:5} | {seen['good']:14} "
-                f"{seen['wrong']:5} {seen['failed']:6} | {seen['watchdog']:8} {seen['down_ratio']:5.1%} "
-                f"{seen['cpu_s_per_good']:8.2f}",
-                flush=True,
-            )
+    for row in ROWS:
+        if arguments.designs and not any(word in row.name for word in arguments.designs):
+            continue
+        hits = [(strike, becomes(row, strike, arguments.upsets)) for strike in strikes]
+        seen = measured(row, hits, arguments.seconds)
+        print(
+            f"{row.name:43} {seen['flips']:5} {seen['crashes']:7} {seen['hangs']:5} | {seen['good']:14} "
+            f"{seen['wrong']:5} {seen['failed']:6} | {seen['watchdog']:8} {seen['down_ratio']:5.1%} "
+            f"{seen['cpu_s_per_good']:8.2f}",
+            flush=True,
+        )
     print("\nin the memory of 64 GiB, by the closed forms: crashes per satellite and hour of this storm")
     for row in ROWS[4:6]:
         rates = memory_rates(row.design, arguments.upsets)

@@ -84,25 +84,34 @@ def observed(operation):
 
 
 def lost_writes(operations):
-    """Acknowledged writes w such that somebody asked, after w and after whoever saw it last, and got something older."""
+    """Acknowledged writes w behind which somebody got something older, and of which nobody saw a trace from then on.
+
+    A trace is a value that may have been written when that somebody asked, and not before w.
+    """
     keys = {o["key"] for o in operations}
     acknowledged, lost = 0, []
     for key in keys:
         of_key = [o for o in operations if o["key"] == key]
         writes = [o for o in of_key if o["f"] in ("write", "cas", "delete") and o["outcome"] != "fail"]
         seen = [o for o in of_key if o["f"] in ("read", "cas") and o["outcome"] == "ok"]
+
+        def latest_end(value, begun_by, writes=writes):
+            """Of its writes that had begun by then; of what was never written nothing can be said."""
+            ends = [x["end"] for x in writes if written(x) == value and x["begin"] <= begun_by]
+            return max(ends, default=-INFINITE if value is None else INFINITE)
+
         for w in writes:
             if w["outcome"] != "ok":
                 continue
             acknowledged += 1
-            after = max([w["end"], *(o["begin"] for o in seen if observed(o) == written(w))])
             for o in seen:
-                if o["begin"] <= after:
+                if o["begin"] <= w["end"] or latest_end(observed(o), o["end"]) >= w["begin"]:
                     continue
-                ends = [x["end"] for x in writes if written(x) == observed(o) and x["begin"] <= o["end"]]
-                if observed(o) is None:
-                    ends.append(-INFINITE)
-                if ends and max(ends) < w["begin"]:
+                later = {observed(x) for x in seen if x["begin"] >= o["begin"]}
+                known = [
+                    v for v in later if any(written(x) == v and x["begin"] <= o["begin"] for x in writes)
+                ]
+                if all(latest_end(value, o["begin"]) < w["begin"] for value in known):
                     lost.append(w["op"])
                     break
     return {"acknowledged": acknowledged, "lost": sorted(lost)}

@@ -21,23 +21,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
-SCENARIOS = ROOT / "deploy" / "scenarios"
+from a_run import ROOT, SCENARIOS, SKYRACK, lines, up
+
 KEPT = ROOT / "runs" / "campaigns"
-SKYRACK = str(Path(sys.executable).with_name("skyrack"))
 SEEDS = (1, 2, 3, 4, 5)
 MEMBERS = ("p0s00", "p1s02", "p2s05", "p3s07", "p4s09")
 GATEWAYS = ("london", "tokyo", "sao-paulo")
@@ -167,35 +162,16 @@ PARTS = {
 GROUPS = {"controls": ("eager", "stale", "power", "unsynced"), "all": tuple(PARTS)}
 
 
-@contextmanager
-def up(part: Part) -> Iterator[tuple[Path, dict[str, str]]]:
-    """A run of the part's scenario, gone afterwards: its directory, and the environment of commands on it."""
-    place = Path(tempfile.mkdtemp(prefix="campaign-", dir="/tmp"))
-    environment = {
-        **os.environ,
-        "SKYRACK_SOCKET_DIR": str(place / "s"),
-        "SKYRACK_UP_RUNS": str(place / "runs"),
-        **{f"SKYRACK_UP_{port}": "0" for port in ("PORT", "BROKER_PORT", "ENTRY_PORT")},
-    }
-    scenario = SCENARIOS / f"{part.scenario}.yaml"
-    if part.changes:
-        text = scenario.read_text("utf-8")
-        for old, new in part.changes:
-            assert old in text, f"{scenario.name} has no {old!r} any more"
-            text = text.replace(old, new)
-        scenario = place / scenario.name
-        scenario.write_text(text, "utf-8")
-    try:
-        if (started := _skyrack(environment, "up", "-d", str(scenario))).returncode:
-            raise SystemExit(started.stderr)
-        yield place / "runs" / "latest", environment
-    finally:
-        _skyrack(environment, "down", "--all")
-        shutil.rmtree(place, ignore_errors=True)
-
-
-def _skyrack(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([SKYRACK, *arguments], env=environment, capture_output=True, text=True)
+def scenario(part: Part) -> Path | str:
+    """That of the part: a file, or a text where something in it is changed."""
+    file = SCENARIOS / f"{part.scenario}.yaml"
+    if not part.changes:
+        return file
+    text = file.read_text("utf-8")
+    for old, new in part.changes:
+        assert old in text, f"{file.name} has no {old!r} any more"
+        text = text.replace(old, new)
+    return text
 
 
 def campaign(name: str, seed: int, span_s: float) -> dict[str, Any]:
@@ -205,15 +181,12 @@ def campaign(name: str, seed: int, span_s: float) -> dict[str, Any]:
     options = ["load", "kv", *part.load, "--for", f"{span_s:g}s", "--seed", str(seed)]
     for word in words:
         options += ["--fault", word]
-    with up(part) as (run, environment):
-        loaded = _skyrack(environment, *options)
-        if not (run / "result.json").exists():
+    with up(scenario(part), part.scenario) as run:
+        loaded = subprocess.run([SKYRACK, *options], env=run.environment, capture_output=True, text=True)
+        if not (run.directory / "result.json").exists():
             raise SystemExit(f"skyrack {' '.join(options)}: {loaded.stdout}{loaded.stderr}")
         kept = KEPT / name / str(seed)
-        shutil.rmtree(kept, ignore_errors=True)
-        kept.mkdir(parents=True)
-        for file in ("history.jsonl", "events.jsonl", "result.json"):
-            shutil.copy(run / file, kept)
+        run.keep(kept, "history.jsonl", "events.jsonl", "result.json")
         (kept / "faults.txt").write_text("\n".join(words) + "\n", "utf-8")
         (kept / "load.txt").write_text(loaded.stdout + loaded.stderr, "utf-8")
     return judged(name, seed)
@@ -222,9 +195,8 @@ def campaign(name: str, seed: int, span_s: float) -> dict[str, Any]:
 def judged(name: str, seed: int) -> dict[str, Any]:
     """What `skyrack check` says of a history that was kept."""
     history = KEPT / name / str(seed) / "history.jsonl"
-    report: dict[str, Any] = json.loads(
-        _skyrack(dict(os.environ), "check", str(history), "-o", "json").stdout
-    )
+    said = subprocess.run([SKYRACK, "check", str(history), "-o", "json"], capture_output=True, text=True)
+    report: dict[str, Any] = json.loads(said.stdout)
     return report
 
 
@@ -252,10 +224,9 @@ def show(name: str, seed: int, report: dict[str, Any]) -> None:
 
 def longest_silences(kept: Path) -> Iterator[tuple[str, float]]:
     """For each fault, the longest time without an answer to anybody, before the next one begins."""
-    events = [json.loads(line) for line in (kept / "events.jsonl").read_text("utf-8").splitlines()]
+    events, history = lines(kept / "events.jsonl"), lines(kept / "history.jsonl")[1:]
     began = sorted((event["run_s"], event["cause"]) for event in events if event["event"] == "fault_began")
-    lines = [json.loads(line) for line in (kept / "history.jsonl").read_text("utf-8").splitlines()[1:]]
-    answered = sorted(line["time_s"] for line in lines if line.get("type") == "ok")
+    answered = sorted(line["time_s"] for line in history if line.get("type") == "ok")
     ends = [at_s for at_s, _ in began[1:]] + [began[-1][0] + EVERY_S if began else 0.0]
     for (at_s, cause), end_s in zip(began, ends, strict=True):
         within = [at_s, *(s for s in answered if at_s < s < end_s), end_s]

@@ -7,7 +7,8 @@ minutes of a run at speed 1, and the five after it are for reboots of one to fiv
 counts   each outcome came as often as the integral of its rate says: a two-sided exact test, twice the smaller tail of the
          Poisson distribution; and every single one at the instant and node that the plan had decided
 rejoin   every node that was off, crashed or hung serves and is lit at the end; from the end of its reboot to its light
-leaks    processes of the run, open descriptors and memory (PSS) of orchestrator, fabric and zygote before and after
+leaks    processes of the run, open descriptors and memory (PSS, and without what is of files) of orchestrator, fabric and
+         zygote before and after
 
 Run: python docs/design/storm_campaign.py [--for 640]      eleven minutes; writes docs/design/storm_campaign.tar.xz
      python docs/design/storm_campaign.py --again          what the kept file says, in seconds
@@ -21,19 +22,19 @@ import io
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tarfile
-import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from a_run import SCENARIOS, Event, Run, descendants, descriptors, place, pss_kib, what
 from scipy.stats import poisson
 
 from skyrack.orchestrator.environment.outcomes import OUTCOMES
+from skyrack.orchestrator.environment.passes import Passes
 from skyrack.orchestrator.environment.radiation import RadiationSource
 from skyrack.orchestrator.environment.spells import Spell, Spells
 from skyrack.orchestrator.routing.plan import occurrence_records
@@ -41,118 +42,57 @@ from skyrack.orchestrator.scenario import load_scenario
 from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.orchestrator.topology.sources import sources_of
 
-ROOT = Path(__file__).parents[2]
-SCENARIO = ROOT / "deploy" / "scenarios" / "storm.yaml"
+SCENARIO = SCENARIOS / "storm.yaml"
+CALM = "extends: iridium\nname: calm\ninhabited: all\n"
 KEPT = Path(__file__).with_suffix(".tar.xz")
-SKYRACK = str(Path(sys.executable).with_name("skyrack"))
-RUN = "storm-campaign"
 SETTLE_S = 15.0
 STORM_S = 40.0  # when it begins
 PLANNER = "skyrack.orchestrator.runtime.plan_file"  # writes plan.jsonl while nobody else wants the CPU
 LEAST_P = 0.001
-Event = dict[str, Any]
 
 
 # The run
 
 
-def skyrack(*words: str) -> str:
-    """What a command prints; it has to succeed."""
-    return subprocess.run([SKYRACK, *words], check=True, capture_output=True, text=True).stdout
-
-
-def status(name: str) -> dict[str, Any]:
-    """The run's state, with process ids as they are here."""
-    return dict(json.loads(skyrack("status", "--all", "--run", name, "-o", "json")))
-
-
-def measured(name: str) -> dict[str, Any]:
+def measured(run: Run) -> dict[str, Any]:
     """What the run has of the machine: processes by what they are, and descriptors and PSS of those that have to last."""
-    state = status(name)
-    below = {pid: what for pid in _descendants(state["pid"]) if (what := _what(pid)) != PLANNER}
+    state = run.status()
+    below = {pid: module for pid in descendants(state["pid"]) if (module := what(pid)) != PLANNER}
     lasting = {"orchestrator": state["pid"], "fabric": state["fabric"]["pid"]}
-    lasting |= {"zygote": next(pid for pid, what in below.items() if what == "skyrack.node.zygote")}
+    lasting |= {"zygote": next(pid for pid, module in below.items() if module == "skyrack.node.zygote")}
     nodes = [node["pid"] for node in state["nodes"] if node["state"] == "serving"]
     return {
         "run_s": round(state["run_s"], 3),
         "processes": dict(Counter(below.values())),
-        "descriptors": {part: _descriptors(pid) for part, pid in lasting.items()},
-        "pss_kib": {part: _pss_kib(pid) for part, pid in lasting.items()},
+        "descriptors": {part: descriptors(pid) for part, pid in lasting.items()},
+        "pss_kib": {part: pss_kib(pid) for part, pid in lasting.items()},
+        "anon_kib": {part: pss_kib(pid, "Pss_Anon") for part, pid in lasting.items()},
         "nodes": {
             "serving": len(nodes),
-            "descriptors": sum(map(_descriptors, nodes)),
-            "pss_kib": sum(map(_pss_kib, nodes)),
+            "descriptors": sum(map(descriptors, nodes)),
+            "pss_kib": sum(map(pss_kib, nodes)),
+            "anon_kib": sum(pss_kib(pid, "Pss_Anon") for pid in nodes),
         },
         "load": round(os.getloadavg()[0], 1),
     }
 
 
-def _descendants(pid: int) -> Iterator[int]:
-    for file in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, file.read_text().split()):
-            yield child
-            yield from _descendants(child)
-
-
-def _what(pid: int) -> str:
-    """The module or the program that a process runs; a node is what its zygote has made of itself."""
-    words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
-    return words[words.index("-m") + 1] if "-m" in words else Path(words[0]).name
-
-
-def _descriptors(pid: int) -> int:
-    return len(os.listdir(f"/proc/{pid}/fd"))
-
-
-def _pss_kib(pid: int) -> int:
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-
-
-def wait_for(what: str, holds: Callable[[], bool], patience_s: float = 120.0) -> None:
-    """Until it holds."""
-    until_s = time.monotonic() + patience_s
-    while not holds():
-        if time.monotonic() > until_s:
-            sys.exit(f"not within {patience_s:g} s: {what}")
-        time.sleep(1.0)
-
-
-def run(for_s: float, scenario: Path, name: str = RUN) -> tuple[bytes, dict[str, Any]]:
+def campaign(for_s: float, scenario: Path | str) -> tuple[bytes, dict[str, Any]]:
     """Up, the storm, its aftermath, down; the events, and everything that is asked about."""
-    print(f"{scenario.name}: {for_s:g} s", file=sys.stderr)
-    with tempfile.TemporaryDirectory() as runs:
-        skyrack("up", "-d", str(scenario), "--run", name, "--runs", runs, "--port", "0")
-        try:
-            state = status(name)
-            directory = Path(state["run_dir"])
-            before = measured(name)
-            assert before["run_s"] < STORM_S, "the storm has begun before anything was measured: start again"
-            wait_for("the end", lambda: status(name)["run_s"] > for_s, for_s + 60.0)
-            wait_for("all nodes serve", lambda: all(n["state"] == "serving" for n in status(name)["nodes"]))
-            time.sleep(SETTLE_S)
-            after = measured(name)
-            radiation = status(name)["radiation"]
-        finally:
-            skyrack("down", "--run", name)
-        left = [pid for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))) if name in _cmdline(pid)]
-        facts = {"for_s": for_s, "before": before, "after": after, "radiation": radiation, "left": len(left)}
-        return (directory / "events.jsonl").read_bytes(), facts
-
-
-def calm(for_s: float) -> None:
-    """The same satellites, and nothing befalls them: what a run takes by itself."""
-    with tempfile.TemporaryDirectory() as directory:
-        scenario = Path(directory, "calm.yaml")
-        scenario.write_text("extends: iridium\nname: calm\ninhabited: all\n")
-        leaks(run(for_s, scenario, "calm-campaign")[1])
-
-
-def _cmdline(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
-    except OSError:
-        return ""
+    print(f"{for_s:g} s", file=sys.stderr)
+    with place() as run:
+        run.start(scenario, "calm")
+        before = measured(run)
+        assert before["run_s"] < STORM_S, "the storm has begun before anything was measured: start again"
+        run.wait_for("the end", lambda: run.status()["run_s"] > for_s, for_s + 60.0)
+        run.wait_for("all serve", lambda: all(n["state"] == "serving" for n in run.status()["nodes"]))
+        time.sleep(SETTLE_S)
+        after = measured(run)
+        radiation = run.status()["radiation"]
+        run.skyrack("down")
+        left = len(run.processes())
+        facts = {"for_s": for_s, "before": before, "after": after, "radiation": radiation, "left": left}
+        return (run.directory / "events.jsonl").read_bytes(), facts
 
 
 def keep(files: Mapping[str, bytes]) -> None:
@@ -181,7 +121,7 @@ def expected(geometry: Geometry, until_s: float) -> dict[str, float]:
     (storm,) = geometry.scenario.faults.schedule
     factors = dict.fromkeys(range(geometry.n_sat), float(storm.entry()["factor"]))
     spells = Spells([Spell(storm.at_s, storm.at_s + (storm.for_s or 0.0), factors)])
-    sources = sources_of(geometry, lambda: spells)
+    sources = sources_of(geometry, Passes(geometry), lambda: spells)
     (radiation,) = (source for source in sources if isinstance(source, RadiationSource))
     return radiation.expected(0.0, until_s)
 
@@ -231,7 +171,7 @@ def as_planned(geometry: Geometry, began: Sequence[Event], last_s: float) -> boo
     """Whether everything came that was planned, and nothing else; how many at their very instant, and how late the others."""
     planned: dict[tuple[str, str], list[float]] = defaultdict(list)
     seen: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for record in occurrence_records(geometry, last_s):
+    for record in occurrence_records(geometry, Passes(geometry), last_s):
         if record["cause"].startswith("radiation: "):
             planned[record["kind"], *record["nodes"]].append(record["run_s"])
     for event in began:
@@ -289,12 +229,14 @@ def leaks(facts: Mapping[str, Any]) -> bool:
     """Whether before and after are the same, but for memory, which is shown."""
     before, after = facts["before"], facts["after"]
     print(f"{'':50}{'before':>9}{'after':>9}   load {before['load']}, {after['load']}")
-    for what in sorted(before["processes"].keys() | after["processes"].keys()):
-        print(f"processes {what:40}{before['processes'].get(what, 0):9}{after['processes'].get(what, 0):9}")
-    for sort in ("descriptors", "pss_kib"):
-        for part, value in before[sort].items():
+    for module in sorted(before["processes"].keys() | after["processes"].keys()):
+        counts = [found["processes"].get(module, 0) for found in (before, after)]
+        print(f"processes {module:40}{counts[0]:9}{counts[1]:9}")
+    for sort in ("descriptors", "pss_kib", "anon_kib"):
+        for part, value in before.get(sort, {}).items():
             print(f"{sort} {part:{49 - len(sort)}}{value:9}{after[sort][part]:9}")
-        print(f"{sort} {'all nodes':{49 - len(sort)}}{before['nodes'][sort]:9}{after['nodes'][sort]:9}")
+        if sort in before["nodes"]:
+            print(f"{sort} {'all nodes':{49 - len(sort)}}{before['nodes'][sort]:9}{after['nodes'][sort]:9}")
     print(f"processes left after skyrack down: {facts['left']}")
     return bool(before["nodes"]["serving"] == after["nodes"]["serving"]) and not facts["left"]
 
@@ -307,10 +249,10 @@ def main() -> int:
     parser.add_argument("--calm", action="store_true", help="without storm and radiation, for comparison")
     options = parser.parse_args()
     if options.calm:
-        calm(options.for_s)
+        leaks(campaign(options.for_s, CALM)[1])
         return 0
     if not options.again:
-        events, facts = run(options.for_s, SCENARIO)
+        events, facts = campaign(options.for_s, SCENARIO)
         keep({"events.jsonl": events, "facts.json": json.dumps(facts, indent=1).encode()})
     good = judge()
     print("ok" if good else "bad")

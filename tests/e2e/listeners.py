@@ -7,7 +7,7 @@ import ipaddress
 import os
 import re
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +36,8 @@ def internet(pids: Iterable[int]) -> set[Internet]:
     inodes = _inodes(pids)
     found = set()
     for protocol in ("tcp", "tcp6", "udp", "udp6", "raw", "raw6"):
-        for fields in _table(pids[0], protocol):
+        # One of them is the table of all, but may have ended meanwhile.
+        for fields in next(filter(None, (_table(pid, protocol) for pid in pids)), []):
             local, remote, state, inode = fields[1], fields[2], fields[3], fields[9]
             if inode not in inodes:
                 continue
@@ -62,7 +63,7 @@ def unix(pids: Iterable[int]) -> set[str]:
 def _inodes(pids: Iterable[int]) -> set[str]:
     found = set()
     for pid in pids:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             for descriptor in Path(f"/proc/{pid}/fd").iterdir():
                 with contextlib.suppress(FileNotFoundError):
                     if match := _INODE.fullmatch(os.readlink(descriptor)):
@@ -70,10 +71,10 @@ def _inodes(pids: Iterable[int]) -> set[str]:
     return found
 
 
-def _table(pid: int, name: str) -> Iterator[list[str]]:
-    with contextlib.suppress(FileNotFoundError):
-        for line in Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:]:
-            yield line.split()
+def _table(pid: int, name: str) -> list[list[str]]:
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return [line.split() for line in Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:]]
+    return []
 
 
 def _address(text: str) -> str:

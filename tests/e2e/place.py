@@ -34,6 +34,13 @@ extends: iridium
 inhabited: {count: 2}
 ground: [london, tokyo]
 """
+# The demo's constellation, in which the path from London to Tokyo stays for five minutes: tests break what is on it.
+STAYING = """\
+extends: iridium
+name: small
+inhabited: {count: 2}
+links: {epoch_offset_s: 0}
+"""
 
 
 def port(number: int) -> int:
@@ -41,13 +48,49 @@ def port(number: int) -> int:
     return number + 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
 
-def eventually(condition: Callable[[], T], what: str, seconds: float = PATIENCE_S) -> T:
+def eventually(condition: Callable[[], T | None], what: str, seconds: float = PATIENCE_S) -> T:
     """Wait until the condition is true and return its value."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
         time.sleep(0.02)
     return value
+
+
+def as_computed(ping: Callable[[], list[dict[str, Any]]], within_ms: float = 20.0) -> list[dict[str, Any]]:
+    """Ping until a probe of them took what was computed for it: a host that is busy makes some late, and none early.
+
+    `ping` gives probes as `skyrack ping -o json` has them; so is what is returned.
+    """
+
+    def one_is() -> list[dict[str, Any]]:
+        probes = ping()
+        judged = [p for p in probes if p["measured_ms"] is not None and p["computed_ms"] is not None]
+        late_ms = [p["measured_ms"] - p["computed_ms"] for p in judged]
+        assert not late_ms or min(late_ms) > -0.01, f"earlier than computed: {probes}"
+        return probes if late_ms and min(late_ms) < within_ms else []
+
+    return eventually(one_is, f"a probe that is at most {within_ms:g} ms late")
+
+
+def whole_lines(file: Path) -> list[str]:
+    """The lines of a file that somebody is writing: the last one may not be whole yet, and is left out then."""
+    return file.read_text().split("\n")[:-1]
+
+
+def all_processes() -> dict[int, tuple[int, str]]:
+    """Of every process of the machine that has not ended: its parent, and its state as the kernel has it, T for stopped.
+
+    Not from the lists of children that the kernel gives: one of whom a brother ends meanwhile may be missing there.
+    """
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with contextlib.suppress(OSError):
+                state, parent, *_ = (entry / "stat").read_text().rpartition(") ")[2].split()
+                if state not in "ZX":
+                    found[int(entry.name)] = int(parent), state
+    return found
 
 
 @dataclass(frozen=True)
@@ -186,16 +229,19 @@ class Place:
 
     def events(self) -> list[dict[str, Any]]:
         """What the newest run has recorded so far."""
-        text = (self.runs / "latest" / "events.jsonl").read_text()
-        return [json.loads(line) for line in text.splitlines()]
+        return [json.loads(line) for line in whole_lines(self.runs / "latest" / "events.jsonl")]
 
-    def event(self, name: str, **fields: object) -> dict[str, Any]:
-        """Wait for an event with these fields."""
+    def mark(self) -> int:
+        """Number of the newest event: `after=` of a later `event`."""
+        return max((int(event["seq"]) for event in self.events()), default=0)
+
+    def event(self, name: str, *, after: int = 0, **fields: object) -> dict[str, Any]:
+        """Wait for an event with these fields; the first such after number `after`."""
 
         wanted = {"event": name, **fields}
 
         def found() -> list[dict[str, Any]]:
-            return [event for event in self.events() if wanted.items() <= event.items()]
+            return [one for one in self.events() if one["seq"] > after and wanted.items() <= one.items()]
 
         return eventually(found, f"event {wanted}")[0]
 
@@ -223,12 +269,15 @@ class Place:
 
     def tree(self, run: str = "small") -> dict[str, int]:
         """Pids of the run's processes by their part: outer, init, orchestrator, fabric, zygote, and nodes by name."""
+        children: dict[int, list[int]] = {}
+        for pid, (parent, _) in all_processes().items():
+            children.setdefault(parent, []).append(pid)
         outer = json.loads((self.sockets / run / "run.json").read_text())["pid"]
-        (init,) = _children(outer)
-        (orchestrator,) = _children(init)
+        (init,) = children[outer]
+        (orchestrator,) = children[init]
         found = {"outer": outer, "init": init, "orchestrator": orchestrator}
-        for pid in _children(orchestrator):
-            line = Path(f"/proc/{pid}/cmdline").read_text()
+        for pid in children[orchestrator]:
+            line = _proc(pid, "cmdline")
             for part in ("fabric", "zygote"):
                 if f"skyrack.orchestrator.{part}\0" in line or f"skyrack.node.{part}\0" in line:
                     found[part] = pid
@@ -236,8 +285,8 @@ class Place:
                 found["broker"] = pid
             if "skyrack.groundstation.entry\0" in line:
                 found["entry"] = pid
-        for pid in _children(found["zygote"]):
-            found[Path(f"/proc/{pid}/comm").read_text().strip().removeprefix("sky ")] = pid
+        for pid in children[found["zygote"]]:
+            found[_proc(pid, "comm").strip().removeprefix("sky ")] = pid
         return found
 
     def kill(self, part: str, number: int = signal.SIGKILL) -> None:
@@ -246,17 +295,16 @@ class Place:
 
     def is_clean(self) -> None:
         """Nothing of any run is left but what it recorded: no process, no socket, no mount."""
-        eventually(lambda: not self.processes(), f"no process left of {self.processes()}", 10.0)
+        eventually(lambda: not self.processes(), f"no process left of {self.processes()}")
         assert not self.sockets.exists(), sorted(self.sockets.rglob("*"))
         assert str(self.sockets) not in Path("/proc/mounts").read_text()
 
 
-def _children(pid: int) -> list[int]:
-    return [
-        int(child)
-        for task in Path(f"/proc/{pid}/task").iterdir()
-        for child in (task / "children").read_text().split()
-    ]
+def _proc(pid: int, name: str) -> str:
+    """A file about a process; empty for one that has ended."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/{name}").read_text()
+    return ""
 
 
 @contextlib.contextmanager

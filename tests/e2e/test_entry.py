@@ -13,7 +13,7 @@ import pytest
 
 from skyrack.orchestrator.api.client import ApiClient
 
-from .place import Place, eventually, open_place, port
+from .place import PATIENCE_S, Place, eventually, open_place, port
 
 pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
@@ -86,19 +86,26 @@ def rtt_ms(place: Place, a: str, b: str) -> float:
     return float(api(place).get(f"/v1/path?from={a}&to={b}")["in_force"]["rtt_ms"])
 
 
+def connected_ms(address: tuple[str, int], node: str) -> float:
+    """What a connection took to be let through."""
+    began = time.perf_counter()
+    tunnel(address, f"{node}:8000").close()
+    return (time.perf_counter() - began) * 1e3
+
+
 def test_a_connection_takes_the_round_trip_from_the_gateway_it_comes_in_at(entered: Place) -> None:
     node = satellite(entered)
     found = {}
     for station in ("london", "tokyo"):
         address = proxy(entered, station)
         before = rtt_ms(entered, station, node)
-        took_ms = []
-        for _ in range(TRIES):
-            began = time.perf_counter()
-            tunnel(address, f"{node}:8000").close()
-            took_ms.append((time.perf_counter() - began) * 1e3)
+        # A host that is busy makes some late, and none early.
+        quickest_ms = min(connected_ms(address, node) for _ in range(TRIES))
+        deadline_s = time.monotonic() + PATIENCE_S
+        while quickest_ms > before + HOST_MS and time.monotonic() < deadline_s:
+            quickest_ms = min(quickest_ms, connected_ms(address, node))
         computed = sorted((before, rtt_ms(entered, station, node)))
-        assert computed[0] - 1.0 < min(took_ms) < computed[1] + HOST_MS
+        assert computed[0] - 1.0 < quickest_ms < computed[1] + HOST_MS
         found[station] = computed[0]
     assert abs(found["london"] - found["tokyo"]) > 1.0, "this test tells nothing: both gateways are as far"
 

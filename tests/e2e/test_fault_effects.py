@@ -11,21 +11,23 @@ import pytest
 
 from skyrack.orchestrator.api.client import ApiClient
 
-from .place import Place, eventually, open_place
+from .place import STAYING, Place, as_computed, eventually, open_place
 
 pytestmark = pytest.mark.mesh
 
 PAYLOAD_BYTES, DATAGRAMS, RATE_BPS = 1222, 60, 1e6  # 1,250 bytes as IP packets
 SINK = f"""
-import socket, time
+import socket, struct
+NANOSECONDS = 35  # SO_TIMESTAMPNS: when the kernel had it, whenever this program runs
 sink = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sink.setsockopt(socket.SOL_SOCKET, NANOSECONDS, 1)
 sink.bind(('0.0.0.0', 7007))
 sink.settimeout(30)
 print('ready', flush=True)
 came = []
 while len(came) < {DATAGRAMS}:
-    sink.recv(2000)
-    came.append(time.monotonic())
+    s, ns = struct.unpack('qq', sink.recvmsg(2000, 64)[1][0][2])
+    came.append(s + ns * 1e-9)
 print(came[-1] - came[0], flush=True)
 """
 SOURCE = f"""
@@ -40,7 +42,7 @@ for i in range({DATAGRAMS}):
 def whole() -> Iterator[Place]:
     """The demo's constellation, so that there is a way around."""
     with open_place() as found:
-        found.scenario.write_text("extends: iridium\nname: small\ninhabited: {count: 2}\n")
+        found.scenario.write_text(STAYING)
         found.up()
         yield found
 
@@ -68,10 +70,12 @@ def test_a_burst_comes_at_the_rate_that_a_fault_leaves(mended: Place) -> None:
     took_s = float(sink.ends(0).splitlines()[-1])
     # Two epochs with other satellites could meet in the burst: each begins with an empty queue.
     assert took_s == pytest.approx((DATAGRAMS - 1) * (PAYLOAD_BYTES + 28) * 8 / RATE_BPS, rel=0.1)
-    (probe,) = json.loads(
-        mended.skyrack("ping", "london", "tokyo", "-c", 1, "-s", 1250, "-o", "json").expect().out
-    )["probes"]
-    assert probe["measured_ms"] == pytest.approx(probe["computed_ms"], abs=20.0)
+
+    def pings() -> list[dict[str, Any]]:
+        said = mended.skyrack("ping", "london", "tokyo", "-c", 1, "-s", 1250, "-o", "json").expect().out
+        return list(json.loads(said)["probes"])
+
+    (probe,) = as_computed(pings)
     assert probe["computed_ms"] > 20.0 + 100.0, "10 ms each way are computed, beside the way itself"
 
 
@@ -95,7 +99,7 @@ def test_a_node_that_is_dark_is_read_back_as_dark(mended: Place) -> None:
 
 
 def test_a_fault_that_begins_later_ends_by_itself(mended: Place) -> None:
-    fault = add(mended, "down", "--node", "london", "--at", "0.5s", "--for", "0.5s")
+    fault = add(mended, "down", "--node", "london", "--at", "2s", "--for", "0.5s")
     assert not fault["acts"]
     assert fault["until_s"] == pytest.approx(fault["since_s"] + 0.5)
     began = mended.event("fault_began", fault=fault["id"])

@@ -31,6 +31,15 @@ def verify(place: Place, text: str, *arguments: object) -> tuple[int, dict[str, 
     return ended.status, json.loads(ended.out)
 
 
+def judged(place: Place, text: str, *arguments: object) -> tuple[int, dict[str, Any]]:
+    """The same, and up to twice more where the host was too busy to say anything."""
+    for _ in range(2):
+        status, found = verify(place, text, *arguments)
+        if status != NOISY:
+            return status, found
+    return verify(place, text, *arguments)
+
+
 def test_a_small_mesh_is_as_planned_and_nothing_of_it_is_left(place: Place) -> None:
     status, found = verify(
         place, "extends: iridium\nname: small\ninhabited: {count: 2}\nground: [london, tokyo]\n"
@@ -50,7 +59,7 @@ def test_a_link_that_is_longer_than_planned_is_wrong_and_named(place: Place) -> 
         "extends: iridium\nname: wrong\ninhabited: [p0s00, p0s02]\nground: []\n"
         "links: {extra_delay: [{a: p0s00, b: p0s01, extra_ms: 2}]}\n"
     )
-    status, found = verify(place, text)
+    status, found = judged(place, text)
     assert status == WRONG, found["reasons"]
     (wrong,) = [row for row in found["rows"] if row["quantity"] == "rtt"]
     assert wrong["ok"] is False
@@ -63,7 +72,7 @@ def test_low_rates_and_ordered_losses_are_told_by_packets(place: Place) -> None:
         "extends: iridium\nname: slow\ninhabited: [p0s00, p0s02]\nground: []\n"
         "links: {laser_rate_bps: 10.0e6, loss_ratio: 0.02}\n"
     )
-    status, found = verify(place, text, "--rate", 400)
+    status, found = judged(place, text, "--rate", 400)
     (train,) = [row for row in found["rows"] if row["quantity"] == "train"]
     assert train["expected"] == 10e6
     assert train["measured"] == pytest.approx(10e6, rel=0.05)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from typing import Any
 
@@ -70,7 +71,9 @@ def test_a_small_battery_takes_services_down_and_brings_them_back(sky: Constella
     for node, service in ((PROCESS, "burn"), (PYTHON, "python")):
         safe = sky.wait_for("flight_mode", node=node, mode="safe")
         stopped = sky.wait_for("service_stopped", node=node, service=service)
-        assert stopped["reason"].startswith("safe mode: battery 2")
+        told = re.match(r"safe mode: battery (\d+) %", stopped["reason"])
+        assert told, stopped
+        assert int(told[1]) < 30, "it was not low yet"
         assert "services are stopped until the battery has 50 %" in safe["reason"]
         if node == PROCESS:
             alive_in_safe_mode(sky)
@@ -81,10 +84,16 @@ def test_a_small_battery_takes_services_down_and_brings_them_back(sky: Constella
 
 
 def alive_in_safe_mode(sky: Constellation) -> None:
-    """The bus answers and carries packets, and nothing starts a service."""
-    burn = row(sky, "burn")
-    assert (burn["phase"], burn["inner_pid"]) == ("stopped", 0)
+    """The bus answers and carries packets, and nothing starts a service; in the next one, where this is over too soon."""
     with sky.channel(PROCESS, via="london") as channel:
         ask = node_pb2_grpc.NodeServiceStub(channel).Echo
-        assert ask(node_pb2.EchoRequest(payload=b"still here"), timeout=3).payload == b"still here"
-    assert row(sky, "burn")["phase"] == "stopped", "it has answered in safe mode"
+
+        def answers() -> bool:
+            burn = row(sky, "burn")
+            if burn["phase"] != "stopped":
+                return False
+            assert burn["inner_pid"] == 0
+            assert ask(node_pb2.EchoRequest(payload=b"still here"), timeout=20).payload == b"still here"
+            return bool(row(sky, "burn")["phase"] == "stopped")
+
+        sky.wait_until(answers, "an answer in safe mode")

@@ -77,7 +77,7 @@ def test_boundaries_disturb_ground_links_and_nothing_is_disturbed_between_them(p
     assert min(len(slow), len(quiet)) > 100
     assert 0.1 < 1.0 - len(answered) / len(slow) < 0.7, "a fifth on each of two to four ground links"
     assert all(probe["measured_ms"] is not None for probe in quiet)
-    errors_ms = [probe["measured_ms"] - probe["computed_ms"] for probe in answered]
-    assert abs(statistics.median(errors_ms)) < 1.0, "what is measured is as slow as what is computed"
-    longer_ms = [slow[0][name] - quiet[0][name] for name in ("computed_ms", "measured_ms") if slow[0][name]]
-    assert min(longer_ms) > 18.0
+    for probed in (answered, quiet):
+        errors_ms = [probe["measured_ms"] - probe["computed_ms"] for probe in probed]
+        assert abs(statistics.median(errors_ms)) < 1.0, "what is measured is as slow as what is computed"
+    assert slow[0]["computed_ms"] - quiet[0]["computed_ms"] > 18.0

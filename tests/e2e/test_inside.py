@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from .place import Place
+from .place import Place, eventually
 
 pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
@@ -114,6 +114,7 @@ def test_a_link_that_a_fault_cuts_is_an_alert_and_so_is_its_return(running: Plac
     lost, back = set[str](), set[str]()
     while not lost or back != lost:
         line = process.stdout.readline()
+        assert line, f"the watcher has ended: {process.wait()}"
         if line.startswith(b"data: "):
             alert = json.loads(line[6:])
             if alert["kind"] == "ALERT_KIND_LINK_LOST":
@@ -174,7 +175,9 @@ def test_ctrl_c_reaches_the_program_and_a_terminal_works(running: Place) -> None
 def test_a_guest_daemon_does_not_outlive_the_run(place: Place) -> None:
     place.up()
     place.skyrack("exec", "london", "--", "setsid", "sh", "-c", "sleep 1000 >/dev/null 2>&1 &").expect()
-    assert any(line.startswith("sleep 1000") for line in place.processes().values())
+    eventually(
+        lambda: any(line.startswith("sleep 1000") for line in place.processes().values()), "the daemon runs"
+    )
     place.skyrack("down").expect()
     place.is_clean()
 

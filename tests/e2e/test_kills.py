@@ -225,10 +225,12 @@ def test_a_daemon_started_by_exec_dies_with_its_node(place: Place) -> None:
     place.up()
     script = "sleep 1000 >/dev/null 2>&1 & echo started"
     assert place.skyrack("exec", "tokyo", "--", "setsid", "sh", "-c", script).expect().out == "started\n"
-    sleeping = [pid for pid, line in place.processes().items() if line.startswith("sleep 1000")]
-    assert len(sleeping) == 1
+    (daemon,) = eventually(
+        lambda: [pid for pid, line in place.processes().items() if line.startswith("sleep 1000")],
+        "the daemon runs",
+    )
     place.kill("tokyo")
-    eventually(lambda: not Path(f"/proc/{sleeping[0]}").exists(), "the daemon's end")
+    eventually(lambda: not Path(f"/proc/{daemon}").exists(), "the daemon's end")
     place.event("node_serving", node="tokyo", restarts=1)
 
 

@@ -100,11 +100,16 @@ def test_a_service_knows_its_node_and_calls_others_at_the_speed_of_light(
         env={"PLACE": "{node} of {count}"},
         files={"hello": "you"},
     )
-    told = eval(sky.call("p0s01", ask, "p0s00:50051", "knows"))
-    assert told["is"] == ("p0s00", "satellite", 0, "100.64.0.1", "knows", {"PLACE": "p0s00 of 1"})
     way = sky.path("p0s00", "p0s01")
     assert way is not None
-    assert way.rtt_s < told["took_s"] < way.rtt_s * 2 + 0.1  # connects before
+
+    def as_quick_as_light() -> dict[str, Any] | None:
+        told: dict[str, Any] = eval(sky.call("p0s01", ask, "p0s00:50051", "knows"))
+        assert told["took_s"] > way.rtt_s
+        return told if told["took_s"] < way.rtt_s * 2 + 0.1 else None  # it may connect before
+
+    told = sky.wait_until(as_quick_as_light)
+    assert told["is"] == ("p0s00", "satellite", 0, "100.64.0.1", "knows", {"PLACE": "p0s00 of 1"})
     assert told["nobody"] == "no node with a process is called 'nobody'"
     assert "p0s01" in told["around"]
     assert 700 < told["altitude_km"] < 850
@@ -163,7 +168,9 @@ def test_a_service_is_ready_when_it_says_so_and_until_it_takes_it_back(
         """
         class Mine:
             async def run(self, node: Node) -> None:
-                await node.clock.sleep(0.5)
+                await node.clock.sleep(0.4)
+                while not (node.data_dir / "go").exists():
+                    await node.clock.sleep(0.02)
                 node.ready()
                 await node.clock.sleep(0.2)
                 node.not_ready("in the dark")
@@ -172,6 +179,7 @@ def test_a_service_is_ready_when_it_says_so_and_until_it_takes_it_back(
         wait=False,
     )
     sky.wait_until(lambda: why(sky, "moody") == "it has not called node.ready() yet")
+    (sky.run_dir / "data" / "p0s00" / "moody" / "go").touch()
     assert sky.wait_for("service_ready", service="moody", after=mark)["after_s"] > 0.3
     assert sky.wait_for("service_unready", service="moody", after=mark)["reason"] == "in the dark"
     sky.service_remove("moody")

@@ -15,6 +15,7 @@ from .place import Place, eventually, open_place, port
 
 pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
+STORM_ENDS_S = 9.0
 SCENARIO = """\
 extends: iridium
 name: stormy
@@ -56,25 +57,26 @@ def test_a_storm_gives_what_the_plan_says_and_nodes_come_back(stormy: Place) -> 
     plan = [record for record in map(json.loads, printed.splitlines()) if record["record"] == "fault"]
     wanted = [(r["run_s"], r["kind"], r["nodes"]) for r in plan if r["cause"].startswith("radiation: ")]
     assert len(wanted) > 5
-    assert all(5.0 <= run_s < 9.0 for run_s, _, _ in wanted)
+    assert all(5.0 <= run_s < STORM_ENDS_S for run_s, _, _ in wanted)
     eventually(
         lambda: any(e.get("kind") == "storm" and e["event"] == "fault_ended" for e in stormy.events()),
         "is over",
     )
-    assert [(e["run_s"], e["kind"], e["on"]) for e in came(stormy)] == wanted
+    # After the storm the base rates go on, for as long as this test takes.
+    storm = [event for event in came(stormy) if event["run_s"] < STORM_ENDS_S]
+    assert [(e["run_s"], e["kind"], e["on"]) for e in storm] == wanted
     eventually(lambda: all_serve(stormy), "all are back")
     ends_s = {e["fault"]: e["run_s"] for e in stormy.events() if e["event"] == "fault_ended"}
-    for event in came(stormy):
+    for event in storm:
         if event["kind"] == "sefi":
             assert 0.5 <= ends_s[event["fault"]] - event["run_s"] <= 1.5
-    rebooted = {node for event in came(stormy) if event["kind"] == "sefi" for node in event["on"]}
+    rebooted = {node for event in storm if event["kind"] == "sefi" for node in event["on"]}
     lit = {e["node"] for e in stormy.events() if e["event"] == "node_lit" and e["run_s"] > 5.0}
     assert rebooted <= lit
-    passes = [record for record in plan if record["kind"] == "saa"]
+    passes = [record["run_s"] for record in plan if record["kind"] == "saa"]
     assert passes, "p2s10 begins over the anomaly"
-    assert [e["run_s"] for e in stormy.events() if e["event"] == "fault_began" and e["kind"] == "saa"] == [
-        record["run_s"] for record in passes
-    ]
+    began = [e for e in stormy.events() if e["event"] == "fault_began" and e["kind"] == "saa"]
+    assert [e["run_s"] for e in began if e["run_s"] < 10.0] == passes
 
 
 def test_a_storm_that_is_added_live_raises_rates_at_once_and_is_counted(stormy: Place) -> None:

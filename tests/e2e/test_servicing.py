@@ -12,7 +12,7 @@ import pytest
 
 from skyrack.orchestrator.api.client import ApiClient, ApiError
 
-from .place import Place, eventually, open_place
+from .place import Place, eventually, open_place, whole_lines
 
 pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
@@ -36,6 +36,7 @@ name: small
 extends: iridium
 inhabited: [p2s03]
 ground: [london, tokyo]
+links: {{epoch_offset_s: 0}}  # the path from London to Tokyo stays
 services:
   - name: log
     nodes: [{", ".join(NODES)}]
@@ -56,7 +57,7 @@ class Run:
 
     def said(self, node: str) -> list[str]:
         file = self.data(node) / "log"
-        return file.read_text().splitlines() if file.exists() else []
+        return whole_lines(file) if file.exists() else []
 
     def rows(self) -> dict[str, dict[str, Any]]:
         return {row["node"]: row for row in self.api.get("/v1/services")["services"]}

@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 
-from .place import eventually, open_place, port
+from .place import Place, eventually, open_place, port
 
 pytestmark = pytest.mark.mesh
 
@@ -31,9 +31,9 @@ ground:
 TOLERANCE_S = 0.002
 
 
-def metric(sample: str) -> float:
+def metric(place: Place, sample: str) -> float:
     """What the run exposes for a name with its labels."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/metrics/run", timeout=10) as answer:
+    with urllib.request.urlopen(place.status()["http"] + "/metrics/run", timeout=20) as answer:
         lines = answer.read().decode().splitlines()
     return next(float(line.rpartition(" ")[2]) for line in lines if line.rpartition(" ")[0] == sample)
 
@@ -58,7 +58,7 @@ def test_what_has_no_path_is_stored_and_forwarded_when_contacts_begin() -> None:
 
         stored = place.event("bundle_stored", node="p0s03")
         assert stored["bytes"] == SIZE
-        assert metric('skyrack_custody_bytes{node="p0s03"}') == SIZE
+        assert metric(place, 'skyrack_custody_bytes{node="p0s03"}') == SIZE
         # Dark it keeps what it has, and is back before its next contact.
         place.skyrack("fault", "add", "dark", "--node", "p0s03", "--for", "2s").expect()
         place.event("bundle_stranded", node="p0s03")
@@ -79,8 +79,8 @@ def test_what_has_no_path_is_stored_and_forwarded_when_contacts_begin() -> None:
         assert finished["took_s"] == pytest.approx(started["idle_s"], abs=TOLERANCE_S)
         legs = place.event("bundle_routed", transfer=finished["transfer"], why="no way now")["legs"]
         assert stored["run_s"] == pytest.approx(legs[0]["arrives_s"], abs=TOLERANCE_S)
-        assert metric('skyrack_bundles_total{outcome="lost"}') == 1
-        assert metric('skyrack_bundles_total{outcome="delivered"}') == 1
-        assert metric('skyrack_custody_bytes{node="p0s03"}') == 0
+        assert metric(place, 'skyrack_bundles_total{outcome="lost"}') == 1
+        assert metric(place, 'skyrack_bundles_total{outcome="delivered"}') == 1
+        assert metric(place, 'skyrack_custody_bytes{node="p0s03"}') == 0
         result = json.loads((place.runs / "latest" / "result.json").read_text())
         assert result["transfers"][0]["bundle"]

@@ -79,7 +79,8 @@ def test_a_run_tells_what_it_is_while_it_lives_and_takes_it_back_at_its_end(
     more = "telemetry: {period_s: 0.5}\nenvironment: {forecast_error: {eclipse_s: 60}}\n"
     place.scenario.write_text(place.scenario.read_text() + more)
     up = place.up("--broker", broker, "--broker-port", port(18830))
-    assert f"{'embedded (amqtt)' if broker == 'embedded' else broker} on 127.0.0.1:1" in up.text
+    named = "embedded (amqtt)" if broker == "embedded" else broker
+    assert f"{named} on 127.0.0.1:{port(18830)} " in up.text
     bus = place.status()["bus"]
     assert bus["broker"] == broker
     with viewer(Path(bus["way_in"])) as heard:

@@ -107,7 +107,7 @@ class Flight:
 
     def metric(self) -> str:
         """The values that the run exposes of what is in force."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/metrics/run", timeout=10) as answer:
+        with urllib.request.urlopen(self.place.status()["http"] + "/metrics/run", timeout=20) as answer:
             lines = answer.read().decode().splitlines()
         return "\n".join(line for line in lines if line.startswith("skyrack_throttle_cpu_cores{"))
 

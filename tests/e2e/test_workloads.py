@@ -142,7 +142,7 @@ def test_a_generator_that_is_killed_leaves_a_history_that_can_be_checked(served:
     os.kill(generator, signal.SIGKILL)
     said = load.ends(4)
     assert "cut short" in said
-    eventually(lambda: not load_processes(served), "no client is left in a node", 5)
+    eventually(lambda: not load_processes(served), "no client is left in a node")
     assert history_of(served).cut_short
     checked = served.skyrack("check", served.runs / "latest" / "history.jsonl", "-o", "json")
     assert checked.status in (0, 4), checked.text

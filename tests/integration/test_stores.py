@@ -344,7 +344,7 @@ async def test_grpc_service_that_ends_under_a_write_leaves_it_unknown(tmp_path: 
     [
         ("ectd", "did you mean etcd"),
         ("grpc,wait=1", "grpc has no option 'wait': it has none"),
-        ("redis,wiat=1", "redis has no option 'wiat': sentinel, wait"),
+        ("redis,wiat=1", "redis has no option 'wiat': its options are sentinel, wait"),
         ("redis,wait=one", "wait is 'one', expected of type int"),
         ("etcd,serializable=yes", "serializable is 'yes', expected true or false"),
     ],

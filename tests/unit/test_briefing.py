@@ -1,4 +1,7 @@
-"""Nodes are told of a change of the clock at once: of one that slows them down before it holds, of a jump when it does."""
+"""Nodes are told of a change of the clock at once: of one that slows them down before it holds, of a jump when it does.
+
+So they are of storms.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,13 @@ from typing import Any, cast
 import pytest
 
 from skyrack.orchestrator.api.control import ControlService
+from skyrack.orchestrator.faults.effect import Effect
+from skyrack.orchestrator.faults.fault import Draft
+from skyrack.orchestrator.faults.ledger import Ledger
+from skyrack.orchestrator.faults.targets import Target
 from skyrack.orchestrator.runtime.briefing import brief_nodes
 from skyrack.orchestrator.runtime.bus import RunBus
+from skyrack.orchestrator.runtime.storms import Storms
 from skyrack.orchestrator.runtime.updates import Outlook
 from skyrack.orchestrator.timeline import Timeline
 
@@ -25,6 +33,7 @@ class World:
     def __init__(self) -> None:
         self.clock = VirtualTime()
         self.timeline = Timeline(1.0)
+        self.storms = Storms(self.timeline)
         self.computed_s: float | None = None
         self.told: list[tuple[float, float | None]] = []
         self.epoch = None
@@ -50,6 +59,7 @@ class World:
             self.clock,
             self.clock.worker,
             self.timeline,
+            self.storms,
         )
 
 
@@ -87,3 +97,22 @@ def test_of_a_jump_nodes_hear_when_they_can_be_told_where_they_are() -> None:
     ((at_s, computed_s), *_) = told_after({"t_s": 5000.0})
     assert at_s == 20.0
     assert computed_s == pytest.approx(5000.0)
+
+
+def test_of_a_storm_nodes_hear_when_it_begins_and_when_it_ends() -> None:
+    world, ledger = World(), Ledger()
+    draft = Draft("storm", Target(("p0s00",)), {}, Effect(radiation={0: 20.0}), 3.0, "test")
+    world.storms.note([ledger.add(draft, 20.0)])
+
+    async def work() -> None:
+        briefing = asyncio.create_task(world.brief())
+        await world.clock.sleep(19.0)
+        world.told.clear()
+        for _ in range(2):
+            await world.clock.sleep(ledger.next_s() - world.clock.run_s())
+            world.storms.follow(ledger.step())
+        await world.clock.sleep(1.0)
+        briefing.cancel()
+
+    world.clock.run(work())
+    assert sorted({at_s for at_s, _ in world.told}) == [20.0, 23.0], "an epoch is 15 s long"

@@ -196,3 +196,40 @@ def test_the_json_of_a_report_is_what_the_contract_says() -> None:
         frozenset({"name", "verdict", "text", "operations", "figures"})
     }
     assert [row["kind"] for row in found["recovery"]] == ["injected"]
+
+
+def test_what_ended_long_ago_is_not_felt_any_more() -> None:
+    ended = {"run_s": 6.0, "event": "fault_ended", "fault": "f1"}
+    near, far = (
+        rows(clients(("london", at_s, at_s + 1.0, "timeout")), began(5.0), ended) for at_s in (15.5, 16.5)
+    )
+    assert near[0]["nodes"]["london"]["gaps"] == [[15.5, 16.5]]
+    assert far[0]["nodes"] == {}
+    assert far[1]["cause"] is None
+
+
+def test_of_two_faults_at_a_gap_the_one_that_still_acts_goes_before_the_one_that_has_ended() -> None:
+    acting, ended = rows(
+        clients(("london", 10.0, 11.0, "timeout")),
+        began(8.0, "f1"),
+        began(8.5, "f2"),
+        {"run_s": 9.5, "event": "fault_ended", "fault": "f2"},
+    )
+    assert (acting["fault"], acting["nodes"]["london"]["gaps"]) == ("f1", [[10.0, 11.0]])
+    assert ended["nodes"] == {}
+
+
+def test_who_is_away_twice_has_recovered_behind_the_second_gap() -> None:
+    spans = (("london", 10.0, 11.0, "timeout"), ("london", 12.0, 13.0, "timeout"))
+    (row,) = rows(clients(*spans), began(10.0))
+    assert row["nodes"]["london"] == {"gaps": [[10.0, 11.0], [12.0, 13.0]], "recovered_after_s": 3.05}
+
+
+def test_who_has_asked_for_the_last_time_and_was_answered_keeps_nobody_up() -> None:
+    asked = [
+        one
+        for one in clients(("london", 20.0, 25.0, "timeout"))
+        if one.node == "london" or one.invoked_s < 15
+    ]
+    found = named(check(asked, "kv"), "availability")
+    assert found.figures["gaps"] == [[20.0, 25.0]]

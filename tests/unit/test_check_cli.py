@@ -95,6 +95,11 @@ def test_too_few_states_are_inconclusive(run: Run, tmp_path: Path) -> None:
         (["h.jsonl", "--events", "bad.jsonl"], "bad.jsonl:2: expected a JSON object"),
         (["h.jsonl", "--most-states", "0"], "--most-states"),
         (["bad.jsonl"], "bad.jsonl:1: expected the header"),
+        (["deep.jsonl"], "deep.jsonl:2: expected a JSON object"),
+        (["deep.jsonl"], "(nested too deeply)"),
+        (["h.jsonl", "--events", "deep.jsonl"], "deep.jsonl:1: expected an object"),
+        (["nan.jsonl"], "nan.jsonl:2: time_s: expected a number; found nan"),
+        (["comma.jsonl"], "(column 19: Expecting ',' delimiter)"),
         (["bank.jsonl", "--model", "bank"], 'a bank needs the options "accounts"'),
     ],
 )
@@ -104,11 +109,24 @@ def test_what_cannot_be_judged_is_refused(
     monkeypatch.chdir(tmp_path)
     history(Path("h.jsonl"), 2)
     Path("bad.jsonl").write_text('{"run_s": 1.0, "event": "ready"}\n{\n{}\n')
+    head = '{"history": 1, "workload": "kv", "model": "kv"}\n'
+    Path("deep.jsonl").write_text(head + "[" * 100_000 + "\n")
+    Path("comma.jsonl").write_text(head + '{"type": "invoke" 3}\n')
+    invoked = '"process": 0, "node": "", "f": "read", "key": "", "time_s": NaN, "intended_s": 1}'
+    Path("nan.jsonl").write_text(head + '{"type": "invoke", "op": 0, ' + invoked + "\n")
     with HistoryWriter(Path("bank.jsonl"), Header("bank", "bank")) as writer:
         writer.ok(writer.invoke(0, "london", "read", time_s=1), {"a": 1}, time_s=2)
     status, _, err = run(*arguments)
     assert status == 2
     assert said in err
+
+
+def test_who_has_a_large_history_judged_is_told_what_is_going_on(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("skyrack.orchestrator.cli.check._LARGE_BYTES", 100)
+    status, _, err = run(history(tmp_path / "h.jsonl", 2))
+    assert (status, err.splitlines()) == (0, ["note: reading 0 MB", "note: judging 3 operations"])
 
 
 def test_one_key_can_be_judged_alone(run: Run, tmp_path: Path) -> None:

@@ -240,6 +240,36 @@ def test_a_stale_read_is_no_lost_write_but_is_counted_and_not_linearizable() -> 
     assert named(report, "linearizable")[0] == "bad"
 
 
+@pytest.mark.parametrize(
+    ("before", "behind", "lost"),
+    [
+        ("1 write x 3 @ 3.2 3.4", "4 read x -> 3 @ 6 7", []),  # 3 replaced 2, and was there when 1 was read
+        ("1 write x 3 @ 3.2 ?", "4 read x -> 3 @ 6 7", []),
+        ("1 write x 3 @ 3.2 3.4", "4 read x -> 1 @ 6 7", [2, 3]),
+        (
+            "",
+            "1 write x 3 @ 5.2 5.4\n4 read x -> 3 @ 6 7",
+            [2],
+        ),  # too late to have replaced 2 when 1 was read
+        ("1 delete x @ 3.2 3.4", "4 read x -> null @ 6 7", []),
+        ("", "1 delete x @ 5.2 5.4\n4 read x -> null @ 6 7", [2]),
+        ("", "4 read x -> 9 @ 6 7", [2]),  # nobody wrote that, and it says nothing of what did
+        ("", "4 read x -> 2 @ 4 7", []),
+    ],
+)
+def test_a_write_that_may_have_been_replaced_before_a_stale_read_is_not_lost(
+    before: str, behind: str, lost: list[int]
+) -> None:
+    operations = table(f"1 write x 1 @ 0 1\n1 write x 2 @ 2 3\n{before}\n3 read x -> 1 @ 4 5\n{behind}")
+    one = next(
+        check for check in check(operations, "kv").checks if check.name == "no acknowledged write lost"
+    )
+    assert one.figures["lost"] == len(lost)
+    assert {operations[index].value for index in one.operations if operations[index].f == "write"} == set(
+        lost
+    )
+
+
 @pytest.mark.parametrize("other", ["5 write x 1 @ 3 ?", "5 write x 1 @ 2.5 3.5"])
 def test_a_write_is_not_lost_if_another_may_have_come_behind_it(other: str) -> None:
     operations = table(f"1 write x 1 @ 0 1\n2 write x 2 @ 2 3\n{other}\n3 read x -> 1 @ 4 5")
@@ -272,7 +302,21 @@ def test_a_process_that_goes_back_or_misses_its_own_write_is_named() -> None:
         ),
         ("set", "0 add s 1 @ 0 1\n0 read s -> [] @ 2 3", "read your writes", [1]),
         ("set", "0 add s 1 @ 0 1\n1 read s -> [1] @ 2 3\n1 read s -> [] @ 4 5", "monotonic reads", [2]),
+        (
+            "set",
+            "0 add s 1 @ 0 1\n1 read s -> [1] @ 2 3\n2 read s -> [] @ 4 5",
+            "no acknowledged write lost",
+            [0, 2],
+        ),
+        ("set", "0 add s 1 @ 0 1\n0 add s 1 @ 2 3\n1 read s -> [1, 1] @ 4 5", "each value once", [2]),
+        ("set", "0 add s 1 @ 0 1 fail\n1 read s -> [1] @ 2 3", "each value once", [1]),
         ("append", "0 append l 1 @ 0 1\n1 read l -> [1, 1] @ 2 3", "each value once", [1]),
+        (
+            "append",
+            "0 append l 1 @ 0 9\n0 append l 2 @ 0 9\n1 read l -> [1, 2] @ 10 11\n1 read l -> [2, 1] @ 12 13",
+            "monotonic reads",
+            [3],
+        ),
         (
             "append",
             "0 append l 1 @ 0 9\n1 append l 2 @ 0 9\n2 read l -> [1] @ 1 2\n3 read l -> [2, 1] @ 10 11",
@@ -293,6 +337,12 @@ def test_a_process_that_goes_back_or_misses_its_own_write_is_named() -> None:
         ),
         ("queue", "0 enqueue q 1 @ 0 1 fail\n1 dequeue q -> 1 @ 2 3", "exactly once", [1]),
         ("queue", "0 enqueue q 1 @ 0 1\n1 dequeue q -> null @ 2 3", "no acknowledged write lost", [0, 1]),
+        (
+            "queue",
+            "0 enqueue q 1 @ 0 1\n1 dequeue q -> null @ 2 3\n2 dequeue q @ 4 ?",
+            "no acknowledged write lost",
+            [0, 1],
+        ),
     ],
 )
 def test_what_each_model_promises_beside_the_order(
@@ -309,10 +359,35 @@ def test_a_dequeue_with_unknown_outcome_excuses_one_missing_value() -> None:
     assert "1 value may have been taken" in said
 
 
-def test_a_queue_that_was_not_drained_proves_nothing() -> None:
-    assert (
-        named(check(table("0 enqueue q 1 @ 0 1"), "queue"), "no acknowledged write lost")[0] == "inconclusive"
-    )
+@pytest.mark.parametrize("empty", ["", "1 dequeue q -> null @ 0.5 2"])
+def test_a_queue_that_was_not_drained_proves_nothing(empty: str) -> None:
+    report = check(table(f"0 enqueue q 1 @ 0 1\n{empty}"), "queue")
+    assert named(report, "no acknowledged write lost")[0] == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("transfer", "read", "verdict"),
+    [
+        ("@ 0 1", '{"a": 9, "b": 11, "c": 10}', "ok"),
+        ("@ 0 1", '{"a": 10, "b": 10, "c": 10}', "bad"),
+        ("@ 0 3.5", '{"a": 10, "b": 10, "c": 10}', "ok"),  # it ended behind the read's begin
+        ("@ 3.5 ?", '{"a": 9, "b": 11, "c": 10}', "ok"),
+        ("@ 4.5 5", '{"a": 9, "b": 11, "c": 10}', "bad"),  # it began behind the read's end
+    ],
+)
+def test_the_last_read_of_a_bank_has_the_transfers_before_it_and_may_have_those_beside_it(
+    transfer: str, read: str, verdict: str
+) -> None:
+    move = '{"from": "a", "to": "b", "amount": 1}'
+    operations = table(f"1 transfer {move} {transfer}\n2 read -> {read} @ 3 4")
+    report = check(operations, "bank", options=OPTIONS["bank"])
+    assert named(report, "no acknowledged write lost")[0] == verdict
+
+
+def test_an_account_that_nobody_opened_is_no_part_of_the_total() -> None:
+    operations = table('2 read -> {"a": 10, "b": 10, "c": 10, "d": 0} @ 3 4')
+    report = check(operations, "bank", options=OPTIONS["bank"])
+    assert named(report, "total conserved")[0] == "bad"
 
 
 def planted(kind: str) -> list[Operation]:
@@ -472,3 +547,68 @@ def test_an_echo_that_comes_back_as_something_else_is_found() -> None:
 def test_nothing_is_said_of_an_empty_history() -> None:
     assert check([], "kv").verdict == "inconclusive"
     assert math.isinf(table("0 write x 1 @ 0 ?")[0].completed_s)
+
+
+@pytest.mark.parametrize(("model", "f"), [("set", "add"), ("append", "append")])
+def test_values_that_are_lists_are_judged_like_any_other(model: str, f: str) -> None:
+    fine = f'1 {f} x [1] @ 0 1\n2 {f} x "b" @ 2 3\n3 read x -> [[1], "b"] @ 4 5'
+    assert check(table(fine), model).verdict == "ok"
+    verdict, text, _ = named(check(table(fine.replace('[[1], "b"]', "[[1]]")), model), "linearizable")
+    assert verdict == "bad"
+    assert 'allowed: [[1], "b"]' in text or 'allowed: ["b", [1]]' in text
+
+
+@pytest.mark.parametrize("model", ["set", "append"])
+def test_a_text_is_no_list_of_letters(model: str) -> None:
+    with pytest.raises(CheckError, match="expected a list as its result"):
+        check(table('1 read x -> "ab" @ 0 1'), model)
+
+
+def test_an_order_against_time_says_which_of_the_two_was_first() -> None:
+    operations = table("1 append x 1 @ 0 1\n2 append x 2 @ 2 3\n3 read x -> [2, 1] @ 4 5")
+    _, text, _ = named(check(operations, "append"), "linearizable")
+    assert "because what was read puts append x 2 before append x 1, which had ended before it began" in text
+
+
+def test_who_went_back_once_goes_back_as_long_as_it_does_not_come_forward() -> None:
+    text = (
+        "1 write x 1 @ 0 1\n1 write x 2 @ 2 3\n3 read x -> 2 @ 4 5\n3 read x -> 1 @ 6 7\n3 read x -> 1 @ 8 9"
+    )
+    monotonic = next(one for one in check(table(text), "kv").checks if one.name == "monotonic reads")
+    assert monotonic.figures["violations"] == 2
+
+
+def test_a_write_that_failed_is_nothing_to_read_again() -> None:
+    text = "1 write x 1 @ 0 1\n1 write x 2 @ 2 3 fail\n1 read x -> 1 @ 4 5"
+    assert named(check(table(text), "kv"), "read your writes")[0] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("text", "lost"),
+    [
+        ("1 write x 1 @ 0 1\n2 write x 2 @ 2 5\n3 read x -> 1 @ 3 4", 0),  # the write had not ended
+        (
+            "1 write x 1 @ 0 1\n2 write x 2 @ 2 3\n3 read x -> 1 @ 4 5\n1 write x 1 @ 6 7",
+            1,
+        ),  # too late for that read
+        (
+            "1 write x 1 @ 0 10\n4 write x 1 @ 1 2\n2 write x 2 @ 3 4\n3 read x -> 1 @ 5 6",
+            0,
+        ),  # the first one may be last
+    ],
+)
+def test_only_what_certainly_had_ended_before_is_older(text: str, lost: int) -> None:
+    one = next(one for one in check(table(text), "kv").checks if one.name == "no acknowledged write lost")
+    assert one.figures["lost"] == lost
+
+
+@pytest.mark.parametrize(
+    ("model", "text", "verdict"),
+    [
+        ("kv", "1 cas x [1, 2] @ 0 1\n2 cas x [2, 1] @ 2 3", "bad"),  # each needs the other first
+        ("kv", "1 write x 1 @ 0 1\n2 cas x [1, 2] @ 2 ?\n3 cas x [2, 3] @ 2 ?\n4 read x -> 3 @ 5 6", "ok"),
+        ("append", "1 append l 1 @ 0 1\n2 read l -> [1, 1] @ 2 3", "bad"),
+    ],
+)
+def test_chains_of_values_are_followed_to_their_begin(model: str, text: str, verdict: str) -> None:
+    assert named(check(table(text), model), "linearizable")[0] == verdict

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 from skyrack.orchestrator.cli import exits
 from skyrack.orchestrator.cli.guard import status_of
-from skyrack.orchestrator.cli.main import command_tree
+from skyrack.orchestrator.cli.main import command_tree, main
 from skyrack.orchestrator.cli.times import parse_span_s
 
 VERBS = [
@@ -151,6 +153,19 @@ def run(*arguments: str) -> int:
         ("fault add down --link a-b --at noon", "not a time span"),
         ("fault rm", "give the id of a fault, or --all"),
         ("fault rm f1 --all", "give the id of a fault, or --all"),
+        ("clock jump -3s", "'-3s': the clock does not go back"),
+        ("clock jump -.5 --run x", "'-.5': the clock does not go back"),
+        ("clock jump --frobnicate", "No such option"),
+        ("clock jump 5x", "not a time span"),
+        ("clock jump 3s --to 5", "and not both"),
+        ("clock jump --to noon", "neither an instant nor a number of seconds"),
+        ("clock speed fast", "ratio"),
+        ("launch --now", "of which launch?"),
+        ("hunt iridium --workload kvv", "did you mean 'kv'?"),
+        ("hunt iridium --adapter gprc", "did you mean grpc?"),
+        ("hunt iridium --check linearisable", "did you mean 'linearizable'?"),
+        ("fault add campaign --name x --fault latency --on all --until 5s", "what is missing is 200ms"),
+        ("fault add campaign --name x --fault kill --on all --until 5s --least 9s --most 5s", "--least 9s"),
         ("down extra", "unexpected extra argument"),
         ("down --run a --all", "exclude each other"),
         ("version 2", "unexpected extra argument"),
@@ -169,7 +184,8 @@ def test_a_wrong_command_line_is_a_usage_error(
 @pytest.mark.parametrize("verb",
     [
         "status", "logs", "ping london tokyo", "exec london -- true", "load echo",
-        "fault list", "fault rm --all", "fault add down --link a-b",
+        "fault list", "fault rm --all", "fault add down --link a-b", "launch", "launch v3-1", "clock", "clock speed -3",
+        "clock jump 5m", "drain london", "upgrade web -- true", "load kv --for 5s",
     ],
 )  # fmt: skip
 def test_without_a_run_it_is_said_what_to_do(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -317,3 +333,18 @@ def test_what_is_no_time_span_is_refused(text: str) -> None:
 @given(st.floats(min_value=1e-6, max_value=1e9, allow_nan=False))
 def test_any_number_of_seconds_reads_back(seconds: float) -> None:
     assert parse_span_s(f"{seconds!r}s") == seconds
+
+
+def test_ctrl_c_is_heard_while_a_verb_is_still_being_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine that takes seconds; it ended in a traceback."""
+
+    def interrupted(verbs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules[main.__module__], "command_tree", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == exits.INTERRUPTED
+    asks = "import sys, skyrack.orchestrator.cli; print('typer' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", asks], check=True, capture_output=True, text=True).stdout
+    assert said == "False\n", "what takes long is imported where Ctrl-C is heard"

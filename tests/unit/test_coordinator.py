@@ -193,6 +193,21 @@ def test_final_tasks_that_get_no_answer_are_given_up_and_counted() -> None:
     assert lines.ends()[order.op] == ("unknown", NO_ANSWER)
 
 
+def test_who_waits_for_answers_alone_is_not_told_to_look_all_the_time() -> None:
+    """The load runs on the machine that is measured."""
+    tasks = [until_ok(Request("read", key)) for key in "xy"]
+    coordinator, _ = begun(every(0.0, 1), nodes={"a": 1}, final=tasks, duration_s=1.0)
+    coordinator.advance(100.0)
+    assert coordinator.next_s() == 101.0
+    coordinator.advance(101.0)
+    assert coordinator.next_s() == 102.0, "when what is under way is given up"
+    coordinator.completed(0, OK, 101.2)
+    (order,) = coordinator.advance(101.2)
+    assert coordinator.next_s() == pytest.approx(106.2), "the second task waits for the only client"
+    coordinator.completed(order.op, OK, 101.5)
+    assert coordinator.next_s() < 101.5
+
+
 def test_a_load_that_is_stopped_leaves_no_operation_without_an_end() -> None:
     coordinator, lines = begun(every(0.5, 10), nodes={"a": 1})
     coordinator.advance(100.0)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from skyrack.orchestrator.environment import passes
 from skyrack.orchestrator.environment.eclipses import eclipses
 from skyrack.orchestrator.environment.gateways import gateway_passes
+from skyrack.orchestrator.environment.passes import Passes, PassSource
+from skyrack.orchestrator.environment.stays import Stay
 from skyrack.orchestrator.environment.truth import anomaly_passes, truth_at
 from skyrack.orchestrator.runtime import exposures
 from skyrack.orchestrator.runtime.exposures import BACK_S, FAR_S, NEAR_S, WINDOW_S, Exposures
@@ -45,7 +48,7 @@ def test_what_is_ahead_is_computed_in_small_pieces_and_is_the_same_however_it_is
     geometry: Geometry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(exposures, "AT_ONCE", 2)
-    known, node = Exposures(geometry, [0, 1, 38]), 38
+    known, node = Exposures(geometry, Passes(geometry), [0, 1, 38]), 38
     assert known.of(0) is None
     pieces = 0
     while known.extend(0.0, NEAR_S):
@@ -69,7 +72,7 @@ def test_what_is_ahead_is_computed_in_small_pieces_and_is_the_same_however_it_is
     assert [*np.ravel([stay for _, stay in far.gateway_passes])] == pytest.approx(
         [*np.ravel([stay for _, stay in sights])], abs=1.0
     )
-    later = Exposures(geometry, [node])
+    later = Exposures(geometry, Passes(geometry), [node])
     while later.extend(WINDOW_S + BACK_S + 1.0, NEAR_S):
         pass
     again = later.of(node)
@@ -82,8 +85,30 @@ def test_what_is_ahead_is_computed_in_small_pieces_and_is_the_same_however_it_is
     assert known.of(66) is None, "a ground station has a shadow"
 
 
+def test_stays_over_the_anomaly_that_are_told_and_those_that_befall_are_one_computation(
+    geometry: Geometry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: list[tuple[int, float]] = []
+
+    def counted(geometry: Geometry, node: int, first_s: float, last_s: float) -> list[Stay]:
+        computed.append((node, first_s))
+        return anomaly_passes(geometry, node, first_s, last_s)
+
+    monkeypatch.setattr(passes, "anomaly_passes", counted)
+    over = Passes(geometry)
+    known = Exposures(geometry, over, [0, 1])
+    while known.extend(0.0, FAR_S):
+        pass
+    befalling = PassSource(over, [0, 1], geometry.names).between(0.0, FAR_S)
+    told = [known.of(node) for node in (0, 1)]
+    begins = sorted(round(stay[0], 3) for one in told if one for stay in one.anomaly_passes if stay[0] > 0.0)
+    assert [one.t_s for one in befalling] == [begin_s for begin_s in begins if begin_s < FAR_S]
+    assert befalling
+    assert len(computed) == len(set(computed)), "worked out twice"
+
+
 def test_what_a_jump_leaves_out_is_not_computed(geometry: Geometry) -> None:
-    known = Exposures(geometry, [0])
+    known = Exposures(geometry, Passes(geometry), [0])
     while known.extend(0.0, NEAR_S):
         pass
     assert known.extend(1e6, NEAR_S)

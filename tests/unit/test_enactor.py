@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
+import warnings
 from typing import cast
 
 import pytest
@@ -79,3 +81,33 @@ def test_a_fault_of_one_that_is_absent_leaves_it_absent_and_a_longer_one_keeps_i
     assert offs[-1][1] is Off.ON
     assert (Off.ON, Off.REBOOT) not in offs
     assert len(offs) == (3 if for_s < 1.0 else 2)
+
+
+def test_what_was_not_due_when_the_run_ended_was_never_begun() -> None:
+    time, ledger = VirtualTime(), Ledger()
+    kills: list[Place] = []
+
+    class Killing(Seen):
+        async def kill(self, place: Place) -> list[str]:
+            """Note it."""
+            kills.append(place)
+            return []
+
+    async def run() -> None:
+        enactor = Enactor(cast(Hands, Killing()), ["a"], lambda event, **fields: None, time)
+        working = asyncio.create_task(enactor.run())
+        for at_s in (1.0, 50.0):
+            target = Target(("a",), nodes=(0,), places=(PLACE,))
+            ledger.add(Draft("kill", target, {}, Effect(kills=frozenset({PLACE})), 0.0, "test"), at_s)
+        while ledger.next_s() < math.inf:
+            enactor.follow(ledger.step())
+        await time.sleep(10.0)
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        time.run(run())
+        gc.collect()
+    assert kills == [PLACE]
+    assert not [str(one.message) for one in said if "never awaited" in str(one.message)]

@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +11,7 @@ from skyrack.orchestrator.faults.fault import Draft, Fault, Pulse
 from skyrack.orchestrator.faults.hold import AS_EVER, Hold, Off, Place, compose_holds
 from skyrack.orchestrator.faults.kinds import KINDS
 from skyrack.orchestrator.faults.ledger import Ledger
+from skyrack.orchestrator.faults.problem import Unknown
 from skyrack.orchestrator.faults.targets import Target
 from skyrack.orchestrator.routing.condition import AS_ALWAYS, Condition
 from skyrack.orchestrator.routing.cut import Cut
@@ -88,10 +90,6 @@ class World:
         for place in PLACES:
             held = compose_holds(effect.holds[place] for effect in effects if place in effect.holds)
             assert self.holds.get(place, AS_EVER) == held
-        factors = {
-            node: math.prod(effect.radiation.get(node, 1.0) for effect in effects) for node in range(3)
-        }
-        assert {node: self.ledger.radiation.get(node, 1.0) for node in range(3)} == factors
         assert sorted(map(repr, self.cuts)) == sorted(repr(cut) for effect in effects for cut in effect.cuts)
 
 
@@ -141,13 +139,7 @@ def test_at_every_instant_what_acts_is_composed_and_after_the_last_all_is_as_alw
     world.follow(12.0)
     world.is_as([])
     assert ledger.next_s() == math.inf, "nothing is expected any more"
-    assert (ledger.conditions, ledger.dark, ledger.holds, ledger.cuts, ledger.radiation) == (
-        {},
-        frozenset(),
-        {},
-        (),
-        {},
-    )
+    assert (ledger.conditions, ledger.dark, ledger.holds, ledger.cuts) == ({}, frozenset(), {}, ())
     assert ledger.faults == []
     assert not any(ledger.acts(fault.id) for fault in added)
 
@@ -164,6 +156,20 @@ def test_a_fault_that_somebody_ends_is_gone_at_that_instant(
     world.follow(at_s)
     world.is_as([])
     assert ledger.next_s() == math.inf
+
+
+@pytest.mark.parametrize(
+    "fault_id", ["f2", "f0", "f01", "1", "f", "fx", "f-1", "f1 ", "f\u0661", "f" + "1" * 5000]
+)
+def test_a_fault_that_is_over_is_told_from_one_that_never_was(fault_id: str) -> None:
+    ledger = Ledger()
+    ended = ledger.add(draft(Effect(), 1.0), 0.0)
+    while ledger.next_s() < math.inf:
+        ledger.step()
+    with pytest.raises(Unknown, match="f1 has ended"):
+        ledger.end(ended.id, 2.0)
+    with pytest.raises(Unknown, match="no fault is called"):
+        ledger.end(fault_id, 2.0)
 
 
 def staged(kind: str, nodes: set[int], speed: float = 1.0) -> tuple[Ledger, World]:

@@ -131,3 +131,10 @@ def test_what_is_wrong_names_the_entry() -> None:
         planned(Timetable([SCHEDULE[0], {"kind": "dark", "nodes": ["p9s99"], "at_s": 1.0}]), ATLAS, 1)
     with pytest.raises(FaultProblem, match=r"faults.campaigns item 1: no service is called 'redis'"):
         planned(Timetable(campaigns=[replace(STORM, on=("service:redis",))]), ATLAS, 1)
+
+
+def test_each_upset_of_a_campaign_draws_for_itself_what_it_hits() -> None:
+    campaign = replace(STORM, kinds=({"kind": "crash"},), on=("p0s00",), every_s=5.0, most_at_once=None)
+    draws = [fault.draft.values["draw"] for fault in draw(campaign, ATLAS, 1)]
+    assert len(draws) > 5
+    assert len(set(draws)) == len(draws), "a bit that is turned over twice is as it was"

@@ -14,6 +14,7 @@ from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
 from skyrack.orchestrator.faults.request import read_requests
 from skyrack.orchestrator.routing.condition import Condition
 from skyrack.orchestrator.routing.cut import Cut
+from skyrack.orchestrator.scenario.campaigns import read_campaign
 
 NAMES = ["p0s00", "p0s01", "p1s00", "new-york", "london"]
 ATLAS = Atlas(NAMES, 3, len(NAMES) - 3, [(0, 1), (0, 2)])
@@ -89,6 +90,11 @@ def test_a_link_that_flaps_is_dark_for_half_of_each_period_unless_it_says_otherw
         ({"kind": "down"}, "acts on what? Give links, nodes"),
         ({"kind": "down", "links": "p0s00-p0s01"}, "links: expected a list of names"),
         ({"kind": "down", "links": ["p0s00-p0s01"], "for_s": 0}, "for_s: expected how long"),
+        ({"kind": "down", "links": ["p0s00-p0s01"], "for_s": 1e9}, "above 0 and at most 31,622,400, found"),
+        (
+            {"kind": "down", "links": ["p0s00-p0s01"], "cause": "a\nb"},
+            "cause: expected a line of at most 200",
+        ),
         ({"kind": "down", "links": ["p0s00-p0s01"], "extra": 1}, "unknown key 'extra'"),
         ({"kind": "down", "links": ["p0s01-p1s00"]}, "p0s01 and p1s00 are never linked"),
         ({"kind": "down", "links": ["p0s00-p0s00"]}, "both ends are p0s00"),
@@ -117,6 +123,28 @@ def test_names_that_nothing_has_are_said(fault: dict[str, Any], words: str) -> N
     with pytest.raises(Unknown) as caught:
         read_requests({"faults": [fault]}, ATLAS, Lot)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"kinds": None}, "missing key 'kinds'"),
+        ({"every_s": -1}, "every_s must be more than 0 (s), found -1"),
+        ({"name": "A b"}, "name: expected a name of lower case letters"),
+        ({"kinds": ["kil"]}, "found 'kil' (did you mean 'kill'?)"),
+        ({"for_s": [5, 2]}, "for_s: expected [least, most], above 0 and in this order ([2, 5])"),
+        ({"evry_s": 3}, "unknown key 'evry_s' (did you mean 'every_s'?)"),
+    ],
+)
+def test_a_campaign_that_is_asked_for_is_refused_in_the_words_of_the_scenario(
+    change: dict[str, Any], said: str
+) -> None:
+    """Not in those of the library that validates it."""
+    body = {"name": "late", "kinds": ["kill"], "on": ["london"], "every_s": 5, "until_s": 60} | change
+    with pytest.raises(FaultProblem) as caught:
+        read_campaign({key: value for key, value in body.items() if value is not None})
+    assert str(caught.value).startswith("campaign: ")
+    assert said in str(caught.value)
 
 
 @pytest.mark.parametrize("body", [{}, {"faults": []}, {"faults": {}}, {"faults": ["down"]}])

@@ -77,4 +77,5 @@ def test_a_word_that_is_none_is_refused_with_what_was_expected(word: str, said: 
     with pytest.raises(Problem) as refused:
         parse_fault(word, NAMES)
     assert said in str(refused.value)
+    assert str(refused.value).startswith(f"--fault {word!r}: "), "which of several words it was"
     assert refused.value.status == USAGE

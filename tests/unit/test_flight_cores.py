@@ -5,17 +5,26 @@ from __future__ import annotations
 import itertools
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skyrack.node.flight import battery
-from skyrack.node.flight.array import YEAR_S, Array, turned, zenith_cos
+from skyrack.node.flight.array import YEAR_S, Array
+from skyrack.node.flight.craft import Craft, State
 from skyrack.node.flight.governor import Governor, Limits, Mode, Play
-from skyrack.node.flight.load import Computer, Declared, load
+from skyrack.node.flight.load import Computer, Declared, Load, load
+from skyrack.node.flight.outlook import carried, turned, zenith_cos
+from skyrack.node.flight.settings import FlightSettings
 from skyrack.node.flight.sky import Sky
 from skyrack.node.flight.thermal import ZERO_C_K, Exposure, Radiator
 from skyrack.node.flight.wear import Wear, capacity_ratio, cycle_wear
+from skyrack.node.position import Vector
+from skyrack.orchestrator.environment.sun import sun_at
+from skyrack.orchestrator.runtime.node_config import flight as flight_config
+from skyrack.orchestrator.scenario.model.scenario import Scenario
+from skyrack.orchestrator.topology.geometry import Geometry
 
 ratios = st.floats(0.0, 1.0)
 powers_w = st.floats(0.0, 1e5)
@@ -107,6 +116,32 @@ def test_the_earth_turns_under_the_sun() -> None:
     assert zenith_cos((0.0, -7000.0, 0.0), sun) == pytest.approx(1.0, abs=1e-4)
 
 
+def test_beyond_its_ephemeris_a_satellite_goes_on_around_the_earth() -> None:
+    """Against SGP4 and the true Sun: an orbit to either side within a degree, half a day ahead within five."""
+    geometry = Geometry(Scenario.model_validate(
+        {"version": 1, "name": "x", "ground": ["london"], "inhabited": ["p0s00"],
+         "shells": [{"name": "v", "planes": 1, "slots": 1, "altitude_km": 550, "inclination_deg": 53}]}
+    ))  # fmt: skip
+    at_s = 20_000.0
+
+    def state(t_s: float) -> tuple[Vector, Vector, Vector]:
+        position_km, velocity_km_s = geometry.itrf(0, np.array([t_s]))
+        sun = geometry.itrf_of(sun_at(geometry, t_s), t_s)
+        return tuple(position_km[0].tolist()), tuple(velocity_km_s[0].tolist()), tuple(sun.tolist())
+
+    position_km, velocity_km_s, sun = state(at_s)
+    for ahead_s, within in (
+        (-5700.0, 0.018),
+        (-900.0, 0.003),
+        (1400.0, 0.005),
+        (5700.0, 0.018),
+        (43_200.0, 0.09),
+    ):
+        true_position, _, true_sun = state(at_s + ahead_s)
+        guessed = zenith_cos(carried(position_km, velocity_km_s, ahead_s), sun)
+        assert guessed == pytest.approx(zenith_cos(true_position, true_sun), abs=within), ahead_s
+
+
 @given(st.lists(ratios, min_size=1, max_size=60))
 def test_wear_never_shrinks_and_is_that_of_half_the_way_at_least(levels: list[float]) -> None:
     wear, before = Wear(), 0.0
@@ -139,6 +174,46 @@ def test_small_cycles_within_a_large_one_count_by_themselves() -> None:
     expected = cycle_wear(0.1) + cycle_wear(0.3) + cycle_wear(0.6)
     assert wear.ratio == pytest.approx(expected, rel=1e-6)
     assert capacity_ratio(0.5, 0.8) == pytest.approx(0.9)
+
+
+def craft(wear: Wear | None = None) -> Craft:
+    """With a battery of 100 Wh, and 5 % lost on the way in and out."""
+    scenario = Scenario.model_validate(
+        {"version": 1, "name": "x", "power": {"battery_wh": 100}, "thermal": {}}
+    )
+    settings = FlightSettings.from_mapping(flight_config(scenario) or {})
+    return Craft(settings, State(360_000.0, 293.15, wear or Wear()))
+
+
+def test_a_computer_warms_by_what_it_draws_and_absorbs_and_not_by_the_bus() -> None:
+    warm = craft()
+    warm.advance(0.0, Load(bus_w=5000.0, compute_w=300.0), 200.0, 1e6)
+    assert warm.radiator is not None
+    assert warm.state.temperature_k == pytest.approx(warm.radiator.equilibrium_k(500.0))
+
+
+def test_books_of_a_battery_say_what_came_in_what_went_out_and_what_was_not_there() -> None:
+    one = craft()
+    one.advance(0.0, Load(100.0, 100.0), 0.0, 3600.0)
+    assert one.state.energy_j == 0.0
+    assert one.state.out_j == pytest.approx(95.0 * 3600.0)
+    assert one.state.unserved_j == pytest.approx(105.0 * 3600.0)
+    assert one.state.wear.ratio == pytest.approx(cycle_wear(1.0) / 2)
+    one.advance(500.0, Load(100.0, 0.0), 0.0, 3600.0)
+    put_in_wh = 100.0 * one.capacity_j / 360_000.0 / 0.95
+    assert one.charge_ratio == 1.0
+    assert one.state.in_j == pytest.approx((100.0 + put_in_wh) * 3600.0, rel=1e-4), (
+        "what was spilled is not counted"
+    )
+
+
+def test_a_worn_battery_holds_less() -> None:
+    worn = craft(Wear(whole=0.5))
+    assert worn.charge_ratio == 1.0
+    worn.advance(0.0, Load(0.0, 90.0), 0.0, 1800.0)
+    worn.advance(1e4, Load(0.0, 0.0), 0.0, 1e5)
+    assert worn.state.energy_j == pytest.approx(0.9 * 360_000.0, rel=1e-3)
+    assert worn.charge_ratio == pytest.approx(1.0)
 
 
 LIMITS = Limits(0.70, 0.30, 0.50, 0.03, 0.25, 70.0, 85.0, 4.0)
@@ -175,6 +250,55 @@ def test_shares_are_those_of_the_formula_in_steps_and_reasons_say_why() -> None:
     flat = governor.decide(0.29, 20.0)
     assert (flat.mode, flat.share, flat.cause) == (Mode.SAFE, 0.0, "battery 29 %")
     assert flat.reason == "battery 29 %, below 30 %: services are stopped until the battery has 50 %"
+
+
+def test_the_reason_follows_what_it_is_for_while_mode_and_share_stay() -> None:
+    governor = Governor(LIMITS)
+    both = governor.decide(0.2, 90.0)
+    assert both.reason == "battery 20 %, below 30 %: services are stopped until the battery has 50 %"
+    hot = governor.decide(0.6, 80.0)
+    assert (hot.mode, hot.share) == (both.mode, both.share)
+    assert hot.reason == "80.0 °C, cooling: services are stopped until it has cooled to 66 °C"
+    assert governor.decide(0.7, 79.0) is hot, "decided once, not with each degree"
+    warm = Governor(LIMITS)
+    assert warm.decide(0.5, 77.5).cause == "battery 50 %", (
+        "of two that ask for the same share the battery is named"
+    )
+    assert warm.decide(1.0, 76.0).reason == "76.0 °C, above 70 °C: services get 50 % of the computer"
+    warm.decide(1.0, 71.0)
+    assert warm.decide(1.0, 69.0).reason == "69.0 °C, cooling: services get 80 % of the computer"
+
+
+@pytest.mark.parametrize(
+    ("into_safe_mode", "later", "mode", "cause"),
+    [
+        ((0.29, 60.0), (0.45, 60.0), Mode.SAFE, "battery 45 %"),
+        ((0.29, 60.0), (0.51, 80.0), Mode.THROTTLED, "80.0 °C"),
+        ((0.60, 86.0), (0.45, 80.0), Mode.SAFE, "80.0 °C"),
+        ((0.60, 86.0), (0.45, 65.0), Mode.THROTTLED, "battery 45 %"),
+    ],
+)
+def test_a_governor_that_goes_on_for_another_decides_as_that_would_have(
+    into_safe_mode: tuple[float, float], later: tuple[float, float], mode: Mode, cause: str
+) -> None:
+    first = Governor(LIMITS)
+    assert first.decide(*into_safe_mode).mode is Mode.SAFE
+    second = Governor(LIMITS, first.held)
+    decided = second.decide(*later)
+    assert (decided.mode, decided.cause) == (mode, cause)
+    expected = first.decide(*later)
+    assert (decided.mode, decided.share) == (expected.mode, expected.share)
+
+
+@pytest.mark.parametrize(("throttled", "later"), [((1.0, 77.5), (1.0, 74.5)), ((0.50, 20.0), (0.52, 20.0))])
+def test_a_governor_that_goes_on_for_another_keeps_to_its_hysteresis(
+    throttled: tuple[float, float], later: tuple[float, float]
+) -> None:
+    first = Governor(LIMITS)
+    share = first.decide(*throttled).share
+    assert share < 1.0
+    assert Governor(LIMITS, first.held).decide(*later).share == share
+    assert Governor(LIMITS).decide(*later).share > share
 
 
 @given(
@@ -221,14 +345,19 @@ def test_load_is_bus_and_computer_by_what_is_used() -> None:
 
 
 def test_declared_loads_end_by_themselves_and_are_replaced_by_name() -> None:
-    declared = Declared()
+    declared = Declared(9.0)
     declared.declare("gpu", 250.0, 10.0, 60.0)
     declared.declare("npu", 50.0, 10.0, None)
-    assert declared.power_w(69.9) == 300.0
-    assert declared.mean_w(69.0, 71.0) == pytest.approx(50 + 125), "half of the time it was there"
-    assert declared.power_w(1e9) == 50.0
-    declared.declare("npu", 0.0, 1e9, None)
-    assert declared.power_w(1e9) == 0.0
+    assert declared.mean_w(11.0) == pytest.approx(150.0), "half of the time they were there"
+    assert declared.mean_w(69.0) == pytest.approx(300.0)
+    assert declared.mean_w(71.0) == pytest.approx(50 + 125), "half of the time it was there"
+    assert declared.mean_w(1e3) == 50.0
+    declared.declare("npu", 100.0, 1e3 + 1.0, None)
+    declared.declare("npu", 0.0, 1e3 + 2.0, None)
+    assert declared.mean_w(1e3 + 4.0) == pytest.approx((50 + 100) / 4), (
+        "what has been replaced counts until then"
+    )
+    assert declared.mean_w(1e3 + 4.0) == 0.0
 
 
 @settings(max_examples=50)
@@ -243,12 +372,22 @@ def test_stretches_cover_the_time_and_change_with_the_light(
     at = start
     for stretch in stretches:
         assert stretch.start_t_s == pytest.approx(at)
-        assert stretch.end_t_s - stretch.start_t_s <= longest * (1 + 1e-9)
+        assert stretch.lit is None or stretch.end_t_s - stretch.start_t_s <= longest * (1 + 1e-9)
         middle = (stretch.start_t_s + stretch.end_t_s) / 2
         dark = 500 <= middle < 1500 or 3500 <= middle < 5400
         assert stretch.lit is (None if middle >= 6000 else not dark)
         at = stretch.end_t_s
     assert math.isclose(at, start + length, abs_tol=1e-6) or not stretches
+
+
+def test_a_word_that_reaches_less_far_leaves_what_is_known_beyond_it() -> None:
+    sky = Sky()
+    sky.learn(0.0, 6000.0, [(1000.0, 3500.0), (5000.0, 5500.0)])
+    sky.learn(500.0, 3000.0, [(2000.0, 3000.0)])
+    assert [(s.start_t_s, s.end_t_s, s.lit) for s in sky.stretches(0.0, 6000.0, 1e9)] == [
+        (0.0, 2000.0, True), (2000.0, 3000.0, False), (3000.0, 3500.0, False),
+        (3500.0, 5000.0, True), (5000.0, 5500.0, False), (5500.0, 6000.0, True),
+    ]  # fmt: skip
 
 
 def test_what_lies_between_two_words_is_not_known() -> None:
@@ -259,5 +398,9 @@ def test_what_lies_between_two_words_is_not_known() -> None:
     assert [(s.start_t_s, s.end_t_s, s.lit) for s in sky.stretches(90.0, 1050.0, 1e9)] == [
         (90.0, 100.0, False), (100.0, 1000.0, None), (1000.0, 1050.0, True),
     ]  # fmt: skip
+    ten_years_s = 3e8
+    assert len(list(sky.stretches(90.0, ten_years_s, 60.0))) == 1 + 1 + 2 + 1, (
+        "what nobody knows is one stretch"
+    )
     sky.forget(1000.0)
     assert sky.lit(60.0) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -12,6 +13,7 @@ import pytest
 from skyrack.node.config import ConfigError, NodeConfig
 from skyrack.node.control_link import ControlLink
 from skyrack.node.flight.governor import Mode
+from skyrack.node.flight.outlook import turned
 from skyrack.node.flight.pilot import Pilot
 from skyrack.node.knowledge import Knowledge
 from skyrack.node.services.pace import Pace
@@ -22,6 +24,7 @@ from skyrack.v1 import control_pb2
 POWER = {"battery_wh": 1000, "array_w": 3000, "bus_w": 200, "compute_idle_w": 200, "compute_peak_w": 1000}
 ECLIPSES = ((1000.0, 3000.0), (6700.0, 8700.0))
 KNOWN_S = 30_000.0
+PERIOD_S = 5760.0  # of an equatorial orbit, as it is seen from the Earth
 
 
 class HandClock:
@@ -68,17 +71,31 @@ class Heard(ControlLink):
         until_s: float | None = None,
         since: tuple[float, float] = (0.0, 0.0),
         t0_ns: int = 0,
+        orbit: bool = False,
     ) -> None:
-        """`since`: run and orbit time from which the clock goes at that speed."""
+        """`since`: run and orbit time from which the clock goes at that speed.
+
+        `orbit`: an ephemeris of one minute from `from_s` on, and a Sun under which the Earth turns; else both stand still.
+        """
         update = control_pb2.NodeUpdate()
         update.clock.speed, update.clock.t0_monotonic_ns = speed, t0_ns
         update.clock.since_run_s, update.clock.since_t_s = since
         update.epoch.t0_s = from_s
-        for at_s in (0.0, 1e6):
+        for at_s in (from_s, from_s + 60.0) if orbit else ():
+            angle = 2 * math.pi * at_s / PERIOD_S
+            position, velocity = (
+                (math.cos(angle), math.sin(angle), 0.0),
+                (-math.sin(angle), math.cos(angle), 0.0),
+            )
+            update.ephemeris.position_km.extend(6928.0 * part for part in position)
+            update.ephemeris.velocity_km_s.extend(2 * math.pi / PERIOD_S * 6928.0 * part for part in velocity)
+            update.ephemeris.first_t_s, update.ephemeris.step_s = from_s, 60.0
+        for at_s in () if orbit else (0.0, 1e6):
             update.ephemeris.position_km.extend([6928.0, 0.0, 0.0])
             update.ephemeris.velocity_km_s.extend([0.0, 0.0, 0.0])
             update.ephemeris.step_s = max(1.0, at_s)
-        update.surroundings.sun_itrf.extend([1.0, 0.0, 0.0])
+        update.surroundings.sun_itrf.extend(turned((1.0, 0.0, 0.0), from_s if orbit else 0.0))
+        update.surroundings.since_t_s = from_s
         update.surroundings.until_t_s = until_s or from_s + KNOWN_S
         for start_s, end_s in eclipses:
             update.surroundings.eclipses.add(start_t_s=start_s, end_t_s=end_s)
@@ -182,6 +199,51 @@ def test_a_jump_is_reckoned_through_by_the_shadows_that_are_known(tmp_path: Path
     assert stepped.charge < 1.0
 
 
+def test_within_a_jump_the_governor_decides_as_on_the_way(tmp_path: Path) -> None:
+    stepped, jumped = Flying(tmp_path), Flying(tmp_path)
+    for craft in (stepped, jumped):
+        craft.pilot.look()
+    stepped.fly(45)
+    jumped.fly(45, step_s=45.0)
+    assert stepped.charge < 0.6, "it has been throttled"
+    assert jumped.charge == pytest.approx(stepped.charge, abs=0.01)
+
+
+def test_orbit_time_that_seems_to_go_back_is_not_counted_twice(tmp_path: Path) -> None:
+    """As for a node that hears late of a clock that goes slower."""
+    craft = Flying(tmp_path)
+    craft.pilot.look()
+    craft.fly(20)
+    before = craft.charge
+    assert before < 1.0
+    craft.control.tell(60.0, since=(20.0, 1020.0))
+    craft.fly(3)
+    assert craft.charge == before
+    craft.fly(1)
+    assert craft.charge < before
+
+
+def test_arrays_that_do_not_follow_the_sun_give_as_much_at_any_speed_and_over_a_jump(tmp_path: Path) -> None:
+    """However far the last look lies before the ephemeris that is known now."""
+    power = {**POWER, "array_mount": "zenith", "battery_wh": 1e6, "initial_charge_ratio": 0.5}
+    given_j: list[float] = []
+    for speed, look_s in ((60.0, 1.0), (960.0, 1.0), (960.0, 6.0)):
+        craft = Flying(tmp_path, speed, power=power)
+        t0_ns = -len(given_j) - 1  # another run each time
+        craft.clock.now_s = t0_ns / 1e9
+        craft.control.tell(speed, eclipses=(), t0_ns=t0_ns, orbit=True)
+        craft.pilot.look()
+        for _ in range(round(3 * PERIOD_S / speed / look_s)):
+            craft.clock.now_s += look_s
+            t_s = craft.control.knowledge.t_s(craft.clock.monotonic_ns())  # type: ignore[union-attr]
+            craft.control.tell(speed, from_s=t_s, eclipses=(), t0_ns=t0_ns, orbit=True)
+            craft.pilot.look()
+        assert craft.pilot.readings is not None
+        given_j.append(craft.pilot.readings.in_j)
+    assert given_j == pytest.approx([3000 / math.pi * 3 * PERIOD_S] * 3, rel=0.1), "3000 W where it is noon"
+    assert given_j[1:] == pytest.approx([given_j[0]] * 2, rel=0.02)
+
+
 def test_over_a_time_whose_shadows_nobody_told_the_battery_stays_as_it_is(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -220,6 +282,22 @@ def test_another_process_of_the_node_goes_on_where_the_last_one_was(tmp_path: Pa
     other.control.tell(60.0, t0_ns=-1)
     other.pilot.look()
     assert other.charge == 1.0, "what another run left is nothing to go on with"
+
+
+def test_while_a_node_is_away_its_computer_is_idle_and_its_start_is_not_the_use_of_all_that_time(
+    tmp_path: Path,
+) -> None:
+    craft = Flying(tmp_path, power={**POWER, "initial_charge_ratio": 0.9})
+    craft.control.tell(60.0, eclipses=((0.0, 1e6),))
+    craft.pilot.look()
+    before = craft.charge
+    craft.clock.now_s += 10.0
+    craft.pilot = craft.board()
+    craft.clock.now_s += 0.1
+    craft.used_s += 0.1  # it starts, and takes a whole core for that
+    craft.pilot.look()
+    drawn_wh = (400.0 * 600.0 + 1000.0 * 6.0) / 3600.0
+    assert (before - craft.charge) * 1000 * 0.95 == pytest.approx(drawn_wh, rel=0.01)
 
 
 def test_heat_throttles_and_a_declared_load_counts_until_it_ends(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import random
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
@@ -174,3 +176,10 @@ def test_a_scenario_that_was_resolved_has_the_same_designs(tmp_path: object) -> 
     assert again.designs[0].ecc == "none"
     assert math.isclose(again.designs[0].memory_gib, 64.0)
     assert Scenario.model_fields["hardening"].default is None
+
+
+@pytest.mark.parametrize("module", ["environment.designs", "lifecycle.batches"])
+def test_what_checks_of_scenarios_ask_may_be_imported_before_scenarios(module: str) -> None:
+    """It has the models of scenarios, whose checks ask it: a file of tests, or a script, may begin with either."""
+    command = [sys.executable, "-c", f"import skyrack.orchestrator.{module}"]
+    assert subprocess.run(command, check=False, capture_output=True).stderr == b""

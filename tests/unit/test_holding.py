@@ -16,8 +16,9 @@ from typing import IO
 import pytest
 
 from skyrack.node.holding.budget import PERIOD_S, Budget
-from skyrack.node.holding.members import cpu_s, read_member
+from skyrack.node.holding.members import cpu_s
 from skyrack.node.holding.quota import Quota
+from skyrack.node.process import read_stat
 from skyrack.orchestrator.runtime.services.groups import Groups, find_hierarchies
 from skyrack.v1 import holding
 from skyrack.v1.holding import Failed, Hold, HoldingError, Kill, Look, Seen, Spot
@@ -150,7 +151,7 @@ class Program:
         return [self.process.pid, *map(int, children.split())]
 
     def states(self) -> set[str]:
-        return {read_member(Path(f"/proc/{pid}/stat").read_text()).state for pid in self.pids()}
+        return {read_stat(Path(f"/proc/{pid}/stat").read_text()).state for pid in self.pids()}
 
     def runs(self) -> None:
         """Wait until it has all its copies."""
@@ -382,7 +383,7 @@ def test_processes_are_put_into_a_group_and_back_to_where_they_were(tmp_path: Pa
         place.mkdir(exist_ok=True)
         (place / "cgroup.procs").write_text("")
     quota = Quota(str(run / "fault.london"))
-    me = read_member(Path("/proc/self/stat").read_text())
+    me = read_stat(Path("/proc/self/stat").read_text())
     quota.put({me.pid: me})
     assert (run / "fault.london" / "cgroup.procs").read_text() == str(me.pid)
     (run / "fault.london" / "cgroup.procs").write_text("")

@@ -18,7 +18,7 @@ import pytest
 from skyrack.orchestrator.cli import hunt_run
 from skyrack.orchestrator.cli.exits import Problem
 from skyrack.orchestrator.cli.hunt_files import TRIALS, HuntFiles
-from skyrack.orchestrator.cli.hunt_options import Options, digest_of, prepared
+from skyrack.orchestrator.cli.hunt_options import Options, digest_of, prepared, refuse_unknown
 from skyrack.orchestrator.cli.hunt_trial import outcome_of
 from skyrack.orchestrator.hunt.moved import moved
 from skyrack.orchestrator.hunt.outcome import Outcome, SlowRecovery, Violation
@@ -162,6 +162,27 @@ def test_trials_of_another_hunt_are_refused(
 def test_what_cannot_be_hunted_is_said(change: dict[str, Any], said: str, scenario: Path) -> None:
     with pytest.raises(Problem, match=said):
         prepared(replace(options(scenario), **change))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("kvv", "grpc", []), "--workload: no workload is called 'kvv': did you mean 'kv'"),
+        (("kv", "gprc", []), "--adapter: no adapter is called 'gprc': did you mean grpc"),
+        (("kv", "grpc", ["linearisable"]), "--check: no check is called 'linearisable': did you mean 'linearizable'"),
+        (("bank", "grpc", ["xyz"]), "bank has linearizable, .*total conserved"),
+    ],
+)  # fmt: skip
+def test_what_no_trial_could_run_or_break_is_refused_before_any(words: Any, said: str) -> None:
+    """A check that no trial reports would make every hunt end with `nothing broke`."""
+    with pytest.raises(Problem, match=said):
+        refuse_unknown(*words)
+
+
+@pytest.mark.parametrize("workload", ["kv", "append", "queue", "set", "bank"])
+def test_every_check_that_a_load_reports_may_be_hunted_for(workload: str) -> None:
+    refuse_unknown(workload, "redis,wait=1", ["linearizable", "availability", "p99 <= 100 ms"])
+    refuse_unknown("workload", "grpc", ["no increment lost"])
 
 
 # The pytest file

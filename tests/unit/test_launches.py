@@ -18,12 +18,10 @@ from skyrack.orchestrator.lifecycle.passage import (
     Phase,
     commissioned,
     drifted,
-    launch_raan_deg,
     waits_deg,
 )
 from skyrack.orchestrator.lifecycle.precession import (
     nodal_rate_deg_day,
-    raising_drift_deg,
     relative_rate_deg_day,
 )
 from skyrack.orchestrator.routing.plan import plan_records
@@ -54,6 +52,17 @@ lifecycle:
     - {name: later, satellites: [p1s03], commissioning_s: 5}
 """
 
+TWO_SHELLS = """\
+version: 1
+name: launched
+shells:
+  - {name: high, planes: 2, slots: 2, altitude_km: 550, inclination_deg: 53}
+  - {name: low, planes: 2, slots: 2, altitude_km: 400, inclination_deg: 53}
+ground: [london]
+lifecycle:
+  launches: [{name: later, satellites: ["shell:high", "shell:low"], commissioning_s: 5, apart_s: 1}]
+"""
+
 
 def geometry(text: str = SCENARIO) -> Geometry:
     return Geometry(scenario_of(decode(text.encode(), "launched.yaml", Path())))
@@ -73,33 +82,39 @@ def test_a_sun_synchronous_orbit_turns_once_a_year_eastward() -> None:
     assert nodal_rate_deg_day(560.0, 97.6) == pytest.approx(360.0 / 365.2422, rel=0.01)
 
 
-def test_the_drift_while_raising_is_the_sum_of_what_each_altitude_drifts() -> None:
-    altitudes_km = np.linspace(210.0, 350.0, 2001)
-    rates = [relative_rate_deg_day(float(km), 350.0, 53.0) for km in altitudes_km]
-    days = (350.0 - 210.0) / 5.0
-    assert raising_drift_deg(210.0, 350.0, 53.0, 5.0) == pytest.approx(
-        np.trapezoid(rates, dx=days / 2000), rel=1e-5
-    )
-
-
 def test_each_plane_is_reached_when_its_satellites_are_raised() -> None:
-    """Drift and climb from where the launch went end in the plane that was wanted, for every plane."""
+    """Drift and climb from where the launch has to go for the first plane end in the plane that was wanted, for every plane."""
     raan_deg = [40.0, 26.0, 12.0]
     passages = drifted(raan_deg, V3, 0.0, 0.0)
-    start_deg = launch_raan_deg(raan_deg, V3)
     rate_deg_day = relative_rate_deg_day(210.0, 350.0, 53.0)
+    # While thrust raises them at 5 km a day they drift with what each altitude does.
+    climb_km = np.linspace(210.0, 350.0, 2001)
+    raised_deg = np.trapezoid(
+        [relative_rate_deg_day(float(km), 350.0, 53.0) for km in climb_km], dx=28.0 / 2000
+    )
+    assert raised_deg < 0.0, "westward"
+    start_deg = 40.0 - raised_deg
     for plane_deg, passage in zip(raan_deg, passages, strict=True):
-        there_deg = start_deg + rate_deg_day * passage.raising_s / DAY_S
-        there_deg += raising_drift_deg(210.0, 350.0, 53.0, 5.0)
-        assert (there_deg - plane_deg + 180.0) % 360.0 - 180.0 == pytest.approx(0.0, abs=1e-6)
+        there_deg = start_deg + rate_deg_day * passage.raising_s / DAY_S + raised_deg
+        assert there_deg == pytest.approx(plane_deg, abs=1e-6)
         assert passage.commissioning_s - passage.raising_s == pytest.approx(28.0 * DAY_S)
     assert passages[0].raising_s == 0.0
     assert passages[1].raising_s == pytest.approx(14.0 / abs(rate_deg_day) * DAY_S)
 
 
+def test_within_a_plane_one_is_raised_after_the_other() -> None:
+    passages = drifted([40.0, 26.0, 40.0, 26.0, 40.0], V3, 100.0, 5.0)
+    in_plane = {deg: [passages[i] for i in of] for deg, of in ((40.0, (0, 2, 4)), (26.0, (1, 3)))}
+    for plane in in_plane.values():
+        for number, passage in enumerate(plane):
+            assert passage.raising_s - plane[0].raising_s == pytest.approx(5.0 * number)
+            assert passage.service_s - passage.commissioning_s == pytest.approx(100.0)
+
+
 def test_the_launch_goes_where_the_longest_wait_is_shortest() -> None:
     assert waits_deg([350.0, 10.0, 330.0], westward=True) == [20.0, 0.0, 40.0]
     assert waits_deg([350.0, 10.0, 330.0], westward=False) == [20.0, 40.0, 0.0]
+    assert waits_deg([12.0, 12.0], westward=True) == [0.0, 0.0]
 
 
 def test_phases_follow_each_other_and_those_of_no_length_are_left_out() -> None:
@@ -137,6 +152,18 @@ def test_steps_are_the_same_however_time_is_cut() -> None:
     assert fleet.next_s(62.0) == math.inf
 
 
+def test_at_one_instant_earlier_phases_are_told_first() -> None:
+    """A day after the launch, which is as long as one is raised, the next is raised: that comes before what the first does."""
+    text = TWO_SHELLS[: TWO_SHELLS.index("  - {name: high")] + (
+        "  - {planes: 1, slots: 2, altitude_km: 550, inclination_deg: 53}\nground: [london]\nlifecycle: {launches: [{name: up, "
+        "satellites: [p0s00, p0s01], at_s: 0, drift: nodal, raising_km_per_day: 340, apart_s: 86400}]}\n"
+    )
+    steps = geometry(text).fleet.steps(-1.0, DAY_S)
+    assert [(step.t_s, step.phase.value, step.nodes) for step in steps] == [
+        (0.0, "drifting", (1,)), (0.0, "raising", (0,)), (DAY_S, "raising", (1,)), (DAY_S, "commissioning", (0,)),
+    ]  # fmt: skip
+
+
 def test_what_is_jumped_over_is_told_together() -> None:
     steps = together(geometry().fleet.steps(-math.inf, 1000.0))
     assert [(step.phase.value, len(step.nodes), step.t_s) for step in steps] == [
@@ -154,6 +181,35 @@ def test_a_launch_on_demand_is_nowhere_until_it_is_ordered() -> None:
     assert ordered.phases(105.0)[later] is Phase.IN_SERVICE
     assert fleet.launch("later", 100.0, at_once=True).phases(100.0)[later] is Phase.IN_SERVICE
     assert "later" not in fleet.launched_s
+
+
+def test_planes_of_several_shells_come_one_after_the_other_in_the_same_order_at_once() -> None:
+    fleet = geometry(TWO_SHELLS).fleet
+    for batch, begin_s in (
+        (fleet.batches["later"], 5.0),
+        (fleet.launch("later", 0.0, at_once=True).batches["later"], 0.0),
+    ):
+        in_service_s = [passage.service_s for passage in batch.passages]
+        assert batch.nodes == tuple(range(8))
+        assert in_service_s == [begin_s + place for place in range(8)], "a shell after the other"
+
+
+@pytest.mark.parametrize(
+    ("walker", "height", "apart_deg"),
+    [
+        ("delta", "altitude_km: 550", 180.0),
+        ("star", "altitude_km: 550", 90.0),
+        ("star", "mean_motion_rev_per_day: 15.05582", 90.0),  # 550 km up as well
+    ],
+)
+def test_planes_are_waited_for_as_far_as_they_are_apart(walker: str, height: str, apart_deg: float) -> None:
+    text = TWO_SHELLS[: TWO_SHELLS.index("  - {name: high")] + (
+        f"  - {{planes: 2, slots: 1, walker: {walker}, {height}, inclination_deg: 53}}\n"
+        "ground: [london]\nlifecycle: {launches: [{name: up, satellites: [p0s00, p1s00], drift: nodal}]}\n"
+    )
+    waits_s = sorted(passage.raising_s for passage in geometry(text).fleet.batches["up"].passages)
+    rate_deg_day = abs(relative_rate_deg_day(210.0, 550.0, 53.0))
+    assert waits_s == [0.0, pytest.approx(apart_deg / rate_deg_day * DAY_S, rel=1e-3)]
 
 
 def test_who_is_not_in_service_has_no_link_and_lasers_acquire_when_it_is() -> None:

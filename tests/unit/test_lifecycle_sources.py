@@ -39,11 +39,21 @@ def test_lives_have_the_mean_that_was_asked_for_and_old_satellites_live_on() -> 
     assert np.mean(np.array(lives) > scale_years(5.0, 3.0)) == pytest.approx(np.exp(-1.0), abs=0.01)
 
 
-def test_a_fleet_loses_5_to_13_percent_in_a_year_and_some_of_them_fail() -> None:
+def test_a_fleet_loses_12_percent_in_a_year_and_a_tenth_of_them_fail() -> None:
     names = [f"s{number}" for number in range(5000)]
     source = EndOfLife(Ageing(), names, lambda: np.full(5000, -np.inf), 1)
     ended = source.between(0.0, YEAR_S)
-    assert 0.05 < len(ended) / 5000 < 0.13
+    assert 0.05 < len(ended) / 5000 < 0.13, "parameters.md, section 7 (C)"
+    ages, scale = np.linspace(0.0, 4.0, 1001), scale_years(5.0, 3.0)
+    expected = np.mean(
+        1.0 - np.exp((ages / scale) ** 3 - ((ages + 1.0) / scale) ** 3)
+    )  # of those who are that old
+    assert expected == pytest.approx(0.118, abs=0.0005)
+    assert len(ended) / 5000 == pytest.approx(expected, abs=0.012)
+    assert source.between(-1e12, 0.0) == [], "who is there at the start has lived until then"
+    kinds = Counter(one.entry["kind"] for one in ended)
+    assert kinds["lost"] / len(ended) == pytest.approx(0.1, abs=0.06)
+    assert kinds.keys() == {"lost", "retire"}
     assert source.between(0.0, 0.4 * YEAR_S) + source.between(0.4 * YEAR_S, YEAR_S) == ended
 
 

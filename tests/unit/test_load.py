@@ -3,14 +3,16 @@
 import json
 import math
 import os
+import queue
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import grpc
 import pytest
@@ -19,9 +21,11 @@ from skyrack.groundstation.load.arrivals import Arrivals, Pair
 from skyrack.groundstation.load.client import Plan
 from skyrack.groundstation.load.echo import EchoClients
 from skyrack.groundstation.load.grpc_errors import definitely_failed
+from skyrack.groundstation.load.host import run_host
 from skyrack.groundstation.load.store_client import StoreClients
 from skyrack.history import read_history
 from skyrack.orchestrator.measure.pairs import PairError, choose
+from skyrack.workloads import Request
 from skyrack.workloads.coordinator import NODE_DIED, NODE_DOWN, STOPPED
 
 PAIRS = (Pair("a", "b", "127.0.0.1"), Pair("b", "a", "127.0.0.1"), Pair("a", "c", "127.0.0.1"))
@@ -320,3 +324,53 @@ def test_what_a_worker_is_told_survives_the_way_to_a_container() -> None:
         Plan(5, 2.0, EchoClients({"a": {"b": "100.64.0.2"}}, 2.0)),
     ):
         assert Plan.from_mapping(json.loads(json.dumps(plan.as_mapping()))) == plan
+
+
+class Odd:
+    """Clients whose store answers what JSON has no form for."""
+
+    kind: ClassVar[str] = "odd"
+    shared: ClassVar[bool] = True
+
+    def connect(self, source: str, place: int) -> Self:
+        return self
+
+    def load(self) -> None:
+        return
+
+    async def open(self) -> None:
+        return
+
+    async def prepare(self) -> None:
+        return
+
+    async def invoke(self, request: Request) -> object:
+        return {1, 2}
+
+    async def close(self) -> None:
+        return
+
+
+def test_an_answer_that_no_history_can_hold_is_unknown_and_its_client_is_free_again() -> None:
+    requests, asks = os.pipe()
+    answers: queue.Queue[dict[str, Any]] = queue.Queue()
+    host = threading.Thread(
+        target=run_host,
+        args=(Plan(time.monotonic_ns(), 1.0, Odd()), "a"),
+        kwargs={
+            "warm_up": False,
+            "requests": requests,
+            "emit": lambda line: answers.put(json.loads(line)),
+        },
+    )
+    host.start()
+    try:
+        assert answers.get(timeout=10.0) == {"ready": True}
+        asked = {"op": 0, "process": 0, "f": "read", "key": "x", "value": None, "at_s": 0.0}
+        os.write(asks, json.dumps(asked).encode() + b"\n")
+        answer = answers.get(timeout=10.0)
+    finally:
+        os.close(asks)
+        host.join()
+    assert (answer["op"], answer["type"]) == (0, "unknown")
+    assert "set is not JSON serializable" in answer["error"]

@@ -11,6 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from skyrack.orchestrator.api.scrape import merge
+from skyrack.orchestrator.environment.spells import InForce
 from skyrack.orchestrator.environment.truth import truth_at
 from skyrack.orchestrator.environment.weather import StationWeather
 from skyrack.orchestrator.fabric.histogram import Histogram
@@ -248,9 +249,7 @@ def test_a_cloud_is_an_attenuation_without_end_and_no_weather_is_none() -> None:
 
 def test_shares_of_space_are_the_whole_constellations_and_the_storm_the_worst() -> None:
     geometry = rainy()
-    storm = np.ones(geometry.n_sat)
-    storm[3] = 30.0
-    truth = truth_at(geometry, 60.0, lambda _: storm)
+    truth = truth_at(geometry, 60.0, InForce({3: 30.0}))
     shown = dict(
         line.split() for line in exposition(environment_families(truth)).splitlines() if line[0] != "#"
     )

@@ -15,12 +15,13 @@ import pytest
 
 from skyrack.node.config import NodeConfig
 from skyrack.node.logs import LogFile
+from skyrack.node.process import read_stat
 from skyrack.node.services import launch
 from skyrack.node.services.environment import environment
 from skyrack.node.services.output import MAX_LINE_BYTES, MOST_LINES_PER_S, LineSplitter, Output, Pipe
 from skyrack.node.services.policy import backoff_s, verdict
 from skyrack.node.services.probes import NotReadyError, try_http, try_port
-from skyrack.node.services.processes import read_mark, read_stat
+from skyrack.node.services.processes import read_mark
 from skyrack.node.services.readiness import MISSES, readiness
 from skyrack.node.services.runner import CannotStartError, Ended
 from skyrack.node.services.service import Service
@@ -474,8 +475,8 @@ def test_a_process_is_read_whatever_its_name() -> None:
     assert (process.pid, process.name, process.threads) == (42, "a) b (c", 3)
     assert process.cpu_s == pytest.approx(400 / os.sysconf("SC_CLK_TCK"))
     assert process.resident_bytes == 25 * os.sysconf("SC_PAGE_SIZE")
-    assert process.runs
-    assert not read_stat(f"42 (a) Z {numbers}".replace(" 3 0 12345", " 1 0 12345")).runs
+    assert not process.ended
+    assert read_stat(f"42 (a) Z {numbers}".replace(" 3 0 12345", " 1 0 12345")).ended
 
 
 def test_a_mark_is_the_hard_limit() -> None:

@@ -58,7 +58,7 @@ class Book:
 
     def __init__(self, time: VirtualTime) -> None:
         self._time = time
-        self.occurred: Mapping[str, Known] = {}
+        self.occurred: Mapping[str, Known] = {}  # by another orchestrator
         self.since_s: list[float] = []
         self.known: list[Known] = []
         self.until_s: dict[str, float] = {}
@@ -106,9 +106,8 @@ class World:
 
         async def live() -> None:
             await self.time.sleep(begin_s)
-            occurrences = Occurrences(
-                sources, self.timeline, self.book, events, self.time, resumed=begin_s > 0.0
-            )
+            before = self.book.occurred if begin_s else None
+            occurrences = Occurrences(sources, self.timeline, self.book, events, self.time, before=before)
             made.append(occurrences)
             work = asyncio.create_task(occurrences.run())
             for at_s, tell in sorted((told or {}).items()):

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from skyrack.node.clock import RealClock
-from skyrack.node.services.pace import BURST_S, Pace
+from skyrack.node.services.pace import BURST_S, LONGEST_WAIT_S, Pace
 from skyrack.node.services.tasks import Tasks
 
 from .test_node_services import LoopClock
@@ -69,6 +69,26 @@ def test_those_that_use_little_are_not_held_up_and_nothing_is_without_a_limit() 
             began_s = loop.time()
             await Tasks(pace).start(work(), "work")
             assert loop.time() - began_s == pytest.approx(1.0, abs=0.01)
+
+    VirtualTime().run(main())
+
+
+def test_who_owes_much_goes_on_soon_after_the_limit_is_lifted() -> None:
+    async def main() -> None:
+        core, pace = paced(0.01)
+        loop = asyncio.get_running_loop()
+
+        async def work() -> None:
+            core.use(1.0)  # for which it would stand still for 95 s
+            await asyncio.sleep(0)
+
+        task = Tasks(pace).start(work(), "work")
+        await asyncio.sleep(10.0)
+        assert not task.done()
+        pace.ratio = None
+        lifted_s = loop.time()
+        await task
+        assert loop.time() - lifted_s <= LONGEST_WAIT_S
 
     VirtualTime().run(main())
 

@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy.stats import binomtest, kstest, poisson
 
 from skyrack.orchestrator.environment.outcomes import KIND_OUTCOMES, OUTCOMES, Exposed, exposed
@@ -47,6 +49,9 @@ class Regular:
 
     def inside(self, node: int, t_s: float) -> bool:
         return t_s % ORBIT_S < self.dwell * ORBIT_S
+
+    def insides(self, node: int, t_s: NDArray[np.float64]) -> NDArray[np.bool_]:
+        return np.asarray(t_s % ORBIT_S < self.dwell * ORBIT_S)
 
 
 def satellites(
@@ -207,6 +212,16 @@ def test_a_seed_gives_the_same_again_and_another_seed_something_else() -> None:
     assert first == again != other
 
 
+@settings(max_examples=25, deadline=None)
+@given(first_t_s=st.floats(0.0, DAY_S), span_s=st.floats(0.0, 4 * DAY_S))
+def test_what_a_jump_leaves_out_is_as_many_as_would_have_come(first_t_s: float, span_s: float) -> None:
+    radiation = Radiation.model_validate({"preset": "harsh"})
+    worn = Design(dose_rad=40_000.0, wear_per_year=50.0)
+    one = source(radiation, count=5, dwell=0.1, spells=[storm(20.0, DAY_S, 1.5 * DAY_S)], design=worn)
+    found = one.between(first_t_s, first_t_s + span_s)
+    assert one.count(first_t_s, first_t_s + span_s) == Counter(event.entry["kind"] for event in found)
+
+
 # What it is
 
 
@@ -218,7 +233,7 @@ def test_every_outcome_is_a_kind_of_fault_that_there_is() -> None:
 def test_without_the_section_nothing_comes() -> None:
     geometry = Geometry(load_scenario("iridium"))
     assert geometry.scenario.radiation is None
-    assert sources_of(geometry) == []
+    assert sources_of(geometry, Passes(geometry)) == []
 
 
 # Over the anomaly
@@ -249,6 +264,25 @@ def test_stays_over_the_anomaly_are_where_the_truth_says_and_whole_however_they_
         )
     dwell = sum(one.for_t_s or 0.0 for one in stays.between(0.0, 4 * DAY_S)) / (6 * 4 * DAY_S)
     assert dwell == pytest.approx(anomaly_dwell(geometry)[0], rel=0.15)
+
+
+@pytest.mark.parametrize("anomaly", [None, [(-50, 160), (-50, -170), (10, -150), (5, 140)]])
+@pytest.mark.parametrize(
+    ("first_t_s", "last_t_s"), [(0.0, 3 * DAY_S), (1e6, 1e6 + 50_000.0), (43_200.0, 43_200.5)]
+)
+def test_stays_are_counted_without_being_worked_out(
+    anomaly: list[tuple[float, float]] | None, first_t_s: float, last_t_s: float
+) -> None:
+    plain = load_scenario("iridium")
+    environment = plain.environment.model_copy(update={"anomaly": anomaly or plain.environment.anomaly})
+    geometry = Geometry(plain.model_copy(update={"environment": environment}))
+    stays = PassSource(Passes(geometry), range(3), geometry.names)
+    begun = Counter(one.entry["kind"] for one in stays.between(first_t_s, last_t_s))
+    assert stays.count(first_t_s, last_t_s) == begun
+    counting = Passes(geometry)
+    assert begun.total() < 20 or counting.count(0, first_t_s, last_t_s)
+    worked_out = len(counting._known)
+    assert worked_out <= 6, "those at the ends alone"
 
 
 # Corrected upsets

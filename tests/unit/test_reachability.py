@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from skyrack.orchestrator.routing import reachability
 from skyrack.orchestrator.routing.computed import computed_rtt
 from skyrack.orchestrator.routing.condition import Condition
 from skyrack.orchestrator.routing.force_log import ForceLog
@@ -69,6 +71,27 @@ def test_the_record_says_how_long_pairs_were_cut_and_by_which_path_they_are_rest
     for outage in record["longest"]:
         assert geometry.names[dead] not in outage["path"]
         assert (outage["path"][0], outage["path"][-1]) == (outage["from"], outage["to"])
+
+
+def test_a_look_at_many_instants_needs_no_memory_for_all_their_walks_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A thread keeps what it ever needed: 200,000 walks at once were 20 MB, and every thread of the pool had its turn."""
+    everybody = load_scenario("iridium").model_copy(update={"inhabited": "all"})
+    geometry = Geometry(everybody)
+    log, _ = _log_of_a_death(geometry)
+    instants_s, history = np.linspace(DARK_S - 0.01, LATE_S, 40), log.history()
+    ends = geometry.inhabited.astype(np.int64)
+    tracemalloc.start()
+    try:
+        found = fates(history, geometry.n_nodes, ends, instants_s)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(ends) == 69
+    assert most < 3e6
+    monkeypatch.setattr(reachability, "WALKS_AT_ONCE", 10**9)
+    assert np.array_equal(found.fate, fates(history, geometry.n_nodes, ends, instants_s).fate)
 
 
 def test_a_change_that_cuts_nobody_interrupts_nobody(geometry: Geometry) -> None:

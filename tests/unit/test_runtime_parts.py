@@ -184,6 +184,11 @@ def test_events_read_as_sentences() -> None:
     assert sentence(began) == "fault f1 begins: down on a-b, b-c, c-d and 1 more"
     assert is_news(began)
     assert level(began) == "warning"
+    sides = {"event": "fault_ended", "fault": "f2", "kind": "partition", "on": ["a", "b", "to", "c"]}
+    assert sentence(sides) == "fault f2 ends: partition on a, b to c"
+    assert sentence(sides | {"on": [*"abcd", "to", *"efgh"]}).endswith(
+        "on a, b, c and 1 more to e, f, g and 1 more"
+    )
     assert (
         sentence({"event": "fault_ended", "fault": "f1", "kind": "dark", "on": ["a"]})
         == "fault f1 ends: dark on a"

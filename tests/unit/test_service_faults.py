@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import shutil
+import socket
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from pydantic import ValidationError
 
+from skyrack.orchestrator.faults.hold import AS_EVER, Hold
+from skyrack.orchestrator.runtime.hands.local_data import LocalData
+from skyrack.orchestrator.runtime.services.disks import DiskError, Disks
 from skyrack.orchestrator.runtime.services.elf import why_not_preloaded, without
 from skyrack.orchestrator.runtime.services.prepared import ContainedRoom
 from skyrack.orchestrator.runtime.services.specs import Room, spec
@@ -76,3 +84,55 @@ def test_a_static_program_loads_nothing(tmp_path: Path) -> None:
 def test_what_is_no_library_is_not_changed() -> None:
     with pytest.raises(ValueError, match="not a 64-bit ELF file"):
         without(b"text", ["f"])
+
+
+class Told:
+    """Room whose disk takes longer for the first thing that it is told, as one that is busy may."""
+
+    def __init__(self) -> None:
+        self.disks = self
+        self.clocks: dict[object, float] = {}
+        self.asked = 0
+        self.done: list[float] = []
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+    async def tell(self, key: object, op: str, **fields: Any) -> dict[str, Any]:
+        """Do it."""
+        self.asked += 1
+        for _ in range(5 // self.asked):
+            await asyncio.sleep(0)
+        self.done.append(fields["fsync_s"])
+        return {}
+
+
+def test_faults_of_a_node_and_of_its_service_at_once_end_as_both_together() -> None:
+    room = Told()
+    entry = SimpleNamespace(member=SimpleNamespace(node="london"), service=SimpleNamespace(name="s"))
+    node = SimpleNamespace(name="london", index=0)
+    book = SimpleNamespace(by_index={0: node}, by_name={"london": node})
+    services = SimpleNamespace(at=lambda name: {"s": entry})
+    data = LocalData(cast(Any, room), cast(Any, book), cast(Any, services))
+
+    async def both() -> None:
+        await asyncio.gather(
+            data.hold((0, ""), AS_EVER, Hold(fsync_s=1.0)), data.hold((0, "s"), AS_EVER, Hold(fsync_s=2.0))
+        )
+
+    asyncio.run(both())
+    assert room.done[-1] == 3.0
+
+
+def test_an_answer_that_came_too_late_is_not_taken_for_the_next_one(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    disks = Disks(tmp_path / "log", tmp_path, tmp_path / "record", lambda status: None)
+    disks._socket = ours
+    ours.settimeout(0.01)
+    with ours, theirs:
+        with pytest.raises(DiskError, match="has not answered within"):
+            disks.ask(1, "drop")
+        first = json.loads(theirs.recv(65_536))
+        theirs.send(json.dumps({"request": first["request"], "ok": True, "files": 7}).encode())
+        theirs.send(json.dumps({"request": first["request"] + 1, "ok": True, "files": 1}).encode())
+        assert disks.ask(1, "drop") == {"files": 1}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,15 +14,19 @@ from typing import Any
 import pytest
 
 from skyrack.node.services.beside import BesideRunner
+from skyrack.orchestrator.clock import RealClock
 from skyrack.orchestrator.runtime.services.prepared import ContainedRoom
 from skyrack.orchestrator.runtime.services.specs import spec
 from skyrack.orchestrator.runtime.sidecars.data import prepare
 from skyrack.orchestrator.runtime.sidecars.due import Container, due
 from skyrack.orchestrator.runtime.sidecars.engine import Engine, EngineError, read
-from skyrack.orchestrator.runtime.sidecars.limits import Limiter, LimitError, limit
+from skyrack.orchestrator.runtime.sidecars.following import ENDED, KILLED, RUNS, Wanted, orders
+from skyrack.orchestrator.runtime.sidecars.keeper import Keeper
+from skyrack.orchestrator.runtime.sidecars.orders import OrderError, Orders, heard, order
 from skyrack.orchestrator.scenario import Limits, Ready, Service
 from skyrack.orchestrator.scenario.templates import Member
 from skyrack.v1 import service_pb2
+from skyrack.v1.node_init import init_socket
 
 T0 = datetime(2026, 3, 20, 12, tzinfo=UTC)
 NODE = Container("n", "node-a", "", "", "running", T0 + timedelta(seconds=2), T0 + timedelta(seconds=1))
@@ -116,37 +122,161 @@ async def test_what_runs_beside_a_node_ends_when_it_is_told_to() -> None:
     await runner.kill()
 
 
-class TwoCores(Engine):
-    """An engine with two cores and one sidecar, which remembers what it is limited to."""
+class OneSidecar(Engine):
+    """An engine with two cores and one sidecar, which remembers what is done to that."""
 
     def __init__(self) -> None:
-        self.limits: list[float] = []
+        self.one = replace(SIDECAR, service="p0s05.web", state="running", restart="on-failure")
+        self.done: list[str] = []
+        self.survives: tuple[str, ...] = ("SIGSTOP", "SIGCONT")
 
     async def cores(self) -> float:
         return 2.0
 
-    async def sidecar(self, project: str, name: str) -> str:
-        if (project, name) != ("x", "p0s05.web"):
+    async def sidecar(self, project: str, name: str) -> Container:
+        if (project, name) != ("x", self.one.service):
             raise LookupError(name)
-        return "7c98"
+        return self.one
+
+    async def container(self, identity: str) -> Container | None:
+        return self.one
 
     async def limit(self, identity: str, cpu_cores: float) -> None:
-        if self.limits and cpu_cores == self.limits[-1]:
+        if (did := f"limit {cpu_cores:g}") in self.done[-1:]:
             raise EngineError("no")
-        self.limits.append(cpu_cores)
+        self.done.append(did)
+
+    async def stop(self, identity: str) -> None:
+        self.done.append("stop")
+        self.one = replace(self.one, state="exited", status=0)
+
+    async def signal(self, identity: str, name: str) -> None:
+        self.done.append(name)
+        if name not in self.survives:
+            self.one = replace(self.one, state="exited", status=139)
+
+    async def start(self, container: Container) -> None:
+        self.done.append("start")
+        self.one = replace(self.one, state="running", started=self.one.started + timedelta(minutes=1))
 
 
-async def test_the_keeper_limits_what_it_is_asked_to_and_says_why_it_cannot(tmp_path: Path) -> None:
-    engine, path = TwoCores(), tmp_path / "sidecars.sock"
-    with pytest.raises(LimitError, match="nobody here speaks to the engine"):
-        await limit(path, "p0s05.web", 0.5)
-    async with Limiter(engine, "x").serve(path):
+class World:
+    """A keeper of that sidecar, at a node whose init listens."""
+
+    def __init__(self, directory: Path) -> None:
+        self.engine = OneSidecar()
+        self.path = directory / "sidecars.sock"
+        self.data = directory / "data" / "p0s05.web"
+        self.data.mkdir(parents=True)
+        self.keeper = Keeper(self.engine, "x", directory, RealClock(), print, self.prepared)
+        self.orders = Orders(self.engine, "x", self.keeper, directory / "data", RealClock())
+        (directory / "nodes").mkdir()
+        self.init = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.init.bind(str(init_socket(directory, SIDECAR.node)))
+        self.init.listen()
+
+    def prepared(self, name: str) -> None:
+        (self.data.parent / name / "again").write_text("for another start")
+
+    async def does(self, do: str, **values: Any) -> list[str]:
+        """What is said of an order."""
+        return await order(self.path, "p0s05.web", do, **values)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path)
+    with made.init:
+        yield made
+
+
+async def test_the_keeper_limits_what_it_is_asked_to_and_says_why_it_cannot(world: World) -> None:
+    with pytest.raises(OrderError, match="nobody here speaks to the engine"):
+        await world.does("limit", cpu_cores=0.5)
+    assert not heard(world.path)
+    async with world.orders.serve(world.path):
+        assert heard(world.path)
         for cores in (0.5, 0.0, None, 1.5, 5.0):
-            await limit(path, "p0s05.web", cores)
-        assert engine.limits == [0.5, 0.01, 2.0, 1.5, 2.0], (
+            await world.does("limit", cpu_cores=cores)
+        assert world.engine.done == [f"limit {cores:g}" for cores in (0.5, 0.01, 2, 1.5, 2)], (
             "the least of an engine; all there is for no limit"
         )
-        with pytest.raises(LimitError, match=r"the engine has no container p0s05\.db"):
-            await limit(path, "p0s05.db", 0.5)
-        with pytest.raises(LimitError, match="the engine: no"):
-            await limit(path, "p0s05.web", 2.0)
+        with pytest.raises(OrderError, match=r"the engine: no"):
+            await world.does("limit", cpu_cores=2.0)
+        with pytest.raises(OrderError, match=r"the engine has no container p0s05\.db"):
+            await order(world.path, "p0s05.db", "limit", cpu_cores=0.5)
+        for do in ("limit", "fly"):
+            with pytest.raises(OrderError, match="no such request"):
+                await world.does(do)
+
+
+async def test_what_was_stopped_is_started_by_nothing_but_an_order(world: World) -> None:
+    """Who is stopped for safe mode comes back with its node."""
+    async with world.orders.serve(world.path):
+        assert await world.does("stop") == ["stopped"]
+        node_is_back = replace(NODE, started=world.engine.one.finished + timedelta(seconds=9))
+        assert due(world.engine.one, node_is_back)
+        await world.keeper.started(world.engine.one)
+        assert world.engine.done == ["stop"]
+        assert await world.does("start") == ["started"]
+        assert world.engine.done == ["stop", "start"]
+        assert (world.data / "again").exists(), "its files are there again"
+        world.init.close()
+        await world.does("kill")
+        assert await world.does("start") == ["starts with its node"]
+
+
+async def test_who_dies_of_a_signal_is_started_again_as_its_policy_says(world: World) -> None:
+    """An engine gives up who was sent a signal through it."""
+    async with world.orders.serve(world.path):
+        assert await world.does("hang") == ["stopped its first process"]
+        assert await world.does("go-on") == ["it goes on"]
+        assert await world.does("go-on") == ["nothing hangs any more"]
+        assert await world.does("signal", signal="SIGSEGV") == ["its first process died of SIGSEGV"]
+        with pytest.raises(OrderError, match="it does not run at the moment"):
+            await world.does("hang")
+        ended = replace(world.engine.one, finished=NODE.started + timedelta(seconds=5))
+        assert not due(ended, NODE)
+        assert due(ended, NODE, signalled=True)
+        assert not due(replace(ended, restart="no"), NODE, signalled=True)
+        world.engine.survives = ("SIGSEGV", "SIGSTOP")
+        await world.does("start")
+        assert await world.does("signal", signal="SIGSEGV") == ["its first process got SIGSEGV and goes on"]
+        await world.does("hang")
+        world.engine.one = replace(world.engine.one, started=T0 + timedelta(hours=1))
+        assert await world.does("go-on") == ["it has ended meanwhile"]
+
+
+async def test_data_of_a_sidecar_are_flipped_and_erased(world: World) -> None:
+    (world.data / "deep").mkdir()
+    (world.data / "deep" / "log").write_bytes(bytes(100))
+    async with world.orders.serve(world.path):
+        (said,) = await world.does("flip", draw="7")
+        assert "0x00 is 0x" in said
+        assert sum((world.data / "deep" / "log").read_bytes()).bit_count() == 1
+        assert await world.does("erase") == ["removed the data of web: 1 file, 100 bytes"]
+        assert list(world.data.iterdir()) == []
+        with pytest.raises(OrderError, match="no file with anything in it"):
+            await world.does("flip", draw="7")
+
+
+ON = Wanted(RUNS, 0)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "done"),
+    [
+        (ON, ON, ()),
+        (ON, replace(ON, bites=1), ("kill", "start")),
+        (ON, replace(ON, state=ENDED), ("stop",)),
+        (replace(ON, state=KILLED), replace(ON, state=ENDED), ()),
+        (replace(ON, state=KILLED), replace(ON, bites=1), ("start",)),
+        (None, ON, ("start",)),
+        (None, replace(ON, state=ENDED), ("stop",)),
+    ],
+)
+def test_a_container_is_ended_and_started_once_for_each_reason(
+    before: Wanted | None, now: Wanted, done: tuple[str, ...]
+) -> None:
+    """Its watchdog's bite is missed between two reports, or kills twice; an orchestrator before this one is forgotten."""
+    assert orders(before, now) == done

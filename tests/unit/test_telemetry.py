@@ -10,6 +10,7 @@ from typing import Any, get_type_hints
 import numpy as np
 import pytest
 
+from skyrack.orchestrator.environment.spells import InForce
 from skyrack.orchestrator.environment.truth import truth_at
 from skyrack.orchestrator.runtime.bus import environment, forecast
 from skyrack.orchestrator.scenario import load_scenario
@@ -95,8 +96,7 @@ def test_of_a_large_constellation_only_inhabited_satellites_are_named() -> None:
 
 
 def test_shares_are_the_whole_constellations_and_storms_the_worst(iridium: Geometry) -> None:
-    storm = np.ones(iridium.n_sat)
-    storm[:33] = 20.0
+    storm = InForce(dict.fromkeys(range(33), 20.0))
     said = environment(iridium, iridium.epoch(0.0), 0.0, "now", storm)
     truth = truth_at(iridium, 0.0)
     assert said["eclipsed_ratio"] == pytest.approx(1.0 - truth.lit.mean(), abs=1e-4)

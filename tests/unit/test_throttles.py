@@ -30,6 +30,7 @@ class SlowHands:
         self.may.set()
         self.held: list[tuple[Place, Hold, Hold]] = []
         self.why_not = ""
+        self.bug: Exception | None = None
 
     async def hold(self, place: Place, before: Hold, hold: Hold) -> list[str]:
         self.held.append((place, before, hold))
@@ -37,6 +38,8 @@ class SlowHands:
         await self.may.wait()
         if self.why_not:
             raise CannotError(self.why_not)
+        if self.bug is not None:
+            raise self.bug
         return [f"{hold.cpu_ratio}"]
 
     def refusal(self, kind: str, target: Target) -> str | None:
@@ -102,6 +105,16 @@ async def test_what_is_allowed_is_held_and_told_and_lifted(world: World) -> None
     assert [(one["cpu_cores"], one["effect"]) for one in world.told()] == [(0.5, ["0.5"]), (None, ["None"])]
 
 
+async def test_a_mode_is_told_once_however_often_it_is_reported(world: World) -> None:
+    for cores in (0.5, 0.4, 0.4):
+        await world.report(cores)
+    events = [json.loads(line) for line in world.file.read_text().splitlines()]
+    assert [(one["node"], one["mode"]) for one in events if one["event"] == "flight_mode"] == [
+        ("p0s07", "throttled")
+    ]
+    assert len(world.told()) == 2
+
+
 async def test_as_many_cores_as_there_are_is_no_limit_and_none_is_the_least(world: World) -> None:
     await world.report(4.0)
     assert world.hands.held == []
@@ -126,6 +139,15 @@ async def test_what_cannot_be_done_is_counted_and_told(world: World) -> None:
     assert await world.report(0.5) == ["failed: who does it has ended"]
     assert world.throttles.failures == 1
     assert world.told()[0]["effect"] == ["failed: who does it has ended"]
+
+
+async def test_an_error_that_nobody_has_foreseen_is_told_to_who_asked_and_tried_again(world: World) -> None:
+    world.hands.bug = OSError("no space left")
+    with pytest.raises(OSError, match="no space"):
+        await world.report(0.5)
+    world.hands.bug = None
+    assert await world.report(0.5) == ["0.5"]
+    assert world.throttles.in_force == {"p0s07": 0.5}
 
 
 async def test_what_an_orchestrator_that_has_ended_left_limited_is_let_go(tmp_path: Path) -> None:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from skyrack.orchestrator.environment.countries import countries_at
 from skyrack.orchestrator.environment.forecast import Forecaster
+from skyrack.orchestrator.environment.passes import Passes
 from skyrack.orchestrator.environment.truth import truth_at
+from skyrack.orchestrator.faults.effect import Effect
+from skyrack.orchestrator.faults.fault import Draft
+from skyrack.orchestrator.faults.ledger import Ledger
+from skyrack.orchestrator.faults.targets import Target
 from skyrack.orchestrator.runtime.nodes import NodeState
+from skyrack.orchestrator.runtime.storms import Storms
 from skyrack.orchestrator.runtime.updates import FORECAST_S, Outlook
 from skyrack.orchestrator.scenario import Scenario, load_scenario
 from skyrack.orchestrator.scenario.model.environment import Environment, ForecastError
@@ -31,13 +39,14 @@ def geometry(scenario: Scenario) -> Geometry:
 
 @pytest.fixture(scope="module")
 def outlook(scenario: Scenario, geometry: Geometry) -> Outlook:
-    found = Outlook(
-        geometry,
-        Timeline(scenario.speed),
-        lambda index: f"100.64.0.{index + 1}",
-        0,
-        lambda nodes: [1.0 + node for node in nodes],
-    )
+    timeline = Timeline(scenario.speed)
+    storms = Storms(timeline)
+    ordered = frozenset(geometry.inhabited[:2].tolist())
+    effect = Effect(radiation={node: 1.0 + node for node in range(geometry.n_sat)}, anomaly=ordered)
+    ledger = Ledger()
+    storms.note([ledger.add(Draft("storm", Target(("satellites",)), {}, effect, math.inf, "test"), 0.0)])
+    storms.follow(ledger.step())
+    found = Outlook(geometry, Passes(geometry), timeline, lambda index: f"100.64.0.{index + 1}", 0, storms)
     found.compute(0.0)
     while found.extend():
         pass
@@ -68,8 +77,20 @@ def test_a_satellite_is_told_of_its_shadow_and_how_far_contacts_are_known(
     update = told(outlook, geometry, int(geometry.inhabited[0]))
     assert update.shadow.until_t_s > 3600.0
     assert all(one.end_t_s > 0.0 and one.start_t_s < one.end_t_s for one in update.shadow.eclipses)
-    assert list(update.surroundings.eclipses) == list(update.shadow.eclipses), "a forecast without an error"
-    assert list(update.surroundings.anomaly_passes) == list(update.anomaly.passes)
+    ahead = [one for one in update.surroundings.eclipses if one.end_t_s > 0.0]
+    assert ahead == list(update.shadow.eclipses), "a forecast without an error"
+    assert update.surroundings.since_t_s < -5000.0
+    assert len(ahead) < len(update.surroundings.eclipses), (
+        "also of the orbit before, for who has not heard of it yet"
+    )
+    plain = told(outlook, geometry, int(geometry.inhabited[2]))
+    assert list(plain.surroundings.anomaly_passes) == list(plain.anomaly.passes)
+    (over,) = update.surroundings.anomaly_passes
+    assert (over.start_t_s, over.end_t_s) == (0.0, update.surroundings.until_t_s), (
+        "somebody has ordered it over"
+    )
+    assert update.anomaly.passes, "its forecast is its orbit's"
+    assert min(one.start_t_s for one in update.anomaly.passes) > 0.0
     assert update.forecast_until_t_s >= FORECAST_S - 15.0
     assert max(contact.end_t_s for contact in update.forecast) == update.forecast_until_t_s
 
@@ -98,7 +119,7 @@ def test_a_satellite_is_told_what_surrounds_it(outlook: Outlook, geometry: Geome
         assert around.storm_factor == 1.0 + node
         assert any(one.start_t_s <= 0.0 < one.end_t_s for one in around.eclipses) is not bool(truth.lit[node])
         over = any(one.start_t_s <= 0.0 < one.end_t_s for one in around.anomaly_passes)
-        assert over is bool(truth.in_anomaly[node])
+        assert over is (bool(truth.in_anomaly[node]) or node in geometry.inhabited[:2])
         position_km, _ = geometry.itrf(node, outlook.epoch.t0_s)
         noon = np.degrees(np.arccos(position_km @ around.sun_itrf / np.linalg.norm(position_km)))
         assert truth.lit[node] or noon > 100.0, "who is in the shadow has the Sun below the horizon"
@@ -110,7 +131,12 @@ def test_only_what_is_told_is_wrong_and_only_by_the_error_of_the_scenario(
     error = ForecastError(eclipse_s=30.0, anomaly_s=10.0, contact_s=4.0)
     wrong = scenario.model_copy(update={"environment": Environment(forecast_error=error)})
     found = Outlook(
-        Geometry(wrong), Timeline(wrong.speed), lambda index: "", 0, lambda nodes: [1.0 for _ in nodes]
+        (other := Geometry(wrong)),
+        Passes(other),
+        Timeline(wrong.speed),
+        lambda index: "",
+        0,
+        Storms(Timeline(wrong.speed)),
     )
     found.compute(0.0)
     while found.extend():

@@ -14,11 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from skyrack.node.holding import files
-from skyrack.node.holding.draw import Draw
-from skyrack.node.holding.members import read_member
-from skyrack.node.holding.memory import mappings
-from skyrack.v1 import holding
+from skyrack.node.holding.memory import mappings, turn_over
+from skyrack.node.process import read_stat
+from skyrack.v1 import flip_file, holding
+from skyrack.v1.draw import Draw
 from skyrack.v1.holding import Failed, Hold, HoldingError, Release, Seen, Spot, Upset
 
 from .test_holding import PATIENCE_S, HolderProcess, eventually
@@ -60,7 +59,7 @@ class Bufferer:
 
     @property
     def state(self) -> str:
-        return read_member(Path(f"/proc/{self.process.pid}/stat").read_text()).state
+        return read_stat(Path(f"/proc/{self.process.pid}/stat").read_text()).state
 
 
 @pytest.fixture
@@ -78,6 +77,21 @@ def holder() -> Iterator[HolderProcess]:
     yield made
     made.socket.close()
     made.process.wait(PATIENCE_S)
+
+
+def test_a_process_that_ends_as_its_bit_is_turned_over_is_said_to_have_ended() -> None:
+    """Not an error that would end the holder, and with it every hold of the run."""
+    bufferer = Bufferer()
+    memory = os.open(f"/proc/{bufferer.process.pid}/mem", os.O_RDWR)
+    try:
+        assert turn_over(memory, bufferer.address + 7, 3) == 0
+        assert bufferer.not_zero() == (7, 8)
+        bufferer.process.kill()
+        bufferer.process.communicate()
+        with pytest.raises(OSError, match="ended meanwhile"):
+            turn_over(memory, bufferer.address + 7, 3)
+    finally:
+        os.close(memory)
 
 
 def test_a_flipped_bit_is_another_one_where_it_is_said_to_be_and_again_flips_it_back(
@@ -149,7 +163,7 @@ def test_a_file_differs_by_one_bit_where_it_is_said_and_keeps_its_times(tmp_path
     short.write_bytes(bytes(1))
     (tmp_path / "link").symlink_to("/etc/hostname")
     before = long.stat()
-    said = files.flip([os.fspath(tmp_path)], Draw("3"))
+    said = flip_file.flip([os.fspath(tmp_path)], Draw("3"))
     match = re.fullmatch(rf"bit (\d) of byte (\d+) of {long}: 0x00 is 0x(..) now", said)
     assert match is not None, said
     expected = bytearray(100_000)
@@ -157,14 +171,14 @@ def test_a_file_differs_by_one_bit_where_it_is_said_and_keeps_its_times(tmp_path
     assert long.read_bytes() == expected
     assert long.stat().st_mtime_ns == before.st_mtime_ns
     assert short.read_bytes() == bytes(1)
-    assert files.flip([os.fspath(tmp_path)], Draw("3")).startswith(match[0].partition(":")[0])
+    assert flip_file.flip([os.fspath(tmp_path)], Draw("3")).startswith(match[0].partition(":")[0])
     assert long.read_bytes() == bytes(100_000)
 
 
 def test_a_directory_without_anything_to_flip_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     with pytest.raises(OSError, match="no file with anything in it"):
-        files.flip([os.fspath(tmp_path)], Draw("1"))
+        flip_file.flip([os.fspath(tmp_path)], Draw("1"))
 
 
 def test_only_memory_that_is_a_processs_own_can_be_hit() -> None:

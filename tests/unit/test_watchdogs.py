@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -144,6 +146,32 @@ def test_a_node_that_does_not_beat_is_told_of_and_its_pipe_ends_with_it() -> Non
     with pytest.raises(BrokenPipeError):
         os.write(beating, b".")
     os.close(beating)
+
+
+LEAVING = """\
+import os, sys
+from skyrack.node.clock import RealClock
+from skyrack.node.config import NodeConfig
+from skyrack.node.heartbeats import Heartbeats
+hearts, config = Heartbeats(RealClock()), NodeConfig.from_mapping(eval(sys.argv[1]))
+for each in range(2):
+    with hearts.of(config) as (told, forked):
+        pid = os.fork()
+        if pid == 0:
+            hearts.leave()
+            links = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd") if int(fd) > 2]
+            os._exit(sum(os.readlink(link).startswith("pipe:") for link in links if os.path.lexists(link)))
+        forked(pid)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+def test_a_node_that_was_forked_keeps_no_end_of_a_pipe_but_its_own() -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", LEAVING, repr({**GOOD, "watchdog_s": 1.0})],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert said.stdout.split() == ["1", "1"], "the end that it writes to"
 
 
 def test_a_node_without_a_watchdog_costs_no_pipe() -> None:

@@ -262,7 +262,7 @@ async def test_the_stores_own_no_is_not_an_error() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"kesy": 1}, "kv has no option 'kesy': keys, read_ratio"),
+        ({"kesy": 1}, "kv has no option 'kesy': its options are keys, read_ratio"),
         ({"keys": 0}, "keys is 0, at least 1 is needed"),
         ({"keys": 1.5}, "keys is 1.5, expected int"),
         ({"read_ratio": 2}, "read_ratio is 2, at most 1 is possible"),
@@ -292,6 +292,23 @@ def test_what_a_checker_has_to_know_is_in_the_facts() -> None:
 def test_a_name_that_means_no_workload_is_explained(name: str, message: str) -> None:
     with pytest.raises(UnknownName, match=message):
         find_workload(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("class Mine(:\n", r"mine\.py:1: "),
+        ("\n1 / 0\n", r"mine\.py:2: ZeroDivisionError: division by zero"),
+        ("class Mined: ...\n", "mine.py has no Mine: did you mean Mined?"),
+    ],
+)
+def test_what_is_wrong_in_somebody_s_file_is_said_with_its_line_each_time(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    (tmp_path / "mine.py").write_text(text)
+    for _ in range(2):
+        with pytest.raises(UnknownName, match=message):
+            find_workload(f"{tmp_path}/mine.py:Mine")
 
 
 def test_workloads_and_adapters_in_a_file_are_found_with_what_lies_beside(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ class Heartbeats:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._silences: dict[int, tuple[int, Silence]] = {}
+        self._read_fds: set[int] = set()
 
     @contextlib.contextmanager
     def of(self, config: NodeConfig) -> Iterator[tuple[NodeConfig, Callable[[int], None]]]:
@@ -42,6 +43,7 @@ class Heartbeats:
             return
         read_fd, write_fd = os.pipe()
         os.set_blocking(read_fd, False)
+        self._read_fds.add(read_fd)
         kept = False
 
         def forked(pid: int) -> None:
@@ -54,7 +56,7 @@ class Heartbeats:
         finally:
             os.close(write_fd)
             if not kept:
-                os.close(read_fd)
+                self._close(read_fd)
 
     @property
     def look_s(self) -> float | None:
@@ -75,12 +77,16 @@ class Heartbeats:
     def ended(self, pid: int) -> None:
         """One is not there any more."""
         if pid in self._silences:
-            os.close(self._silences.pop(pid)[0])
+            self._close(self._silences.pop(pid)[0])
 
     def leave(self) -> None:
         """In a child: close what is the parent's."""
-        for read_fd, _ in self._silences.values():
-            os.close(read_fd)
+        for read_fd in list(self._read_fds):
+            self._close(read_fd)
+
+    def _close(self, read_fd: int) -> None:
+        self._read_fds.remove(read_fd)
+        os.close(read_fd)
 
     def _now_s(self) -> float:
         return self._clock.monotonic_ns() / 1e9

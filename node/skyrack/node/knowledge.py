@@ -82,6 +82,10 @@ class Knowledge:
         """Position (km) and velocity (km/s), Earth-fixed. Raises OutsideEphemerisError."""
         return self._knots.at(t_s)
 
+    def nearest_t_s(self, t_s: float) -> float:
+        """The orbit time for which `at` has an answer that is nearest to `t_s`."""
+        return min(max(t_s, self._knots.first_t_s), self._knots.last_t_s)
+
     def contacts(self, t_s: float) -> list[mesh_pb2.Contact]:
         """Contacts that have not ended at `t_s`, as forecast."""
         return [contact for contact in self._update.forecast if contact.end_t_s > t_s]

@@ -64,15 +64,15 @@ class Copy:
         return cls(process, os.pidfd_open(process.pid), out, err)
 
     def reap(self) -> None:
-        """Take notice of its end, which must have come."""
+        """Take notice of its end, which must have come; what it has left behind in its group ends with it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)  # before another process can have its number
         _, status, usage = os.wait4(self.process.pid, 0)
         self.process.returncode = os.waitstatus_to_exitcode(status)
         self.outcome = Outcome(self.process.returncode, usage.ru_utime + usage.ru_stime)
 
     def kill(self) -> None:
-        """End it and all in its session's first group; one that had not ended has no result."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        """End it, unless it has ended: it has no result then."""
         if self.process.returncode is None:
             self.reap()
             self.outcome = replace(self.outcome, status=None)

@@ -27,7 +27,12 @@ def bank_checks(operations: Sequence[Operation], opened: Mapping[str, int]) -> l
     ]
     overdrawn = [read for read in reads if min(read.result.values(), default=0) < 0]
     return [
-        _of(TOTAL, wrong_total, f"{total:,} in each of {count(len(reads), 'read')}", f"have not {total:,}"),
+        _of(
+            TOTAL,
+            wrong_total,
+            f"{total:,} in each of {count(len(reads), 'read')}",
+            f"have not {total:,} on these accounts",
+        ),
         _of(OVERDRAWN, overdrawn, f"{count(len(reads), 'read')} judged", "have an account below zero"),
         _lost(operations, opened),
     ]

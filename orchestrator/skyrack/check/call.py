@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,8 +39,8 @@ class Call:
 
 
 def frozen(value: Any) -> Any:
-    """`value` of JSON as something that can be compared, hashed and kept."""
-    if isinstance(value, list | tuple):
+    """`value` of JSON, or sets by hand, as something that can be compared, hashed and kept."""
+    if isinstance(value, list | tuple | Set):
         return tuple(frozen(item) for item in value)
     if isinstance(value, dict):
         return tuple(sorted((str(key), frozen(item)) for key, item in value.items()))

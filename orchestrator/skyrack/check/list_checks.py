@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from skyrack.check.call import frozen
+from skyrack.check.pairs import Pair, broken
 from skyrack.check.report import Check
 from skyrack.check.versions import by_key
 from skyrack.check.words import count, line, shown
@@ -63,7 +64,7 @@ def _reads(operations: Iterable[Operation]) -> list[_Read]:
 def _lost(operations: Sequence[Operation], f: str) -> Check:
     """Acknowledged before the last reads were asked for, and in none of them. Last are reads with none behind them."""
     acknowledged = judged = 0
-    lost: list[tuple[Operation, Operation]] = []
+    lost: list[Pair] = []
     for of_key in by_key(operations).values():
         writes = [operation for operation in of_key if operation.f == f and operation.outcome == "ok"]
         acknowledged += len(writes)
@@ -78,19 +79,18 @@ def _lost(operations: Sequence[Operation], f: str) -> Check:
                 lost.append((write, behind[0]))
     figures = {"acknowledged": acknowledged, "judged": judged, "lost": len(lost)}
     if lost:
-        text = [
+        headline = (
             f"{len(lost):,} lost of {count(judged, 'acknowledged write')} that the last reads should have"
-        ]
-        for write, read in lost[:_MOST_SHOWN]:
-            text += [line(write), f"  is not in  {line(read)}"]
-        if len(lost) > _MOST_SHOWN:
-            text.append("also lost: " + shown([write.value for write, _ in lost[_MOST_SHOWN:]]))
-        proof = dict.fromkeys(operation.index for pair in lost for operation in pair)
-        return Check(LOST, "bad", "\n".join(text), tuple(proof), figures)
+        )
+        return broken(LOST, headline, lost, "is not in", figures, also=_also)
     if acknowledged and not judged:
         text_open = f"{count(acknowledged, 'acknowledged write')}, and no read behind any of them"
         return Check(LOST, "inconclusive", text_open, (), figures)
     return Check(LOST, "ok", f"{count(judged, 'acknowledged write')} in the last reads, 0 lost", (), figures)
+
+
+def _also(lost: Sequence[Operation]) -> str:
+    return "also lost: " + shown([write.value for write in lost])
 
 
 def _once(operations: Sequence[Operation], f: str) -> Check:

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 
 from skyrack.check.call import Call
 from skyrack.check.judgement import Judgement
+from skyrack.check.words import what
 
 
 def against_time(groups: Iterable[Sequence[Call]]) -> tuple[Call, Call] | None:
-    """The first call that had ended before one of an earlier group began, behind that one; None if time allows the order.
+    """A call of an earlier group, and the first one that had ended before that began; None if time allows the order.
 
     Calls of a group may happen in any order, all of them behind those of the groups before. That there is such an order
     if and only if no pair contradicts it follows from both being interval orders.
@@ -31,5 +32,6 @@ def judged_by_reads(groups: Iterable[Sequence[Call]], placed: int) -> Judgement:
     wrong = against_time(groups)
     if wrong is None:
         return Judgement("ok", placed=placed)
-    why = "what was read puts the first behind the second, which had ended before it began"
+    before, behind = (what(call.operation) for call in wrong)
+    why = f"what was read puts {before} before {behind}, which had ended before it began"
     return Judgement("bad", wrong, why)

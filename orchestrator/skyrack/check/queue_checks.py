@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from skyrack.check.call import frozen
+from skyrack.check.pairs import Pair, broken
 from skyrack.check.report import Check
 from skyrack.check.versions import by_key
-from skyrack.check.words import count, line, lines, shown
+from skyrack.check.words import count, lines, shown
 from skyrack.history import Operation
 
 ONCE = "exactly once"
@@ -58,7 +59,7 @@ def _lost(operations: Sequence[Operation]) -> Check:
     A dequeue whose outcome is unknown may have taken one: so many of a queue are excused.
     """
     acknowledged = still_in = excused = 0
-    lost: list[tuple[Operation, Operation]] = []
+    lost: list[Pair] = []
     for of_key in by_key(operations).values():
         puts = [operation for operation in of_key if operation.f == "enqueue" and operation.outcome == "ok"]
         takes = [operation for operation in of_key if operation.f == "dequeue"]
@@ -94,14 +95,13 @@ def _lost(operations: Sequence[Operation]) -> Check:
         f", {count(excused, 'value')} may have been taken by dequeues with unknown outcome" if excused else ""
     )
     if lost:
-        text = [f"{len(lost):,} missing of {count(acknowledged, 'acknowledged write')}{excuse}"]
-        for put, empty in lost[:_MOST_SHOWN]:
-            text += [line(put), f"  was never dequeued before  {line(empty)}"]
-        if len(lost) > _MOST_SHOWN:
-            text.append("also missing: " + shown([put.value for put, _ in lost[_MOST_SHOWN:]]))
-        proof = dict.fromkeys(operation.index for pair in lost for operation in pair)
-        return Check(LOST, "bad", "\n".join(text), tuple(proof), figures)
+        headline = f"{len(lost):,} missing of {count(acknowledged, 'acknowledged write')}{excuse}"
+        return broken(LOST, headline, lost, "was never dequeued before", figures, also=_also)
     if still_in:
         text_open = f"{count(still_in, 'acknowledged write')} not dequeued, and nobody found the queue empty behind them"
         return Check(LOST, "inconclusive", text_open, (), figures)
     return Check(LOST, "ok", f"{count(acknowledged, 'acknowledged write')}, 0 lost{excuse}", (), figures)
+
+
+def _also(missing: Sequence[Operation]) -> str:
+    return "also missing: " + shown([put.value for put in missing])

@@ -7,9 +7,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from skyrack.check.pairs import Pair, broken
 from skyrack.check.report import Check
 from skyrack.check.versions import CHANGING, Versions, by_key, observed, observes
-from skyrack.check.words import count, line
+from skyrack.check.words import count
 from skyrack.history import Operation
 
 MONOTONIC = "monotonic reads"
@@ -30,17 +31,14 @@ class _Session:
 @dataclass
 class _Found:
     judged: int = 0
-    pairs: list[tuple[Operation, Operation]] = field(default_factory=list)
+    pairs: list[Pair] = field(default_factory=list)
 
     def check(self, name: str, wrong: str) -> Check:
         figures = {"judged": self.judged, "violations": len(self.pairs)}
         if not self.pairs:
             return Check(name, "ok", f"{count(self.judged, 'observation')} judged", (), figures)
-        lines = [f"{len(self.pairs):,} of {count(self.judged, 'observation')} {wrong}"]
-        for before, after in self.pairs[:_MOST_SHOWN]:
-            lines += [line(before), f"  but later  {line(after)}"]
-        proof = tuple(dict.fromkeys(operation.index for pair in self.pairs for operation in pair))
-        return Check(name, "bad", "\n".join(lines), proof, figures)
+        headline = f"{len(self.pairs):,} of {count(self.judged, 'observation')} {wrong}"
+        return broken(name, headline, self.pairs, "but later", figures, most=_MOST_SHOWN)
 
 
 def session_checks(operations: Sequence[Operation]) -> list[Check]:

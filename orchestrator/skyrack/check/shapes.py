@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import replace
 
 from skyrack.check.words import shown
@@ -39,7 +39,7 @@ def _wrong(operation: Operation, model: str, functions: Collection[str]) -> str:
     if f == "transfer" and not _is_transfer(value):
         return f'transfer: expected the value {{"from", "to", "amount"}}, found {shown(value)}'
     if f == "read" and operation.outcome == "ok":
-        if model in ("set", "append") and not (result is None or isinstance(result, Collection)):
+        if model in ("set", "append") and not (result is None or isinstance(result, list | tuple | Set)):
             return f"read: expected a list as its result, found {shown(result)}"
         if model == "bank" and not (
             isinstance(result, Mapping) and all(isinstance(balance, int) for balance in result.values())

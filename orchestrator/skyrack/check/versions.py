@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from skyrack.check.call import frozen
@@ -57,6 +57,10 @@ class Versions:
                 ends_s = self._ends_s[value]
                 ends_s.append(max([operation.completed_s, *ends_s[-1:]]))
                 self._begins_s[value].append(operation.invoked_s)
+
+    def written(self, value: Any) -> Iterator[tuple[float, float]]:
+        """Of each write of `value` its begin, and the latest end of those up to it; nothing for what nobody wrote."""
+        return zip(self._begins_s.get(value, ()), self._ends_s.get(value, ()), strict=True)
 
     def latest_end_s(self, value: Any, by_s: float) -> float:
         """Until when `value` can have been written by somebody who began by `by_s`.

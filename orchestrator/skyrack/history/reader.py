@@ -133,11 +133,11 @@ class HistoryReader:
             raise self._wrong("expected the header", "an empty file")
         try:
             record = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             if not line.endswith(b"\n"):
                 self.torn = True
                 return None
-            raise self._wrong("expected a JSON object", f"{_shown(line)} ({error})") from error
+            raise self._wrong("expected a JSON object", f"{_shown(line)} ({_why(error)})") from error
         if not isinstance(record, dict):
             raise self._wrong("expected a JSON object", _shown(line))
         return record
@@ -145,7 +145,7 @@ class HistoryReader:
     def _typed(self, record: dict[str, Any], fields: dict[str, Any]) -> None:
         for name, kind in fields.items():
             value = record.get(name)
-            if not isinstance(value, kind) or isinstance(value, bool):
+            if not isinstance(value, kind) or isinstance(value, bool) or _endless(value):
                 expected = {int: "an integer", str: "a text"}.get(kind, "a number")
                 found = repr(value) if name in record else "nothing"
                 raise self._wrong(f"{name}: expected {expected}", found)
@@ -177,6 +177,22 @@ def _joined(invocation: dict[str, Any], end: dict[str, Any] | None) -> Operation
         intended_s=float(invocation["intended_s"]),
         error=NO_END if end is None else str(end.get("error", "")),
     )
+
+
+def _endless(value: object) -> bool:
+    """NaN and Infinity are no JSON, and json.loads takes them."""
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _why(error: ValueError | RecursionError) -> str:
+    """What is wrong with a line, and where in it."""
+    match error:
+        case json.JSONDecodeError():
+            return f"column {error.pos + 1}: {error.msg}"
+        case UnicodeDecodeError():
+            return f"byte {error.start + 1}: no UTF-8"
+        case _:
+            return "nested too deeply"
 
 
 def _shown(line: bytes) -> str:

@@ -143,7 +143,7 @@ class Workload(ABC):
         """The workload with these options, defaults for the others. Raises OptionError."""
         known = {option.name: option for option in cls.options()}
         if unknown := sorted(given.keys() - known.keys()):
-            listed = ", ".join(known) or "it has none"
+            listed = f"its options are {', '.join(known)}" if known else "it has none"
             raise OptionError(f"{cls.name} has no option {unknown[0]!r}: {listed}", unknown[0])
         return cls(**{name: _value(cls.name, known[name], value) for name, value in given.items()})
 

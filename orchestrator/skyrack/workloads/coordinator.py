@@ -11,6 +11,7 @@ another number goes on; so is every process of a node that died.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -126,6 +127,7 @@ class Coordinator:
         self._final_s = final_s
         self._record = record
         self._start_s: float | None = None
+        self._advanced_s = -math.inf
         self._processes = 0
         self._up: set[str] = set()
         self._elastic = {node for node, count in processes.items() if count is None}
@@ -191,6 +193,7 @@ class Coordinator:
         """What is to be done, up to LEAD_S from now; call it when `next_s` says, and after everything that happened."""
         if self._start_s is None or self._over:
             return []
+        self._advanced_s = now_s
         found: list[Dispatch] = []
         if self._tasks is None:
             self._fall_due(self._start_s, now_s)
@@ -205,10 +208,15 @@ class Coordinator:
     def next_s(self) -> float:
         """The run time at which `advance` will have something to do if nothing happens until then; infinity if never."""
         if self._start_s is None or self._over:
-            return float("inf")
+            return math.inf
         if self._tasks is not None:
-            return min((not_before_s for not_before_s, _, _ in self._tasks), default=self._final_until_s)
-        return self._start_s + (self._next.at_s - LEAD_S if self._next else self._duration_s)
+            free = any(self._free[node] or node in self._elastic for node in self._up)
+            due_s = [not_before_s for not_before_s, _, _ in self._tasks] if free else []
+            return min([*due_s, self._final_until_s])
+        if self._next is not None:
+            return self._start_s + self._next.at_s - LEAD_S
+        end_s = self._start_s + self._duration_s
+        return end_s if self._advanced_s < end_s else end_s + self._patience_s
 
     def stop(self, now_s: float, why: str = STOPPED) -> None:
         """End it here: what is out is unknown, what is due was never asked."""
@@ -219,7 +227,7 @@ class Coordinator:
         if self._next is not None or now_s < start_s + self._duration_s:
             return False
         quiet = not self._out and not any(self._waiting.values())
-        return quiet or now_s > start_s + self._duration_s + self._patience_s
+        return quiet or now_s >= start_s + self._duration_s + self._patience_s
 
     def _fall_due(self, start_s: float, now_s: float) -> None:
         while self._next is not None and start_s + self._next.at_s <= now_s + LEAD_S:
@@ -252,7 +260,7 @@ class Coordinator:
 
     def _serve_tasks(self, now_s: float) -> Iterator[Dispatch]:
         assert self._tasks is not None
-        if now_s > self._final_until_s:
+        if now_s >= self._final_until_s:
             under_way = {id(out.task) for out in self._out.values()}
             self.unfinished = len(self._tasks) + len(under_way)
             self._tasks.clear()

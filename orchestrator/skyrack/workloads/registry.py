@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -77,7 +78,8 @@ def _options(name: str, adapter: Callable[..., Store], given: Sequence[str]) -> 
     for word in given:
         key, _, value = word.partition("=")
         if key not in known:
-            raise UnknownName(f"adapter {name} has no option {key!r}: {', '.join(known) or 'it has none'}")
+            there = f"its options are {', '.join(known)}" if known else "it has none"
+            raise UnknownName(f"adapter {name} has no option {key!r}: {there}")
         try:
             found[key] = {"true": True, "false": False}[value] if known[key] is bool else known[key](value)
         except (KeyError, ValueError):
@@ -94,13 +96,26 @@ def _find(name: str, known: Mapping[str, str], what: str) -> Any:
         raise UnknownName(f"no {what} is called {name!r}: {hint}")
     try:
         module = _from_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
-        return getattr(module, attribute)
     except FileNotFoundError as error:
         raise UnknownName(f"{what} {name}: there is no file {place}") from error
     except ModuleNotFoundError as error:
         raise UnknownName(f"{what} {name}: {error}") from error
+    except SyntaxError as error:
+        raise UnknownName(f"{what} {name}: {error.filename}:{error.lineno}: {error.msg}") from error
+    except Exception as error:  # whatever somebody's module does when it is imported
+        raise UnknownName(f"{what} {name}: {_where(error)}: {type(error).__name__}: {error}") from error
+    try:
+        return getattr(module, attribute)
     except AttributeError as error:
-        raise UnknownName(f"{what} {name}: {place} has no {attribute}") from error
+        near = difflib.get_close_matches(attribute, vars(module), 1)
+        hint = f": did you mean {near[0]}?" if near else ""
+        raise UnknownName(f"{what} {name}: {place} has no {attribute}{hint}") from error
+
+
+def _where(error: BaseException) -> str:
+    """FILE:LINE that raised it."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{last.filename}:{last.lineno}"
 
 
 def _from_file(path: Path) -> ModuleType:
@@ -118,5 +133,9 @@ def _from_file(path: Path) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]  # half of it would be taken for all of it
+        raise
     return module

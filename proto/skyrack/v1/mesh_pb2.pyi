@@ -344,6 +344,7 @@ class Surroundings(google.protobuf.message.Message):
     SUN_ITRF_FIELD_NUMBER: builtins.int
     STORM_FACTOR_FIELD_NUMBER: builtins.int
     COUNTRY_FIELD_NUMBER: builtins.int
+    SINCE_T_S_FIELD_NUMBER: builtins.int
     until_t_s: builtins.float
     """Orbit time up to which both are known; 0 before they have been computed."""
     beta_deg: builtins.float
@@ -352,9 +353,11 @@ class Surroundings(google.protobuf.message.Message):
     """By how much a solar storm multiplies the rates of upsets; 1 without one."""
     country: builtins.str
     """The country below, ISO 3166-1 alpha-2; empty over the sea."""
+    since_t_s: builtins.float
+    """Orbit time from which on stays in the shadow are known: before the present, for a node that has been away or is slow to hear."""
     @property
     def eclipses(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Eclipse]:
-        """Stays in the Earth's shadow that have not ended, in order."""
+        """Stays in the Earth's shadow that have not ended before since_t_s, in order."""
 
     @property
     def anomaly_passes(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___AnomalyPass]:
@@ -374,8 +377,9 @@ class Surroundings(google.protobuf.message.Message):
         sun_itrf: collections.abc.Iterable[builtins.float] | None = ...,
         storm_factor: builtins.float = ...,
         country: builtins.str = ...,
+        since_t_s: builtins.float = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["anomaly_passes", b"anomaly_passes", "beta_deg", b"beta_deg", "country", b"country", "eclipses", b"eclipses", "storm_factor", b"storm_factor", "sun_itrf", b"sun_itrf", "until_t_s", b"until_t_s"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["anomaly_passes", b"anomaly_passes", "beta_deg", b"beta_deg", "country", b"country", "eclipses", b"eclipses", "since_t_s", b"since_t_s", "storm_factor", b"storm_factor", "sun_itrf", b"sun_itrf", "until_t_s", b"until_t_s"]) -> None: ...
 
 Global___Surroundings: typing_extensions.TypeAlias = Surroundings
 

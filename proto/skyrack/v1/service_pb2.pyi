@@ -317,6 +317,7 @@ class ServiceStatus(google.protobuf.message.Message):
     READY_AFTER_S_FIELD_NUMBER: builtins.int
     NOTES_FIELD_NUMBER: builtins.int
     WATCHDOG_RESTARTS_FIELD_NUMBER: builtins.int
+    DATA_DIR_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Its name."""
     generation: builtins.int
@@ -337,6 +338,8 @@ class ServiceStatus(google.protobuf.message.Message):
     """From its last start until it was ready; 0 while it is not."""
     watchdog_restarts: builtins.int
     """Of its restarts, those after its watchdog had killed it."""
+    data_dir: builtins.str
+    """The directory that the node has made for it; empty where it was told one, and for one that runs elsewhere."""
     @property
     def notes(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """What was asked for and cannot be had here, a limit for instance, each in a sentence."""
@@ -355,9 +358,10 @@ class ServiceStatus(google.protobuf.message.Message):
         ready_after_s: builtins.float = ...,
         notes: collections.abc.Iterable[builtins.str] | None = ...,
         watchdog_restarts: builtins.int = ...,
+        data_dir: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_exit_signal", b"_exit_signal", "_exit_status", b"_exit_status", "exit_signal", b"exit_signal", "exit_status", b"exit_status"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_exit_signal", b"_exit_signal", "_exit_status", b"_exit_status", "exit_signal", b"exit_signal", "exit_status", b"exit_status", "generation", b"generation", "name", b"name", "notes", b"notes", "phase", b"phase", "pid", b"pid", "ready_after_s", b"ready_after_s", "reason", b"reason", "restarts", b"restarts", "watchdog_restarts", b"watchdog_restarts"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_exit_signal", b"_exit_signal", "_exit_status", b"_exit_status", "data_dir", b"data_dir", "exit_signal", b"exit_signal", "exit_status", b"exit_status", "generation", b"generation", "name", b"name", "notes", b"notes", "phase", b"phase", "pid", b"pid", "ready_after_s", b"ready_after_s", "reason", b"reason", "restarts", b"restarts", "watchdog_restarts", b"watchdog_restarts"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_exit_signal", b"_exit_signal"]) -> typing.Literal["exit_signal"] | None: ...
     @typing.overload

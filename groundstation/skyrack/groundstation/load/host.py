@@ -114,7 +114,7 @@ class _Host:
     async def _ask(self, client: Client, request: Request) -> Result:
         try:
             async with asyncio.timeout(self._plan.timeout_s):
-                return Result("ok", await client.invoke(request))
+                return Result("ok", _told(await client.invoke(request)))
         except Failed as error:
             return Result.failed(error)
         except Exception as error:
@@ -122,6 +122,12 @@ class _Host:
 
     def _say(self, message: Mapping[str, Any]) -> None:
         self._emit(json.dumps(message))
+
+
+def _told(value: Any) -> Any:
+    """What was answered. Raises TypeError where no history can hold it."""
+    json.dumps(value)
+    return value
 
 
 def _words(error: Exception, timeout_s: float) -> str:

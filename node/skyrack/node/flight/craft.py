@@ -15,7 +15,7 @@ J_PER_WH = 3600.0
 
 @dataclass
 class State:
-    """What another process of the node needs to go on."""
+    """Battery and heat as they are, and what has passed through since the start."""
 
     energy_j: float
     temperature_k: float

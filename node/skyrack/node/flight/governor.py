@@ -42,6 +42,16 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Held:
+    """What a governor remembers: whether safe mode is for want of charge, or for heat, and where its two plays are."""
+
+    flat: bool = False
+    hot: bool = False
+    lack_ratio: float | None = None
+    heat_c: float | None = None
+
+
+@dataclass(frozen=True)
 class Decision:
     """`share` of the computer that all services together get; `cause` is short, `reason` a sentence."""
 
@@ -54,9 +64,9 @@ class Decision:
 class Play:
     """Follows a value upwards at once, and downwards at a distance."""
 
-    def __init__(self, slack: float) -> None:
+    def __init__(self, slack: float, at: float | None = None) -> None:
         self._slack = slack
-        self.at: float | None = None
+        self.at = at
 
     def follow(self, value: float) -> float:
         """What it is taken for: between `value` and `value + slack`."""
@@ -68,18 +78,23 @@ class Play:
 
 
 class Governor:
-    """`decision` is the last one; it stays the same object until something is decided anew."""
+    """`decision` is the last one; it stays the same object until something, or what it is for, is decided anew.
 
-    def __init__(self, limits: Limits) -> None:
+    `held`: of a governor before this one, in another process of the node, which this one goes on for.
+    """
+
+    def __init__(self, limits: Limits, held: Held = Held()) -> None:
         self._limits = limits
-        self._lack = Play(limits.hysteresis_ratio)  # of charge: 1 - ratio
-        self._heat = Play(limits.hysteresis_k)
-        self._flat = self._hot = False
+        self._lack = Play(limits.hysteresis_ratio, held.lack_ratio)  # of charge: 1 - ratio
+        self._heat = Play(limits.hysteresis_k, held.heat_c)
+        self._flat, self._hot = held.flat, held.hot
+        self._for_heat: bool | None = None  # None before the first decision
         self.decision = Decision(Mode.NOMINAL, 1.0, "", "nothing has been looked at yet")
 
-    def resume(self, mode: Mode) -> None:
-        """Go on in safe mode, if that was the mode, where another process has left off."""
-        self._flat = self._hot = mode is Mode.SAFE
+    @property
+    def held(self) -> Held:
+        """For a governor that goes on for this one."""
+        return Held(self._flat, self._hot, self._lack.at, self._heat.at)
 
     def decide(self, charge_ratio: float, temperature_c: float | None) -> Decision:
         """For the state now."""
@@ -103,22 +118,24 @@ class Governor:
         mode = Mode.SAFE if self._flat or self._hot else Mode.THROTTLED if share < 1.0 else Mode.NOMINAL
         if mode is Mode.SAFE:
             share = 0.0
-        if (mode, share) != (self.decision.mode, self.decision.share) or not self.decision.cause:
-            hot = self._hot if mode is Mode.SAFE and not self._flat else by_heat < by_charge
-            self.decision = self._said(mode, share, charge_ratio, temperature_c, hot=hot)
+        for_heat = self._hot and not self._flat if mode is Mode.SAFE else by_heat < by_charge
+        if (mode, share, for_heat) != (self.decision.mode, self.decision.share, self._for_heat):
+            self._for_heat = for_heat
+            self.decision = self._said(mode, share, charge_ratio, temperature_c, for_heat=for_heat)
         return self.decision
 
     def _said(
-        self, mode: Mode, share: float, charge_ratio: float, temperature_c: float | None, *, hot: bool
+        self, mode: Mode, share: float, charge_ratio: float, temperature_c: float | None, *, for_heat: bool
     ) -> Decision:
         limits, battery = self._limits, f"battery {math.floor(100 * charge_ratio + 1e-6)} %"
         if mode is Mode.NOMINAL:
             both = battery if temperature_c is None else f"{battery}, {temperature_c:.1f} °C"
             return Decision(mode, share, both, f"{both}: within limits")
-        if hot and temperature_c is not None and limits.throttle_above_c is not None:
+        if for_heat and temperature_c is not None and limits.throttle_above_c is not None:
             cause = f"{temperature_c:.1f} °C"
             over_c = limits.critical_c if mode is Mode.SAFE else limits.throttle_above_c
-            why = f"{cause}, above {over_c:g} °C"
+            assert over_c is not None
+            why = f"{cause}, above {over_c:g} °C" if temperature_c > over_c else f"{cause}, cooling"
             until = f"it has cooled to {limits.throttle_above_c - limits.hysteresis_k:g} °C"
         else:
             cause = battery

@@ -42,28 +42,30 @@ def load(bus_w: float, computer: Computer, used_cores: float, declared_w: float,
 
 
 class Declared:
-    """Loads that guests declare, by name."""
+    """Loads that guests declare, by name, from real time `now_s` on."""
 
-    def __init__(self) -> None:
-        self._loads: dict[str, tuple[float, float]] = {}
+    def __init__(self, now_s: float) -> None:
+        self._loads: dict[str, tuple[float, float]] = {}  # power, and when it ends
+        self._mean_from_s = self._counted_to_s = now_s
+        self._energy_j = 0.0  # from the one to the other
 
     def declare(self, name: str, power_w: float, now_s: float, for_s: float | None) -> None:
-        """From now on, in real seconds, in place of the one before under this name; 0 W ends it."""
+        """From now on, in place of the one before under this name; 0 W ends it."""
+        self._count(now_s)
         self._loads.pop(name, None)
         if power_w > 0.0:
             self._loads[name] = power_w, math.inf if for_s is None else now_s + for_s
 
-    def power_w(self, now_s: float) -> float:
-        """Of those that have not ended."""
-        self._loads = {name: one for name, one in self._loads.items() if one[1] > now_s}
-        return sum(power_w for power_w, _ in self._loads.values())
+    def mean_w(self, now_s: float) -> float:
+        """Since the last call of this."""
+        self._count(now_s)
+        energy_j, passed_s = self._energy_j, now_s - self._mean_from_s
+        self._energy_j, self._mean_from_s = 0.0, now_s
+        return energy_j / passed_s if passed_s > 0.0 else sum(power_w for power_w, _ in self._loads.values())
 
-    def mean_w(self, from_s: float, to_s: float) -> float:
-        """Over a time that ends now, in which some may have ended."""
-        if to_s <= from_s:
-            return self.power_w(to_s)
-        energy_j = sum(
-            power_w * max(0.0, min(until_s, to_s) - from_s) for power_w, until_s in self._loads.values()
-        )
-        self.power_w(to_s)
-        return energy_j / (to_s - from_s)
+    def _count(self, now_s: float) -> None:
+        """What those that there are have drawn until now, and which have ended."""
+        since_s, self._counted_to_s = self._counted_to_s, now_s
+        for power_w, until_s in self._loads.values():
+            self._energy_j += power_w * max(0.0, min(until_s, now_s) - since_s)
+        self._loads = {name: one for name, one in self._loads.items() if one[1] > now_s}

@@ -9,7 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from skyrack.node.flight.craft import State
-from skyrack.node.flight.governor import Mode
+from skyrack.node.flight.governor import Held
+from skyrack.node.flight.reckoning import Kept
 from skyrack.node.flight.wear import Wear
 
 
@@ -19,18 +20,17 @@ class Memory:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def load(self, t0_ns: int) -> tuple[float, Mode, State] | None:
-        """Orbit time, mode and state when it was last saved; None: nothing of this run is there."""
+    def load(self, t0_ns: int) -> Kept | None:
+        """What was saved last; None: nothing of this run is there."""
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
             data = json.loads(self._path.read_bytes())
             if data["t0_ns"] == t0_ns:
                 state = State(**(data["state"] | {"wear": Wear(**data["state"]["wear"])}))
-                return float(data["t_s"]), Mode[data["mode"]], state
+                return Kept(float(data["t_s"]), Held(**data["held"]), state)
         return None
 
-    def save(self, t0_ns: int, t_s: float, mode: Mode, state: State) -> None:
+    def save(self, t0_ns: int, kept: Kept) -> None:
         """Replace what is there. Raises OSError."""
-        text = json.dumps({"t0_ns": t0_ns, "t_s": t_s, "mode": mode.name, "state": asdict(state)})
         other = self._path.with_suffix(".new")
-        other.write_text(text)
+        other.write_text(json.dumps({"t0_ns": t0_ns, **asdict(kept)}))
         os.replace(other, self._path)

@@ -30,6 +30,7 @@ from skyrack.node.services.pace import Pace
 from skyrack.v1 import control_pb2, guest_pb2
 
 LOOK_S = 1.0  # of real time
+NOTHING = Use(0.0, 0.0)
 MODES = {
     Mode.NOMINAL: control_pb2.FLIGHT_MODE_NOMINAL,
     Mode.THROTTLED: control_pb2.FLIGHT_MODE_THROTTLED,
@@ -79,10 +80,10 @@ class Pilot:
         self._cpu_s = cpu_s
         self._memory = Memory(config.flight_file)
         self._cannot_save = False
-        self._declared = Declared()
-        self._looked_ns = clock.monotonic_ns()
+        self._began_ns = self._looked_ns = clock.monotonic_ns()
+        self._declared = Declared(self._began_ns / 1e9)
         self._used_s = cpu_s()
-        self._use = Use(0.0, 0.0)
+        self._use = NOTHING
         self._blind_s = 0.0  # orbit time until now in which nobody knew whether the Sun shone
         self._decided = self._reckoning.decision  # at the last look
         self._reports = FlightReports(config, clock, control, self.state)
@@ -170,10 +171,13 @@ class Pilot:
         if knowledge is None:
             return
         t0_ns, t_s = knowledge.clock.t0_monotonic_ns, knowledge.t_s(now_ns)
+        unknown_s = 0.0
         if self.readings is None and (kept := self._memory.load(t0_ns)) is not None:
-            self._reckoning.recall(*kept)
+            self._reckoning.recall(kept)
+            # Until this process began nothing but the bus and an idle computer drew power.
+            unknown_s = self._reckoning.advance(knowledge, knowledge.t_s(self._began_ns), NOTHING)
         before = self._decided
-        self._see(self._reckoning.advance(knowledge, t_s, self._use))
+        self._see(unknown_s + self._reckoning.advance(knowledge, t_s, self._use))
         self.readings = self._reckoning.readings(knowledge, t_s, self._use)
         decision = self._decided = self._reckoning.decision
         if decision is not before:
@@ -187,13 +191,13 @@ class Pilot:
         if told != self._told:
             self._told = told
             self._reports.due()
-        self._save(t0_ns, t_s, decision.mode)
+        self._save(t0_ns)
 
     def _measure(self, now_ns: int) -> Use:
         """What was used since the last look."""
         used_s, passed_s = self._cpu_s(), (now_ns - self._looked_ns) / 1e9
         cores = max(0.0, used_s - self._used_s) / passed_s if passed_s > 0.0 else self._use.cores
-        declared_w = self._declared.mean_w(self._looked_ns / 1e9, now_ns / 1e9)
+        declared_w = self._declared.mean_w(now_ns / 1e9)
         self._looked_ns, self._used_s = now_ns, used_s
         return Use(cores, declared_w)
 
@@ -213,9 +217,9 @@ class Pilot:
                 log.info("shadows are known again", extra=fields(after_orbit_s=round(self._blind_s, 1)))
             self._blind_s = 0.0
 
-    def _save(self, t0_ns: int, t_s: float, mode: Mode) -> None:
+    def _save(self, t0_ns: int) -> None:
         try:
-            self._memory.save(t0_ns, t_s, mode, self._reckoning.craft.state)
+            self._memory.save(t0_ns, self._reckoning.kept())
             self._cannot_save = False
         except OSError as error:
             if not self._cannot_save:

@@ -5,21 +5,18 @@ shadows that are known --> stretches of a minute at most --> sun, load --> Craft
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from skyrack.node.flight.array import Array, turned, zenith_cos
+from skyrack.node.flight.array import Array
 from skyrack.node.flight.craft import Craft, State
-from skyrack.node.flight.governor import Decision, Governor, Limits, Mode
+from skyrack.node.flight.governor import Decision, Governor, Held, Limits
 from skyrack.node.flight.load import Computer, Load, load
+from skyrack.node.flight.outlook import outlook
 from skyrack.node.flight.settings import FlightSettings
 from skyrack.node.flight.sky import Sky, Stretch
 from skyrack.node.knowledge import Knowledge
-from skyrack.node.position import OutsideEphemerisError
 
 LONGEST_STEP_S = 60.0  # of orbit time: the governor decides at least so often
-_OVER_THE_TERMINATOR = 0.0
-_NO_ALTITUDE_KM = 6928.0  # where the position is not known any more: 550 km up
 
 
 @dataclass(frozen=True)
@@ -49,6 +46,15 @@ class Use:
     declared_w: float
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What another process of the node needs to go on; `t_s`: the orbit time at which it was so."""
+
+    t_s: float
+    held: Held
+    state: State
+
+
 class Reckoning:
     """Where it is in orbit time (None before the first `advance`), and how it is there."""
 
@@ -61,26 +67,30 @@ class Reckoning:
         self._array = Array(
             power.array_w, power.array_mount, power.array_age_years, power.degradation_per_year_ratio
         )
-        self._governor = Governor(
-            Limits(
-                power.throttle_below_ratio,
-                power.safe_below_ratio,
-                power.safe_until_ratio,
-                power.hysteresis_ratio,
-                power.least_share_ratio,
-                thermal.throttle_above_c if thermal else None,
-                thermal.critical_c if thermal else None,
-                thermal.hysteresis_k if thermal else 0.0,
-            )
+        self._limits = Limits(
+            power.throttle_below_ratio,
+            power.safe_below_ratio,
+            power.safe_until_ratio,
+            power.hysteresis_ratio,
+            power.least_share_ratio,
+            thermal.throttle_above_c if thermal else None,
+            thermal.critical_c if thermal else None,
+            thermal.hysteresis_k if thermal else 0.0,
         )
+        self._governor = Governor(self._limits)
         self._sky = Sky()
         self._learnt: Knowledge | None = None
 
-    def recall(self, at_t_s: float, mode: Mode, state: State) -> None:
+    def recall(self, kept: Kept) -> None:
         """Go on from there."""
-        self.at_t_s = at_t_s
-        self.craft = Craft(self._settings, state)
-        self._governor.resume(mode)
+        self.at_t_s = kept.t_s
+        self.craft = Craft(self._settings, kept.state)
+        self._governor = Governor(self._limits, kept.held)
+
+    def kept(self) -> Kept:
+        """For a reckoning that goes on from here, after an `advance`."""
+        assert self.at_t_s is not None
+        return Kept(self.at_t_s, self._governor.held, self.craft.state)
 
     @property
     def decision(self) -> Decision:
@@ -109,14 +119,13 @@ class Reckoning:
     def readings(self, knowledge: Knowledge, t_s: float, use: Use) -> Readings:
         """How it is at the end of an `advance`."""
         lit, state = self._sky.lit(t_s), self.craft.state
-        cosine, _ = _outlook(knowledge, t_s)
         return Readings(
             t_s,
             self.decision,
             self.craft.charge_ratio,
             state.wear.ratio,
             self.craft.temperature_c,
-            self._array.power_w(t_s, lit=bool(lit), zenith_cos=cosine),
+            self._array.power_w(t_s, lit=bool(lit), zenith_cos=outlook(knowledge, t_s).zenith_cos),
             self._load(use).total_w,
             use.cores,
             use.declared_w,
@@ -131,8 +140,8 @@ class Reckoning:
         """Whether it is known if the Sun shines where it is."""
         return self.at_t_s is not None and self._sky.lit(self.at_t_s) is not None
 
-    def _decide(self) -> Decision:
-        return self._governor.decide(self.craft.charge_ratio, self.craft.temperature_c)
+    def _decide(self) -> None:
+        self._governor.decide(self.craft.charge_ratio, self.craft.temperature_c)
 
     def _load(self, use: Use) -> Load:
         power = self._settings.power
@@ -144,26 +153,15 @@ class Reckoning:
         self._learnt = knowledge
         if (surroundings := knowledge.surroundings) is not None:
             dark = [(one.start_t_s, one.end_t_s) for one in surroundings.eclipses]
-            self._sky.learn(knowledge.epoch.t0_s, surroundings.until_t_s, dark)
+            self._sky.learn(surroundings.since_t_s, surroundings.until_t_s, dark)
 
     def _step(self, knowledge: Knowledge, stretch: Stretch, lit: bool, use: Use) -> None:
-        cosine, radius_km = _outlook(knowledge, (stretch.start_t_s + stretch.end_t_s) / 2)
-        sun_w = self._array.power_w(stretch.start_t_s, lit=lit, zenith_cos=cosine)
-        exposure = self.craft.exposure
-        absorbed_w = exposure.absorbed_w(lit=lit, zenith_cos=cosine, radius_km=radius_km) if exposure else 0.0
+        middle = outlook(knowledge, (stretch.start_t_s + stretch.end_t_s) / 2)
+        sun_w = self._array.power_w(stretch.start_t_s, lit=lit, zenith_cos=middle.zenith_cos)
+        exposure, absorbed_w = self.craft.exposure, 0.0
+        if exposure is not None:
+            absorbed_w = exposure.absorbed_w(
+                lit=lit, zenith_cos=middle.zenith_cos, radius_km=middle.radius_km
+            )
         self._decide()
         self.craft.advance(sun_w, self._load(use), absorbed_w, stretch.end_t_s - stretch.start_t_s)
-
-
-def _outlook(knowledge: Knowledge, t_s: float) -> tuple[float, float]:
-    """Cosine of the Sun's angle from the zenith, and the distance from the Earth's centre (km)."""
-    surroundings = knowledge.surroundings
-    if surroundings is None or len(surroundings.sun_itrf) != 3:
-        return _OVER_THE_TERMINATOR, _NO_ALTITUDE_KM
-    try:
-        position_km = knowledge.at(t_s)[0]
-    except OutsideEphemerisError:
-        return _OVER_THE_TERMINATOR, _NO_ALTITUDE_KM
-    x, y, z = surroundings.sun_itrf
-    sun = turned((x, y, z), t_s - knowledge.epoch.t0_s)
-    return zenith_cos(position_km, sun), math.hypot(*position_km)

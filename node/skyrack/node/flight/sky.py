@@ -45,15 +45,15 @@ class Sky:
         self._dark = [(a, b) for a, b in self._dark if b > before_t_s]
 
     def stretches(self, start_t_s: float, end_t_s: float, longest_s: float) -> Iterator[Stretch]:
-        """From one time to the other, in order, none longer than `longest_s`."""
+        """From one time to the other, in order; none of which something is known is longer than `longest_s`."""
         edges = {start_t_s, end_t_s}
         edges |= {at for pair in (*self._known, *self._dark) for at in pair if start_t_s < at < end_t_s}
         cuts = sorted(edges)
         for a, b in itertools.pairwise(cuts):
-            pieces = max(1, -int(-(b - a) // longest_s))
+            lit = self.lit((a + b) / 2)
+            pieces = 1 if lit is None else max(1, -int(-(b - a) // longest_s))
             for i in range(pieces):
-                first, last = a + (b - a) * i / pieces, a + (b - a) * (i + 1) / pieces
-                yield Stretch(first, last, self.lit((a + b) / 2))
+                yield Stretch(a + (b - a) * i / pieces, a + (b - a) * (i + 1) / pieces, lit)
 
     def lit(self, t_s: float) -> bool | None:
         """Whether the Sun shines on it at an instant."""

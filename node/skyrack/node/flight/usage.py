@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from skyrack.node.services.processes import read_stat, read_text
+from skyrack.node.process import read_stat, read_text
 
 
 def cpu_s() -> float:

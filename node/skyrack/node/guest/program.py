@@ -12,12 +12,11 @@ import sys
 from typing import Any, NoReturn
 
 from skyrack.v1 import mesh_pb2
+from skyrack.v1.become import become
 from skyrack.v1.guest_environment import GUEST_ADDRESS, HTTP_PORT, guest_environment
 from skyrack.v1.kinds import NODE_KINDS
 
 TIMEOUT_S = 5.0
-COMMAND_NOT_FOUND = 127
-NOT_EXECUTABLE = 126
 
 
 def main(command: list[str]) -> NoReturn:
@@ -27,14 +26,7 @@ def main(command: list[str]) -> NoReturn:
     except (OSError, ValueError, http.client.HTTPException) as error:
         sys.stderr.write(f"without SKYRACK_ variables: the node does not answer: {error}\n")
         variables = {}
-    try:
-        os.execvpe(command[0], command, os.environ | variables)
-    except FileNotFoundError:
-        sys.stderr.write(f"{command[0]}: not found\n")
-        sys.exit(COMMAND_NOT_FOUND)
-    except OSError as error:
-        sys.stderr.write(f"{command[0]}: {error.strerror}\n")
-        sys.exit(NOT_EXECUTABLE)
+    become(command, os.environ | variables)
 
 
 def _variables() -> dict[str, str]:

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from skyrack.node.clock import Clock
-from skyrack.node.holding import files, memory
-from skyrack.node.holding.draw import Draw
-from skyrack.node.holding.members import Finder, Member, read_member
+from skyrack.node.holding import memory
+from skyrack.node.holding.members import Finder
 from skyrack.node.holding.quota import Quota
 from skyrack.node.holding.share import Share
-from skyrack.node.services.processes import read_text
-from skyrack.v1 import holding
+from skyrack.node.process import Process, read_stat, read_text
+from skyrack.v1 import flip_file, holding
+from skyrack.v1.draw import Draw
 
 # Who comes later is found within LOOK_S, or when looking all the time would take more than this share of a core, later.
 LOOK_S = 0.02
@@ -34,7 +34,7 @@ class _Held:
 
     order: holding.Hold
     marks: set[int] = field(default_factory=set)
-    members: dict[int, Member] = field(default_factory=dict)
+    members: dict[int, Process] = field(default_factory=dict)
     others: set[int] = field(default_factory=set)
     share: Share | None = None
     quota: Quota | None = None
@@ -61,7 +61,7 @@ class Holder:
         self._finder = Finder()
         self._held: dict[str, _Held] = {}
         self._stopped: dict[int, int] = {}  # by this: pid, and when that process began
-        self._hung: dict[str, Member] = {}
+        self._hung: dict[str, Process] = {}
         self._asked_to_end = False
 
     def serve(self) -> None:
@@ -120,7 +120,7 @@ class Holder:
         except OSError as error:
             return holding.Failed(request.id, error.strerror or str(error))
 
-    def _named(self, spot: holding.Spot, members: Mapping[int, Member]) -> dict[int, tuple[int, str]]:
+    def _named(self, spot: holding.Spot, members: Mapping[int, Process]) -> dict[int, tuple[int, str]]:
         """Each by its pid as the node counts, and its name."""
         return {
             pid: (self._finder.counted_by_node(pid, spot.node), members[pid].name) for pid in sorted(members)
@@ -141,7 +141,7 @@ class Holder:
         by = "" if order.cpu_ratio is None else "quota" if held.quota is not None else "signals"
         return _seen(order, self._named(order.spot, held.members), self._named(order.spot, left), by)
 
-    def _settled(self, held: _Held) -> dict[int, Member]:
+    def _settled(self, held: _Held) -> dict[int, Process]:
         """Wait until nobody runs. Returns those that cannot be had."""
         deadline_s = self._now_s() + SETTLE_LIMIT_S
         quiet = 0
@@ -196,13 +196,17 @@ class Holder:
         """Raises OSError with why it cannot be had."""
         draw = Draw(request.draw)
         if request.what == "file":
-            return holding.Seen(request.id, (), 0, said=(files.flip(request.directories, draw),))
+            return holding.Seen(request.id, (), 0, said=(flip_file.flip(request.directories, draw),))
         members = self._finder.members(request.spot, set())
         pids = sorted(members)
         if request.what == "memory" and pids:
             pids = [pid for pid in pids if memory.may_be_written(pid)]
             if not pids:
                 raise OSError("the system allows nobody here to write to the memory of these processes")
+        elif pids:
+            pids = [pid for pid in pids if _may_be_signalled(pid)]
+            if not pids:
+                raise OSError("the system allows nobody here to signal these processes")
         pid = draw.weighted(pids, [memory.own_kb(pid) for pid in pids])
         if pid is None:
             raise OSError("nothing runs there at the moment")
@@ -221,7 +225,7 @@ class Holder:
             raise OSError(f"{who}: {error.strerror or error}") from error
         return holding.Seen(request.id, ((inner, name),), 1, said=(said,))
 
-    def _crash(self, one: Member, who: str, *, is_first: bool) -> str:
+    def _crash(self, one: Process, who: str, *, is_first: bool) -> str:
         """The first process of a PID namespace takes no signal that it has no handler for, but for SIGKILL."""
         number = signal.SIGKILL if is_first else signal.SIGSEGV
         os.kill(one.pid, number)
@@ -232,7 +236,7 @@ class Holder:
             self._wait(SETTLE_S)
         return f"{who} died of {number.name}"
 
-    def _hang(self, key: str, one: Member) -> None:
+    def _hang(self, key: str, one: Process) -> None:
         self._hung[key] = one
         if self._stopped.get(one.pid) != one.since:
             os.kill(one.pid, signal.SIGSTOP)
@@ -250,10 +254,10 @@ class Holder:
         self._settle([one.pid])
         return (f"{one.name} goes on",)
 
-    def _there(self, one: Member) -> bool:
+    def _there(self, one: Process) -> bool:
         """Whether it is still that process, and has not ended."""
         text = read_text(f"/proc/{one.pid}/stat")
-        now = read_member(text) if text else None
+        now = read_stat(text) if text else None
         return now is not None and now.since == one.since and not now.ended
 
     def _wait(self, delay_s: float) -> None:
@@ -323,7 +327,7 @@ class Holder:
     def _hangs(self, pid: int) -> bool:
         return any((one.pid, one.since) == (pid, self._stopped[pid]) for one in self._hung.values())
 
-    def _let_go(self, key: str) -> dict[int, Member]:
+    def _let_go(self, key: str) -> dict[int, Process]:
         """Those that are let go."""
         held = self._held.pop(key, None)
         if held is None:
@@ -341,6 +345,17 @@ def _seen(
 ) -> holding.Seen:
     words = tuple(f"{name} (pid {pid})" for pid, name in (left or {}).values())
     return holding.Seen(request.id, tuple(members.values()), len(members), words, by)
+
+
+def _may_be_signalled(pid: int) -> bool:
+    """Those in a container beside a node are not to be had."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return False
+    except ProcessLookupError:
+        pass
+    return True
 
 
 def _signal(pid: int, number: int) -> None:

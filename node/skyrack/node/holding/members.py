@@ -5,54 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from dataclasses import dataclass
 
-from skyrack.node.services.processes import read_mark, read_text
+from skyrack.node.process import Process, read_stat, read_text
+from skyrack.node.services.processes import read_mark
 from skyrack.v1.holding import HOLDER_NAME, OWN_NAMES, Spot
 
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _CPUCLOCK_SCHED = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A process as /proc/PID/stat has it. `since`: when it began, in ticks; `reaped_s`: CPU time of children it waited for."""
-
-    pid: int
-    name: str
-    state: str
-    parent: int
-    threads: int
-    since: int
-    reaped_s: float
-
-    @property
-    def ended(self) -> bool:
-        """Whether only its parent has to take notice of that."""
-        return self.state in "ZX" and self.threads <= 1
-
-    @property
-    def stopped(self) -> bool:
-        """Whether nothing of it runs. A first thread that has ended says nothing of the others."""
-        if self.state in "ZX" and self.threads > 1:
-            return all(state in "TtZX" for state in _thread_states(self.pid))
-        return self.state in "TtZX"
-
-
-def read_member(text: str) -> Member:
-    """A process from the text of its `stat`; its name may hold anything."""
-    pid, _, rest = text.partition(" (")
-    name, _, numbers = rest.rpartition(") ")
-    fields = numbers.split()
-    return Member(
-        pid=int(pid),
-        name=name,
-        state=fields[0],
-        parent=int(fields[1]),
-        threads=int(fields[17]),
-        since=int(fields[19]),
-        reaped_s=(int(fields[13]) + int(fields[14])) / _TICKS_PER_S,
-    )
 
 
 class Finder:
@@ -70,7 +28,7 @@ class Finder:
         self._own_namespace = os.readlink("/proc/self/ns/pid")
         self._own_container = read_text("/proc/self/cgroup")
 
-    def members(self, spot: Spot, marks: set[int]) -> dict[int, Member]:
+    def members(self, spot: Spot, marks: set[int]) -> dict[int, Process]:
         """By pid. The mark of the spot's service is added to `marks`; members of it have any of these."""
         found = {pid: one for pid, one in self._at_node(spot.node).items() if not one.ended}
         if spot.guests:
@@ -94,13 +52,13 @@ class Finder:
         numbers = _numbers(pid)
         return numbers[depth - 1] if depth and len(numbers) >= depth else 0
 
-    def _is_guest(self, one: Member, node: int | None) -> bool:
+    def _is_guest(self, one: Process, node: int | None) -> bool:
         if one.pid == node or one.name.startswith(OWN_NAMES):
             return False
         # Containers beside the node share its PID namespace, and nothing else: those are the engine's to hold.
         return node is not None or read_text(f"/proc/{one.pid}/cgroup") == self._own_container
 
-    def _at_node(self, node: int | None) -> dict[int, Member]:
+    def _at_node(self, node: int | None) -> dict[int, Process]:
         self.whole = True
         if node == 0:
             return {}
@@ -130,9 +88,9 @@ class Finder:
                     left.append(pid)
         return {pid: every[pid] for pid in inside}
 
-    def _every(self) -> dict[int, Member]:
+    def _every(self) -> dict[int, Process]:
         texts = [read_text(f"/proc/{entry}/stat") for entry in os.listdir("/proc") if entry.isdecimal()]
-        every = {one.pid: one for one in map(read_member, filter(None, texts))}
+        every = {one.pid: one for one in map(read_stat, filter(None, texts))}
         ended = {pid for pid, one in every.items() if one.ended}
         self.whole = all(texts) and ended <= self._ended
         self._ended = ended
@@ -159,10 +117,3 @@ def _namespace(pid: int) -> str:
     with contextlib.suppress(OSError):
         return os.readlink(f"/proc/{pid}/ns/pid")
     return ""
-
-
-def _thread_states(pid: int) -> list[str]:
-    with contextlib.suppress(OSError):
-        texts = [read_text(f"/proc/{pid}/task/{tid}/stat") for tid in os.listdir(f"/proc/{pid}/task")]
-        return [read_member(text).state for text in texts if text]
-    return []

@@ -15,8 +15,8 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from skyrack.node.holding.draw import Draw
-from skyrack.node.services.processes import read_text
+from skyrack.node.process import read_text
+from skyrack.v1.draw import Draw
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _ENTRY_BYTES = 8
@@ -80,11 +80,18 @@ def flip(pid: int, draw: Draw) -> str:
     bit = draw.below(8)
     memory = os.open(f"/proc/{pid}/mem", os.O_RDWR)
     try:
-        (old,) = os.pread(memory, 1, address)
-        os.pwrite(memory, bytes((old ^ 1 << bit,)), address)
+        old = turn_over(memory, address, bit)
     finally:
         os.close(memory)
     return f"bit {bit} at 0x{address:x} ({mapping.name}): 0x{old:02x} is 0x{old ^ 1 << bit:02x} now"
+
+
+def turn_over(memory: int, address: int, bit: int) -> int:
+    """In an open /proc/PID/mem; the byte that was there. Raises OSError, also where the process has ended since."""
+    data = os.pread(memory, 1, address)  # nothing of a process whose memory is gone
+    if not data or not os.pwrite(memory, bytes((data[0] ^ 1 << bit,)), address):
+        raise OSError("it has ended meanwhile")
+    return data[0]
 
 
 def _pages(pid: int, mapping: Mapping) -> list[int]:

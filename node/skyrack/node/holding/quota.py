@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from skyrack.node.holding.members import Member
+from skyrack.node.process import Process
 
 
 class Quota:
@@ -19,7 +19,7 @@ class Quota:
         self._unified = (self._home / "cgroup.controllers").exists()
         self._from: dict[int, Path] = {}
 
-    def put(self, members: Mapping[int, Member]) -> None:
+    def put(self, members: Mapping[int, Process]) -> None:
         """Those that are not there yet; who left is put back. Raises OSError."""
         there = self._there()
         for pid, member in members.items():

@@ -6,13 +6,14 @@ import os
 from collections.abc import Mapping
 
 from skyrack.node.holding.budget import Budget
-from skyrack.node.holding.members import Member, cpu_s
+from skyrack.node.holding.members import cpu_s
+from skyrack.node.process import Process
 
 
 class Share:
     """Of one hold; they have to stop while `stands`."""
 
-    def __init__(self, ratio: float, members: Mapping[int, Member], now_s: float) -> None:
+    def __init__(self, ratio: float, members: Mapping[int, Process], now_s: float) -> None:
         self._budget = Budget(ratio, len(os.sched_getaffinity(0)), now_s)
         self._used_s = {pid: used_s for pid in members if (used_s := cpu_s(pid)) is not None}
         self._reaped_s = _reaped_s(members)
@@ -26,7 +27,7 @@ class Share:
         """Whether they have used up what they may."""
         return self._budget.stands
 
-    def spend(self, members: Mapping[int, Member], now_s: float) -> None:
+    def spend(self, members: Mapping[int, Process], now_s: float) -> None:
         """Count what they have used since; `spend_at_s` is when to do that again."""
         used_s = 0.0
         for pid in self._used_s.keys() - members.keys():
@@ -45,5 +46,5 @@ class Share:
         self.spend_at_s = now_s + self._budget.spend(now_s, used_s + news_s - counted_s)
 
 
-def _reaped_s(members: Mapping[int, Member]) -> float:
+def _reaped_s(members: Mapping[int, Process]) -> float:
     return sum(one.reaped_s for one in members.values())

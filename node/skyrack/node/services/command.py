@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skyrack.node.logs import fields, log
+from skyrack.node.process import Process
 from skyrack.node.services import processes
 from skyrack.node.services.output import Output, Pipe
 from skyrack.node.services.policy import reason
@@ -142,7 +143,7 @@ class Execution:
             left=tuple(f"{process.name} (pid {process.pid})" for process in left),
         )
 
-    def _others(self) -> list[processes.Process]:
+    def _others(self) -> list[Process]:
         return processes.marked(self._mark)
 
     def terminate(self) -> None:

@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 BURST_S = 0.05  # of CPU time that may be saved up
 _NOTHING_S = 1e-6  # a debt that is not worth a wait
+LONGEST_WAIT_S = 0.5  # then it is seen anew whether the ratio still is what it was
 
 
 class Pace:
@@ -38,13 +39,13 @@ class Pace:
         return _Keeping(coroutine, self)
 
     def wait_s(self) -> float:
-        """Real time until the next step may begin; 0: now."""
+        """Real time until the next step may begin, or until that has to be asked again; 0: now."""
         if self.ratio is None:
             return 0.0
         now_ns = self._clock.monotonic_ns()
         self._left_s = min(BURST_S, self._left_s + self.ratio * (now_ns - self._since_ns) / 1e9)
         self._since_ns = now_ns
-        return -self._left_s / self.ratio if self._left_s < -_NOTHING_S else 0.0
+        return min(-self._left_s / self.ratio, LONGEST_WAIT_S) if self._left_s < -_NOTHING_S else 0.0
 
     def step(self, work: Callable[[Any], T], value: Any) -> T:
         """Do one step, and count what it uses."""

@@ -14,12 +14,12 @@ import signal
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
+from skyrack.node.process import Process, read_stat, read_text
+
 # In microseconds, 146,000 years; where the node has no limit itself.
 _MOST = 1 << 62
 KILL_LIMIT_S = 5.0
 _LIMIT = "Max realtime timeout"
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class Marks:
@@ -41,35 +41,6 @@ class Usage:
 
     cpu_s: float
     resident_bytes: int
-
-
-@dataclass(frozen=True)
-class Process:
-    """What /proc/PID/stat says."""
-
-    pid: int
-    name: str
-    state: str
-    cpu_s: float
-    """Of children it waited for, too."""
-    threads: int
-    resident_bytes: int
-
-    @property
-    def runs(self) -> bool:
-        """Not so when only its parent has to take notice of its end."""
-        return self.state not in "ZX" or self.threads > 1
-
-
-def read_stat(text: str) -> Process:
-    """A process from the text of its `stat`; its name may hold anything."""
-    pid, _, rest = text.partition(" (")
-    name, _, numbers = rest.rpartition(") ")
-    fields = numbers.split()
-    ticks = sum(map(int, fields[11:15]))
-    return Process(
-        int(pid), name, fields[0], ticks / _TICKS_PER_S, int(fields[17]), int(fields[21]) * _PAGE_BYTES
-    )
 
 
 def read_mark(limits: str) -> int | None:
@@ -114,13 +85,4 @@ async def kill_marked(mark: int, sleep: Callable[[float], Awaitable[None]]) -> l
 
 def _running(pids: Iterable[int]) -> list[Process]:
     texts = (read_text(f"/proc/{pid}/stat") for pid in pids)
-    return [process for process in (read_stat(text) for text in texts if text) if process.runs]
-
-
-def read_text(path: str) -> str:
-    """A file of /proc; empty when its process is gone, or nobody's to read."""
-    try:
-        with open(path, errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""
+    return [process for process in (read_stat(text) for text in texts if text) if not process.ended]

@@ -116,14 +116,10 @@ class Supervisor:
             shutil.rmtree(self._temp_dir, ignore_errors=True)
 
     def suspend(self, reason: str) -> None:
-        """Stop all services, and start none before `resume`; those that come meanwhile wait as well.
-
-        One that runs in a container beside the node is somebody else's to stop.
-        """
+        """Stop all services, and start none before `resume`; those that come meanwhile wait as well."""
         self._suspended = reason
         for service in self.services():
-            if _is_ours(service.spec):
-                service.suspend(reason)
+            service.suspend(reason)
 
     def resume(self) -> None:
         """Start those that were suspended."""
@@ -182,7 +178,7 @@ class Supervisor:
             slot.replaced.clear()
             with self._log_file(spec) as file:
                 slot.service = self._make(spec, file)
-                if self._suspended and _is_ours(spec):
+                if self._suspended:
                     slot.service.suspend(self._suspended)
                 try:
                     await slot.service.run()
@@ -226,7 +222,10 @@ class Supervisor:
 
         probed = spec.HasField("readiness")
         trial = make_try(spec.readiness, self._config.address, command) if probed else None
-        return Service(spec, make, trial, self._clock, self._reports.due, lambda: place.output.count)
+        service = Service(spec, make, trial, self._clock, self._reports.due, lambda: place.output.count)
+        if not spec.data_dir and _is_ours(spec):
+            service.status.data_dir = data_dir
+        return service
 
     def _own_dir(self, service: str) -> str:
         """A directory that ends with the node, for a service that was given none. Raises OSError."""

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from skyrack.check.call import Call
+from skyrack.check.call import Call, frozen
 from skyrack.check.judgement import Judgement
 from skyrack.check.list_checks import append_checks
 from skyrack.check.model import ILLEGAL, Illegal
@@ -30,7 +30,7 @@ class Append:
 
     def seen(self, result: Any) -> Any:
         """See Model; a list that is not there is an empty one."""
-        return tuple(result or ())
+        return frozen(result or ())
 
     def step(self, state: tuple[Any, ...], call: Call) -> tuple[Any, ...] | Illegal:
         """See Model."""

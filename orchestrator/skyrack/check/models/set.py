@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from skyrack.check.call import Call
+from skyrack.check.call import Call, frozen
 from skyrack.check.judgement import Judgement
 from skyrack.check.list_checks import set_checks
 from skyrack.check.model import ILLEGAL, Illegal
@@ -29,7 +29,7 @@ class Set:
 
     def seen(self, result: Any) -> Any:
         """See Model; a set that is not there is an empty one."""
-        return frozenset(result or ())
+        return frozenset(frozen(result or ()))
 
     def step(self, state: frozenset[Any], call: Call) -> frozenset[Any] | Illegal:
         """See Model."""
@@ -50,8 +50,10 @@ class Set:
         return state
 
     def told(self, answer: Any) -> Any:
-        """See Model."""
-        return sorted(answer)
+        """See Model: numbers first, by size."""
+        return sorted(
+            answer, key=lambda one: (0, one, "") if isinstance(one, int | float) else (1, 0, repr(one))
+        )
 
     def candidates(self, initial: Any, calls: Sequence[Call]) -> list[Any]:
         """See Model."""

@@ -8,11 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from skyrack.orchestrator.cli.console import Format, Output, print_json
+from skyrack.orchestrator.cli.console import Format, Output, note, print_json
 from skyrack.orchestrator.cli.exits import BAD, FINE, INCONCLUSIVE, USAGE, Problem
 
 _STATUS = {"ok": FINE, "bad": BAD, "inconclusive": INCONCLUSIVE}
 _HISTORY, _EVENTS = "history.jsonl", "events.jsonl"
+_LARGE_BYTES = 20_000_000  # what takes seconds, so that somebody wonders
 
 
 def check(
@@ -48,11 +49,16 @@ def check(
     from skyrack.history import HistoryError, read_history
 
     path = history / _HISTORY if history.is_dir() else history
+    large = path.is_file() and path.stat().st_size > _LARGE_BYTES
+    if large:
+        note(f"reading {path.stat().st_size / 1e6:,.0f} MB")
     try:
         found = read_history(path)
     except HistoryError as error:
         hint = "" if path.exists() else "HISTORY is a file, or a run directory with history.jsonl in it"
         raise Problem(str(error), hint=hint, status=USAGE) from error
+    if large:
+        note(f"judging {len(found.operations):,} operations")
     if events is None and (beside := path.parent / _EVENTS).exists():
         events = beside
     try:
@@ -76,10 +82,10 @@ def _records(path: Path) -> list[dict[str, Any]]:
     for number, line in enumerate(lines, 1):
         try:
             record = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             if number == len(lines) and not line.endswith(b"\n"):
                 break
-            raise Problem(f"{path}:{number}: expected a JSON object; {error}", status=USAGE) from error
+            raise Problem(f"{path}:{number}: expected a JSON object", status=USAGE) from error
         if not isinstance(record, dict) or not isinstance(record.get("event"), str):
             raise Problem(f'{path}:{number}: expected an object with "run_s" and "event"', status=USAGE)
         if not isinstance(record.get("run_s"), int | float):

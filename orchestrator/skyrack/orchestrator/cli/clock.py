@@ -6,6 +6,7 @@ import re
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from skyrack.orchestrator.cli.clock_words import change_words, clock_words
 from skyrack.orchestrator.cli.console import Format, Output, print_json
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 ECLIPSE = "next-eclipse:"
 _SECONDS = re.compile(r"[0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?s?", re.IGNORECASE)
+_NEGATIVE = re.compile(r"-\.?[0-9]")
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]+)?(Z|[+-][0-9:]+)?", re.IGNORECASE)
 
 
@@ -55,7 +57,18 @@ def resume(context: typer.Context, run: RunName = None, output: Output = Format.
     _change(context, run, output, {"action": "resume"})
 
 
-@app.command()
+class _Signed(TyperCommand):
+    """Takes -3s for a value, not for an option that there is not, so that what is wrong with it is said."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        for place, word in enumerate(args):
+            if _NEGATIVE.match(word) and not args[max(0, place - 1)].startswith("--"):
+                args = [*args[:place], *args[place + 1 :], "--", word]
+                break
+        return super().parse_args(ctx, args)
+
+
+@app.command(cls=_Signed)
 def speed(
     context: typer.Context,
     ratio: Annotated[float, typer.Argument(help="Orbit seconds per real second, above 0, at most 1000.")],
@@ -66,7 +79,7 @@ def speed(
     _change(context, run, output, {"action": "speed", "speed": ratio})
 
 
-@app.command()
+@app.command(cls=_Signed)
 def jump(
     context: typer.Context,
     span: Annotated[

@@ -122,7 +122,7 @@ class ComposeStarter:
         began = time.monotonic()
         with _step("services") as told:
             while True:
-                rows = self._asked("service", "status")["services"]
+                rows = [row for row in self._asked("service", "status")["services"] if row["in_service"]]
                 waiting = [row for row in rows if row["phase"] not in DONE]
                 waited_s = time.monotonic() - began
                 for row in waiting:

@@ -73,6 +73,7 @@ def _live(run: str, names: list[str]) -> dict[str, Any]:
 def _computed(source: str, names: list[str], at: str) -> dict[str, Any]:
     from skyrack.orchestrator.cli.describe import geometry_of
     from skyrack.orchestrator.cli.find import require_name
+    from skyrack.orchestrator.environment.passes import Passes
     from skyrack.orchestrator.environment.prospect import answer, prospect
     from skyrack.orchestrator.environment.truth import truth_at
     from skyrack.orchestrator.scenario import load_scenario
@@ -85,8 +86,8 @@ def _computed(source: str, names: list[str], at: str) -> dict[str, Any]:
     nodes = [geometry.index_of(name) for name in names]
     nodes = nodes or geometry.inhabited[geometry.inhabited < geometry.n_sat].tolist()
     t_s = parse_instant_s("--at", at, geometry.start)
-    truth = truth_at(geometry, t_s)
-    return answer(geometry, t_s, [prospect(geometry, one, truth) for one in nodes])
+    truth, passes = truth_at(geometry, t_s), Passes(geometry)
+    return answer(geometry, t_s, [prospect(geometry, passes, one, truth) for one in nodes])
 
 
 def _row(one: dict[str, Any], t_s: float) -> list[str]:

@@ -65,6 +65,7 @@ def plan(
 ) -> None:
     """Show which faults are decided beforehand: a scenario's timetable, what its campaigns draw, what space does."""
     from skyrack.orchestrator.cli.describe import geometry_of
+    from skyrack.orchestrator.environment.passes import Passes
     from skyrack.orchestrator.faults.problem import FaultProblem
     from skyrack.orchestrator.routing.plan import fault_records, occurrence_records
     from skyrack.orchestrator.scenario import load_scenario
@@ -72,7 +73,10 @@ def plan(
     scenario = load_scenario(chosen(source))
     geometry, duration_s = geometry_of(scenario), parse_span_s(span) * scenario.speed
     try:
-        records = [*fault_records(geometry, duration_s), *occurrence_records(geometry, duration_s)]
+        records = [
+            *fault_records(geometry, duration_s),
+            *occurrence_records(geometry, Passes(geometry), duration_s),
+        ]
     except FaultProblem as problem:
         raise Problem(str(problem), status=USAGE) from problem
     if output is Format.JSON:

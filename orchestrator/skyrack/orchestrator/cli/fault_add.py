@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from skyrack.orchestrator.cli.console import Format, Output, complain, print_json
+from skyrack.orchestrator.cli.console import Format, Output, complain, note, print_json
 from skyrack.orchestrator.cli.exits import USAGE, Problem
 from skyrack.orchestrator.cli.fault_show import print_faults
 from skyrack.orchestrator.cli.fault_values import parse_value
@@ -26,6 +26,7 @@ _NODES: Final = {
     "places": "A node with all that runs there, or NODE/SERVICE",
     "sides": "A node of one side",
 }
+_OF_RADIATION: Final = frozenset({"storm", "saa"})
 _SEVERAL: Final = "Several times."
 _WORDS: Final = "or a selector such as region:europe"
 
@@ -153,12 +154,18 @@ def campaign(
     output: Output = Format.TABLE,
 ) -> None:
     """Draw faults at random, by the run's seed and the campaign's name, and enter them."""
+    least_s, most_s = parse_span_s(least), parse_span_s(most)
+    if not 0.0 < least_s <= most_s:
+        raise Problem(
+            f"--least {least} and --most {most}: the least has to be above 0 and no more than the most",
+            status=USAGE,
+        )
     body: dict[str, Any] = {
         "name": name,
         "kinds": [_drawn(word) for word in fault],
         "on": on,
         "every_s": parse_span_s(every),
-        "for_s": [parse_span_s(least), parse_span_s(most)],
+        "for_s": [least_s, most_s],
         "until_s": parse_span_s(until),
         "most_at_once": at_once,
     }
@@ -172,6 +179,8 @@ def _drawn(word: str) -> dict[str, Any]:
         near = closest(name, KINDS) or f"there are {', '.join(KINDS)}"
         raise Problem(f"no kind of fault is called {name!r}: {near}", status=USAGE)
     values = text.split(",") if text else []
+    if needed := [parameter.shown for parameter in kind.parameters if parameter.needed][len(values) :]:
+        raise Problem(f"--fault {word}: what is missing is {', '.join(needed)}, for instance", status=USAGE)
     if len(values) > len(kind.parameters):
         raise Problem(f"{word}: {name} has {len(kind.parameters)} parameters", status=USAGE)
     pairs = zip(kind.parameters, values, strict=False)
@@ -179,11 +188,19 @@ def _drawn(word: str) -> dict[str, Any]:
 
 
 def _answer(given: dict[str, Any], path: str, body: dict[str, Any]) -> None:
-    answer = find_run(given["run"]).ask("POST", path, body)
+    live = find_run(given["run"])
+    answer = live.ask("POST", path, body)
     if given["output"] is Format.JSON:
         print_json(answer)
+    elif answer["faults"]:
+        print_faults(answer["faults"], answer["at_s"])
+        if (
+            not _OF_RADIATION.isdisjoint(one["kind"] for one in answer["faults"])
+            and not live.status()["radiation"]
+        ):
+            note("the scenario has no radiation section: nothing comes of it but what software is told")
     else:
-        print_faults(answer["faults"])
+        note("nothing was drawn before --until; --every says how far faults are apart in the mean")
 
 
 for _kind in KINDS.values():

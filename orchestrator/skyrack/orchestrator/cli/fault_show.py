@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from skyrack.orchestrator.cli.console import print_table
@@ -19,15 +20,19 @@ _ACTS_ON = {
 }
 
 
-def print_faults(faults: list[dict[str, Any]]) -> None:
-    """Those there are, with what took effect: what the runtime saw, and what the fabric has."""
+def print_faults(faults: list[dict[str, Any]], entered_s: float = -math.inf) -> None:
+    """Those there are, with what took effect: what the runtime saw, and what the fabric has.
+
+    `entered_s`: when those of them that act at once have just been entered; one that is done acts no more and is not to come.
+    """
     rows = []
     for fault in faults:
         until = f"{fault['until_s']:.3f}" if fault["until_s"] is not None else "removed"
-        since = f"{fault['since_s']:.3f}" + ("" if fault["acts"] else " (to come)")
-        if fault["until_s"] == fault["since_s"]:
+        at_once = fault["until_s"] == fault["since_s"]
+        done = fault["acts"] or (at_once and fault["since_s"] <= entered_s)
+        since = f"{fault['since_s']:.3f}" + ("" if done else " (to come)")
+        if at_once:
             until = "at once"
-            since = f"{fault['since_s']:.3f}"
         if fault.get("stage"):
             until = f"{until} ({fault['stage']})" if fault["until_s"] is not None else fault["stage"]
         says = [*fault["effects"], *(_says(way) for way in fault["fabric"] if fault["acts"])]

@@ -39,7 +39,16 @@ class Timed:
 
 
 def parse_fault(word: str, names: Sequence[str]) -> Timed:
-    """What the word means where nodes have these names. Raises Problem."""
+    """What the word means where nodes have these names. Raises Problem, which says the word."""
+    try:
+        return _parsed(word, names)
+    except Problem as problem:
+        if str(problem).startswith("--fault "):
+            raise
+        raise Problem(f"--fault {word!r}: {problem}", hint=problem.hint, status=USAGE) from problem
+
+
+def _parsed(word: str, names: Sequence[str]) -> Timed:
     match = _WORD.fullmatch(word.strip())
     if match is None:
         raise Problem(

@@ -17,7 +17,6 @@ import typer
 
 from skyrack.orchestrator.api.client import ApiError
 from skyrack.orchestrator.cli import contained
-from skyrack.orchestrator.cli.console import note
 from skyrack.orchestrator.cli.entered import require_entry
 from skyrack.orchestrator.cli.exits import FINE, USAGE, Problem
 from skyrack.orchestrator.cli.find import LiveRun, RunName, find_any, require_inhabited
@@ -91,7 +90,6 @@ def forward(
             listeners.append(_listen(local[number] if number < len(local) else target.port))
         for target, listener in zip(wanted, listeners, strict=True):
             print(_line(listener, station, target, asked, status["run"]), flush=True)
-        note("Ctrl-C ends it")
         ends = [
             (listener, Way(station, proxy, target.node, target.port))
             for target, listener in zip(wanted, listeners, strict=True)

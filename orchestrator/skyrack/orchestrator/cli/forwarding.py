@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from skyrack.orchestrator.cli.console import complain
+from skyrack.orchestrator.cli.console import complain, note
 from skyrack.orchestrator.cli.entered import NoWayInError, through
 from skyrack.v1.relay import relay, reset
 
@@ -32,11 +32,15 @@ class Way:
 async def carry(
     ends: Sequence[tuple[socket.socket, Way]], is_up: Callable[[], bool], tell: Tell | None
 ) -> bool:
-    """Carry until SIGINT or SIGTERM, then True; False when the run is not up any more. `tell` hears of every connection."""
+    """Carry until SIGINT or SIGTERM, then True; False when the run is not up any more. `tell` hears of every connection.
+
+    Says that Ctrl-C ends it, once it does.
+    """
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
+    note("Ctrl-C ends it")
     async with asyncio.TaskGroup() as tasks:
         jobs = [tasks.create_task(_accept(listener, way, tell)) for listener, way in ends]
         while not stopped.is_set() and is_up():

@@ -99,10 +99,10 @@ def sentence(event: Mapping[str, Any]) -> str:
         case "events_lost":
             return f"events are being lost: {event.get('error')}"
         case "fault_began" | "fault_resumed" | "fault_ended":
-            what = f"{event.get('kind')} on {_some(event.get('on', []))}"
+            what = f"{event.get('kind')} on {_sides(event.get('on', []))}"
             return f"fault {event.get('fault')} {_FAULT[event['event']]}: {what}"
         case "fault_stage":
-            what = f"{event.get('kind')} on {_some(event.get('on', []))}"
+            what = f"{event.get('kind')} on {_sides(event.get('on', []))}"
             return f"fault {event.get('fault')} comes to {event.get('stage')}: {what}"
         case "fault_mended":
             return f"fault {event.get('fault')} is mended at {_some(event.get('on', []))} by fault {event.get('by')}"
@@ -110,6 +110,9 @@ def sentence(event: Mapping[str, Any]) -> str:
             return f"{node} is drained: {_some(event.get('services', [])) or 'no service'} to end there"
         case "node_undrained":
             return f"{node} is drained no more"
+        case "service_container":
+            done = f"cannot be: {event['error']}" if "error" in event else "; ".join(event.get("effect", []))
+            return f"{event.get('service')} at {node}, in its container: {done}"
         case "service_changed":
             versions = f"version {event.get('before')} to {event.get('version')}"
             return f"{event.get('service')} at {node} is changed from {versions}"
@@ -164,6 +167,14 @@ def sentence(event: Mapping[str, Any]) -> str:
 def _some(words: Sequence[str], most: int = 3) -> str:
     listed = ", ".join(words[:most])
     return listed if len(words) <= most else f"{listed} and {len(words) - most} more"
+
+
+def _sides(words: Sequence[str]) -> str:
+    """What a fault acts on; of a partition each side, with `to` between."""
+    if "to" not in words:
+        return _some(words)
+    between = list(words).index("to")
+    return f"{_some(words[:between])} to {_some(words[between + 1 :])}"
 
 
 def level(event: Mapping[str, Any]) -> str:

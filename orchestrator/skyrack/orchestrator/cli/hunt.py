@@ -48,7 +48,9 @@ def hunt(
         str,
         typer.Option("--for", help="How long to search; what is found is shrunk and replayed after that."),
     ] = "30m",
-    workload: Annotated[str, typer.Option(help="The workload of each trial.")] = "kv",
+    workload: Annotated[
+        str, typer.Option(help="The workload of each trial: kv, append, queue, set or bank.")
+    ] = "kv",
     service: Annotated[
         str | None,
         typer.Option(
@@ -77,7 +79,9 @@ def hunt(
     ] = Goal.VIOLATION,
     check: Annotated[
         list[str] | None,
-        typer.Option(help="A check that counts, several times. Default: all.", show_default=False),
+        typer.Option(
+            help="A check that counts, such as linearizable, several times. Default: all.", show_default=False
+        ),
     ] = None,
     orbit: Annotated[str, typer.Option(help="Trials begin within so much of the scenario's orbit.")] = "2h",
     shrink: Annotated[
@@ -111,7 +115,14 @@ def hunt(
     status 3: a find that broke in every replay; 4: one that did not, or no trial that said anything; 0: nothing broke.
     """
     from skyrack.orchestrator.cli.hunt_files import HuntFiles
-    from skyrack.orchestrator.cli.hunt_options import Options, absolute, digest_of, prepared, service_of
+    from skyrack.orchestrator.cli.hunt_options import (
+        Options,
+        absolute,
+        digest_of,
+        prepared,
+        refuse_unknown,
+        service_of,
+    )
     from skyrack.orchestrator.hunt.kinds import DEFAULT
     from skyrack.orchestrator.scenario import load_scenario
 
@@ -121,6 +132,7 @@ def hunt(
         return _hunt(files, options, prepared(options), output)
     if source is None:
         raise Problem("which scenario?", hint="skyrack hunt SCENARIO, or --resume DIR", status=USAGE)
+    refuse_unknown(workload, adapter, check or [])
     scenario = load_scenario(source)
     under_test = service_of(scenario, service).name
     words = [workload, "--adapter", adapter, "--service", under_test, "--rate", f"{rate:g}"]
@@ -133,7 +145,7 @@ def hunt(
         load=[*words, *(word for node in at or [] for word in ("--at", node)), *(more or [])],
         service=under_test,
         clients=at or [station.name for station in scenario.ground],
-        kinds=kinds.split(",") if kinds else list(DEFAULT),
+        kinds=list(DEFAULT) if kinds is None else [word.strip() for word in kinds.split(",")],
         checks=check or [],
         goal="recovery" if goal is Goal.RECOVERY else "violation",
         seed=seed,

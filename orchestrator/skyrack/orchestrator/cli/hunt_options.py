@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from skyrack.history import Header, History
 from skyrack.orchestrator.cli.describe import geometry_of
 from skyrack.orchestrator.cli.exits import USAGE, Problem
 from skyrack.orchestrator.hunt.draw import Drawer
@@ -16,8 +18,12 @@ from skyrack.orchestrator.scenario import Scenario, Service, dump_scenario, load
 from skyrack.orchestrator.scenario.placement import placed
 from skyrack.orchestrator.spelling import closest
 from skyrack.orchestrator.topology.geometry import Geometry
+from skyrack.workloads import UnknownName, find_adapter, find_workload
+from skyrack.workloads.registry import WORKLOADS
 
 SHORTEST_TRIAL_S = 5
+OWN = "workload"  # skyrack load workload FILE.py:CLASS
+_THRESHOLDS = ("p99 <= ", "availability >= ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,34 @@ def service_of(scenario: Scenario, name: str | None) -> Service:
     return by_name[name]
 
 
+def refuse_unknown(workload: str, adapter: str, checks: Sequence[str]) -> None:
+    """What no trial could run, and checks that none would report, so that nothing ever broke. Raises Problem.
+
+    The checks of a workload of one's own are not known beforehand.
+    """
+    if workload != OWN and workload not in WORKLOADS:
+        near = closest(workload, WORKLOADS) or f"there are {', '.join(WORKLOADS)}, or {OWN} -- FILE.py:CLASS"
+        raise Problem(f"--workload: no workload is called {workload!r}: {near}", status=USAGE)
+    try:
+        find_adapter(adapter)
+    except UnknownName as error:
+        raise Problem(f"--adapter: {error}", status=USAGE) from error
+    if workload == OWN:
+        return
+    known = _promises(workload)
+    for name in checks:
+        if name not in known and not name.startswith(_THRESHOLDS):
+            near = closest(name, known) or f"{workload} has {', '.join(known)}"
+            raise Problem(f"--check: no check is called {name!r}: {near}", status=USAGE)
+
+
+def _promises(workload: str) -> list[str]:
+    """The names of a workload's checks: those that it has for a history of nothing."""
+    asks = find_workload(workload).of({})
+    nothing = History(Header(asks.name, asks.model, options=asks.facts()), [])
+    return [check.name for check in asks.checks(nothing).checks]
+
+
 def prepared(options: Options) -> tuple[Hunt, Geometry]:
     """The hunt before its first trial, and the scenario's geometry. Raises Problem: something cannot be done."""
     for kind in options.kinds:
@@ -79,6 +113,8 @@ def prepared(options: Options) -> tuple[Hunt, Geometry]:
         raise Problem(f"--trial {options.trial_s}s: expected {SHORTEST_TRIAL_S} s or longer", status=USAGE)
     if options.orbit_s < 1:
         raise Problem(f"--orbit {options.orbit_s}s: expected a second or longer", status=USAGE)
+    if options.test and not Path(options.test).parent.is_dir():
+        raise Problem(f"--test: there is no directory {Path(options.test).parent}", status=USAGE)
     scenario = load_scenario(options.scenario)
     geometry = geometry_of(scenario)
     inhabited = [(geometry.names[node], geometry.kind[node]) for node in geometry.inhabited.tolist()]

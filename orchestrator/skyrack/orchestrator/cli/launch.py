@@ -25,10 +25,10 @@ def launch(
     output: Output = Format.TABLE,
 ) -> None:
     """Launch satellites that the scenario has on demand, or show what every launch is doing."""
+    if name == "" or (now and name is None):
+        raise Problem("of which launch?", hint="skyrack launch lists them", status=USAGE)
     live = find_run(run)
     if name is None:
-        if now:
-            raise Problem("--now: of which launch?", hint="skyrack launch lists them", status=USAGE)
         _show(live.ask("GET", "/v1/launches"), output)
         return
     answer = live.ask("POST", f"/v1/launches/{quote(name, safe='')}", {"now": now})

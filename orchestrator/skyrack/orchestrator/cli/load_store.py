@@ -24,6 +24,7 @@ from skyrack.orchestrator.cli.loading import (
     limits,
 )
 from skyrack.orchestrator.cli.times import parse_span_s
+from skyrack.orchestrator.spelling import closest
 from skyrack.workloads import Option, UnknownName, Workload, find_workload
 from skyrack.workloads.registry import WORKLOADS, absolute
 
@@ -177,8 +178,8 @@ def _load(kind: str, options: Mapping[str, Any], given: Mapping[str, Any]) -> in
             clients=given["clients"] or (planned.clients if planned else None),
             rate_hz=given["rate"] or (planned.rate_hz if planned else 50.0),
             options={**(planned.options if planned else {}), **options},
-            duration_s=_span(given["span"], planned.duration_s if planned else 30.0),
-            timeout_s=_span(given["timeout"], planned.timeout_s if planned else 2.0),
+            duration_s=_span("--for", given["span"], planned.duration_s if planned else 30.0),
+            timeout_s=_span("--timeout", given["timeout"], planned.timeout_s if planned else 2.0),
             final_s=parse_span_s(given["final"]),
             spacing=given["spacing"].value,
             seed=status["scenario"]["seed"] if given["seed"] is None else given["seed"],
@@ -190,8 +191,11 @@ def _load(kind: str, options: Mapping[str, Any], given: Mapping[str, Any]) -> in
     return carry_out(live, status, load, given["fault"] or [], given["output"])
 
 
-def _span(text: str | None, default_s: float) -> float:
-    return parse_span_s(text) if text else default_s
+def _span(option: str, text: str | None, default_s: float) -> float:
+    span_s = parse_span_s(text) if text is not None else default_s
+    if not span_s:
+        raise Problem(f"{option} {text}: expected longer than 0", status=USAGE)
+    return span_s
 
 
 def _own(option: Option) -> Any:
@@ -209,9 +213,12 @@ def _own(option: Option) -> Any:
 def _pair(word: str, known: Mapping[str, Option]) -> tuple[str, Any]:
     name, equals, text = word.partition("=")
     name = name.replace("-", "_")
-    if not equals or name not in known:
-        listed = ", ".join(known) or "it has none"
-        raise Problem(f"--option {word!r}: expected NAME=VALUE", hint=f"options are {listed}", status=USAGE)
+    listed = f"options are {', '.join(known)}" if known else "it has none"
+    if not equals:
+        raise Problem(f"--option {word!r}: expected NAME=VALUE", hint=listed, status=USAGE)
+    if name not in known:
+        hint = closest(name, known) or listed
+        raise Problem(f"--option {word!r}: no option is called {name!r}", hint=hint, status=USAGE)
     try:
         return name, known[name].kind(text)
     except ValueError:

@@ -83,13 +83,15 @@ def carry_out(
     output: Format,
 ) -> int:
     """Run it, show what came of it; the exit status. Raises Problem."""
-    from skyrack.orchestrator.measure.load import LoadError, run_load
+    from skyrack.orchestrator.measure.load import FaultRefused, LoadError, run_load
     from skyrack.orchestrator.report.files import ReportError
 
     timed = [_fault(text, status["nodes"], load.duration_s) for text in faults]
     meter = _Meter()
     try:
         outcome = run_load(live.api, status, load, timed, Path(status["run_dir"]), meter.show)
+    except FaultRefused as error:
+        raise Problem(str(error), status=USAGE) from error
     except (LoadError, ReportError) as error:
         raise Problem(str(error)) from error
     finally:

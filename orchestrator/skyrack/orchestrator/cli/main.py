@@ -1,4 +1,7 @@
-"""Entry point: builds the command tree, or of it what the command line names: most of the time a verb takes is imports."""
+"""Entry point: builds the command tree, or of it what the command line names: most of the time a verb takes is imports.
+
+Those are within functions, this file's own too, so that `main` hears Ctrl-C while they go on.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,12 @@ import sys
 from collections.abc import Callable, Collection
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-from typer.main import get_command
+from skyrack.orchestrator.cli.exits import INTERRUPTED
 
-from skyrack.orchestrator.cli.guard import guarded, guarded_group
+if TYPE_CHECKING:
+    import typer
 
 ENVIRONMENT = "SKYRACK"
 EPILOG = (
@@ -54,6 +57,8 @@ VERBS = {
 
 def application(verbs: Collection[str] = tuple(VERBS)) -> typer.Typer:
     """The commands as typer has them."""
+    import typer
+
     app = typer.Typer(
         name="skyrack",
         help="Emulate an orbital data centre: real processes on real orbits, joined by lasers whose delays are right.",
@@ -84,6 +89,10 @@ def _group() -> None:
 @cache
 def _loaded(verb: str) -> Callable[..., None] | typer.Typer:
     """What a verb does, guarded."""
+    import typer
+
+    from skyrack.orchestrator.cli.guard import guarded
+
     module, _, name = VERBS[verb].partition(":")
     found = getattr(import_module(f"skyrack.orchestrator.cli.{module}"), name)
     if not isinstance(found, typer.Typer):
@@ -93,6 +102,8 @@ def _loaded(verb: str) -> Callable[..., None] | typer.Typer:
 
 
 def _guard(group: typer.Typer) -> None:
+    from skyrack.orchestrator.cli.guard import guarded, guarded_group
+
     if (own := group.registered_callback) is not None and own.callback is not None:
         own.callback = guarded_group(own.callback)
     for info in group.registered_commands:
@@ -105,6 +116,8 @@ def _guard(group: typer.Typer) -> None:
 
 def command_tree(verbs: Collection[str] = tuple(VERBS)) -> Any:
     """The commands as click has them, every option with its environment variable: --for of path is SKYRACK_PATH_FOR."""
+    from typer.main import get_command
+
     root = get_command(application(verbs))
     _name_variables(root, ENVIRONMENT)
     return root
@@ -121,6 +134,9 @@ def _name_variables(command: Any, prefix: str) -> None:
 
 
 def main() -> None:
-    """Run the command line. Usage errors exit with 2; what a verb raises is `guarded`."""
+    """Run the command line. Usage errors exit with 2; what a verb raises is `guarded`; Ctrl-C ends it at any time with 130."""
     named = [word for word in sys.argv[1:2] if word in VERBS]
-    sys.exit(command_tree(named or tuple(VERBS))())
+    try:
+        sys.exit(command_tree(named or tuple(VERBS))())
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import statistics
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import islice
@@ -76,15 +77,12 @@ def ping(
             if output is Format.TABLE:
                 print(_line(len(results), results[-1]), flush=True)
 
-    unsent = 0
+    numbers = itertools.count()
 
-    def shots() -> Iterator[Shot]:
-        """Due times without end, until `count` probes have left: one the host was too late to send is sent later."""
+    def shots(wanted: int) -> Iterator[Shot]:
         start_s = live.status()["run_s"] + LEAD_S
-        number = 0
-        while number - unsent < count:
-            yield Shot(number, start_s + number * interval_s, route)
-            number += 1
+        for place in range(wanted):
+            yield Shot(next(numbers), start_s + place * interval_s, route)
 
     watch: HostWatch | None = None
     with ThreadPoolExecutor(1) as judges, ExitStack() as stack:
@@ -94,9 +92,7 @@ def ping(
             _watch_fabric(mesh_dir, watch)
         jobs: list[Future[None]] = []
         try:
-            for probes in prober.run(shots()):
-                sent = [probe for probe in probes if probe.outcome != "unsent"]
-                unsent += len(probes) - len(sent)
+            for sent in until_sent(lambda wanted: prober.run(shots(wanted)), count):
                 jobs.append(judges.submit(judge, sent))
         except KeyboardInterrupt:
             note("stopped")
@@ -114,6 +110,19 @@ def ping(
     else:
         print(_summary(results))
     return 0 if any(result["measured_ms"] is not None for result in results) else FAILED
+
+
+def until_sent(run: Callable[[int], Iterable[list[Probe]]], count: int) -> Iterator[list[Probe]]:
+    """Probes as they are decided, until `count` have left: those the host was too late to send are sent later.
+
+    `run` is asked to send so many, and gives probes of which some may be unsent.
+    """
+    left = count
+    while left:
+        for probes in run(left):
+            sent = [probe for probe in probes if probe.outcome != "unsent"]
+            left -= len(sent)
+            yield sent
 
 
 class _SourceEndedError(Exception):

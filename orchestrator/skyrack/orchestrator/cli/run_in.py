@@ -17,11 +17,10 @@ from skyrack.orchestrator.cli.exits import FAILED, USAGE, Problem
 from skyrack.orchestrator.cli.find import RunName, find_any, require_serving
 from skyrack.orchestrator.runtime.compose import ComposeRun
 from skyrack.v1 import mesh_pb2, namespaces
+from skyrack.v1.become import become
 from skyrack.v1.guest_environment import guest_environment
 from skyrack.v1.redundant import redundant
 
-COMMAND_NOT_FOUND = 127
-NOT_EXECUTABLE = 126
 PASSED_ON = {signal.SIGINT, signal.SIGTERM}
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
@@ -97,17 +96,9 @@ def variables_of(node: str, status: dict[str, Any]) -> dict[str, str]:
 
 
 def _become(command: list[str], variables: dict[str, str], unmasked: Collection[int]) -> None:
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and a program would inherit that
     for number in PASSED_ON:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` left it
             signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, unmasked)
     environment = {key: value for key, value in os.environ.items() if key.lower() not in PROXIES} | variables
-    try:
-        os.execvpe(command[0], command, environment)
-    except FileNotFoundError:
-        sys.stderr.write(f"skyrack exec: {command[0]}: not found\n")
-        os._exit(COMMAND_NOT_FOUND)
-    except OSError as error:
-        sys.stderr.write(f"skyrack exec: {command[0]}: {error.strerror}\n")
-        os._exit(NOT_EXECUTABLE)
+    become(command, environment, speaker="skyrack exec")

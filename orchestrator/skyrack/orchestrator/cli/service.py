@@ -159,7 +159,8 @@ def _settled(live: LiveRun, service: str, nodes: list[str]) -> list[dict[str, An
                     hint=f"skyrack logs {row['node']} {service}  |  skyrack service rm {service}",
                     status=FAILED,
                 )
-        waiting = [row for row in rows if row["phase"] not in ("ready", "finished", "drained")]
+        done = ("ready", "finished", "drained")
+        waiting = [row for row in rows if row["phase"] not in done and row["in_service"]]
         if not waiting:
             return rows
         if time.monotonic() > deadline:

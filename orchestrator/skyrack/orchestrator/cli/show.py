@@ -50,7 +50,7 @@ def status(
     fibres = f"{links['fibre']} fibres, " if links["fibre"] else ""
     print(
         f"{answer['run']}: {answer['state']} for {answer['run_s']:.0f} s, {_clock(answer['clock'])}, "
-        f"{links['laser']} lasers, {links['ground']} ground links, "
+        f"{_links(links['laser'], 'laser')}, {_links(links['ground'], 'ground link')}, "
         f"{fibres}fabric {fabric['scheduler']} {answer['http']}".rstrip()
     )
     if (background := answer["background"])["flows"]:
@@ -80,6 +80,10 @@ def status(
     bare = len(answer["nodes"]) - sum(n["inhabited"] for n in answer["nodes"])
     if bare and not everything:
         note(f"and {bare} bare satellites, which forward and answer ping: skyrack status --all")
+
+
+def _links(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _fleet(found: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ from skyrack.orchestrator.cli.console import coloured, note
 from skyrack.orchestrator.cli.entered import entries_line
 from skyrack.orchestrator.cli.exits import INTERRUPTED, Problem
 from skyrack.orchestrator.cli.happenings import is_news, level, sentence
+from skyrack.orchestrator.cli.held_back import HeldBack
 from skyrack.orchestrator.runtime import paths
 from skyrack.orchestrator.runtime.isolate import REFUSED
 
@@ -41,15 +42,15 @@ class Starter:
         self._process: subprocess.Popen[bytes] | None = None
         self._error = ""
 
-    def start(self, arguments: Sequence[str], *, detach: bool) -> int:
+    def start(self, arguments: Sequence[str], held: HeldBack, *, detach: bool) -> int:
         """The exit status: when everything serves (detached), else when the run has ended. Raises Problem.
 
-        `arguments`: the orchestrator's options about its HTTP port and its broker.
+        `arguments`: the orchestrator's options about its HTTP port and its broker. `held`: signals, let go here, which
+        raise KeyboardInterrupt.
         """
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, interrupt)
         kept = False
         try:
+            held.let_go()
             read_end = self._spawn(arguments, detach=detach)
             kept = self._follow(read_end, detach=detach)
             return 0 if kept else self._ended()
@@ -82,17 +83,18 @@ class Starter:
             "OMP_NUM_THREADS": "1",
             "GRPC_VERBOSITY": "ERROR",
         }
-        with (self._run_dir / "logs" / "orchestrator.log").open("ab") as log:
+        # A process that is started is one that this command knows of and can end.
+        with HeldBack(), (self._run_dir / "logs" / "orchestrator.log").open("ab") as log:
             # A session of its own: the terminal's Ctrl-C reaches this command only, which asks the run to stop.
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment,
                 pass_fds=(self._lock, write_end), start_new_session=True,
             )  # fmt: skip
-        record = paths.RunRecord(self._name, self._process.pid, str(self._run_dir), self._digest)
-        paths.write_record(record)
-        os.close(write_end)
-        os.close(self._lock)
-        self._lock = None
+            record = paths.RunRecord(self._name, self._process.pid, str(self._run_dir), self._digest)
+            paths.write_record(record)
+            os.close(write_end)
+            os.close(self._lock)
+            self._lock = None
         return read_end
 
     def _follow(self, read_end: int, *, detach: bool) -> bool:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import signal
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -17,8 +18,9 @@ from skyrack.orchestrator.api.client import ApiClient, ApiError
 from skyrack.orchestrator.cli import contained
 from skyrack.orchestrator.cli.console import note
 from skyrack.orchestrator.cli.exits import USAGE, Problem
+from skyrack.orchestrator.cli.held_back import HeldBack
 from skyrack.orchestrator.cli.scenario import ScenarioArgument, chosen
-from skyrack.orchestrator.cli.starter import Starter, show_ready, step
+from skyrack.orchestrator.cli.starter import Starter, interrupt, show_ready, step
 from skyrack.orchestrator.clock import RealClock
 from skyrack.orchestrator.render import mosquitto
 from skyrack.orchestrator.render.compose import FIRST_ENTRY_PORT
@@ -157,33 +159,39 @@ def up(
             _OTHER_RUNTIME.format(name=name, runtime="containers"), hint=f"skyrack down --run {name}"
         )
     check_tun(TUN)
-    while True:
-        try:
-            directory, lock = paths.claim(name)
-            break
-        except paths.Busy:
-            if _already_up(name, digest, name_given):
-                return 0
-        except ValueError as error:
-            raise Problem(str(error), status=USAGE) from error
-        except OSError as error:
-            raise Problem(
-                f"cannot use {paths.base_dir()}: {error.strerror or error}",
-                hint="SKYRACK_SOCKET_DIR chooses another directory for sockets",
-            ) from error
-    try:
-        run_dir = _new_run_dir(runs, scenario.name, text)
-    except BaseException:
-        paths.release(name, lock)
-        raise
-    step("scenario", _summary(scenario), time.perf_counter() - began)
     arguments = [
         *_http(port, allow_host or [], protect_reads=protect_reads),
         *("--broker", broker.value),
         *(["--broker-port", str(broker_port)] if broker_port else []),
         *(["--entry-port", str(entry_port)] if entry_port else []),
     ]
-    return Starter(name, directory, lock, run_dir, digest).start(arguments, detach=detach)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+    # Who has claimed a name gives it back: from then on signals wait until the starter sees to that.
+    with HeldBack() as held:
+        while True:
+            try:
+                directory, lock = paths.claim(name)
+                break
+            except paths.Busy:
+                held.let_go()
+                if _already_up(name, digest, name_given):
+                    return 0
+                held.hold()
+            except ValueError as error:
+                raise Problem(str(error), status=USAGE) from error
+            except OSError as error:
+                raise Problem(
+                    f"cannot use {paths.base_dir()}: {error.strerror or error}",
+                    hint="SKYRACK_SOCKET_DIR chooses another directory for sockets",
+                ) from error
+        try:
+            run_dir = _new_run_dir(runs, scenario.name, text)
+        except BaseException:
+            paths.release(name, lock)
+            raise
+        step("scenario", _summary(scenario), time.perf_counter() - began)
+        return Starter(name, directory, lock, run_dir, digest).start(arguments, held, detach=detach)
 
 
 def _require_commands(scenario: Scenario) -> None:

@@ -77,8 +77,8 @@ def upgrade(
     body = _body(service, command, env, scenario)
     live = find_run(run)
     status = live.status()
-    version, chosen = _version(live, service, body, nodes or [])
     gateways = _gateways(source or [], status["nodes"])
+    version, chosen = _version(live, service, body, nodes or [])
     links = status["scenario"]["links"]
     work = Upgrade(
         Plan(

@@ -9,8 +9,9 @@ from typing import Any
 from skyrack.orchestrator.environment.countries import countries_at
 from skyrack.orchestrator.environment.eclipses import eclipses
 from skyrack.orchestrator.environment.gateways import gateway_passes
-from skyrack.orchestrator.environment.stays import Stay
-from skyrack.orchestrator.environment.truth import Truth, anomaly_passes
+from skyrack.orchestrator.environment.passes import Passes
+from skyrack.orchestrator.environment.stays import Stay, united
+from skyrack.orchestrator.environment.truth import Truth
 from skyrack.orchestrator.orbit.times import iso_utc
 from skyrack.orchestrator.topology.geometry import Geometry
 
@@ -18,15 +19,22 @@ AHEAD_S = 43_200.0  # a low orbit is not over the anomaly for up to 9 h
 BACK_S = 5_400.0  # longer than any stay in the shadow
 
 
-def prospect(geometry: Geometry, node: int, truth: Truth) -> dict[str, Any]:
-    """A satellite at the instant of `truth`. Its `eclipse` and passes are on or come next; None: not within AHEAD_S."""
+def prospect(
+    geometry: Geometry, passes: Passes, node: int, truth: Truth, ordered: Sequence[Stay] = ()
+) -> dict[str, Any]:
+    """A satellite at the instant of `truth`. Its `eclipse` and passes are on or come next; None: not within AHEAD_S.
+
+    `ordered`: stays over the anomaly beside those of its orbit.
+    """
+    first_s, last_s = _span(truth.t_s)
+    over = united(passes.of(node, first_s, last_s), [(a, min(b, last_s)) for a, b in ordered if a < last_s])
     return {
         "node": geometry.names[node],
         "lit": bool(truth.lit[node]),
         "eclipse": _next(eclipses(geometry, node, *_span(truth.t_s)), truth.t_s),
         "beta_deg": float(truth.beta_deg[node]),
         "in_anomaly": bool(truth.in_anomaly[node]),
-        "anomaly_pass": _next(anomaly_passes(geometry, node, *_span(truth.t_s)), truth.t_s),
+        "anomaly_pass": _next(over, truth.t_s),
         "gateway_pass": _next_gateway(geometry, node, truth.t_s),
         "lat_deg": float(truth.lat_deg[node]),
         "lon_deg": float(truth.lon_deg[node]),

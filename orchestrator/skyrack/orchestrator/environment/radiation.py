@@ -24,10 +24,15 @@ layers are shorter, so that each has about as many candidates.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Container, Iterator, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from skyrack.orchestrator.environment.absences import Absences
 from skyrack.orchestrator.environment.outcomes import OUTCOMES, Exposed, Stream, entry_of_outcome
 from skyrack.orchestrator.environment.spells import Spells
 from skyrack.orchestrator.environment.stays import Stay
@@ -60,9 +65,13 @@ class Over(Protocol):
     def inside(self, node: int, t_s: float) -> bool:
         """Whether it is at an instant."""
 
+    def insides(self, node: int, t_s: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """The same at instants (m,)."""
+
 
 class RadiationSource:
-    """`spells`: the storms that are known of now, also those that are over, which count for the dose.
+    """`spells`: the storms that are known of now, also those that are over, which count for the dose. `absences`: who is
+    known to be not in service when: what would hit it then does not come, and nothing else changes.
 
     What `between` says of times that no storm changes any more stays so. May be asked from any thread.
     """
@@ -70,22 +79,28 @@ class RadiationSource:
     name = "radiation"
 
     def __init__(
-        self, exposed: Sequence[Exposed], passes: Over, spells: Callable[[], Spells], seed: int
+        self,
+        exposed: Sequence[Exposed],
+        passes: Over,
+        spells: Callable[[], Spells],
+        seed: int,
+        absences: Callable[[], Absences] = Absences,
     ) -> None:
         self._exposed = exposed
         self._passes = passes
         self._spells = spells
         self._seed = seed
+        self._absences = absences
         self._known: dict[tuple[int, str, int, int], list[Candidate]] = {}
 
     def between(self, first_t_s: float, last_t_s: float) -> list[Occurrence]:
         """What happens in [first_t_s, last_t_s), in order of time."""
-        known = self._spells()
+        known, absences = self._spells(), self._absences()
         spells = known.during(first_t_s, last_t_s)
         found: list[tuple[float, int, Occurrence]] = []
         for one in self._exposed:
             storms = known.storms(one.node)
-            for begin_t_s, end_t_s in self._pieces(one, spells, first_t_s, last_t_s):
+            for begin_t_s, end_t_s in self._pieces(one, spells, absences, first_t_s, last_t_s):
                 intensity = self._intensity(one, spells, (begin_t_s + end_t_s) / 2.0)
                 for stream in one.streams:
                     times = intensity**stream.power
@@ -95,6 +110,43 @@ class RadiationSource:
                         if candidate.mark < times * stream.growth(one.design, storms, t_s):
                             found.append((t_s, one.node, _occurrence(one, stream, candidate)))
         return [occurrence for _, _, occurrence in sorted(found, key=lambda row: row[:2])]
+
+    def count(self, first_t_s: float, last_t_s: float) -> Counter[str]:
+        """How many `between` has, by kind, but for those within 0.03 s of the anomaly's border: no stay is worked out."""
+        spells = self._spells().during(first_t_s, last_t_s)
+        edges = {edge for one in self._exposed for edge in spells.edges(one.node)}
+        inner = sorted(edge for edge in edges if first_t_s < edge < last_t_s)
+        found: Counter[str] = Counter()
+        for begin_t_s, end_t_s in pairwise([first_t_s, *inner, last_t_s]):
+            if spells.during(begin_t_s, end_t_s).calm:
+                for one in self._exposed:
+                    found.update(self._kinds(one, begin_t_s, end_t_s))
+            else:
+                found.update(one.entry["kind"] for one in self.between(begin_t_s, end_t_s))
+        return found
+
+    def _kinds(self, one: Exposed, first_t_s: float, last_t_s: float) -> Iterator[str]:
+        """What happens to a satellite where there is no storm."""
+        storms, absences, highest = (
+            self._spells().storms(one.node), self._absences(), max(one.inside, one.outside)
+        )  # fmt: skip
+        drawn = [
+            (stream, candidate)
+            for stream in one.streams
+            for candidate in self._candidates(
+                one,
+                stream,
+                min(HIGHEST_MARK, highest**stream.power * stream.growth(one.design, storms, last_t_s)),
+                first_t_s,
+                last_t_s,
+            )
+        ]
+        insides = self._passes.insides(one.node, np.array([candidate.t_s for _, candidate in drawn]))
+        for (stream, candidate), inside in zip(drawn, insides.tolist(), strict=True):
+            usual, t_s = one.inside if inside else one.outside, candidate.t_s
+            times = usual**stream.power * stream.growth(one.design, storms, t_s)
+            if candidate.mark < times and not absences.at(one.node, t_s):
+                yield _occurrence(one, stream, candidate).entry["kind"]
 
     def expected(self, first_t_s: float, last_t_s: float) -> dict[str, float]:
         """Mean numbers of each outcome over [first_t_s, last_t_s); `upset`: those that are corrected."""
@@ -110,7 +162,7 @@ class RadiationSource:
         """The same of one outcome and satellite."""
         streams = [one.upsets] if outcome == "upset" else [s for s in one.streams if s.outcome == outcome]
         total, storms = 0.0, known.storms(one.node)
-        for begin_t_s, end_t_s in self._pieces(one, known, first_t_s, last_t_s):
+        for begin_t_s, end_t_s in self._pieces(one, known, self._absences(), first_t_s, last_t_s):
             middle_t_s = (begin_t_s + end_t_s) / 2.0
             intensity = self._intensity(one, known, middle_t_s)
             for stream in streams:
@@ -119,27 +171,34 @@ class RadiationSource:
                 total += stream.per_s * times * (end_t_s - begin_t_s)
         return total
 
-    def is_inside(self, one: Exposed, spells: Spells, t_s: float) -> bool:
-        """Whether a satellite counts as over the anomaly."""
-        return self._passes.inside(one.node, t_s) or spells.inside(one.node, t_s)
+    def is_inside(self, one: Exposed, ordered: Container[int], t_s: float) -> bool:
+        """Whether a satellite counts as over the anomaly; `ordered`: those that do wherever they are."""
+        return one.node in ordered or self._passes.inside(one.node, t_s)
+
+    def there(self, t_s: float) -> list[Exposed]:
+        """Who is exposed then, in node order: those in service, as far as is known."""
+        absences = self._absences()
+        return [one for one in self._exposed if not absences.at(one.node, t_s)]
 
     @property
     def exposed(self) -> Sequence[Exposed]:
-        """Who is exposed, in node order."""
+        """Who is exposed while it is in service, in node order."""
         return self._exposed
 
     def _intensity(self, one: Exposed, spells: Spells, t_s: float) -> float:
-        usual = one.inside if self.is_inside(one, spells, t_s) else one.outside
+        usual = one.inside if self.is_inside(one, spells.inside(t_s), t_s) else one.outside
         return usual * spells.factor(one.node, t_s)
 
     def _pieces(
-        self, one: Exposed, spells: Spells, first_t_s: float, last_t_s: float
-    ) -> Iterator[tuple[float, float]]:
-        """Spans in which nothing changes."""
+        self, one: Exposed, spells: Spells, absences: Absences, first_t_s: float, last_t_s: float
+    ) -> Iterator[Stay]:
+        """Spans in which nothing changes, of those in which it is there."""
         edges = {edge for stay in self._passes.of(one.node, first_t_s, last_t_s) for edge in stay}
-        edges |= set(spells.edges(one.node))
+        edges |= {*spells.edges(one.node), *(edge for stay in absences.of(one.node) for edge in stay)}
         inner = sorted(edge for edge in edges if first_t_s < edge < last_t_s)
-        return pairwise([first_t_s, *inner, last_t_s])
+        for begin_t_s, end_t_s in pairwise([first_t_s, *inner, last_t_s]):
+            if not absences.at(one.node, begin_t_s):
+                yield begin_t_s, end_t_s
 
     def _candidates(
         self, one: Exposed, stream: Stream, most: float, first_t_s: float, last_t_s: float

@@ -27,6 +27,20 @@ class Region:
         self._lon_deg = lon_deg[0] + np.concatenate([[0.0], np.cumsum(turns)[:-1]])  # runs on over 180
         self._west_deg = self._lon_deg.min()
 
+    def far(self, lat_deg: ArrayLike, lon_deg: ArrayLike, margin_deg: float) -> NDArray[np.bool_]:
+        """Points (...) from which no way of `margin_deg` on the sphere leads inside; not all of them, and quickly told."""
+        lat, least, most = (
+            np.asarray(lat_deg),
+            self._lat_deg.min() - margin_deg,
+            self._lat_deg.max() + margin_deg,
+        )
+        widest = np.cos(np.radians(min(max(-least, most), 89.0)))  # of the parallels that are near
+        apart = margin_deg / widest
+        lon = (np.asarray(lon_deg) - self._west_deg + apart) % 360.0
+        return np.asarray(
+            (lat < least) | (lat > most) | (lon > self._lon_deg.max() - self._west_deg + 2.0 * apart)
+        )
+
     def holds(self, lat_deg: ArrayLike, lon_deg: ArrayLike) -> NDArray[np.bool_]:
         """Which points (...) lie inside; of points on an edge, those that have the inside to the north or east."""
         lat = np.asarray(lat_deg, dtype=np.float64)

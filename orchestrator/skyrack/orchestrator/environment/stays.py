@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 
 import numpy as np
@@ -28,6 +28,17 @@ def stays(inside: Inside, first_s: float, last_s: float, step_s: float) -> list[
     ]
     bounds_s = [first_s, *turns_s, last_s]
     return list(pairwise(bounds_s))[0 if flags[0] else 1 :: 2]
+
+
+def united(*several: Iterable[Stay]) -> list[Stay]:
+    """Stays of any of them, in order; those that overlap or meet are one."""
+    found: list[Stay] = []
+    for start_s, end_s in sorted(stay for one in several for stay in one):
+        if found and start_s <= found[-1][1]:
+            found[-1] = found[-1][0], max(found[-1][1], end_s)
+        else:
+            found.append((start_s, end_s))
+    return found
 
 
 def _turn_s(inside: Inside, first_s: float, last_s: float) -> float:

@@ -8,13 +8,13 @@ All of it is the truth, which hardware is exposed to; what is forecast of it may
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from skyrack.orchestrator.environment.region import Region
+from skyrack.orchestrator.environment.spells import CALM, InForce
 from skyrack.orchestrator.environment.stays import Stay, stays
 from skyrack.orchestrator.environment.sun import sun_at
 from skyrack.orchestrator.orbit.frames import itrf_to_geodetic
@@ -26,14 +26,6 @@ Flags = NDArray[np.bool_]
 
 # A stay over a corner of the anomaly that is shorter may be missed; a low satellite goes some 75 km in it.
 PASS_STEP_S = 10.0
-
-# By how much storms multiply radiation's rates at an instant of orbit time: one factor, or one for each satellite (n_sat,).
-Storm = Callable[[float], ArrayLike]
-
-
-def calm(t_s: float) -> float:
-    """No storm at any time."""
-    return 1.0
 
 
 @dataclass(frozen=True)
@@ -56,8 +48,11 @@ class Truth:
     storm_factor: Floats
 
 
-def truth_at(geometry: Geometry, t_s: float, storm: Storm = calm) -> Truth:
-    """What surrounds all satellites at orbit time `t_s`. Countries are looked up by `countries.countries_at`."""
+def truth_at(geometry: Geometry, t_s: float, now: InForce = CALM) -> Truth:
+    """What surrounds all satellites at orbit time `t_s`. Countries are looked up by `countries.countries_at`.
+
+    `now`: storms, and who counts as over the anomaly wherever it is.
+    """
     r_km = geometry.positions_km(t_s)[: geometry.n_sat]
     sun = sun_at(geometry, t_s)
     lat_deg, lon_deg, altitude_km = itrf_to_geodetic(geometry.satellites_itrf_km(t_s))
@@ -69,8 +64,8 @@ def truth_at(geometry: Geometry, t_s: float, storm: Storm = calm) -> Truth:
         lat_deg,
         lon_deg,
         altitude_km,
-        anomaly_of(geometry).holds(lat_deg, lon_deg),
-        np.broadcast_to(np.asarray(storm(t_s), dtype=np.float64), (geometry.n_sat,)),
+        anomaly_of(geometry).holds(lat_deg, lon_deg) | np.isin(np.arange(geometry.n_sat), list(now.inside)),
+        np.array([now.factor(node) for node in range(geometry.n_sat)]),
     )
 
 

@@ -54,7 +54,8 @@ def draw(campaign: Campaign, atlas: Atlas, seed: int) -> list[Planned]:
     lot = Lot(seed, "campaign", campaign.name)
     cause = f"campaign {campaign.name}"
     faults: list[Planned] = []
-    known: dict[tuple[int, str], Draft] = {}  # what a fault does is worked out once for each target
+    # What a fault does is worked out once for each target; not where the fault itself draws what that is.
+    known: dict[tuple[int, str], Draft] = {}
     ends_s: list[float] = []
     at_s = campaign.from_s
     while True:
@@ -66,7 +67,7 @@ def draw(campaign: Campaign, atlas: Atlas, seed: int) -> list[Planned]:
             return faults
         kind = kinds[number]
         key = number, repr(words)
-        if key not in known:
+        if key not in known or any(parameter.drawn for parameter in kind.parameters):
             known[key] = read_draft({**campaign.kinds[number], **words, "cause": cause}, atlas, lot)
         draft = known[key] if not kind.timed or kind.for_s == math.inf else replace(known[key], for_s=for_s)
         one = Planned(round(at_s, 3), draft)

@@ -62,15 +62,11 @@ class Ledger:
         self._on_way: dict[Way, dict[str, None]] = {}
         self._on_node: dict[int, dict[str, None]] = {}
         self._on_place: dict[Place, dict[str, None]] = {}
-        self._radiated: dict[int, dict[str, None]] = {}
         self._due: list[tuple[float, int, str]] = []
         self._given = self._pushed = 0
         self.conditions: dict[Way, Condition] = {}  # in force, where not as always
         self.dark: frozenset[int] = frozenset()
         self.holds: dict[Place, Hold] = {}
-        self.radiation: dict[
-            int, float
-        ] = {}  # by node: what rates of upsets are multiplied by, where that is not 1
         self.cuts: tuple[Cut, ...] = ()
 
     @property
@@ -128,6 +124,8 @@ class Ledger:
     def end(self, fault_id: str, at_s: float) -> Fault:
         """Let a fault end at `at_s`; one that would begin later never does. Raises Unknown."""
         if fault_id not in self._faults:
+            if self._was_given(fault_id):
+                raise Unknown(f"{fault_id} has ended: skyrack fault list shows those that act or are to come")
             raise Unknown(f"no fault is called {fault_id[:80]!r}: skyrack fault list shows those there are")
         fault = self._faults[fault_id]
         if fault_id not in self._begun and fault.since_s > at_s:
@@ -136,6 +134,16 @@ class Ledger:
             fault = self._faults[fault_id] = replace(fault, until_s=at_s)
             self._expect(at_s, fault_id)
         return fault
+
+    def _was_given(self, fault_id: str) -> bool:
+        number = fault_id.removeprefix("f")
+        return (
+            fault_id != number
+            and number.isascii()
+            and number.isdecimal()
+            and 0 < int(number[:9]) <= self._given
+            and str(int(number[:9])) == number
+        )
 
     def until(self, fault_id: str, until_s: float) -> None:
         """Let a fault that is there end at another instant, which may not be before what has been stepped to."""
@@ -246,19 +254,15 @@ class Ledger:
         ways: dict[Way, None] = {}
         nodes: dict[int, None] = {}
         places: dict[Place, None] = {}
-        radiated: dict[int, None] = {}
         for fault, acts in moves:
             effect = fault.draft.effect
             put = _enter if acts else _strike
             put(self._on_way, effect.links, fault.id)
             put(self._on_node, effect.dark, fault.id)
             put(self._on_place, effect.holds, fault.id)
-            put(self._radiated, effect.radiation, fault.id)
             ways |= dict.fromkeys(effect.links)
             nodes |= dict.fromkeys(effect.dark)
             places |= dict.fromkeys(effect.holds)
-            radiated |= dict.fromkeys(effect.radiation)
-        self._change_radiation(radiated)
         before, self.dark = self.dark, (self.dark - nodes.keys()) | {n for n in nodes if n in self._on_node}
         cuts: tuple[Cut, ...] | None = tuple(
             cut for fault_id in self._acting for cut in self._effect_of(fault_id).cuts
@@ -293,15 +297,6 @@ class Ledger:
             for place in places
         }
         return _put_in_force(self.holds, now, AS_EVER)
-
-    def _change_radiation(self, nodes: Iterable[int]) -> None:
-        now = {
-            node: math.prod(
-                self._effect_of(fault_id).radiation[node] for fault_id in self._radiated.get(node, ())
-            )
-            for node in nodes
-        }
-        _put_in_force(self.radiation, now, 1.0)
 
     def _effect_of(self, fault_id: str) -> Effect:
         return self._faults[fault_id].draft.effect

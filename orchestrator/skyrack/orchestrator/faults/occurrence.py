@@ -6,6 +6,7 @@ clock is told: none happens while they are paused, and a jump leaves out those i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -38,6 +39,21 @@ class Lasting(Source, Protocol):
 
     def under_way(self, t_s: float) -> Sequence[Occurrence]:
         """Those that began before an instant and end after it; they last from their own `t_s` on."""
+
+
+@runtime_checkable
+class Counting(Source, Protocol):
+    """A source that knows how many there are without each of them: for the years that a clock may jump over."""
+
+    def count(self, first_t_s: float, last_t_s: float) -> Counter[str]:
+        """How many `between` has, by kind."""
+
+
+def count(source: Source, first_t_s: float, last_t_s: float) -> Counter[str]:
+    """How many occurrences of a source begin in [first_t_s, last_t_s), by kind."""
+    if isinstance(source, Counting):
+        return source.count(first_t_s, last_t_s)
+    return Counter(one.entry["kind"] for one in source.between(first_t_s, last_t_s))
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,8 +91,8 @@ def read_draft(entry: object, atlas: Atlas, lot: Lot, more: tuple[str, ...] = ()
     target = _target(kind, chosen, atlas, _flag(kind.name, entry, "one_way"))
     values = {parameter.key: _value(kind.name, parameter, entry, lot) for parameter in kind.parameters}
     cause = entry.get("cause", "request")
-    if not isinstance(cause, str) or len(cause) > 200:
-        raise FaultProblem(f"{kind.name}: cause: expected a text of at most 200 characters")
+    if not isinstance(cause, str) or len(cause) > 200 or not cause.isprintable():
+        raise FaultProblem(f"{kind.name}: cause: expected a line of at most 200 characters")
     pulse = kind.pulse(values) if kind.pulse is not None else None
     effect = kind.effect(values, target)
     stages = kind.stages(values, target) if kind.stages is not None else ()
@@ -186,7 +186,7 @@ def _flag(kind: str, entry: Mapping[str, Any], key: str) -> bool:
 
 def _number(kind: str, entry: Mapping[str, Any], key: str, text: str, above: float, most: float) -> float:
     value = entry.get(key)
-    wrong = f"{kind}: {key}: expected {text}, above {above:g} and at most {most:g}"
+    wrong = f"{kind}: {key}: expected {text}, above {above:g} and at most {most:,.12g}"
     if value is None:
         raise FaultProblem(wrong)
     if isinstance(value, bool) or not isinstance(value, int | float) or not above < value <= most:

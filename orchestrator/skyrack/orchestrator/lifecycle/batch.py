@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 
 from skyrack.orchestrator.lifecycle.passage import Passage, Phase, commissioned
 
+# Number of a shell, and of a plane in it; -1 and the satellite's index where there is none.
+Plane = tuple[int, int]
+
 
 @dataclass(frozen=True, slots=True)
 class Losses:
@@ -17,11 +20,11 @@ class Losses:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Satellites that are launched together, `nodes`, in `planes`, each with its passage. `at_s`: None is on demand."""
+    """Satellites that are launched together, `nodes`, each with its plane and its passage. `at_s`: None is on demand."""
 
     name: str
     nodes: tuple[int, ...]
-    planes: tuple[int, ...]
+    planes: tuple[Plane, ...]
     passages: tuple[Passage, ...]
     apart_s: float
     at_s: float | None = None

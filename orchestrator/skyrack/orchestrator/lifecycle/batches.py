@@ -11,7 +11,7 @@ from skyrack.orchestrator.faults.atlas import Atlas
 from skyrack.orchestrator.faults.lot import Lot
 from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
 from skyrack.orchestrator.faults.selectors import nodes_of
-from skyrack.orchestrator.lifecycle.batch import Batch, Losses
+from skyrack.orchestrator.lifecycle.batch import Batch, Losses, Plane
 from skyrack.orchestrator.lifecycle.passage import Climb, Passage, Phase, commissioned, drifted
 from skyrack.orchestrator.lifecycle.precession import relative_rate_deg_day
 from skyrack.orchestrator.orbit.constants import EARTH_RADIUS_KM, SECONDS_PER_DAY, WGS72_MU_KM3_S2
@@ -32,12 +32,13 @@ def batch_of(
     """`shell_of`, `plane_of`: of each satellite, -1 for none. Raises FaultProblem, Unknown."""
     lot = Lot(seed, "launch", launch.name)
     nodes = satellites_of(launch, atlas, lot)
-    planes = [int(plane_of[node]) if plane_of[node] >= 0 else node for node in nodes]
+    planes = [
+        (int(shell_of[node]), int(plane_of[node]) if plane_of[node] >= 0 else int(node)) for node in nodes
+    ]
     if launch.drift == "none":
-        keys = [(int(shell_of[node]), plane) for node, plane in zip(nodes, planes, strict=True)]
-        passages = commissioned(keys, launch.commissioning_s, launch.apart_s)
+        passages = commissioned(planes, launch.commissioning_s, launch.apart_s)
     else:
-        passages = _drifted(launch, shells, nodes, planes, shell_of)
+        passages = _drifted(launch, shells, planes)
     losses = None
     if launch.loss is not None:
         if launch.loss.count > len(nodes):
@@ -72,14 +73,8 @@ def select_satellites(word: str, atlas: Atlas, lot: Lot) -> list[int]:
     return nodes
 
 
-def _drifted(
-    launch: Launch,
-    shells: Sequence[Shell],
-    nodes: Sequence[int],
-    planes: Sequence[int],
-    shell_of: Sequence[int],
-) -> list[Passage]:
-    numbers = {int(shell_of[node]) for node in nodes}
+def _drifted(launch: Launch, shells: Sequence[Shell], planes: Sequence[Plane]) -> list[Passage]:
+    numbers = {number for number, _ in planes}
     shell = shells[min(numbers)] if len(numbers) == 1 and 0 <= min(numbers) < len(shells) else None
     if not isinstance(shell, WalkerShell):
         raise FaultProblem("drift: nodal: expected satellites of one walker shell, whose planes are known")
@@ -97,7 +92,7 @@ def _drifted(
             "day against the shell's"
         )
     spread_deg = (360.0 if shell.walker == "delta" else 180.0) / shell.planes
-    raan_deg = [shell.raan_offset_deg + plane * spread_deg for plane in planes]
+    raan_deg = [shell.raan_offset_deg + plane * spread_deg for _, plane in planes]
     return drifted(raan_deg, climb, launch.commissioning_s, launch.apart_s)
 
 

@@ -15,7 +15,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from skyrack.orchestrator.lifecycle.precession import raising_drift_deg, relative_rate_deg_day
+from skyrack.orchestrator.lifecycle.precession import relative_rate_deg_day
 from skyrack.orchestrator.orbit.constants import SECONDS_PER_DAY
 
 
@@ -94,20 +94,6 @@ def waits_deg(raan_deg: Sequence[float], *, westward: bool) -> list[float]:
     """How far each satellite drifts before it is raised, when the launch goes where the longest wait is shortest."""
     turned = [round((-deg if westward else deg) % 360.0, 9) % 360.0 for deg in raan_deg]
     planes = sorted(set(turned))
-    gaps = [
-        (after - before) % 360.0 or 360.0
-        for before, after in zip([planes[-1], *planes], planes, strict=False)
-    ]
+    gaps = [(after - before) % 360.0 for before, after in zip([planes[-1], *planes], planes, strict=False)]
     first = planes[gaps.index(max(gaps))]
     return [round((deg - first) % 360.0, 9) for deg in turned]
-
-
-def launch_raan_deg(raan_deg: Sequence[float], climb: Climb) -> float:
-    """Where the launch puts the node of its plane, against the planes of that instant."""
-    rate_deg_day = relative_rate_deg_day(climb.parking_km, climb.altitude_km, climb.inclination_deg)
-    wait_deg = waits_deg(raan_deg, westward=rate_deg_day < 0.0)
-    first_deg = raan_deg[wait_deg.index(0.0)]
-    ahead_deg = raising_drift_deg(
-        climb.parking_km, climb.altitude_km, climb.inclination_deg, climb.raising_km_day
-    )
-    return (first_deg - ahead_deg) % 360.0

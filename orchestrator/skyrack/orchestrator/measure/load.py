@@ -9,7 +9,7 @@ from typing import Any
 
 from skyrack.orchestrator.api.client import ApiError
 from skyrack.orchestrator.measure import counters, fidelity, host, judge, operations
-from skyrack.orchestrator.measure.load_run import LoadError, LoadRun
+from skyrack.orchestrator.measure.load_run import FaultRefused, LoadError, LoadRun
 from skyrack.orchestrator.measure.recorder import Recorder
 from skyrack.orchestrator.measure.timing import untimed
 from skyrack.orchestrator.measure.verdict import Decision, Verdict, decide
@@ -17,7 +17,16 @@ from skyrack.orchestrator.measure.workload import Api, EchoLoad, Fault, Load, Pr
 from skyrack.orchestrator.report import files, result, terminal
 from skyrack.orchestrator.report.html import Page, page
 
-__all__ = ["EchoLoad", "Fault", "LoadError", "LoadResult", "Progress", "StoreLoad", "run_load"]
+__all__ = [
+    "EchoLoad",
+    "Fault",
+    "FaultRefused",
+    "LoadError",
+    "LoadResult",
+    "Progress",
+    "StoreLoad",
+    "run_load",
+]
 
 
 @dataclass(frozen=True, slots=True)

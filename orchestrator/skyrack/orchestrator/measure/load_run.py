@@ -38,6 +38,10 @@ class LoadError(Exception):
     """The workload could not be started; the message is for the user."""
 
 
+class FaultRefused(LoadError):
+    """The run refuses a fault that was asked for: nothing was begun."""
+
+
 class LoadRun:
     """Runs one load and records it; the evaluation comes afterwards.
 
@@ -212,7 +216,8 @@ class LoadRun:
         try:
             answer = self._api.post("/v1/faults", {"faults": entries})
         except ApiError as error:
-            raise LoadError(f"--fault: {error}") from error
+            wrong = FaultRefused if error.status in (400, 404) else LoadError
+            raise wrong(f"--fault: {error}") from error
         self._fault_ids = [fault["id"] for fault in answer["faults"]]
 
     def _end_faults(self) -> None:

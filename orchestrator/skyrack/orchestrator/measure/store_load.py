@@ -14,6 +14,7 @@ from skyrack.workloads.registry import default_port
 # Enough clients for operations of this length, so that nobody waits for a free one while the service does well.
 USUAL_S = 0.5
 _MOST_PROBED = 60
+MOST_PORT = 65_535
 
 
 class StoreLoadError(ValueError):
@@ -111,8 +112,8 @@ def store_load(
 def _place(endpoint: str, addresses: Mapping[str, str]) -> tuple[str, str]:
     """The node of NODE:PORT or ADDRESS:PORT, and its ADDRESS:PORT."""
     host, _, port = endpoint.rpartition(":")
-    if not host or not port.isdecimal():
-        raise StoreLoadError(f"endpoint {endpoint!r}: expected NODE:PORT")
+    if not host or not port.isdecimal() or not 1 <= int(port[:6]) <= MOST_PORT:
+        raise StoreLoadError(f"endpoint {endpoint!r}: expected NODE:PORT, a port from 1 to {MOST_PORT}")
     if host in addresses:
         return host, f"{addresses[host]}:{port}"
     names = {address: name for name, address in addresses.items()}

@@ -24,10 +24,13 @@ def interpolate_km(
     v_before_km_s: Floats,
     after_km: Floats,
     v_after_km_s: Floats,
-    fraction: float,
+    fraction: float | Floats,
     step_s: float,
 ) -> Floats:
-    """Positions (n, 3) at `fraction` (0..1) between two knots `step_s` apart, by cubic Hermite."""
+    """Positions (n, 3) at `fraction` (0..1) between two knots `step_s` apart, by cubic Hermite.
+
+    With fractions (m, 1) and knots (n, 1, 3): (n, m, 3).
+    """
     s = fraction
     s2, s3 = s * s, s * s * s
     h01 = 3.0 * s2 - 2.0 * s3

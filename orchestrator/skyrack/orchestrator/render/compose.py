@@ -176,7 +176,7 @@ def _orchestrator(project: Project) -> str:
     )
     orbits = f"      - ./{ORBITS_DIRECTORY}:/etc/skyrack/{ORBITS_DIRECTORY}:ro\n" if project.orbits else ""
     entries = f"      - --entries={project.published_ports}\n" if project.entries else ""
-    limits = f"      - --sidecars={sidecars.LIMITS}\n" if project.sidecars else ""
+    orders = f"      - --sidecars={sidecars.ORDERS}\n" if project.sidecars else ""
     return f"""\
 services:
   # Computes orbits, links and routes, tells fabric and nodes, serves API and metrics. The command line lives here too:
@@ -198,7 +198,7 @@ services:
       - --broker-dir=/run/broker
       - --grafana-dir=/run/grafana
       - --runs=/runs
-{entries}{limits}\
+{entries}{orders}\
     environment:
       SKYRACK_HEALTH: unix:/run/mesh/control.sock
       SKYRACK_RUN_DIR: ${{SKYRACK_RUN_DIR:-}}

@@ -16,15 +16,15 @@ from dataclasses import dataclass, field
 
 from skyrack.orchestrator.render.yaml_text import quoted, quoted_list
 from skyrack.orchestrator.scenario import Limits, Service
+from skyrack.orchestrator.scenario.placement import SIDECAR_DATA as DATA
 from skyrack.orchestrator.scenario.placement import Host, members, own_values, sidecar_name
 from skyrack.orchestrator.scenario.templates import fill
 from skyrack.v1.guest_environment import guest_environment
 
 KEEPER = "sidecars"
-DATA = "/data"
 NODE_LABEL = "skyrack.node"
 FILES_DIRECTORY = "services"
-LIMITS = "/run/skyrack/sidecars.sock"  # on a volume that no node has
+ORDERS = "/run/skyrack/sidecars.sock"  # on a volume that no node has
 _MB = 1_000_000
 _RESTART = {"always": "always", "on-failure": "on-failure", "never": '"no"'}
 
@@ -132,7 +132,7 @@ def keeper_service(found: Sequence[Sidecar]) -> str:
       - skyrack.orchestrator.runtime.sidecars
       - --engine=/run/engine.sock
       - --mesh-dir=/run/mesh
-      - --limits={LIMITS}
+      - --orders={ORDERS}
       - --data={DATA}
       - --files=/etc/skyrack/{FILES_DIRECTORY}
       - --prepared=/tmp/prepared

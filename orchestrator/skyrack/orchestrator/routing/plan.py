@@ -27,7 +27,7 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -35,10 +35,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skyrack.orchestrator.environment.eclipses import eclipses
+from skyrack.orchestrator.environment.passes import Passes
 from skyrack.orchestrator.environment.spells import Spells, spell_of
-from skyrack.orchestrator.environment.truth import anomaly_passes
+from skyrack.orchestrator.environment.stays import Stay
 from skyrack.orchestrator.faults.fault import Draft, Planned
-from skyrack.orchestrator.faults.occurrence import occurrences_of
+from skyrack.orchestrator.faults.gone import Gone, matters
+from skyrack.orchestrator.faults.ledger import Ledger
+from skyrack.orchestrator.faults.occurrence import Occurrence, occurrences_of
 from skyrack.orchestrator.faults.plan import drafted, planned
 from skyrack.orchestrator.faults.request import entry_of
 from skyrack.orchestrator.orbit.times import iso_utc
@@ -81,7 +84,7 @@ def plan_records(geometry: Geometry, duration_s: float) -> Iterator[Record]:
     Raises FaultProblem where the scenario's faults cannot be had of its orbits.
     """
     yield _header(geometry, duration_s)
-    contacts, routes = _Contacts(geometry), _Routes(geometry)
+    contacts, routes, passes = _Contacts(geometry), _Routes(geometry), Passes(geometry)
     records: list[Record] = []
     t_s = 0.0
     while t_s < duration_s:
@@ -92,10 +95,10 @@ def plan_records(geometry: Geometry, duration_s: float) -> Iterator[Record]:
     records += contacts.close(duration_s)
     records += _acquisitions(geometry, duration_s)
     records += _weather(geometry, duration_s)
-    records += _stays(geometry, duration_s)
+    records += _stays(geometry, passes, duration_s)
     records += fault_records(geometry, duration_s)
     records += launch_records(geometry, duration_s)
-    records += occurrence_records(geometry, duration_s)
+    records += occurrence_records(geometry, passes, duration_s)
     yield from sorted(records, key=_sort_key)
 
 
@@ -178,16 +181,20 @@ def _weather(geometry: Geometry, duration_s: float) -> Iterator[Record]:
                 }
 
 
-def _stays(geometry: Geometry, duration_s: float) -> Iterator[Record]:
+def _stays(geometry: Geometry, passes: Passes, duration_s: float) -> Iterator[Record]:
     """In the shadow and over the anomaly, of every inhabited satellite."""
     for node in geometry.inhabited[geometry.inhabited < geometry.n_sat].tolist():
-        for record, stays in (("eclipse", eclipses), ("anomaly", anomaly_passes)):
-            for t0_s, t1_s in stays(geometry, node, 0.0, duration_s):
+        found = {
+            "eclipse": eclipses(geometry, node, 0.0, duration_s),
+            "anomaly": passes.of(node, 0.0, duration_s),
+        }
+        for record, stays in found.items():
+            for t0_s, t1_s in stays:
                 yield {
                     "record": record,
                     "node": geometry.names[node],
-                    "t0_s": _seconds(t0_s),
-                    "t1_s": _seconds(t1_s),
+                    "t0_s": _seconds(max(t0_s, 0.0)),
+                    "t1_s": _seconds(min(t1_s, duration_s)),
                 }
 
 
@@ -199,7 +206,7 @@ def fault_records(geometry: Geometry, duration_s: float) -> list[Record]:
     ]
 
 
-def occurrence_records(geometry: Geometry, duration_s: float) -> list[Record]:
+def occurrence_records(geometry: Geometry, passes: Passes, duration_s: float) -> list[Record]:
     """What befalls nodes before `duration_s` of orbit time, as long as the scenario's speed is kept. Raises FaultProblem."""
     speed = geometry.scenario.speed
     storms = [
@@ -207,15 +214,46 @@ def occurrence_records(geometry: Geometry, duration_s: float) -> list[Record]:
         for fault in _planned(geometry, math.inf)
     ]
     spells = Spells(spell for spell in storms if spell is not None)
-    atlas = atlas_of(geometry)
-    records: list[Record] = []
-    for occurrence in occurrences_of(sources_of(geometry, lambda: spells), 0.0, duration_s):
-        draft, t_s = drafted(occurrence, atlas, geometry.scenario.seed), max(occurrence.t_s, 0.0)
-        if occurrence.for_t_s is not None:
-            until_t_s = occurrence.t_s + occurrence.for_t_s
-            draft = replace(draft, for_s=_seconds(until_t_s / speed - t_s / speed))
-        records.append(_fault(geometry, t_s, draft))
-    return records
+    gone: Mapping[int, Sequence[Stay]] = {}
+    sources = sources_of(geometry, passes, lambda: spells, lambda: gone)
+    while True:
+        found = _befalling(geometry, occurrences_of(sources, 0.0, duration_s))
+        known, gone = gone, _gone(geometry, found, duration_s)
+        if gone == known:  # who is lost is hit by nothing any more, so others may be lost than seemed
+            return [_fault(geometry, t_s, draft) for t_s, draft in found]
+
+
+def _befalling(geometry: Geometry, occurrences: Iterable[Occurrence]) -> list[tuple[float, Draft]]:
+    """Occurrences as faults, each with the orbit time at which it begins."""
+    atlas, scenario = atlas_of(geometry), geometry.scenario
+    found = []
+    for one in occurrences:
+        draft, t_s = drafted(one, atlas, scenario.seed), max(one.t_s, 0.0)
+        if one.for_t_s is not None:
+            until_t_s = one.t_s + one.for_t_s
+            draft = replace(draft, for_s=_seconds(until_t_s / scenario.speed - t_s / scenario.speed))
+        found.append((t_s, draft))
+    return found
+
+
+def _gone(
+    geometry: Geometry, befalling: Iterable[tuple[float, Draft]], duration_s: float
+) -> Mapping[int, Sequence[Stay]]:
+    """Who is lost or retired when, before `duration_s`, if all of this happens."""
+    speed, gone, lost = geometry.scenario.speed, Gone(), list[tuple[float, Draft]]()
+    for step in geometry.fleet.steps(-math.inf, duration_s):
+        if step.lost:
+            entry = {"kind": "lost", "nodes": [geometry.names[node] for node in step.lost]}
+            lost.append((max(step.t_s, 0.0), drafted(Occurrence(step.t_s, entry), atlas_of(geometry), 0)))
+    scheduled = [(fault.at_s * speed, fault.draft) for fault in _planned(geometry, duration_s)]
+    ledger = Ledger(lambda _: speed)
+    for t_s, draft in (*scheduled, *lost, *befalling):
+        if matters(draft):
+            ledger.add(draft, t_s / speed)
+    while (t_s := ledger.next_s() * speed) < duration_s:
+        ledger.step()
+        gone.follow(ledger.begun, t_s)
+    return gone.spans
 
 
 def _planned(geometry: Geometry, duration_s: float) -> list[Planned]:

@@ -24,6 +24,8 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Indices = NDArray[np.int_]
 
+# Pairs times instants: a megabyte for all that a walk has to remember. Any thread may walk, and keeps what it ever needed.
+WALKS_AT_ONCE = 10_000
 _MOST_HOPS = 255
 
 
@@ -55,12 +57,32 @@ def fates(history: History, n_nodes: int, ends: Indices, instants_s: Floats) -> 
     table = table.reshape(t, n_nodes)
     dark = _dark(history.dark, n_nodes, instants_s)
     ways, down = _down(history, n_nodes, instants_s)
+    fate = np.empty((t, k, k), dtype=np.uint8)
+    at_once = max(1, WALKS_AT_ONCE // (k * k))
+    for some in (slice(first, first + at_once) for first in range(0, t, at_once)):
+        fate[some] = _walk(_Mesh(tables, table[some], dark[some], ways, down[:, some]), ends)
+    return Fates(instants_s, ends, fate)
 
+
+@dataclass(frozen=True, slots=True)
+class _Mesh:
+    """Some instants (t,): next hops of all tables, which of them each node follows, who is dark, which ways are down."""
+
+    tables: NDArray[np.int32]  # (tables, k, n_nodes)
+    table: Indices  # (t, n_nodes)
+    dark: Flags  # (t, n_nodes)
+    ways: Indices  # (w,), from * n_nodes + to, ascending
+    down: Flags  # (w, t)
+
+
+def _walk(mesh: _Mesh, ends: Indices) -> NDArray[np.uint8]:
+    """The fate (t, k, k) of every pair at every instant."""
+    (t, n_nodes), k = mesh.table.shape, len(ends)
     instant, source, row = (axis.reshape(-1) for axis in np.indices((t, k, k)))
     here = ends[source]
     fate = np.full(t * k * k, Fate.LOOP, dtype=np.uint8)
-    fate[dark[instant, here]] = Fate.HOLE
-    moving = np.nonzero(~dark[instant, here])[0]
+    fate[mesh.dark[instant, here]] = Fate.HOLE
+    moving = np.nonzero(~mesh.dark[instant, here])[0]
     for _ in range(_MOST_HOPS):
         at = here[moving]
         there = at == ends[row[moving]]
@@ -69,19 +91,19 @@ def fates(history: History, n_nodes: int, ends: Indices, instants_s: Floats) -> 
         if not len(moving):
             break
         when = instant[moving]
-        onward = tables[table[when, at], row[moving], at].astype(np.int64)
+        onward = mesh.tables[mesh.table[when, at], row[moving], at].astype(np.int64)
         stuck = onward < 0
         fate[moving[stuck]] = Fate.NO_ROUTE
         moving, at, when, onward = moving[~stuck], at[~stuck], when[~stuck], onward[~stuck]
-        lost = dark[when, onward]
-        if len(ways):
+        lost = mesh.dark[when, onward]
+        if len(mesh.ways):
             key = at * n_nodes + onward
-            place = np.minimum(np.searchsorted(ways, key), len(ways) - 1)
-            lost |= (ways[place] == key) & down[place, when]
+            place = np.minimum(np.searchsorted(mesh.ways, key), len(mesh.ways) - 1)
+            lost |= (mesh.ways[place] == key) & mesh.down[place, when]
         fate[moving[lost]] = Fate.HOLE
         moving, onward = moving[~lost], onward[~lost]
         here[moving] = onward
-    return Fates(instants_s, ends, fate.reshape(t, k, k))
+    return fate.reshape(t, k, k)
 
 
 @dataclass(frozen=True, slots=True)

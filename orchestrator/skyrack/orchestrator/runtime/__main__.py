@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import get_args
 
 from skyrack.orchestrator.api.listen import Listen
+from skyrack.orchestrator.runtime.basis import Means
 from skyrack.orchestrator.runtime.errors import sentence
 from skyrack.orchestrator.runtime.local import local_processes
 from skyrack.orchestrator.runtime.local_broker import Wanted, local_broker
@@ -56,9 +57,12 @@ def main() -> int:
 async def _run(arguments: argparse.Namespace, progress: Progress) -> None:
     scenario = load_scenario(arguments.run_dir / "scenario.yaml")
     places = Places(arguments.socket_dir, arguments.socket_dir, arguments.run_dir)
-    brokers = local_broker(arguments.broker, arguments.broker_port)
-    entries = local_entries(arguments.entry_port)
-    run = Run(arguments.run, scenario, places, progress, local_processes, brokers, entries)
+    means = Means(
+        processes=local_processes,
+        brokers=local_broker(arguments.broker, arguments.broker_port),
+        entries=local_entries(arguments.entry_port),
+    )
+    run = Run(arguments.run, scenario, places, progress, means)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, run.stop.set)

@@ -66,7 +66,14 @@ class Bundles:
         self._events = events
         self._clock = clock
         self._custodian = Custodian(
-            clock, planner, stores, transfers.leg, joined, failures, self._tell, pieces
+            clock=clock,
+            planner=planner,
+            stores=stores,
+            send=transfers.leg,
+            joined=joined,
+            failures=failures,
+            tell=self._tell,
+            pieces=pieces,
         )
         self.stores = stores
         self.totals = BundleTotals()

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor
 from typing import Any, cast
 
-from numpy.typing import ArrayLike
-
-from skyrack.orchestrator.clock import Clock
+from skyrack.orchestrator.environment.spells import CALM, InForce
 from skyrack.orchestrator.environment.truth import truth_at
 from skyrack.orchestrator.orbit.times import iso_utc
+from skyrack.orchestrator.runtime.basis import Basis
 from skyrack.orchestrator.topology.epoch import Epoch
 from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.v1 import control_pb2, mesh_pb2
@@ -37,11 +35,9 @@ LAST_WORDS_S = 5.0  # a broker is nice, and on a busy host it takes its time
 _KINDS: dict[int, Kind] = {number: cast(Kind, word) for word, number in NODE_KINDS.items()}
 
 
-def environment(
-    geometry: Geometry, epoch: Epoch, t_s: float, t_utc: str, storm: ArrayLike = 1.0
-) -> Environment:
-    """The environment at orbit time `t_s`, in `epoch`. `storm`: the factor, or that of each satellite (n_sat,)."""
-    truth = truth_at(geometry, t_s, lambda _: storm)
+def environment(geometry: Geometry, epoch: Epoch, t_s: float, t_utc: str, now: InForce = CALM) -> Environment:
+    """The environment at orbit time `t_s`, in `epoch`. `now`: storms, and who counts as over the anomaly."""
+    truth = truth_at(geometry, t_s, now)
     every = geometry.n_sat <= MOST_NAMED
     candidates = range(geometry.n_sat) if every else geometry.inhabited[geometry.inhabited < geometry.n_sat]
     return Environment(
@@ -111,25 +107,18 @@ def _stays(stays: Iterable[mesh_pb2.Eclipse | mesh_pb2.AnomalyPass], t_s: float)
 class RunBus:
     """Says it, or nothing where the run has no broker. Everything returns at once; only `close` waits, a second at most.
 
-    `storm`: by how much storms multiply the rates of upsets at nodes now.
+    `now`: the storms in force; set once there is somebody who knows.
     """
 
-    def __init__(
-        self,
-        run: str,
-        address: Address | None,
-        geometry: Geometry,
-        clock: Clock,
-        seed: int,
-        storm: Callable[[Sequence[int]], list[float]],
-    ) -> None:
-        self._run = run
-        self._geometry = geometry
-        self._clock = clock
-        self._storm = storm
-        self._start_utc = iso_utc(geometry.start)
-        rng = random.Random(f"{seed}, bus, orchestrator")
-        self._bus = None if address is None else Bus(address, "orchestrator", clock.sleep, rng)
+    def __init__(self, basis: Basis, address: Address | None) -> None:
+        self._run = basis.run
+        self._geometry = basis.geometry
+        self._clock = basis.clock
+        self._worker = basis.worker
+        self._start_utc = iso_utc(basis.geometry.start)
+        rng = random.Random(f"{basis.scenario.seed}, bus, orchestrator")
+        self._bus = None if address is None else Bus(address, "orchestrator", basis.clock.sleep, rng)
+        self.now: Callable[[], InForce] = lambda: CALM
 
     async def run(self) -> None:
         """Stay connected for ever."""
@@ -153,14 +142,13 @@ class RunBus:
         payload = {"v": VERSION, "t_utc": self._t_utc(), **record}
         self._publish(Message.of(event_topic(self._run), payload, qos=1, keep=EVENTS_KEPT))
 
-    async def environment(self, epoch: Epoch, t_s: float, worker: Executor) -> None:
+    async def environment(self, epoch: Epoch, t_s: float) -> None:
         """The environment at orbit time `t_s`, in `epoch`; computed in the geometry's worker."""
         if self._bus is None:
             return
         loop = asyncio.get_running_loop()
-        storm = self._storm(range(self._geometry.n_sat))
         payload = await loop.run_in_executor(
-            worker, environment, self._geometry, epoch, t_s, self._t_utc(), storm
+            self._worker, environment, self._geometry, epoch, t_s, self._t_utc(), self.now()
         )
         self._retain(environment_topic(self._run), payload)
 

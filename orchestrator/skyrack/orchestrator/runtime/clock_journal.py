@@ -6,31 +6,29 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from pathlib import Path
 
+from skyrack.orchestrator.runtime.journal import Journal
 from skyrack.orchestrator.timeline import Piece
 
 
 class ClockJournal:
-    """Appends; a disk that is full costs what an orchestrator to come would have known, never the run."""
+    """Of one run."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._journal = Journal(path)
 
     def add(self, piece: Piece, set_speed: float) -> None:
         """This piece is to be."""
-        record = {"run_s": piece.run_s, "t_s": piece.t_s, "speed": piece.speed, "set_speed": set_speed}
-        with contextlib.suppress(OSError), self._path.open("a") as file:
-            file.write(json.dumps(record) + "\n")
+        self._journal.append(
+            [{"run_s": piece.run_s, "t_s": piece.t_s, "speed": piece.speed, "set_speed": set_speed}]
+        )
 
     def read(self) -> list[tuple[Piece, float]]:
         """Every piece but the first, each with the speed to go on with; nothing where there is no journal."""
         found: list[tuple[Piece, float]] = []
-        with contextlib.suppress(OSError):
-            for line in self._path.read_text().splitlines():
-                with contextlib.suppress(ValueError, KeyError, TypeError):  # a line that a kill has cut
-                    one = json.loads(line)
-                    piece = Piece(float(one["run_s"]), float(one["t_s"]), float(one["speed"]))
-                    found.append((piece, float(one["set_speed"])))
+        for one in self._journal.read() or ():
+            with contextlib.suppress(ValueError, KeyError, TypeError):  # no record of a piece
+                piece = Piece(float(one["run_s"]), float(one["t_s"]), float(one["speed"]))
+                found.append((piece, float(one["set_speed"])))
         return found

@@ -22,6 +22,7 @@ from skyrack.orchestrator.api.listen import Listen
 from skyrack.orchestrator.clock import RealClock
 from skyrack.orchestrator.runtime import paths
 from skyrack.orchestrator.runtime.awaited import awaited_processes
+from skyrack.orchestrator.runtime.basis import Means
 from skyrack.orchestrator.runtime.brokers import AwaitedBroker, Brokers, NoBroker
 from skyrack.orchestrator.runtime.continued import RunState, boot_id, read_state, state_file, write_state
 from skyrack.orchestrator.runtime.entries import PublishedEntries
@@ -83,17 +84,20 @@ async def _serve(
     if arguments.grafana_dir is not None:
         keep_password(arguments.grafana_dir)
     clock = RealClock()
-    run = Run(
-        name,
-        scenario,
-        Places(directory, arguments.mesh_dir, run_dir),
-        Progress(PlainLog(sys.stdout, clock)),
-        functools.partial(
+    means = Means(
+        processes=functools.partial(
             awaited_processes, fabric_socket=arguments.fabric_socket, sidecars=arguments.sidecars
         ),
-        _brokers(arguments, name),
-        functools.partial(PublishedEntries, _first_port(arguments.entries)),
-        state.t0_monotonic_ns if state else clock.t0_monotonic_ns,
+        brokers=_brokers(arguments, name),
+        entries=functools.partial(PublishedEntries, _first_port(arguments.entries)),
+    )
+    run = Run(
+        run=name,
+        scenario=scenario,
+        places=Places(directory, arguments.mesh_dir, run_dir),
+        progress=Progress(PlainLog(sys.stdout, clock)),
+        means=means,
+        t0_monotonic_ns=state.t0_monotonic_ns if state else clock.t0_monotonic_ns,
     )
     if state is None:
         write_state(kept, RunState(boot_id(), digest, clock.t0_monotonic_ns, run_dir.name))

@@ -25,8 +25,8 @@ FORESEEN = (
     "transfer_started", "transfer_finished", "events_lost",
     "bundle_routed", "bundle_stored", "bundle_stranded", "contact_missed",
     "service_ready", "service_unready", "service_ended", "service_finished", "service_failed", "service_added",
-    "service_removed", "service_restarted", "service_changed", "service_drained", "service_stopped", "node_drained",
-    "node_undrained", "flight_mode",
+    "service_removed", "service_restarted", "service_changed", "service_drained", "service_stopped",
+    "service_container", "node_drained", "node_undrained", "flight_mode",
 )  # fmt: skip
 
 
@@ -64,9 +64,13 @@ class EventLog:
         record = {"seq": self._sequence, "run_s": round(at, 6), "event": event, **fields}
         self._recent.append(record)
         self.counts[event] = self.counts.get(event, 0) + 1
+        lost = self._write(record)  # who is told of it finds it in the file
         for listener in list(self._listeners):
             listener(record)
-        self._write(record)
+        if lost:
+            self.lost += 1
+            if self.lost == 1:
+                self.add("events_lost", error=f"{self._path}: {lost}")
         return record
 
     def since(self, sequence: int) -> list[dict[str, Any]]:
@@ -79,22 +83,19 @@ class EventLog:
             os.close(self._file)
             self._file = None
 
-    def _write(self, record: dict[str, Any]) -> None:
+    def _write(self, record: dict[str, Any]) -> str:
+        """Why it could not be written; empty when it was."""
         if self._file is None:
-            return
+            return ""
         data = json.dumps(record).encode() + b"\n"
         try:
             written = os.write(self._file, data)
-            reason = ""
             if written < len(data):  # the disk filled up on the way: no half lines
                 os.ftruncate(self._file, os.fstat(self._file).st_size - written)
-                reason = os.strerror(errno.ENOSPC)
+                return os.strerror(errno.ENOSPC)
         except OSError as error:
-            reason = error.strerror or str(error)
-        if reason:
-            self.lost += 1
-            if self.lost == 1:
-                self.add("events_lost", error=f"{self._path}: {reason}")
+            return error.strerror or str(error)
+        return ""
 
 
 def _written(path: Path) -> list[dict[str, Any]]:

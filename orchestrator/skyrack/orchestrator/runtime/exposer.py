@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skyrack.orchestrator.api.scrape import scrape, scrape_all
-from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.environment.truth import truth_at
 from skyrack.orchestrator.metrics.background import background_families
 from skyrack.orchestrator.metrics.custody import custody_families
 from skyrack.orchestrator.metrics.environment import environment_families
 from skyrack.orchestrator.metrics.fabric import fabric_families
 from skyrack.orchestrator.metrics.faults import fault_families
-from skyrack.orchestrator.metrics.fidelity import ProbeTally
 from skyrack.orchestrator.metrics.links import LinkSample, RateOf, link_families, link_samples, rates_in_force
 from skyrack.orchestrator.metrics.radiation import radiation_families, skipped_families
 from skyrack.orchestrator.metrics.run import RunFacts, run_families
@@ -28,74 +26,48 @@ from skyrack.orchestrator.metrics.transfers import transfer_families
 from skyrack.orchestrator.metrics.weather import weather_families
 from skyrack.orchestrator.metrics.workload import Workloads
 from skyrack.orchestrator.routing.link_model import LinkModel
-from skyrack.orchestrator.runtime.background import Background
-from skyrack.orchestrator.runtime.bundles import Bundles
-from skyrack.orchestrator.runtime.events import EventLog
-from skyrack.orchestrator.runtime.faults import Faults
-from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.handovers import HandoverWatch
-from skyrack.orchestrator.runtime.nodes import NodeBook
-from skyrack.orchestrator.runtime.occurrences import Occurrences
-from skyrack.orchestrator.runtime.radiation import RadiationCount
-from skyrack.orchestrator.runtime.roster import Roster
-from skyrack.orchestrator.runtime.throttles import Throttles
-from skyrack.orchestrator.runtime.transfers import Transfers
-from skyrack.orchestrator.scenario import Scenario
-from skyrack.orchestrator.timeline import Timeline
+from skyrack.orchestrator.runtime.parts import Parts
+from skyrack.orchestrator.runtime.status import RunStatus
 from skyrack.orchestrator.topology.epoch import count_kinds
 from skyrack.orchestrator.topology.failures import Failures
-from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.orchestrator.topology.lit import Links, count_parts, lit_links
 from skyrack.v1.families import exposition
 
 
 class Exposer:
-    """Reads what the parts of a run know. `handovers` has to be run. `status`: as GET /v1/status."""
+    """Reads what the parts of a run know. `handovers` has to be run."""
 
-    def __init__(
-        self,
-        run: str,
-        scenario: Scenario,
-        geometry: Geometry,
-        timeline: Timeline,
-        mesh_dir: Path,
-        roster: Roster,
-        book: NodeBook,
-        feed: Feed,
-        faults: Faults,
-        throttles: Throttles,
-        events: EventLog,
-        clock: Clock,
-        status: Callable[[], Awaitable[dict[str, Any]]],
-        transfers: Transfers,
-        bundles: Bundles | None,
-        background: Background,
-        probes: ProbeTally,
-        occurrences: Occurrences,
-        radiation: RadiationCount | None,
-    ) -> None:
-        self._run = run
-        self._geometry = geometry
-        self._model = LinkModel.of(scenario)
-        self._timeline = timeline
-        self._mesh_dir = mesh_dir
-        self._roster = roster
-        self._book = book
-        self._feed = feed
-        self._faults = faults
-        self._throttles = throttles
-        self._events = events
+    def __init__(self, parts: Parts, status: RunStatus) -> None:
+        basis, mesh, happenings, traffic = parts.basis, parts.mesh, parts.happenings, parts.traffic
+        self._run = basis.run
+        self._geometry = basis.geometry
+        self._model = LinkModel.of(basis.scenario)
+        self._timeline = basis.timeline
+        self._mesh_dir = basis.places.mesh_dir
+        self._roster = basis.roster
+        self._book = basis.book
+        self._events = basis.events
+        self._feed = mesh.feed
+        self._faults = happenings.faults
+        self._throttles = happenings.throttles
+        self._occurrences = happenings.occurrences
+        self._radiation = happenings.radiation
+        self._transfers = traffic.transfers
+        self._bundles = traffic.bundles
+        self._background = traffic.background
+        self._probes = traffic.probes.tally
         self._status = status
-        self._transfers = transfers
-        self._bundles = bundles
-        self._background = background
-        self._probes = probes
-        self._occurrences = occurrences
-        self._radiation = radiation
-        self._workloads = Workloads(probes.error)
-        stations = [i for i in roster.inhabited if roster.kind(i) in ("ground", "user")]
-        self.handovers = HandoverWatch(roster.names, stations, feed.oracle.epoch_at, events, clock)
-        feed.on_change = self.handovers.expect
+        self._workloads = Workloads(self._probes.error)
+        stations = [i for i in basis.roster.inhabited if basis.roster.kind(i) in ("ground", "user")]
+        self.handovers = HandoverWatch(
+            names=basis.roster.names,
+            stations=stations,
+            epoch_at=mesh.feed.oracle.epoch_at,
+            events=basis.events,
+            clock=basis.clock,
+        )
+        mesh.feed.on_change = self.handovers.expect
 
     def targets(self, host: str) -> list[dict[str, Any]]:
         """Targets for http_sd, all at `host`: the orchestrator with the fabric, and every node in service."""
@@ -114,15 +86,14 @@ class Exposer:
 
     async def run_exposition(self) -> str:
         """Metrics of orchestrator, fabric and load. Delays are those at the `skyrack_run_seconds` of the same page."""
-        status = await self._status()
+        status = self._status.shown()
         run_s: float = status["run_s"]
         epoch = self._feed.oracle.epoch_at(run_s)
         absent = frozenset(node.index for node in self._book.by_name.values() if not node.attached)
         out = self._feed.failures
         links = lit_links(epoch, Failures(out.nodes | absent, out.links))
-        faults = fault_families(
-            self._faults.active(), self._faults.failures, self._faults.extra_s(), links, self._roster.names
-        )
+        view = self._faults.view
+        faults = fault_families(view.active(), view.failures, view.extra_s(), links, self._roster.names)
         found = [*run_families(status, self._facts(links)), *faults, *self._workloads.families()]
         found += throttle_families(self._throttles.in_force, self._throttles.failures)
         found += self._probes.families()
@@ -133,8 +104,8 @@ class Exposer:
             found += radiation_families(radiation.outcomes, radiation.doses_gy())
         sky = await asyncio.to_thread(self._geometry.station_sky, self._timeline.t_s(run_s))
         found += weather_families(self._geometry.weather.stations, sky)
-        storm = self._faults.storm(range(self._geometry.n_sat))
-        truth = await asyncio.to_thread(truth_at, self._geometry, self._timeline.t_s(run_s), lambda _: storm)
+        storms = self._faults.storms.now
+        truth = await asyncio.to_thread(truth_at, self._geometry, self._timeline.t_s(run_s), storms)
         found += environment_families(truth)
         if (bundles := self._bundles) is not None:
             names = self._roster.names
@@ -148,7 +119,7 @@ class Exposer:
                     totals = self._background.totals(counters)
                     found += background_families(len(flows), self._background.rate_bps, totals)
                 if epoch is not None and (delay_s := fabric.delay_s(run_s)) is not None:
-                    rate_bps = rates_in_force(epoch, self._faults.conditions, self._model)
+                    rate_bps = rates_in_force(epoch, view.conditions, self._model)
                     found += link_families(self._samples(links, delay_s, rate_bps, counters["links"]))
         return await asyncio.to_thread(exposition, found)  # thousands of lines
 

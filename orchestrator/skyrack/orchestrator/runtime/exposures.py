@@ -13,15 +13,15 @@ from dataclasses import dataclass
 
 from skyrack.orchestrator.environment.eclipses import eclipses
 from skyrack.orchestrator.environment.gateways import gateway_passes
+from skyrack.orchestrator.environment.passes import Passes
 from skyrack.orchestrator.environment.stays import Stay
-from skyrack.orchestrator.environment.truth import anomaly_passes
 from skyrack.orchestrator.topology.geometry import Geometry
 
 WINDOW_S = 7200.0  # more than a low orbit
 BACK_S = 5400.0  # longer than any stay in the shadow, 72 min in a geostationary orbit: begins are known
 NEAR_S = 3600.0  # what is known never reaches less far ahead, once it is known
 FAR_S = 43_200.0  # a low orbit is not over the anomaly for up to 9 h
-AT_ONCE = 4  # satellites: some 10 ms of the worker
+AT_ONCE = 2  # satellites: some 10 ms of the worker where stays over the anomaly are worked out for hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,9 @@ class Exposure:
 class Exposures:
     """`extend` runs in the geometry's worker thread."""
 
-    def __init__(self, geometry: Geometry, satellites: Sequence[int]) -> None:
+    def __init__(self, geometry: Geometry, passes: Passes, satellites: Sequence[int]) -> None:
         self._geometry = geometry
+        self._passes = passes
         self._satellites = satellites
         self._known: dict[int, Exposure] = {}
 
@@ -81,7 +82,10 @@ class Exposures:
         ]
         return Exposure(
             _joined(known.eclipses, eclipses(*span), since_s),
-            _joined(known.anomaly_passes, anomaly_passes(*span), since_s),
+            tuple(
+                (start_s, min(end_s, last_s))
+                for start_s, end_s in self._passes.of(satellite, since_s, last_s)
+            ),
             tuple(sorted(joined, key=lambda one: (one[1][0], one[0]))),
             last_s,
         )

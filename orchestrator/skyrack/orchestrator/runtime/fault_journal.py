@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -21,6 +20,7 @@ from typing import Any
 from skyrack.orchestrator.faults.fault import Fault
 from skyrack.orchestrator.faults.occurrence import Known
 from skyrack.orchestrator.faults.request import entry_of
+from skyrack.orchestrator.runtime.journal import Journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +41,15 @@ class Kept:
 
 
 class FaultJournal:
-    """Appends; a disk that is full costs what an orchestrator to come would have known, never the run."""
+    """Of one run."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._journal = Journal(path)
 
     def entered(self, faults: Iterable[Fault], occurrence: Known | None = None) -> None:
         """These are to be, all of them of one occurrence if that is given."""
         more = {} if occurrence is None else {"occurrence": asdict(occurrence)}
-        self._append(
+        self._journal.append(
             {
                 "fault": fault.id,
                 "since_s": fault.since_s,
@@ -62,30 +62,28 @@ class FaultJournal:
 
     def ended(self, fault_id: str, until_s: float) -> None:
         """One is to end at another time than was said: somebody has ended it, or orbit time goes on otherwise."""
-        self._append([{"fault": fault_id, "until_s": until_s if until_s < math.inf else None}])
+        self._journal.append([{"fault": fault_id, "until_s": until_s if until_s < math.inf else None}])
 
     def begun(self, fault_ids: Iterable[str]) -> None:
         """These are about to begin."""
-        self._append({"fault": fault_id, "begun": True} for fault_id in fault_ids)
+        self._journal.append({"fault": fault_id, "begun": True} for fault_id in fault_ids)
 
     def staged(self, fault_id: str, stages_left: int) -> None:
         """One has come to another stage; so many are to come."""
-        self._append([{"fault": fault_id, "stages_left": stages_left}])
+        self._journal.append([{"fault": fault_id, "stages_left": stages_left}])
 
     def over(self, fault_ids: Iterable[str]) -> None:
         """These have ended."""
-        self._append({"fault": fault_id, "over": True} for fault_id in fault_ids)
+        self._journal.append({"fault": fault_id, "over": True} for fault_id in fault_ids)
 
     def read(self) -> list[Kept] | None:
         """Every fault, in the order of entering; None where there is no journal."""
-        try:
-            lines = self._path.read_text().splitlines()
-        except OSError:
+        records = self._journal.read()
+        if records is None:
             return None
         known: dict[str, dict[str, Any]] = {}
-        for line in lines:
-            with contextlib.suppress(ValueError, KeyError, TypeError):  # a line that a kill has cut
-                record = json.loads(line)
+        for record in records:
+            with contextlib.suppress(KeyError, TypeError):  # no record of a fault
                 known.setdefault(record["fault"], {}).update(record)
         return [
             Kept(
@@ -101,10 +99,3 @@ class FaultJournal:
             for name, last in known.items()
             if "entry" in last
         ]
-
-    def _append(self, records: Iterable[Mapping[str, Any]]) -> None:
-        text = "".join(json.dumps(record) + "\n" for record in records)
-        with contextlib.suppress(OSError):
-            if text:
-                with self._path.open("a") as file:
-                    file.write(text)

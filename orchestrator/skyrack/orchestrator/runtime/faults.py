@@ -1,132 +1,107 @@
-"""Carries faults out: at each of the ledger's instants the fabric, the routes and the oracle are told what changes."""
+"""Carries faults out: at each of the ledger's instants the fabric, the routes and the oracle are told what changes.
+
+requests, campaigns, plan --.
+occurrences, journal -------+-- drafts --> Faults --> ledger (pure) --instant by instant--> feed, enactor, slips
+                                             |                              '-------------> record: journal, events
+                                             '--> announcements, storms     '-------------> view: API, status, metrics
+"""
 
 from __future__ import annotations
 
 import asyncio
-import math
-from bisect import insort
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from skyrack.orchestrator.clock import Clock, sleep_unless
-from skyrack.orchestrator.environment.spells import Spells, spell_of
-from skyrack.orchestrator.faults.atlas import Services
-from skyrack.orchestrator.faults.campaign import draw
-from skyrack.orchestrator.faults.effect import Way
 from skyrack.orchestrator.faults.fault import Draft, Fault
+from skyrack.orchestrator.faults.gone import Gone, matters
 from skyrack.orchestrator.faults.hold import Place, place_name
-from skyrack.orchestrator.faults.kinds import KINDS
 from skyrack.orchestrator.faults.ledger import Change, Ledger
-from skyrack.orchestrator.faults.lot import Lot
 from skyrack.orchestrator.faults.occurrence import Known, Occurrence
-from skyrack.orchestrator.faults.plan import drafted, planned
 from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
-from skyrack.orchestrator.faults.request import Request, read_draft, read_requests
-from skyrack.orchestrator.faults.targets import Selection, places_of
-from skyrack.orchestrator.routing.condition import Condition
-from skyrack.orchestrator.routing.cut import Cut
-from skyrack.orchestrator.runtime.events import EventLog
-from skyrack.orchestrator.runtime.fault_journal import FaultJournal, Kept
+from skyrack.orchestrator.runtime.announcements import Announcements, in_s
+from skyrack.orchestrator.runtime.befallen import Befallen
+from skyrack.orchestrator.runtime.fault_drafts import Drafts
+from skyrack.orchestrator.runtime.fault_record import FaultRecord
+from skyrack.orchestrator.runtime.fault_resumption import is_done, resumed
+from skyrack.orchestrator.runtime.fault_view import FaultView
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.hands.enactor import Enactor
 from skyrack.orchestrator.runtime.hands.hands import Hands
 from skyrack.orchestrator.runtime.slips import Slips
-from skyrack.orchestrator.scenario.campaigns import read_campaign
+from skyrack.orchestrator.runtime.storms import Storms
 from skyrack.orchestrator.timeline import Timeline
-from skyrack.orchestrator.topology.atlas import atlas_of
-from skyrack.orchestrator.topology.failures import Failures
 from skyrack.orchestrator.topology.geometry import Geometry
 
 LEAD_S = 0.01  # the fabric hears of a change this long before it takes effect
-_GONE = {"lost": "lost", "retire": "retired"}  # by kind of fault
-AROUND_S = 0.5  # routes leave links so long before they are down as planned: what is under way comes through
-UNDO_S = 0.05  # what ended while there was no orchestrator acts this long once more: what it left is found and undone
 
 
 class Faults:
-    """Every fault of a run. `run` has to be running for those that begin or end by the clock."""
+    """Every fault of a run. `run` has to be running for those that begin or end by the clock.
+
+    `drafts` says what they are, `feed` and `hands` carry them out, `record` is written. `on_gone` hears that others are
+    lost or retired than before.
+    """
 
     def __init__(
         self,
         geometry: Geometry,
+        drafts: Drafts,
+        record: FaultRecord,
         feed: Feed,
         hands: Hands,
-        events: EventLog,
-        clock: Clock,
-        services: Callable[[], Services],
-        journal: FaultJournal,
         timeline: Timeline,
+        clock: Clock,
     ) -> None:
-        self._names = geometry.names
-        self._scenario = geometry.scenario
-        self._byte_scale = geometry.scenario.links.byte_scale
-        self._atlas = atlas_of(geometry, services)
-        self._journal = journal
-        self._campaigns = {campaign.name for campaign in geometry.scenario.faults.campaigns}
-        self._resumed: set[str] = set()
-        self.occurred: Mapping[str, Known] = {}  # that an orchestrator before this one has entered, by fault
+        names, byte_scale = geometry.names, geometry.scenario.links.byte_scale
+        self._names = names
+        self._drafts = drafts
         self._feed = feed
-        self._events = events
-        self._clock = clock
         self._hands = hands
-        self._enactor = Enactor(hands, self._names, events.add, clock)
+        self._record = record
+        self._timeline = timeline
+        self._clock = clock
         self._ledger = Ledger(timeline.speed_at)
-        self._slips = Slips(feed, self._enactor, self._names)
+        self._enactor = Enactor(hands, names, record.events.add, clock)
+        self._slips = Slips(feed, self._enactor, names)
+        self._announcements = Announcements(feed)
         self._entered = asyncio.Event()
-        self._source: dict[str, str] = {}  # of occurrences that are to begin
-        self.came: Counter[tuple[str, str]] = Counter()  # occurrences that have begun, by source and kind
-        self._radiating: dict[str, Fault] = {}  # storms and the like, also those that are over
-        self.on_radiation: Callable[[], None] = lambda: None
         self._carried_out_s = 0.0  # the latest instant that has been told of
-        self._to_announce: list[tuple[float, str]] = []  # when, and which fault, earliest first
-        self._announced: dict[str, Failures] = {}
+        self.befallen = Befallen()
+        self.storms = Storms(timeline)
+        self.gone = Gone()
+        self.on_gone: Callable[[], None] = lambda: None
+        self.view = FaultView(self._ledger, self._enactor, feed, clock, names, byte_scale)
 
     def enter_plan(self) -> None:
         """Everything that the scenario has decided beforehand. Raises FaultProblem; nothing is entered then."""
-        faults = planned(self._scenario.faults.timetable(), self._atlas, self._scenario.seed)
-        for fault in faults:
-            self._require_possible(fault.draft)
-        added = [self._plan(self._ledger.add(fault.draft, fault.at_s)) for fault in faults]
-        self._journal.entered(added)
-        self._note_radiation(added)
+        faults = self._drafts.plan()
+        self._require_possible(fault.draft for fault in faults)
+        self._enter((fault.draft, fault.at_s) for fault in faults)
 
     def go_on(self) -> None:
         """Take up the faults of an orchestrator that was there before: nothing is done twice that it has begun."""
-        kept = self._journal.read()
+        kept = self._record.kept()
         if kept is None:
             self.enter_plan()
             return
         self._ledger.give_on(fault.id for fault in kept)
-        self.occurred = {fault.id: fault.occurrence for fault in kept if fault.occurrence is not None}
+        self.befallen.go_on(kept)
         now_s = self._soon_s()
         for fault in kept:
-            at_once = fault.until_s == fault.since_s
-            if fault.over or (fault.begun and at_once):
-                continue
-            if not fault.begun and fault.until_s < now_s:
-                self._lost(fault, "its time has passed while there was no orchestrator")
+            if is_done(fault):
                 continue
             try:
-                draft = read_draft(fault.entry, self._atlas, Lot(self._scenario.seed, fault.id))
+                restored = resumed(fault, self._drafts.kept, now_s)
             except (FaultProblem, Unknown) as problem:
-                self._lost(fault, str(problem))
+                self._record.lost(fault, str(problem))
                 continue
-            since_s = max(fault.since_s, now_s)
-            lasts_s = 0.0 if at_once else max(fault.until_s - since_s, UNDO_S)
-            if fault.stages_left is not None:  # the one it was in begins anew
-                draft = replace(draft, stages=draft.stages[-1 - fault.stages_left :])
-            restored = Fault(fault.id, draft, since_s, since_s + lasts_s)
             self._ledger.restore(restored)
             if fault.occurrence is None:
-                self._note_radiation([restored])
+                self.storms.note([restored])
             if fault.begun:
-                self._resumed.add(fault.id)
-
-    def _lost(self, fault: Kept, reason: str) -> None:
-        self._journal.over([fault.id])
-        self._events.add("fault_failed", fault=fault.id, kind=fault.entry.get("kind"), reason=reason)
+                self._record.resumed(fault)
 
     async def run(self) -> None:
         """Step from instant to instant until cancelled."""
@@ -134,6 +109,20 @@ class Faults:
             tasks.create_task(self._expect([fault.draft for fault in self._ledger.faults]), name="hands")
             tasks.create_task(self._enactor.run(), name="enactor")
             await self._follow_clock()
+
+    async def _follow_clock(self) -> None:
+        while True:
+            now_s = self._clock.run_s()
+            wait_s = self._ledger.next_s() - LEAD_S - now_s
+            if wait_s <= 0.0:
+                self._step()
+                continue
+            announce_s = self._announcements.next_s()
+            if announce_s <= now_s:
+                self._announcements.make()
+                continue
+            self._entered.clear()
+            await sleep_unless(self._entered, self._clock, min(wait_s, announce_s - now_s))
 
     def absent(self, nodes: Iterable[int]) -> None:
         """Nothing runs at these nodes yet, whatever faults do meanwhile: before `run`, and until `appear`."""
@@ -143,214 +132,34 @@ class Faults:
         """Have their processes start, but for those of nodes that a fault keeps off."""
         self._enactor.appear((node, "") for node in nodes)
 
-    def gone(self) -> dict[int, str]:
-        """Satellites that are out of service for good: lost or retired."""
-        return {
-            node: word
-            for fault in self._ledger.begun
-            if (word := _GONE.get(fault.draft.kind)) is not None
-            for node in fault.draft.effect.dark
-        }
-
     async def let_go(self) -> None:
         """Of processes that faults hold, before they are asked to end."""
         await self._enactor.let_go()
-
-    async def _follow_clock(self) -> None:
-        while True:
-            now_s = self._clock.run_s()
-            wait_s = self._ledger.next_s() - LEAD_S - now_s
-            if wait_s <= 0.0:
-                self._step()
-                continue
-            if self._to_announce:
-                announce_s, fault_id = self._to_announce[0]
-                if announce_s <= now_s:
-                    del self._to_announce[0]
-                    self._announce(fault_id)
-                    continue
-                wait_s = min(wait_s, announce_s - now_s)
-            self._entered.clear()
-            await sleep_unless(self._entered, self._clock, wait_s)
 
     def fabric_down(self) -> None:
         """Packets that it was to hit will not come to it."""
         self._slips.fabric_down()
 
-    def _plan(self, fault: Fault) -> Fault:
-        """Have routes go around what a planned fault is to take."""
-        if KINDS[fault.draft.kind].planned:
-            insort(self._to_announce, (fault.since_s - AROUND_S, fault.id))
-        return fault
-
-    def _announce(self, fault_id: str) -> None:
-        fault = next((fault for fault in self._ledger.faults if fault.id == fault_id), None)
-        if fault is not None:
-            pairs = frozenset((min(way), max(way)) for way in fault.draft.effect.links)
-            self._announced[fault_id] = Failures(links=pairs)
-            self._feed.announce(worse=self._announced[fault_id])
-
-    def _take_back(self, fault_id: str) -> None:
-        """What was announced does not come."""
-        if (told := self._announced.pop(fault_id, None)) is not None:
-            self._feed.announce(better=Failures(links=told.links - self._feed.failures.links))
-
-    def active(self) -> dict[str, int]:
-        """How many faults of each kind act."""
-        counts = dict.fromkeys(KINDS, 0)
-        for fault in self._ledger.begun:
-            counts[fault.draft.kind] += 1
-        return counts
-
-    @property
-    def failures(self) -> Mapping[str, int]:
-        """What could not be done or undone, by kind."""
-        return self._enactor.failures
-
-    @property
-    def conditions(self) -> Mapping[Way, Condition]:
-        """What faults make of directions of links."""
-        return self._ledger.conditions
-
-    def extra_s(self) -> Mapping[Way, float]:
-        """What faults add to the delay of each direction of a link, where they add something."""
-        return {way: c.extra_s for way, c in self._ledger.conditions.items() if c.extra_s}
-
-    def darkening(self) -> list[tuple[str, float, tuple[str, ...]]]:
-        """Faults that act and keep something dark: id, since when (run seconds), on what."""
-        return [
-            (fault.id, fault.since_s, fault.draft.target.words)
-            for fault in self._ledger.begun
-            if fault.draft.effect.dark or fault.draft.kind in ("down", "flap")
-        ]
+    # What people and programs ask for
 
     async def add(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Enter all faults of a request; those that begin now begin at one instant, `at_s`. Raises FaultProblem, Unknown."""
-        given, seed = self._ledger.given, self._scenario.seed
-        requests = read_requests(body, self._atlas, lambda index: Lot(seed, "request", given + index))
-        for request in requests:
-            self._require_possible(request.draft)
-        await self._expect(request.draft for request in requests)
-        at_s = self._soon_s()
-        return await self._add([(one.draft, at_s + _in_s(one)) for one in requests], at_s)
+        requests = self._drafts.asked(body, self._ledger.given)
+        self._require_possible(request.draft for request in requests)
+        await self._expect([request.draft for request in requests])
+        return await self._begin([(request.draft, in_s(request)) for request in requests])
 
     async def add_campaign(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Draw a campaign whose times count from now, and enter its faults. Raises FaultProblem, Unknown."""
-        campaign = read_campaign(body)
-        if campaign.name in self._campaigns:
-            raise FaultProblem(
-                f"there is a campaign called {campaign.name!r} already, and it would draw the same"
-            )
-        faults = draw(campaign, self._atlas, self._scenario.seed)
-        for fault in faults:
-            self._require_possible(fault.draft)
-        self._campaigns.add(campaign.name)
-        await self._expect(fault.draft for fault in faults)
-        at_s = self._soon_s()
-        return await self._add([(fault.draft, at_s + fault.at_s) for fault in faults], at_s)
-
-    def whole_nodes(self, words: Sequence[str]) -> list[str]:
-        """The names of nodes with a process that words select, for a command. Raises FaultProblem, Unknown."""
-        if not words:
-            raise FaultProblem("which nodes?")
-        target = places_of(Selection(nodes=tuple(words)), self._atlas, bare=False)
-        for node, service in target.places:
-            if service:
-                raise FaultProblem(
-                    f"{self._names[node]}/{service}: a whole node is meant: {self._names[node]}"
-                )
-        return [self._names[node] for node, _ in target.places]
-
-    def _require_possible(self, draft: Draft) -> None:
-        """Raises FaultProblem with why this runtime cannot do it."""
-        if draft.kind == "repair":
-            for other in self._ledger.begun:
-                if other.draft.kind == "retire" and (
-                    gone := set(other.draft.target.nodes) & set(draft.target.nodes)
-                ):
-                    name = self._names[min(gone)]
-                    raise FaultProblem(
-                        f"repair: {name} is retired by fault {other.id}: nothing brings it back"
-                    )
-        why_not = self._hands.refusal(draft.kind, draft.target)
-        if why_not is not None:
-            raise FaultProblem(f"{draft.kind}: {why_not}")
-
-    async def _expect(self, drafts: Iterable[Draft]) -> None:
-        """Get ready for them what takes time to be."""
-        for draft in list(drafts):
-            await self._hands.expect(draft.kind, draft.target)
-
-    async def _add(self, drafts: Sequence[tuple[Draft, float]], at_s: float) -> dict[str, Any]:
-        added = [self._plan(self._ledger.add(draft, since_s)) for draft, since_s in drafts]
-        self._journal.entered(added)
-        self._note_radiation(added)
-        self._carry_out(at_s)
-        await self._enactor.settled(fault.id for fault in added)
-        return {"at_s": at_s, "faults": await self._shown(added)}
-
-    async def foresee(self, occurrence: Occurrence) -> Draft:
-        """What an occurrence will be; what takes time to be is got ready. Raises FaultProblem, Unknown."""
-        draft = drafted(occurrence, self._atlas, self._scenario.seed)
-        self._require_possible(draft)
-        await self._expect([draft])
-        return draft
-
-    def enter(self, draft: Draft, since_s: float, until_s: float, known: Known) -> str:
-        """Enter an occurrence that is due or, at the start of a run, was; the fault's id."""
-        since_s = max(since_s, self._carried_out_s)
-        lasting = replace(draft, for_s=max(until_s, since_s) - since_s)
-        fault = self._plan(self._ledger.add(lasting, since_s))
-        self._journal.entered([fault], known)
-        self._source[fault.id] = known.source
-        self._entered.set()
-        return fault.id
-
-    def until(self, fault_id: str, until_s: float) -> None:
-        """Let a fault that lasts in orbit time end at another instant, now at the earliest; nothing if it is over."""
-        if self._ledger.has(fault_id):
-            until_s = max(until_s, self._soon_s())
-            self._ledger.until(fault_id, until_s)
-            self._journal.ended(fault_id, until_s)
-            self._entered.set()
-
-    def spells(self, timeline: Timeline) -> Spells:
-        """What is known of storms, and of stays over the anomaly that somebody has ordered: orbits have their own."""
-        found = (
-            spell_of(fault.draft.effect, timeline.t_s(fault.since_s), _t_s(timeline, fault.until_s))
-            for fault in self._radiating.values()
-        )
-        return Spells(spell for spell in found if spell is not None)
-
-    def _note_radiation(self, faults: Iterable[Fault]) -> None:
-        radiating = {f.id: f for f in faults if f.draft.effect.radiation or f.draft.effect.anomaly}
-        if radiating:
-            self._radiating |= radiating
-            self.on_radiation()
-
-    def is_there(self, fault_id: str) -> bool:
-        """Whether a fault acts or is to act."""
-        return self._ledger.has(fault_id)
-
-    def storm(self, nodes: Sequence[int]) -> list[float]:
-        """By how much storms multiply the rates of upsets at nodes now; 1 without one."""
-        return [self._ledger.radiation.get(node, 1.0) for node in nodes]
-
-    def acting(self) -> dict[str, Any]:
-        """For the run's status: those that act, in short, and how many are to come."""
-        acting = self._ledger.begun
-        return {
-            "acting": [
-                {"id": f.id, "kind": f.draft.kind, "on": list(f.draft.target.words), "cause": f.draft.cause}
-                | ({"stage": stage} if (stage := self._ledger.stage_of(f.id)) else {})
-                for f in acting
-            ],
-            "coming": len(self._ledger.faults) - len(acting),
-        }
+        name, faults = self._drafts.campaign(body)
+        self._require_possible(fault.draft for fault in faults)
+        self._drafts.drawn(name)
+        await self._expect([fault.draft for fault in faults])
+        return await self._begin([(fault.draft, fault.at_s) for fault in faults])
 
     async def listed(self) -> dict[str, Any]:
         """Every fault that acts or is to act, with what the fabric says of the links."""
-        return {"faults": await self._shown(self._ledger.faults)}
+        return {"faults": await self.view.shown(self._ledger.faults, self._carried_out_s)}
 
     def remove(self, fault_id: str | None) -> dict[str, Any]:
         """End one fault, or all without an id. Raises Unknown."""
@@ -359,14 +168,82 @@ class Faults:
         for one in ids:
             fault = self._ledger.end(one, at_s)
             if fault.since_s > at_s:
-                self._journal.over([one])
-                self._take_back(one)
+                self._record.never(one)
+                self._announcements.take_back(one)
             else:
-                self._journal.ended(one, at_s)
-            if one in self._radiating:
-                self._note_radiation([replace(fault, until_s=at_s)])
+                self._record.until(one, at_s)
+            self.storms.end(one, at_s)
         self._carry_out(at_s)
         return {"at_s": at_s, "removed": ids}
+
+    async def _begin(self, drafts: Sequence[tuple[Draft, float]]) -> dict[str, Any]:
+        """Enter drafts, each so many seconds from the next instant on; what came of those that begin there."""
+        at_s = self._soon_s()
+        added = self._enter((draft, at_s + in_s) for draft, in_s in drafts)
+        self._carry_out(at_s)
+        await self._enactor.settled(fault.id for fault in added)
+        return {"at_s": at_s, "faults": await self.view.shown(added, self._carried_out_s)}
+
+    def _enter(self, drafts: Iterable[tuple[Draft, float]]) -> list[Fault]:
+        added = [self._ledger.add(draft, since_s) for draft, since_s in drafts]
+        for fault in added:
+            self._announcements.expect(fault)
+        self._record.entered(added)
+        self.storms.note(added)
+        return added
+
+    def _require_possible(self, drafts: Iterable[Draft]) -> None:
+        """Raises FaultProblem with why this runtime cannot do one of them."""
+        for draft in drafts:
+            if draft.kind == "repair":
+                self._require_repairable(draft)
+            if (why_not := self._hands.refusal(draft.kind, draft.target)) is not None:
+                raise FaultProblem(f"{draft.kind}: {why_not}")
+
+    def _require_repairable(self, draft: Draft) -> None:
+        for other in self._ledger.begun:
+            gone = set(other.draft.target.nodes) & set(draft.target.nodes)
+            if other.draft.kind == "retire" and gone:
+                name = self._names[min(gone)]
+                raise FaultProblem(f"repair: {name} is retired by fault {other.id}: nothing brings it back")
+
+    async def _expect(self, drafts: Sequence[Draft]) -> None:
+        """Get ready for them what takes time to be."""
+        for draft in drafts:
+            await self._hands.expect(draft.kind, draft.target)
+
+    # What orbit time brings (`occurrences.Entering`)
+
+    async def foresee(self, occurrence: Occurrence) -> Draft:
+        """What an occurrence will be; what takes time to be is got ready. Raises FaultProblem, Unknown."""
+        draft = self._drafts.befalling(occurrence)
+        self._require_possible([draft])
+        await self._expect([draft])
+        return draft
+
+    def enter(self, draft: Draft, since_s: float, until_s: float, known: Known) -> str:
+        """Enter an occurrence that is due or, at the start of a run, was; the fault's id."""
+        since_s = max(since_s, self._carried_out_s)
+        fault = self._ledger.add(replace(draft, for_s=max(until_s, since_s) - since_s), since_s)
+        self._announcements.expect(fault)
+        self._record.entered([fault], known)
+        self.befallen.entered(fault, known)
+        self._entered.set()
+        return fault.id
+
+    def until(self, fault_id: str, until_s: float) -> None:
+        """Let a fault that lasts in orbit time end at another instant, now at the earliest; nothing if it is over."""
+        if self._ledger.has(fault_id):
+            until_s = max(until_s, self._soon_s())
+            self._ledger.until(fault_id, until_s)
+            self._record.until(fault_id, until_s)
+            self._entered.set()
+
+    def is_there(self, fault_id: str) -> bool:
+        """Whether a fault acts or is to act."""
+        return self._ledger.has(fault_id)
+
+    # Instant by instant
 
     def _soon_s(self) -> float:
         """The next instant at which something can take effect; never before one that has been carried out."""
@@ -379,140 +256,36 @@ class Faults:
 
     def _step(self) -> None:
         change = self._ledger.step()
-        self._journal.begun(fault.id for fault in change.began)
-        for _, after, _ in change.staged:
-            self._journal.staged(after.id, len(after.draft.stages))
+        self._record.begin(change)
         self._carried_out_s = max(self._carried_out_s, change.at_s)
         self._feed.apply(change.at_s, change.conditions, change.dark, change.lit, change.cuts)
         self._enactor.follow(change)
-        self.came.update((self._source.pop(f.id), f.draft.kind) for f in change.began if f.id in self._source)
         self._slips.follow(change)
-        self._journal.over(fault.id for fault in change.ended)
+        self.storms.follow(change)
+        self._notice_gone(change)
+        self.befallen.began(change.began)
         for fault in change.ended:
-            self._announced.pop(fault.id, None)
-        for name, faults in (("fault_began", change.began), ("fault_ended", change.ended)):
-            for fault in faults:
-                draft = fault.draft
-                self._events.add(
-                    "fault_resumed" if name == "fault_began" and fault.id in self._resumed else name,
-                    run_s=change.at_s,
-                    fault=fault.id,
-                    kind=draft.kind,
-                    on=list(draft.target.words),
-                    cause=draft.cause,
-                    **draft.values,
-                )
-            if name == "fault_began":
-                self._tell_of_stages(change)
+            self._announcements.over(fault.id)
+        self._record.done(change)
+        self._reword(change)
 
-    def _tell_of_stages(self, change: Change) -> None:
-        for before, after, stage in change.staged:
-            self._events.add(
-                "fault_stage", run_s=change.at_s, fault=after.id, kind=after.draft.kind, stage=stage.name,
-                on=list(before.draft.target.words), cause=after.draft.cause,
-            )  # fmt: skip
-        for before, after, by in change.mended:
-            nodes = sorted(by.draft.effect.mends & _touched(before))
-            self._events.add(
-                "fault_mended", run_s=change.at_s, fault=before.id, kind=before.draft.kind,
-                on=[self._names[node] for node in nodes], by=by.id,
-            )  # fmt: skip
+    def _notice_gone(self, change: Change) -> None:
+        touched = *change.began, *change.ended, *(after for _, after, _ in (*change.staged, *change.mended))
+        if any(matters(fault.draft) for fault in touched) and self.gone.follow(
+            self._ledger.begun, self._timeline.t_s(change.at_s)
+        ):
+            self.on_gone()
+
+    def _reword(self, change: Change) -> None:
+        """Who has been mended at some nodes is known by those that are left from now on."""
+        for _, after, _ in change.mended:
             if not after.draft.effect.nothing and after not in change.ended:
                 left = tuple(place_name(place, self._names) for place in _left(after))
-                self._journal.entered([self._ledger.reword(after.id, left)])
-
-    async def _shown(self, faults: list[Fault]) -> list[dict[str, Any]]:
-        """The faults with what the fabric says of their links and nodes once all that it was told of holds."""
-        ways = {way: None for fault in faults for way in fault.draft.target.ways}
-        numbers = {way: number for way in ways if (number := self._number(way)) is not None}
-        nodes = sorted({node for fault in faults for node in fault.draft.effect.dark})
-        cuts = list(dict.fromkeys(cut for fault in faults for cut in fault.draft.effect.cuts))
-        says = await self._fabric_says(numbers, nodes, cuts)
-        return [
-            {
-                "id": fault.id,
-                "kind": fault.draft.kind,
-                "on": list(fault.draft.target.words),
-                **fault.draft.values,
-                **({"stage": self._ledger.stage_of(fault.id)} if KINDS[fault.draft.kind].stages else {}),
-                "since_s": fault.since_s,
-                "until_s": fault.until_s if fault.until_s < math.inf else None,
-                "acts": self._ledger.acts(fault.id),
-                "cause": fault.draft.cause,
-                "effects": self._enactor.effects(fault.id),
-                "fabric": [says[place] for place in _places(fault) if place in says],
-            }
-            for fault in faults
-        ]
-
-    def _number(self, way: Way) -> int | None:
-        pair = self._feed.pair_number(min(way), max(way))
-        return None if pair is None else 2 * pair + (way[0] > way[1])
-
-    async def _fabric_says(
-        self, numbers: Mapping[Way, int], nodes: list[int], cuts: list[Cut]
-    ) -> dict[Way | int | Cut, dict[str, Any]]:
-        """By direction of a link, node or cut; nothing of links that are not in use, and of none while there is no fabric."""
-        fabric = self._feed.fabric
-        if fabric is None:
-            return {}
-        try:
-            values, lit, cut_ways = await fabric.read(
-                max(self._carried_out_s, self._clock.run_s()),
-                list(numbers.values()),
-                nodes,
-                [(cut.sources, cut.targets) for cut in cuts],
-            )
-        except (TimeoutError, ConnectionError):
-            return {}
-        says: dict[Way | int | Cut, dict[str, Any]] = {
-            node: {"node": self._names[node], "lit": light} for node, light in zip(nodes, lit, strict=True)
-        }
-        for cut, count in zip(cuts, cut_ways, strict=True):
-            says[cut] = {
-                "from": [self._names[node] for node in sorted(cut.sources)],
-                "to": [self._names[node] for node in sorted(cut.targets)],
-                "ways": len(cut.sources) * len(cut.targets),
-                "cut": count,
-            }
-        for (src, dst), row in zip(numbers, values.tolist(), strict=True):
-            s_per_byte, _, loss_ratio, extra_s, corrupt_ratio = row
-            if not math.isnan(s_per_byte):
-                says[src, dst] = {
-                    "from": self._names[src],
-                    "to": self._names[dst],
-                    "down": extra_s == -math.inf,
-                    "extra_s": extra_s if extra_s > -math.inf else 0.0,
-                    "rate_bps": 8.0 * self._byte_scale / s_per_byte,
-                    "loss_ratio": loss_ratio,
-                    "corrupt_ratio": corrupt_ratio,
-                }
-        return says
-
-
-def _touched(fault: Fault) -> frozenset[int]:
-    """Nodes that a fault keeps dark or holds something at."""
-    effect = fault.draft.effect
-    return effect.dark | {node for node, _ in effect.holds}
+                self._record.entered([self._ledger.reword(after.id, left)])
 
 
 def _left(fault: Fault) -> list[Place]:
-    """The same as places, whole nodes where they are."""
+    """What a fault keeps dark or holds something at, as places, whole nodes where they are."""
     holds = fault.draft.effect.holds
     bare = fault.draft.effect.dark - {node for node, _ in holds}
     return sorted({*holds, *((node, "") for node in bare)})
-
-
-def _in_s(request: Request) -> float:
-    """How long from now it begins: what is planned not before routes have gone around it."""
-    return max(request.in_s, AROUND_S) if KINDS[request.draft.kind].planned else request.in_s
-
-
-def _t_s(timeline: Timeline, run_s: float) -> float:
-    return timeline.t_s(run_s) if run_s < math.inf else math.inf
-
-
-def _places(fault: Fault) -> list[Way | int | Cut]:
-    """What the fabric is asked about."""
-    effect = fault.draft.effect
-    return [*fault.draft.target.ways, *sorted(effect.dark), *effect.cuts]

@@ -11,31 +11,25 @@ import asyncio
 import contextlib
 import math
 from collections.abc import Callable, Coroutine, Mapping, Set
-from concurrent.futures import Executor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skyrack.orchestrator.clock import RealClock
 from skyrack.orchestrator.fabric.client import FabricClient
 from skyrack.orchestrator.routing.condition import AS_ALWAYS, Condition
 from skyrack.orchestrator.routing.cut import Cut
 from skyrack.orchestrator.routing.force_log import Way
 from skyrack.orchestrator.routing.views import News
-from skyrack.orchestrator.runtime.events import EventLog
+from skyrack.orchestrator.runtime.basis import Basis
 from skyrack.orchestrator.runtime.mesh import MeshDriver
 from skyrack.orchestrator.runtime.news import NewsDesk
 from skyrack.orchestrator.runtime.oracle import Oracle
 from skyrack.orchestrator.runtime.outages import Outages
 from skyrack.orchestrator.runtime.processes import Processes
 from skyrack.orchestrator.runtime.progress import Progress
-from skyrack.orchestrator.runtime.roster import Roster
-from skyrack.orchestrator.scenario import Scenario
-from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.epoch import Epoch
 from skyrack.orchestrator.topology.failures import NO_FAILURES, Failures, union
-from skyrack.orchestrator.topology.geometry import Geometry
 
 FABRIC_RESTART_S = 0.2
 REATTACH_S = 1.0  # nodes try every 50 ms; one that has not come back to a new fabric by then is gone
@@ -50,28 +44,17 @@ class Feed:
     begun, that has ended.
     """
 
-    def __init__(
-        self,
-        scenario: Scenario,
-        geometry: Geometry,
-        timeline: Timeline,
-        roster: Roster,
-        processes: Processes,
-        events: EventLog,
-        clock: RealClock,
-        worker: Executor,
-    ) -> None:
-        self._scenario = scenario
-        self._geometry = geometry
-        self._timeline = timeline
-        self._roster = roster
+    def __init__(self, basis: Basis, processes: Processes) -> None:
+        self._scenario = basis.scenario
+        self._geometry = basis.geometry
+        self._timeline = basis.timeline
+        self._roster = basis.roster
         self._fabrics = processes.fabrics
         self._nodes = processes.nodes
         self._awaited = processes.awaited
-        self._events = events
-        self._clock = clock
-        self._worker = worker
-        self._names = geometry.names
+        self._events = basis.events
+        self._clock = basis.clock
+        self._worker = basis.worker
         self._gone: set[int] = set()  # nodes without a process that is attached
         self._absent: set[int] = set()  # of those, nodes that have never had one
         self._planned = NO_FAILURES, NO_FAILURES  # what is out and back as planned, and routes are to be told
@@ -83,20 +66,21 @@ class Feed:
         self._rerouting = asyncio.Lock()
         self._tasks: asyncio.TaskGroup | None = None
         self._driver: MeshDriver | None = None
-        self.oracle = Oracle(scenario, geometry, timeline, worker)
+        self.oracle = Oracle(basis.scenario, basis.geometry, basis.timeline, basis.worker)
         self.news = NewsDesk(
-            scenario,
-            geometry,
-            timeline,
-            self.oracle,
-            events,
-            clock,
-            worker,
-            lambda: self.failures,
-            lambda: (self._driver, self.fabric),
-            self._start,
+            scenario=basis.scenario,
+            geometry=basis.geometry,
+            timeline=basis.timeline,
+            oracle=self.oracle,
+            events=basis.events,
+            clock=basis.clock,
+            worker=basis.worker,
+            failures=lambda: self.failures,
+            mesh=lambda: (self._driver, self.fabric),
+            start=self._start,
         )
-        self.outages = Outages(scenario.links.detection_s, lambda: self.failures, clock, self._start)
+        detection_s = basis.scenario.links.detection_s
+        self.outages = Outages(detection_s, lambda: self.failures, basis.clock, self._start)
         self.fabric: FabricClient | None = None
         self.epoch: Epoch | None = None
         self.up = asyncio.Event()  # there is a fabric, and it has routes
@@ -138,17 +122,17 @@ class Feed:
         config = self._roster.fabric_config(self._clock.t0_monotonic_ns)
         self.fabric = fabric = await self._fabrics.start(config, self._hear)
         self._driver = MeshDriver(
-            self._scenario,
-            self._geometry,
-            self._timeline,
-            fabric,
-            self._clock,
-            self._worker,
-            self._roster.link_capacity,
-            self._in_force,
-            self._adopted,
-            self._conditions,
-            self.failures,
+            scenario=self._scenario,
+            geometry=self._geometry,
+            timeline=self._timeline,
+            fabric=fabric,
+            clock=self._clock,
+            executor=self._worker,
+            capacity=self._roster.link_capacity,
+            in_force=self._in_force,
+            adopted=self._adopted,
+            conditions=self._conditions,
+            failures=self.failures,
         )
         if self._darkened:
             fabric.set_lit(self._clock.run_s(), sorted(self._darkened), False)

@@ -15,23 +15,18 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
-from pathlib import Path
 from typing import Any, Final
 
-from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.lifecycle.batch import Step
 from skyrack.orchestrator.lifecycle.fleet import Fleet, together
 from skyrack.orchestrator.lifecycle.passage import Phase
-from skyrack.orchestrator.runtime.events import EventLog
+from skyrack.orchestrator.runtime.basis import Basis
 from skyrack.orchestrator.runtime.faults import Faults
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.files import write_whole
 from skyrack.orchestrator.runtime.mesh import LEAD_S, LONGEST_SEGMENT_S
-from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
+from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.spelling import closest
-from skyrack.orchestrator.timeline import Timeline
-from skyrack.orchestrator.topology.geometry import Geometry
 
 GONE: Final = ("lost", "retired")
 HORIZON_S: Final = LEAD_S + 2 * LONGEST_SEGMENT_S  # real seconds that the fabric may have been told of
@@ -42,40 +37,30 @@ class LaunchProblem(ValueError):
 
 
 class Launches:
-    """`begin` before anything runs, then `run`. `file` keeps what an orchestrator that goes on with the run needs.
+    """`begin` before anything runs, then `run`. launches.json keeps what an orchestrator that goes on with the run needs.
 
     `on_ordered`: hears that satellites will be in service who were not to be.
     """
 
     def __init__(
-        self,
-        geometry: Geometry,
-        timeline: Timeline,
-        book: NodeBook,
-        keep_off: Callable[[NodeState], None],
-        feed: Feed,
-        faults: Faults,
-        events: EventLog,
-        clock: Clock,
-        worker: Executor,
-        file: Path,
+        self, basis: Basis, keep_off: Callable[[NodeState], None], feed: Feed, faults: Faults
     ) -> None:
-        self._geometry = geometry
-        self._timeline = timeline
-        self._book = book
+        self._geometry = basis.geometry
+        self._timeline = basis.timeline
+        self._book = basis.book
         self._keep_off = keep_off
         self._feed = feed
         self._faults = faults
-        self._events = events
-        self._clock = clock
-        self._worker = worker
-        self._file = file
+        self._events = basis.events
+        self._clock = basis.clock
+        self._worker = basis.worker
+        self._file = basis.places.run_dir / "launches.json"
         self._ordered: list[dict[str, Any]] = []
         self._done_t_s = -math.inf  # every step until then has been taken
         self._changed = asyncio.Event()
         self._launching = asyncio.Lock()
         self.on_ordered: Callable[[], None] = lambda: None
-        timeline.listen(lambda piece: self._changed.set())
+        basis.timeline.listen(lambda piece: self._changed.set())
 
     @property
     def fleet(self) -> Fleet:
@@ -178,7 +163,7 @@ class Launches:
         """Where each satellite is: those of launches, and those that are gone."""
         phases = {node: phase.value for node, phase in self.fleet.phases(self._now_t_s()).items()}
         return phases | {
-            node: word for node, word in self._faults.gone().items() if node < self._geometry.n_sat
+            node: word for node, word in self._faults.gone.now.items() if node < self._geometry.n_sat
         }
 
     async def _advance(self, t_s: float, *, quietly: bool = False) -> None:
@@ -191,7 +176,7 @@ class Launches:
             self._keep()
 
     async def _take(self, step: Step, *, quietly: bool) -> None:
-        names, lost = self._geometry.names, self._faults.gone()
+        names, lost = self._geometry.names, self._faults.gone.now
         there = [node for node in step.nodes if node not in lost]
         if not there:
             return

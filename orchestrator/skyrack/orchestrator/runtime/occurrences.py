@@ -15,12 +15,12 @@ from bisect import insort
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ParamSpec, Protocol, TypeVar
 
 from skyrack.orchestrator.clock import Clock, sleep_unless
 from skyrack.orchestrator.faults.fault import Draft
 from skyrack.orchestrator.faults.kinds import KINDS
-from skyrack.orchestrator.faults.occurrence import Known, Lasting, Occurrence, Source, known_of
+from skyrack.orchestrator.faults.occurrence import Known, Lasting, Occurrence, Source, count, known_of
 from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.timeline import Piece, Timeline
@@ -28,15 +28,17 @@ from skyrack.orchestrator.timeline import Piece, Timeline
 LEAD_S = 0.09  # a fault is entered this long before it begins: the clock announces a change a moment earlier than that
 AHEAD_S = 20.0  # real seconds that are drawn ahead; when half of them are left, the next are
 SOONEST_S = 1e-4  # the shortest wait, where rounding would make it none
-COUNTED_AT_ONCE_S = 6 * 3600.0  # of orbit time that was left out
+COUNTED_AT_ONCE_S = (
+    4 * 86_400.0
+)  # of orbit time that was left out: less than a second of one CPU for 66 satellites
 
 Span = tuple[float, float]  # of orbit time
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Entering(Protocol):
     """What `Faults` does for occurrences."""
-
-    occurred: Mapping[str, Known]
 
     async def foresee(self, occurrence: Occurrence) -> Draft:
         """Raises FaultProblem, Unknown."""
@@ -72,7 +74,7 @@ class _Waiting:
 class Occurrences:
     """What befalls nodes by orbit time. `run` has to be running. `skipped`: by kind, how many were left out.
 
-    `resumed`: an orchestrator before this one has entered some.
+    `before`: what an orchestrator before this one has entered, by fault; None where there was none.
     """
 
     def __init__(
@@ -83,7 +85,7 @@ class Occurrences:
         events: EventLog,
         clock: Clock,
         *,
-        resumed: bool = False,
+        before: Mapping[str, Known] | None = None,
     ) -> None:
         self._streams = [_Stream(source) for source in sources]
         self._timeline = timeline
@@ -95,16 +97,16 @@ class Occurrences:
             0.0  # what was drawn and comes before has been entered, is about to be, or was left out
         )
         self._gaps: list[Span] = []  # that were jumped over, or will be
-        self._landings: list[float] = [] if resumed else [0.0]  # who is under way then has to be found
+        self._landings: list[float] = [0.0] if before is None else []  # who is under way then has to be found
         self._lasting: dict[str, Known] = {}  # faults that end by orbit time
         self._left_out: asyncio.Queue[tuple[Span, str]] = asyncio.Queue()
         self._reading = asyncio.Lock()  # sources keep what they have worked out
         self._changed = asyncio.Event()
         self._last = timeline.pieces[-1]
-        self._since_s = clock.run_s() if resumed else 0.0  # nothing is entered as of before
+        self._since_s = 0.0 if before is None else clock.run_s()  # nothing is entered as of before
         self.skipped: Counter[str] = Counter(dict.fromkeys(KINDS, 0))
-        if resumed:
-            self._go_on()
+        if before is not None:
+            self._go_on(before)
         timeline.listen(self._hear)
 
     async def run(self) -> None:
@@ -129,9 +131,8 @@ class Occurrences:
         self._waiting = [one for one in self._waiting if one.known.t_s < self._entered_t_s]
         self._changed.set()
 
-    def _go_on(self) -> None:
+    def _go_on(self, known: Mapping[str, Known]) -> None:
         """After another orchestrator: what came while there was none is left out, what acts still ends by orbit time."""
-        known = self._faults.occurred
         self._lasting = {name: one for name, one in known.items() if one.for_t_s is not None}
         last_t_s = max((math.nextafter(one.t_s, math.inf) for one in known.values()), default=0.0)
         now_t_s = self._timeline.t_s(self._clock.run_s() + LEAD_S)
@@ -180,11 +181,9 @@ class Occurrences:
         self._gaps = [gap for gap in self._gaps if gap[1] > min(drawn_t_s, self._entered_t_s)]
         return not self._landings
 
-    async def _read(
-        self, of: Callable[..., Sequence[Occurrence]], *instants_s: float
-    ) -> Sequence[Occurrence]:
+    async def _read(self, ask: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         async with self._reading:
-            return await asyncio.to_thread(of, *instants_s)
+            return await asyncio.to_thread(ask, *args, **kwargs)
 
     async def _take(self, stream: _Stream, found: Sequence[Occurrence], draws: int | None = None) -> bool:
         """Have them wait, unless the source has been drawn anew meanwhile."""
@@ -255,12 +254,12 @@ class Occurrences:
             for stream in self._streams:
                 at_t_s = first_t_s
                 while at_t_s < last_t_s:
-                    next_t_s = min(at_t_s + COUNTED_AT_ONCE_S, last_t_s)
-                    found = await self._read(stream.source.between, at_t_s, next_t_s)
-                    kinds.update(
-                        one.entry["kind"] for one in found if not self._lands_in(stream, one, last_t_s)
-                    )
+                    next_t_s = min((at_t_s // COUNTED_AT_ONCE_S + 1.0) * COUNTED_AT_ONCE_S, last_t_s)
+                    kinds += await self._read(count, stream.source, at_t_s, next_t_s)
                     at_t_s = next_t_s
+                if isinstance(stream.source, Lasting):  # who lands in these is in them
+                    landed = await self._read(stream.source.under_way, last_t_s)
+                    kinds -= Counter(one.entry["kind"] for one in landed if one.t_s >= first_t_s)
             self.skipped.update(kinds)
             if kinds:
                 self._events.add(
@@ -270,11 +269,6 @@ class Occurrences:
                     to_t_s=round(last_t_s, 6),
                     kinds=dict(sorted(kinds.items())),
                 )
-
-    @staticmethod
-    def _lands_in(stream: _Stream, one: Occurrence, t_s: float) -> bool:
-        """Whether who comes to an instant finds it under way."""
-        return isinstance(stream.source, Lasting) and one.for_t_s is not None and one.t_s + one.for_t_s > t_s
 
 
 def _end_t_s(known: Known) -> float:

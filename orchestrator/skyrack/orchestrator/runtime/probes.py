@@ -13,15 +13,13 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from itertools import combinations
-from pathlib import Path
 
-from skyrack.orchestrator.clock import RealClock
 from skyrack.orchestrator.measure.hold import Hold, connect_node
 from skyrack.orchestrator.measure.probe_client import ProbeProcess
 from skyrack.orchestrator.measure.prober import Probe
 from skyrack.orchestrator.measure.shots import Plan, Route
 from skyrack.orchestrator.metrics.fidelity import ProbeTally
-from skyrack.orchestrator.runtime.events import EventLog
+from skyrack.orchestrator.runtime.basis import Basis
 from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
 from skyrack.orchestrator.runtime.oracle import Oracle
 from skyrack.v1.hand_out import receive_node
@@ -39,26 +37,17 @@ _FOR_EVER = 1 << 53
 
 
 class OwnProbes:
-    """`rate_hz` probes a second, pairs in turn; `run` until cancelled. `tally` is what they have shown."""
+    """As many a second as the scenario says, pairs in turn; `run` until cancelled. `tally` is what they have shown."""
 
-    def __init__(
-        self,
-        rate_hz: float,
-        seed: int,
-        book: NodeBook,
-        mesh_dir: Path,
-        oracle: Oracle,
-        events: EventLog,
-        clock: RealClock,
-    ) -> None:
+    def __init__(self, basis: Basis, oracle: Oracle) -> None:
         self.tally = ProbeTally()
-        self._rate_hz = rate_hz
-        self._book = book
-        self._mesh_dir = mesh_dir
+        self._rate_hz = basis.scenario.telemetry.fidelity_probes_per_s
+        self._book = basis.book
+        self._mesh_dir = basis.places.mesh_dir
         self._oracle = oracle
-        self._events = events
-        self._clock = clock
-        self._routes = _routes(book, seed)
+        self._events = basis.events
+        self._clock = basis.clock
+        self._routes = _routes(basis.book, basis.scenario.seed)
         self._waiting: list[Probe] = []
 
     @property

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.environment.dose import GRAYS_PER_RAD, dose_rad
 from skyrack.orchestrator.environment.outcomes import KIND_OUTCOMES, OUTCOMES
 from skyrack.orchestrator.environment.radiation import RadiationSource
-from skyrack.orchestrator.environment.spells import Spells
 from skyrack.orchestrator.environment.upsets import MINUTE_S, upsets
+from skyrack.orchestrator.runtime.storms import Storms
 from skyrack.orchestrator.timeline import Piece, Timeline
 
 PERIOD_S = 2.0  # how often minutes that have passed are counted
@@ -28,14 +28,14 @@ class RadiationCount:
     def __init__(
         self,
         source: RadiationSource,
-        spells: Callable[[], Spells],
+        storms: Storms,
         came: Mapping[tuple[str, str], int],
         timeline: Timeline,
         clock: Clock,
         seed: int,
     ) -> None:
         self._source = source
-        self._spells = spells
+        self._storms = storms
         self._came = came
         self._timeline = timeline
         self._clock = clock
@@ -64,27 +64,28 @@ class RadiationCount:
         return {"upset": self._upsets, **{outcome: found[outcome] for outcome in OUTCOMES}}
 
     def doses_gy(self) -> dict[str, float]:
-        """Of each satellite with a process."""
-        t_s, spells = self._timeline.t_s(self._clock.run_s()), self._spells()
+        """Of each satellite with a process that is in service."""
+        t_s, spells = self._timeline.t_s(self._clock.run_s()), self._storms.spells
         return {
             one.name: GRAYS_PER_RAD * dose_rad(one.design, t_s, spells.storms(one.node))
-            for one in self._source.exposed
+            for one in self._source.there(t_s)
         }
 
     def status(self) -> dict[str, Any]:
         """For the run's status: outcomes so far, and where rates are others than usual."""
-        t_s, spells = self._timeline.t_s(self._clock.run_s()), self._spells()
-        factors = [spells.factor(one.node, t_s) for one in self._source.exposed]
+        t_s, now = self._timeline.t_s(self._clock.run_s()), self._storms.now
+        there = self._source.there(t_s)
+        factors = [now.factor(one.node) for one in there]
         return {
             "outcomes": self.outcomes,
             "satellites": len(factors),
             "in_storm": sum(factor > 1.0 for factor in factors),
             "storm_factor": max(factors, default=1.0),
-            "over_anomaly": sum(self._source.is_inside(one, spells, t_s) for one in self._source.exposed),
+            "over_anomaly": sum(self._source.is_inside(one, now.inside, t_s) for one in there),
         }
 
     def _count(self) -> None:
-        spells, now = self._spells(), self._now()
+        spells, now = self._storms.spells, self._now()
         for _ in range(AT_ONCE):
             first_t_s = self._minute * MINUTE_S
             gap = next((gap for gap in self._gaps if gap[0] <= first_t_s < gap[1]), None)

@@ -12,6 +12,7 @@ from skyrack.orchestrator.hosts import hosts_file
 from skyrack.orchestrator.runtime.mesh import link_capacity
 from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.scenario import Scenario
+from skyrack.orchestrator.spelling import closest
 from skyrack.orchestrator.topology.epoch import Epoch
 from skyrack.orchestrator.topology.geometry import Geometry
 
@@ -43,7 +44,8 @@ class Roster:
         try:
             return self._geometry.index_of(str(name))
         except KeyError:
-            raise KeyError(f"no node is called {name!r}") from None
+            near = closest(str(name), self.names)
+            raise KeyError(f"no node is called {name!r}{f': {near}' if near else ''}") from None
 
     def node_states(self) -> list[NodeState]:
         """Every inhabited node, as yet without a process."""

@@ -1,22 +1,26 @@
 """What satellites are exposed to, and what their software is told of it.
 
 truth.py ------ beta, country, Sun ----------> surroundings   true: for the model of the hardware
+storms.py ----- factor, ordered stays -------> surroundings
 exposures.py -- stays ahead --+--------------> surroundings
                               '-- forecast.py --> shadow, anomaly, gateways   with an error: for software
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from skyrack.orchestrator.environment.countries import countries_at
 from skyrack.orchestrator.environment.forecast import Forecaster
+from skyrack.orchestrator.environment.passes import Passes
+from skyrack.orchestrator.environment.stays import united
 from skyrack.orchestrator.environment.sun import sun_at
 from skyrack.orchestrator.environment.truth import truth_at
-from skyrack.orchestrator.runtime.exposures import FAR_S, NEAR_S, Exposures
+from skyrack.orchestrator.runtime.exposures import BACK_S, FAR_S, NEAR_S, Exposures
 from skyrack.orchestrator.runtime.nodes import NodeState
+from skyrack.orchestrator.runtime.storms import Storms
 from skyrack.orchestrator.topology.epoch import Epoch
 from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.v1 import control_pb2, mesh_pb2
@@ -24,11 +28,11 @@ from skyrack.v1.kinds import NODE_KINDS
 
 GATEWAY = NODE_KINDS["ground"]
 GATEWAYS_AHEAD_S = 7200.0  # passes that begin later are not told: there may be many stations
-FAR_PIECES = 50  # of a look at the hours ahead, once per epoch: half a second of the worker
+FAR_PIECES = 100  # of a look at the hours ahead, once per epoch: half a second of the worker
 
 
 class Surroundings:
-    """Of `satellites`. `storm`: by how much storms multiply the rates of upsets at nodes now.
+    """Of `satellites`.
 
     `compute`, `extend` and `extend_far` run in the geometry's worker thread.
     """
@@ -36,15 +40,16 @@ class Surroundings:
     def __init__(
         self,
         geometry: Geometry,
+        passes: Passes,
         satellites: Sequence[int],
         forecaster: Forecaster,
-        storm: Callable[[Sequence[int]], list[float]],
+        storms: Storms,
     ) -> None:
         self._geometry = geometry
         self._satellites = satellites
         self._forecaster = forecaster
-        self._storm = storm
-        self._exposures = Exposures(geometry, satellites)
+        self._storms = storms
+        self._exposures = Exposures(geometry, passes, satellites)
         self._now: dict[int, mesh_pb2.Surroundings] = {}
         self._t_s = 0.0
         self._far_pieces = 0
@@ -78,15 +83,18 @@ class Surroundings:
             return
         truth, t_s = update.surroundings, self._t_s
         truth.CopyFrom(now)
-        (truth.storm_factor,) = self._storm([node.index])
+        truth.storm_factor = self._storms.now.factor(node.index)
         if (exposure := self._exposures.of(node.index)) is None:
             return
         until_s, told = exposure.until_t_s, self._forecaster.stays
+        truth.since_t_s = t_s - BACK_S
         truth.until_t_s = update.shadow.until_t_s = update.anomaly.until_t_s = until_s
         for start_s, end_s in exposure.eclipses:
-            if end_s > t_s:
+            if end_s > truth.since_t_s:
                 truth.eclipses.add(start_t_s=start_s, end_t_s=end_s)
-        for start_s, end_s in exposure.anomaly_passes:
+        ordered = self._storms.spells.stays(node.index)
+        over = [(start_s, min(end_s, until_s)) for start_s, end_s in ordered if start_s < until_s]
+        for start_s, end_s in united(exposure.anomaly_passes, over):
             if end_s > t_s:
                 truth.anomaly_passes.add(start_t_s=start_s, end_t_s=end_s)
         for start_s, end_s in told("eclipse", node.name, exposure.eclipses, t_s, until_s):

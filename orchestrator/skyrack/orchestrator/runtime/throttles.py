@@ -59,7 +59,9 @@ class Throttles:
         task = self._tasks.get(node)
         if task is None or task.done():
             task = self._tasks[node] = asyncio.create_task(self._follow(node), name=f"throttle {node}")
-        await asyncio.wait([task], timeout=ANSWER_S)
+        done, _ = await asyncio.wait([task], timeout=ANSWER_S)
+        for one in done:
+            one.result()  # who asks hears of what nobody has foreseen, and asks again
         return self._effects.get(node, [])
 
     async def close(self) -> None:
@@ -77,11 +79,11 @@ class Throttles:
         """Until what is held is what is wanted; what was wanted for a moment only is left out."""
         place = (self._book.by_name[node].index, GUESTS)
         while (hold := self._wanted[node]) != (before := self._held.get(node, self._at_first)):
-            self._held[node] = hold
             try:
                 effects = await self._hands.hold(place, before, hold)
             except CannotError as error:
                 self.failures += 1
                 effects = [f"failed: {error}"]
+            self._held[node] = hold  # also where it fails: it stands even so
             self._effects[node] = effects
             self._events.add("flight_throttle", node=node, cpu_cores=hold.cpu_ratio, effect=effects)

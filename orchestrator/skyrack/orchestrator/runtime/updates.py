@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skyrack.orchestrator.environment.forecast import Forecaster
+from skyrack.orchestrator.environment.passes import Passes
 from skyrack.orchestrator.runtime.nodes import NodeState
+from skyrack.orchestrator.runtime.storms import Storms
 from skyrack.orchestrator.runtime.surroundings import Surroundings
 from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.epoch import GROUND, Epoch
@@ -24,18 +26,16 @@ FORECAST_S = 600.0
 
 
 class Outlook:
-    """Builds each node's update from the geometry. `compute` and `extend` run in the geometry's worker thread.
-
-    `storm`: by how much storms multiply the rates of upsets at nodes now.
-    """
+    """Builds each node's update from the geometry. `compute` and `extend` run in the geometry's worker thread."""
 
     def __init__(
         self,
         geometry: Geometry,
+        passes: Passes,
         timeline: Timeline,
         address_of: Callable[[int], str],
         t0_monotonic_ns: int,
-        storm: Callable[[Sequence[int]], list[float]],
+        storms: Storms,
     ) -> None:
         self._timeline = timeline
         self._geometry = geometry
@@ -48,7 +48,7 @@ class Outlook:
         scenario = geometry.scenario
         self._forecaster = Forecaster(scenario.environment.forecast_error, scenario.seed)
         satellites = [i for i in sorted(self._inhabited) if i < geometry.n_sat]
-        self._surroundings = Surroundings(geometry, satellites, self._forecaster, storm)
+        self._surroundings = Surroundings(geometry, passes, satellites, self._forecaster, storms)
         self._t_s = 0.0
         self._ahead: list[Epoch] = []  # from the epoch in force on
         self._t0_monotonic_ns = t0_monotonic_ns

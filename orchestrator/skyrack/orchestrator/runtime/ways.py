@@ -11,7 +11,7 @@ from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.routing.ideal import ideal_path
 from skyrack.orchestrator.routing.paths import path_of
 from skyrack.orchestrator.runtime.carried import carried_bps
-from skyrack.orchestrator.runtime.faults import Faults
+from skyrack.orchestrator.runtime.fault_view import FaultView
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.timeline import Timeline
 from skyrack.orchestrator.topology.epoch import Epoch
@@ -39,7 +39,7 @@ class Ways:
         geometry: Geometry,
         timeline: Timeline,
         feed: Feed,
-        faults: Faults,
+        faults: FaultView,
         clock: Clock,
         worker: Executor,
     ) -> None:

@@ -8,6 +8,8 @@ from .templates import Member, fill_peer
 
 KINDS = {"satellites": "satellite", "ground": "ground", "users": "user", "pops": "pop"}
 
+SIDECAR_DATA = "/data"  # where a service in a container of its own finds its data directory
+
 
 @dataclass(frozen=True, slots=True)
 class Host:

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from skyrack.orchestrator.api.client import ApiError
 from skyrack.orchestrator.measure.bulk import Bulk, BulkRun, Sent
 from skyrack.orchestrator.servicing.contact import Contact, first_opportunity, needs_s
 from skyrack.orchestrator.servicing.rollout import Seen, batches, due, judge, to_roll_back
@@ -221,12 +222,9 @@ class Upgrade:
         for node, version in back.items():
             self._tell(f"{node}: back to version {version}")
             self._api.post(f"/v1/services/{plan.service}/version", {"node": node, "version": version})
-            reason = outcomes[node].reason if node in outcomes else ""
-            outcomes[node] = replace(
-                outcomes.get(node, Outcome(node, "rolled back", version)),
-                state="failed" if reason else "rolled back",
-                version=version,
-            )
+            before = outcomes.get(node, Outcome(node, "rolled back", version))
+            state: State = "failed" if before.state == "failed" else "rolled back"
+            outcomes[node] = replace(before, state=state, version=version)
         deadline_s, ill = time.monotonic() + plan.ready_within_s, dict[str, str]()
         waiting = {node: Seen() for node in back}
         while waiting:
@@ -249,7 +247,10 @@ class Upgrade:
         return [row for row in every if row["service"] == self._plan.service]
 
     def _row(self, node: str) -> dict[str, Any]:
-        return next(row for row in self._rows() if row["node"] == node)
+        for row in self._rows():
+            if row["node"] == node:
+                return row
+        raise ApiError(f"{self._plan.service} does not run on {node} any more")
 
 
 def _some(names: Collection[str] | Sequence[str], most: int = 3) -> str:

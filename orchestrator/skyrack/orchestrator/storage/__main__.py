@@ -8,6 +8,8 @@ Requests are JSON objects on the socket N (SOCK_SEQPACKET), one a message, and s
     {"op": "settle", "disk": 3}   {"ok": true}
     {"op": "trouble", "disk": 3, "fsync_s": 0.5, "fsync_fails": false, "full": false}      {"ok": true}
     whatever cannot be            {"ok": false, "error": "..."}
+
+Each request has a number, "request", that its answer repeats: who asked may have given an earlier one up.
 """
 
 from __future__ import annotations
@@ -45,10 +47,12 @@ def main() -> None:
             message, fds, _, _ = socket.recv_fds(requests, _LONGEST, _FDS)
             if not message:
                 break
+            request = json.loads(message)
+            answer = {"request": request.pop("request")}
             try:
-                answer = {"ok": True, **_do(json.loads(message), fds, disks)}
+                answer |= {"ok": True, **_do(request, fds, disks)}
             except OSError as error:
-                answer = {"ok": False, "error": error.strerror or str(error)}
+                answer |= {"ok": False, "error": error.strerror or str(error)}
             requests.send(json.dumps(answer).encode())
     for served in disks.values():
         served.close()
@@ -56,21 +60,35 @@ def main() -> None:
 
 
 def _do(request: dict[str, Any], fds: list[int], disks: dict[int, Served]) -> dict[str, Any]:
+    """Raises OSError."""
     op, number = request.pop("op"), request.pop("disk")
+    if op == "add":
+        disks[number] = _added(*fds)
+        return {}
+    served = disks.get(number)
+    if served is None:
+        raise OSError("it has been removed meanwhile")
     match op:
-        case "add":
-            device, directory = fds
-            disks[number] = Served(device, Disk(directory))
         case "remove":
             disks.pop(number).close()
         case "trouble":
-            disks[number].disk.trouble = Trouble(**request)
+            served.disk.trouble = Trouble(**request)
         case "settle":
-            disks[number].disk.settle()
+            served.disk.settle()
         case "drop":
-            dropped = disks[number].drop()
+            dropped = served.drop()
             return {"files": dropped.files, "names": dropped.names}
     return {}
+
+
+def _added(device: int, directory: int) -> Served:
+    """The descriptors are its own. Raises OSError."""
+    try:
+        return Served(device, Disk(directory))
+    except OSError:
+        os.close(device)
+        os.close(directory)
+        raise
 
 
 if __name__ == "__main__":

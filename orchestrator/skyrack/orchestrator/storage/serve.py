@@ -29,6 +29,7 @@ class Served:
         self._device = device
         self._answers = Answers(disk)
         self._turn = threading.Lock()
+        self._counting = threading.Lock()
         self._idle = 0
         self._start()
 
@@ -57,15 +58,20 @@ class Served:
     def _work(self) -> None:
         buffer = bytearray(wire.BUFFER)
         while True:
-            self._idle += 1
+            self._count_idle(1)
             with self._turn:
-                self._idle -= 1
+                self._count_idle(-1)
                 request = self._answer_until_waiting(buffer)
                 if request is None:
                     return
                 if not self._idle:
                     self._start()
             self._answer(request)
+
+    def _count_idle(self, more: int) -> None:
+        """How many threads wait for their turn: counted one too many, and nobody would read while all the others wait."""
+        with self._counting:
+            self._idle += more
 
     def _answer_until_waiting(self, buffer: bytearray) -> Request | None:
         """The next request that may take long, all before it answered; None when it has been unmounted."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
 
-from skyrack.orchestrator.api.client import ApiClient
+from skyrack.orchestrator.api.client import ApiClient, ApiError
 from skyrack.orchestrator.testing import called
 from skyrack.orchestrator.testing.errors import CommandFailedError, NotInTimeError, SkyrackError
 
@@ -28,6 +28,7 @@ TIMEOUT_S = 30.0
 LOAD_TIMEOUT_S = 600.0
 JUDGED = (0, 3, 4)  # exit statuses of a load that has a result: ok, bad, inconclusive
 POLL_S = 0.02
+NOT_FOUND = 404
 COMMAND = (sys.executable, "-P", "-m", "skyrack.orchestrator.cli")
 
 
@@ -228,8 +229,7 @@ class Constellation:
     def log(self, node: str, service: str | None = None) -> list[str]:
         """What a node, or a service of it, has logged so far: its messages."""
         name = node if service is None else f"{node}.{service}"
-        lines = (self.run_dir / "logs" / f"{name}.jsonl").read_text().splitlines()
-        return [json.loads(line)["msg"] for line in lines]
+        return [record["msg"] for record in records(self.run_dir / "logs" / f"{name}.jsonl")]
 
     # Faults
 
@@ -266,8 +266,11 @@ class Constellation:
 
     def fault_remove(self, fault: str) -> None:
         """End a fault; one that has ended already is none."""
-        if any(acting["id"] == fault for acting in self._api.get("/v1/faults")["faults"]):
+        try:
             self._api.delete(f"/v1/faults/{quote(fault, safe='')}")
+        except ApiError as error:
+            if error.status != NOT_FOUND:
+                raise
 
     def kill(self, node: str, signum: int = signal.SIGKILL) -> int:
         """Signal a node's process, which is the satellite. Returns a `mark` from before."""
@@ -355,6 +358,15 @@ class Constellation:
         except subprocess.TimeoutExpired as error:
             words = " ".join(command[len(COMMAND) :])
             raise NotInTimeError(f"not within {timeout_s:g} s: skyrack {words}") from error
+
+
+def records(file: Path) -> list[dict[str, Any]]:
+    """Of a file of JSON lines that somebody is writing: not there yet, it has none; the last line may not be whole yet."""
+    try:
+        lines = file.read_text().split("\n")[:-1]
+    except FileNotFoundError:
+        return []
+    return [json.loads(line) for line in lines]
 
 
 def _seconds(milliseconds: float | None) -> float | None:

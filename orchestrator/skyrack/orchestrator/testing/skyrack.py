@@ -20,7 +20,7 @@ from skyrack.orchestrator.api.client import ApiClient, ApiError
 from skyrack.orchestrator.cli.happenings import sentence
 from skyrack.orchestrator.runtime.isolate import REFUSED
 from skyrack.orchestrator.testing import held
-from skyrack.orchestrator.testing.constellation import COMMAND, Constellation
+from skyrack.orchestrator.testing.constellation import COMMAND, Constellation, records
 from skyrack.orchestrator.testing.errors import NotInTimeError, SkyrackError, UpFailedError
 
 STOP_TIMEOUT_S = 30.0
@@ -161,8 +161,7 @@ class Skyrack:
         if one.process.poll() is not None:
             lines += ["it ended by itself:", one.said.read_text(errors="replace").strip()]
         with contextlib.suppress(OSError, ValueError):
-            written = (constellation.run_dir / "events.jsonl").read_text().splitlines()[-EVENTS_SHOWN:]
-            events = [json.loads(line) for line in written]
+            events = records(constellation.run_dir / "events.jsonl")[-EVENTS_SHOWN:]
             lines += [f"{event['run_s']:9.3f} s  {sentence(event)}"[:LONGEST_LINE] for event in events]
         if self._kept:
             to_it = f"SKYRACK_SOCKET_DIR={constellation.socket_dir} skyrack"

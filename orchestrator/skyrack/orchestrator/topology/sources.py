@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from skyrack.orchestrator.environment.absences import Absences
 from skyrack.orchestrator.environment.designs import designs_of
 from skyrack.orchestrator.environment.outcomes import exposed
 from skyrack.orchestrator.environment.passes import Passes, PassSource, anomaly_dwell
 from skyrack.orchestrator.environment.radiation import RadiationSource
 from skyrack.orchestrator.environment.spells import Spells
+from skyrack.orchestrator.environment.stays import Stay
 from skyrack.orchestrator.faults.occurrence import Source
 from skyrack.orchestrator.lifecycle.ageing import EndOfLife
 from skyrack.orchestrator.lifecycle.manoeuvres import Avoidance
@@ -16,12 +18,18 @@ from skyrack.orchestrator.topology.atlas import atlas_of
 from skyrack.orchestrator.topology.geometry import Geometry
 
 
-def sources_of(geometry: Geometry, spells: Callable[[], Spells] = Spells) -> list[Source]:
+def sources_of(
+    geometry: Geometry,
+    passes: Passes,
+    spells: Callable[[], Spells] = Spells,
+    gone: Callable[[], Mapping[int, Sequence[Stay]]] = dict,
+) -> list[Source]:
     """Every source that the scenario's sections ask for; none without such a section.
 
-    `spells`: what is known of storms at the time. Raises FaultProblem, Unknown.
+    `passes`: of this geometry. `spells`, `gone`: what is known at the time of storms, and of who is
+    lost or retired. Raises FaultProblem, Unknown.
     """
-    return [*_radiation(geometry, spells), *_lifecycle(geometry)]
+    return [*_radiation(geometry, passes, spells, gone), *_lifecycle(geometry)]
 
 
 def _lifecycle(geometry: Geometry) -> Iterator[Source]:
@@ -39,12 +47,24 @@ def _lifecycle(geometry: Geometry) -> Iterator[Source]:
         yield EndOfLife(ageing, names, lambda: geometry.fleet.service_s(geometry.n_sat), scenario.seed)
 
 
-def _radiation(geometry: Geometry, spells: Callable[[], Spells]) -> list[Source]:
+def _radiation(
+    geometry: Geometry,
+    passes: Passes,
+    spells: Callable[[], Spells],
+    gone: Callable[[], Mapping[int, Sequence[Stay]]],
+) -> list[Source]:
     scenario = geometry.scenario
     if scenario.radiation is None:
         return []
     designs = designs_of(scenario.hardening, atlas_of(geometry), scenario.seed)
-    dwell, names, passes = anomaly_dwell(geometry), geometry.names, Passes(geometry)
+    dwell, names = anomaly_dwell(geometry), geometry.names
     there = [node for node in geometry.inhabited.tolist() if node < geometry.n_sat]
     nodes = [exposed(node, names[node], scenario.radiation, designs[node], dwell[node]) for node in there]
-    return [PassSource(passes, there, names), RadiationSource(nodes, passes, spells, scenario.seed)]
+
+    def absences() -> Absences:
+        return Absences(geometry.fleet.service_s(geometry.n_sat), gone())
+
+    return [
+        PassSource(passes, there, names),
+        RadiationSource(nodes, passes, spells, scenario.seed, absences),
+    ]

@@ -7,55 +7,54 @@ import signal
 import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.runtime.awaited_nodes import AwaitedNodes
+from skyrack.orchestrator.runtime.hands.beside import Beside
 from skyrack.orchestrator.runtime.hands.gone import within
 from skyrack.orchestrator.runtime.hands.hands import CannotError
 from skyrack.orchestrator.runtime.hands.holder import Holder
 from skyrack.orchestrator.runtime.nodes import NodeState
 from skyrack.orchestrator.runtime.services.entry import Entry
-from skyrack.orchestrator.runtime.sidecars.limits import LimitError, limit
+from skyrack.orchestrator.runtime.sidecars.orders import OrderError
 from skyrack.orchestrator.scenario import Limits
 from skyrack.orchestrator.scenario.placement import sidecar_name
 from skyrack.v1.node_init import NodeInitError, connect_holder, init_socket
 
 CONNECT_TIMEOUT_S = 1.0
-# What the engine has in place of a kind.
+# What the engine has in place of a kind that lasts, and so would have to be seen to whenever the container is started again.
 _VERBS = {
-    "kill": "kill",
-    "pause": "pause",
-    "hang": "pause",
-    "crash": "kill -s SIGSEGV",
-    "cpu": "update --cpus",
+    "pause": "docker compose pause {0}",
+    "cpu": "docker update --cpus SHARE $(docker compose ps -q {0})",
 }
 
 
 class ContainedSite:
     """Site."""
 
-    def __init__(self, nodes: AwaitedNodes, clock: Clock, mesh_dir: Path, sidecars: Path | None) -> None:
-        """`sidecars`: the socket of who limits containers beside nodes."""
+    def __init__(self, nodes: AwaitedNodes, clock: Clock, mesh_dir: Path, beside: Beside) -> None:
+        """`beside`: hands on containers beside nodes."""
         self._nodes = nodes
-        self._sidecars = sidecars
+        self._beside = beside
         self._clock = clock
         self._mesh_dir = mesh_dir
         self._holders: dict[str, Holder] = {}
 
     def why_not(self, kind: str, node: NodeState, services: Mapping[str, Entry], service: str) -> str | None:
-        """Containers beside the node are the engine's, and their data too."""
+        """Containers beside the node are the engine's: what acts once is asked of it, and what lasts is not."""
         beside = [name for name, entry in services.items() if entry.beside]
         if service in beside:
-            name = sidecar_name(node.name, service)
             there = f"{node.name}/{service} runs in a container of its own"
-            return f"{there}: docker compose {_VERBS[kind]} {name}" if kind in _VERBS else there
-        if beside and not service and kind in ("pause", "cpu"):
+            if kind == "flip-memory":
+                return f"{there}, as a user whose memory nobody of {node.name} may write to"
+            if kind in _VERBS:
+                return f"{there}: {_VERBS[kind].format(sidecar_name(node.name, service))}"
+        if beside and not service and kind in _VERBS:
             return (
                 f"{node.name}: {', '.join(beside)} run in containers beside it, as users whose processes it may not "
                 f"signal: take {node.name}'s other services one by one"
             )
-        if beside and kind in ("lost", "repair", "retire"):
-            return f"{node.name}: the data of {', '.join(beside)} are in volumes of the engine, which stay"
         return None
 
     def holder(self, node: NodeState) -> Holder:
@@ -86,14 +85,19 @@ class ContainedSite:
         name, own = entry.service.name, entry.service.limits.cpu_cores
         cores = min((one for one in (cpu_cores, own) if one is not None), default=None)
         try:
-            if self._sidecars is None:
-                raise LimitError("nobody here speaks to the engine")
-            await limit(self._sidecars, sidecar_name(node.name, name), cores)
-        except LimitError as error:
+            await self._beside.order(entry, "limit", cpu_cores=cores)
+        except OrderError as error:
             return f"{name}, in a container beside it, gets what it got before: {error}"
         if cpu_cores is None:
             return f"{name}, in a container beside it, gets what it got before all this"
         return f"{cores:g} of a core for {name}, in a container beside it, by a quota of the engine's"
+
+    async def order(self, entry: Entry, do: str, **values: Any) -> list[str]:
+        """Raises CannotError."""
+        try:
+            return await self._beside.order(entry, do, **values)
+        except OrderError as error:
+            raise CannotError(f"{entry.service.name}, in a container beside it: {error}") from error
 
     async def kill(self, node: NodeState) -> None:
         """The engine starts the container again. Raises CannotError."""
@@ -111,7 +115,7 @@ class ContainedSite:
             raise CannotError(str(error)) from error
 
     async def erase(self, node: NodeState) -> list[str]:
-        """What there was ended with its container, whose files are in memory."""
+        """What there was in it ends with its container, whose files are in memory."""
         return []
 
     async def on(self, node: NodeState) -> None:
@@ -123,6 +127,7 @@ class ContainedSite:
 
     async def close(self) -> None:
         """Nodes outlive the run's orchestrator, and so must not stay as they are held."""
+        await self._beside.close()
         for holder in self._holders.values():
             await holder.close()
         self._nodes.switch_all_on()

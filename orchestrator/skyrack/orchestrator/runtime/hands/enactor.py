@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 
 from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.faults.fault import Fault
@@ -17,6 +17,9 @@ from skyrack.orchestrator.runtime.hands.hands import CannotError, Hands
 
 MOST_REMEMBERED = 1_000
 SETTLE_S = 2.0  # an answer does not wait for longer; events tell of what is later
+# Begun when it is due: what was never begun, because the run ended first, is nobody's.
+Work = Callable[[], Awaitable[None]]
+Act = Callable[[], Awaitable[list[str]]]
 
 
 class Enactor:
@@ -31,7 +34,7 @@ class Enactor:
         self._by_faults: dict[Place, Hold] = {}
         self._standing: dict[Place, Hold] = {}
         self._locks: dict[Place, asyncio.Lock] = {}
-        self._work: asyncio.Queue[tuple[float, Coroutine[Any, Any, None], list[str]]] = asyncio.Queue()
+        self._work: asyncio.Queue[tuple[float, Work, list[str]]] = asyncio.Queue()
         self._pending: Counter[str] = Counter()
         self._done = asyncio.Condition()
         self._effects: dict[str, list[str]] = {}
@@ -60,7 +63,7 @@ class Enactor:
         """Have what is there start now, unless a fault keeps it off."""
         for place in places:
             if self._standing.pop(place, None) is not None:
-                self._put(self._clock.run_s(), self._hold(place, self._wanted(place), [], []), [])
+                self._put(self._clock.run_s(), partial(self._hold, place, self._wanted(place), [], []), [])
 
     def _wanted(self, place: Place) -> Hold:
         """What faults and absence make of a place together."""
@@ -82,19 +85,21 @@ class Enactor:
         """Have done what is different, at the change's instant; returns at once."""
         for fault in change.began:
             for place in sorted(fault.draft.effect.kills):
-                self._put(
-                    change.at_s, self._once(fault, self._where(place), self._hands.kill(place)), [fault]
-                )
+                killing = partial(self._hands.kill, place)
+                self._put(change.at_s, partial(self._once, fault, self._where(place), killing), [fault])
             for place, upset in fault.draft.effect.upsets.items():
-                doing = self._hands.upset(place, upset, self._key(fault, place))
-                self._put(change.at_s, self._in_turn(fault, place, doing, "fault_effect"), [fault])
+                doing = partial(self._hands.upset, place, upset, self._key(fault, place))
+                self._put(change.at_s, partial(self._in_turn, fault, place, doing, "fault_effect"), [fault])
             for part in sorted(fault.draft.effect.ends):
-                self._put(change.at_s, self._once(fault, part, self._hands.end(part)), [fault])
+                ending = partial(self._hands.end, part)
+                self._put(change.at_s, partial(self._once, fault, part, ending), [fault])
         for fault in change.ended:
             for place, upset in fault.draft.effect.upsets.items():
                 if upset.what == "hang":
-                    doing = self._hands.release(place, self._key(fault, place))
-                    self._put(change.at_s, self._in_turn(fault, place, doing, "fault_undone"), [fault])
+                    release = partial(self._hands.release, place, self._key(fault, place))
+                    self._put(
+                        change.at_s, partial(self._in_turn, fault, place, release, "fault_undone"), [fault]
+                    )
         for place, hold in change.holds.items():
             began = [fault for fault in change.began if place in fault.draft.effect.holds]
             began += [after for _, after, _ in change.staged if place in after.draft.effect.holds]
@@ -105,16 +110,17 @@ class Enactor:
             self._by_faults[place] = hold
             if hold == AS_EVER:
                 del self._by_faults[place]
-            self._put(change.at_s, self._hold(place, self._wanted(place), began, ended), [*began, *ended])
+            holding = partial(self._hold, place, self._wanted(place), began, ended)
+            self._put(change.at_s, holding, [*began, *ended])
 
-    def _put(self, at_s: float, work: Coroutine[Any, Any, None], faults: Sequence[Fault]) -> None:
+    def _put(self, at_s: float, work: Work, faults: Sequence[Fault]) -> None:
         concerned = [fault.id for fault in faults]
         self._pending.update(concerned)
         self._work.put_nowait((at_s, work, concerned))
 
-    async def _do(self, work: Coroutine[Any, Any, None], concerned: list[str]) -> None:
+    async def _do(self, work: Work, concerned: list[str]) -> None:
         try:
-            await work
+            await work()
         finally:
             self._pending.subtract(concerned)
             self._pending += Counter()  # drops those at zero
@@ -141,21 +147,13 @@ class Enactor:
             for fault in ended:
                 self._say("fault_undone", fault, where, seen)
 
-    async def _in_turn(
-        self, fault: Fault, place: Place, doing: Coroutine[Any, Any, list[str]], event: str
-    ) -> None:
+    async def _in_turn(self, fault: Fault, place: Place, doing: Act, event: str) -> None:
         async with self._locks.setdefault(place, asyncio.Lock()):
             await self._once(fault, self._where(place), doing, event)
 
-    async def _once(
-        self,
-        fault: Fault,
-        where: str,
-        doing: Coroutine[Any, Any, list[str]],
-        event: str = "fault_effect",
-    ) -> None:
+    async def _once(self, fault: Fault, where: str, doing: Act, event: str = "fault_effect") -> None:
         try:
-            seen = await doing
+            seen = await doing()
         except CannotError as error:
             self._fail(fault, where, error)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict
 
@@ -25,6 +26,8 @@ class LocalData:
         self._book = book
         self._services = services
         self._held: dict[Place, Hold] = {}
+        # A fault of a service and one of its node are different places, and what both come to is told in order.
+        self._locks: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def refusal(self, kind: str, target: Target) -> str | None:
         """Of a service that was named; of whole nodes where it can be at none, but power, which they lose or do not."""
@@ -66,11 +69,12 @@ class LocalData:
         key, name = _key(entry), entry.service.name
         if key not in self._room.disks:
             return []
-        trouble = _trouble(self._whole(entry))
-        try:
-            await self._room.disks.tell(key, "trouble", **asdict(trouble))
-        except DiskError as error:
-            raise CannotError(f"{name}: {error}") from error
+        async with self._locks[key]:
+            trouble = _trouble(self._whole(entry))
+            try:
+                await self._room.disks.tell(key, "trouble", **asdict(trouble))
+            except DiskError as error:
+                raise CannotError(f"{name}: {error}") from error
         wrong = [
             *([f"fsync {trouble.fsync_s:g} s slower"] if trouble.fsync_s else []),
             *(["fsync fails with EIO"] if trouble.fsync_fails else []),
@@ -82,11 +86,12 @@ class LocalData:
         key, name = _key(entry), entry.service.name
         if key not in self._room.clocks:
             return []
-        offset_s = self._whole(entry).clock_s
-        try:
-            await asyncio.to_thread(self._room.clocks.set, key, offset_s)
-        except OSError as error:
-            raise CannotError(f"{name}: its clock: {error.strerror or error}") from error
+        async with self._locks[key]:
+            offset_s = self._whole(entry).clock_s
+            try:
+                await asyncio.to_thread(self._room.clocks.set, key, offset_s)
+            except OSError as error:
+                raise CannotError(f"{name}: its clock: {error.strerror or error}") from error
         return [f"its clock is {f'{offset_s:+g} s off' if offset_s else 'as ever'}"]
 
     def _whole(self, entry: Entry) -> Hold:

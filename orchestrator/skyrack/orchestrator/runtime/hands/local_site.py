@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.faults.hold import GUESTS
@@ -16,7 +17,6 @@ from skyrack.orchestrator.runtime.hands.gone import within
 from skyrack.orchestrator.runtime.hands.hands import CannotError
 from skyrack.orchestrator.runtime.hands.holder import Holder
 from skyrack.orchestrator.runtime.nodes import NodeState
-from skyrack.orchestrator.runtime.services.data import Erased
 from skyrack.orchestrator.runtime.services.entry import Entry
 from skyrack.orchestrator.runtime.services.prepared import LocalRoom
 from skyrack.orchestrator.runtime.spawned_nodes import SpawnedNodes
@@ -71,6 +71,10 @@ class LocalSite:
         """Nothing runs in containers."""
         raise AssertionError(entry)
 
+    async def order(self, entry: Entry, do: str, **values: Any) -> list[str]:
+        """Nothing runs in containers."""
+        raise AssertionError(entry)
+
     async def kill(self, node: NodeState) -> None:
         """Raises CannotError."""
         pid = node.pid
@@ -87,7 +91,7 @@ class LocalSite:
             erased = await asyncio.to_thread(self._room.erase, node.name)
         except OSError as error:
             raise CannotError(f"its data: {error.strerror or error}") from error
-        return [_removed(one) for one in erased]
+        return [one.words for one in erased]
 
     async def on(self, node: NodeState) -> None:
         """Its process starts at once."""
@@ -103,15 +107,13 @@ class LocalSite:
         if self._process is not None:
             await self._process.wait()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs, self._log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "skyrack.node.holding", "--fd", str(theirs.fileno()),
-                pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
-            )  # fmt: skip
+        try:
+            with theirs, self._log.open("ab") as log:
+                self._process = await asyncio.create_subprocess_exec(
+                    sys.executable, "-m", "skyrack.node.holding", "--fd", str(theirs.fileno()),
+                    pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
+                )  # fmt: skip
+        except BaseException:
+            ours.close()
+            raise
         return ours
-
-
-def _removed(erased: Erased) -> str:
-    files = f"{erased.files} file{'' if erased.files == 1 else 's'}"
-    left = f", {erased.left} could not be" if erased.left else ""
-    return f"removed the data of {erased.service}: {files}, {erased.size_bytes:,} bytes{left}"

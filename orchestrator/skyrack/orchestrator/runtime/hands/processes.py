@@ -21,6 +21,7 @@ from skyrack.orchestrator.runtime.services.entry import AWAITED, DRAINED, Entry
 from skyrack.orchestrator.runtime.services.services import Services
 from skyrack.orchestrator.scenario import Limits
 from skyrack.v1 import holding
+from skyrack.v1.draw import Draw
 
 _WHOLE_NODES = ("reboot", "power", "lost", "sefi", "retire", "repair")
 _MOST_NAMED = 6
@@ -51,6 +52,9 @@ class Site(Protocol):
 
     async def limit(self, node: NodeState, entry: Entry, cpu_cores: float | None) -> str:
         """Have a service in a container beside its node get no more than that; says what took effect, or why it did not."""
+
+    async def order(self, entry: Entry, do: str, **values: Any) -> list[str]:
+        """Have something done to a service in a container beside its node; see sidecars/orders.py. Raises CannotError."""
 
     async def kill(self, node: NodeState) -> None:
         """SIGKILL to the node's process, and all that runs there with it. Raises CannotError."""
@@ -102,19 +106,18 @@ class Processes:
         services = self._services.at(node.name)
         if service and service not in services:
             return f"{node.name} runs no service called {service[:80]!r}"
-        if self._directories(node, service):
-            return None
-        if service or services:
-            return f"the files of {service or ', '.join(services)} at {node.name} are its container's, out of reach from here"
-        return f"{node.name} runs no service, and nothing else writes files"
+        if not services:
+            return f"{node.name} runs no service, and nothing else writes files"
+        return self._site.why_not("flip-file", node, services, service)
 
-    def _directories(self, node: NodeState, service: str) -> tuple[str, ...]:
-        """Where its services keep their files."""
-        return tuple(
-            entry.spec.data_dir
-            for name, entry in self._services.at(node.name).items()
-            if service in ("", name) and entry.spec.data_dir
-        )
+    def _directories(self, node: NodeState) -> dict[str, str]:
+        """Where the services keep their files that run in the node itself, by name, as far as that is known."""
+        services = self._services.at(node.name).items()
+        return {name: entry.data_dir for name, entry in services if entry.data_dir}
+
+    def _beside(self, node: NodeState) -> dict[str, Entry]:
+        """The services in containers beside the node."""
+        return {name: entry for name, entry in self._services.at(node.name).items() if entry.beside}
 
     async def expect(self, target: Target) -> None:
         """Have their holders there."""
@@ -156,7 +159,11 @@ class Processes:
 
     async def erase(self, node: int) -> list[str]:
         """Raises CannotError."""
-        return await self._site.erase(self._book.by_index[node])
+        state = self._book.by_index[node]
+        said = await self._site.erase(state)
+        for entry in self._beside(state).values():
+            said += await self._site.order(entry, "erase")
+        return said
 
     def lose(self, node: int) -> None:
         """Its state says so."""
@@ -175,6 +182,8 @@ class Processes:
         node = self._book.by_index[index]
         if not node.alive:
             raise CannotError(NOTHING_RUNS)
+        if service in (beside := self._beside(node)):
+            return await self._site.order(beside[service], "signal", signal="SIGKILL")
         if service:
             seen = await self._site.holder(node).ask(holding.Kill(0, self._spot(node, service)))
             if not seen.count:
@@ -189,19 +198,40 @@ class Processes:
         """Raises CannotError."""
         index, service = place
         node = self._book.by_index[index]
-        of_files = upset.what == "file"
-        if not node.alive and not of_files:
+        draw = f"{upset.draw}/{node.name}/{service}"
+        if upset.what == "file":
+            return await self._flip_file(node, service, draw)
+        if not node.alive:
             raise CannotError(NOTHING_RUNS)
-        spot = holding.Spot(0) if of_files else self._spot(node, service)
-        directories = self._directories(node, service) if of_files else ()
+        if service in (beside := self._beside(node)):
+            if upset.what == "hang":
+                return await self._site.order(beside[service], "hang")
+            return await self._site.order(beside[service], "signal", signal="SIGSEGV")
         seen = await self._site.holder(node).ask(
-            holding.Upset(0, spot, upset.what, f"{upset.draw}/{node.name}/{service}", key, directories)
+            holding.Upset(0, self._spot(node, service), upset.what, draw, key, ())
         )
         return list(seen.said)
+
+    async def _flip_file(self, node: NodeState, service: str, draw: str) -> list[str]:
+        """What runs in the node has files as one, and each container beside it its own: which of these is drawn alike."""
+        beside, within = self._beside(node), self._directories(node)
+        if service:
+            beside = {name: entry for name, entry in beside.items() if name == service}
+            within = {name: place for name, place in within.items() if name == service}
+        places = [*beside.values(), *([None] if within else [])]
+        if not places:
+            raise CannotError("where its services keep their files is not known at the moment")
+        entry = places[Draw(draw).below(len(places))]
+        if entry is not None:
+            return await self._site.order(entry, "flip", draw=draw)
+        upset = holding.Upset(0, holding.Spot(0), "file", draw, "", tuple(within.values()))
+        return list((await self._site.holder(node).ask(upset)).said)
 
     async def release(self, place: Place, key: str) -> list[str]:
         """Raises CannotError."""
         node = self._book.by_index[place[0]]
+        if place[1] in (beside := self._beside(node)):
+            return await self._site.order(beside[place[1]], "go-on")
         return list((await self._site.holder(node).ask(holding.Release(0, key))).said)
 
     async def hold(self, place: Place, before: Hold, hold: Hold) -> list[str]:
@@ -209,7 +239,7 @@ class Processes:
         node = self._book.by_index[place[0]]
         if (before.paused, before.cpu_ratio) == (hold.paused, hold.cpu_ratio):
             return []
-        beside = [entry for entry in self._services.at(node.name).values() if entry.beside]
+        beside = list(self._beside(node).values())
         if place[1] == GUESTS and beside and before.cpu_ratio != hold.cpu_ratio:
             return await self._hold_with_those_beside(node, before, hold, beside)
         return await self._hold_within(place, node, before, hold)

@@ -29,6 +29,13 @@ class Erased:
     size_bytes: int
     left: int
 
+    @property
+    def words(self) -> str:
+        """The same, in words."""
+        files = f"{self.files} file{'' if self.files == 1 else 's'}"
+        left = f", {self.left} could not be" if self.left else ""
+        return f"removed the data of {self.service}: {files}, {self.size_bytes:,} bytes{left}"
+
 
 class DataDirs:
     """The data directories of a local run, in the mount namespace of the calling process, which has to be the run's own."""
@@ -85,17 +92,7 @@ class DataDirs:
 
     def erase(self, node: str) -> list[Erased]:
         """Remove what all services of a node have written, not the directories themselves. Raises OSError."""
-        erased = []
-        for place in sorted((self._root / node).glob("*")):
-            files, size_bytes = _amount(place)
-            for entry in place.iterdir():
-                if entry.is_dir() and not entry.is_symlink():
-                    shutil.rmtree(entry, ignore_errors=True)
-                else:
-                    entry.unlink(missing_ok=True)
-            left, _ = _amount(place)
-            erased.append(Erased(place.name, files - left, size_bytes, left))
-        return erased
+        return [empty(place, place.name) for place in sorted((self._root / node).glob("*"))]
 
     def end(self) -> None:
         """Leave nothing but files in the run directory."""
@@ -104,6 +101,18 @@ class DataDirs:
         remove_recorded(self._record)
         with contextlib.suppress(OSError):
             self._place.rmdir()  # where no service has been
+
+
+def empty(place: Path, service: str) -> Erased:
+    """Remove what a service has written to its directory, not the directory itself. Raises OSError."""
+    files, size_bytes = _amount(place)
+    for entry in place.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
+    left, _ = _amount(place)
+    return Erased(service, files - left, size_bytes, left)
 
 
 def remove_recorded(record: Path) -> None:

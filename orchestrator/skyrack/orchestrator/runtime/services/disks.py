@@ -28,6 +28,7 @@ from skyrack.v1 import namespaces
 DEVICE = Path("/dev/fuse")
 ANSWER_S = 30.0
 END_S = 5.0
+_ENDED = "its file system process has ended"
 _OPTIONS = "rootmode=40755,user_id=0,group_id=0,allow_other,default_permissions"
 _Key = tuple[str, str]  # node, service
 
@@ -50,6 +51,7 @@ class Disks:
         self._numbers: dict[_Key, int] = {}
         self._places: dict[_Key, Path] = {}
         self._last = 0
+        self._asked = 0
         self._pidfd = -1
 
     def __contains__(self, key: _Key) -> bool:
@@ -68,21 +70,21 @@ class Disks:
             self._start()
         write_down(self._record, outside / KEPT)
         self._last += 1
-        try:
-            directory = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            device = os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC)
-            flags = namespaces.MS_NOSUID | namespaces.MS_NODEV
-            namespaces.mount("skyrack", place, "fuse.skyrack", flags, f"fd={device},{_OPTIONS}")
-        except OSError as error:
-            raise CannotPrepare(f"faults: [disk]: {_why_no_mount(error)}") from error
-        try:
-            self.ask(self._last, "add", fds=(device, directory))
-        except DiskError as error:
-            namespaces.unmount(place)
-            raise CannotPrepare(f"faults: [disk]: {error}") from error
-        finally:
-            os.close(device)
-            os.close(directory)
+        with contextlib.ExitStack() as opened:
+            try:
+                directory = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                opened.callback(os.close, directory)
+                device = os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC)
+                opened.callback(os.close, device)
+                flags = namespaces.MS_NOSUID | namespaces.MS_NODEV
+                namespaces.mount("skyrack", place, "fuse.skyrack", flags, f"fd={device},{_OPTIONS}")
+            except OSError as error:
+                raise CannotPrepare(f"faults: [disk]: {_why_no_mount(error)}") from error
+            try:
+                self.ask(self._last, "add", fds=(device, directory))
+            except DiskError as error:
+                namespaces.unmount(place)
+                raise CannotPrepare(f"faults: [disk]: {error}") from error
         self._numbers[key], self._places[key] = self._last, place
 
     def unmount(self, key: _Key) -> None:
@@ -112,20 +114,27 @@ class Disks:
         """One request and its answer. Raises DiskError."""
         with self._lock:
             if self._socket is None:
-                raise DiskError("its file system process has ended")
+                raise DiskError(_ENDED)
+            self._asked += 1
+            request = {"request": self._asked, "op": op, "disk": number, **fields}
             try:
-                socket.send_fds(
-                    self._socket, [json.dumps({"op": op, "disk": number, **fields}).encode()], list(fds)
-                )
-                answer = self._socket.recv(65_536)
+                socket.send_fds(self._socket, [json.dumps(request).encode()], list(fds))
+                said = self._answer(self._socket)
+            except TimeoutError as error:
+                raise DiskError(f"its file system process has not answered within {ANSWER_S:g} s") from error
             except OSError as error:
                 raise DiskError(f"its file system process: {error.strerror or error}") from error
-        if not answer:
-            raise DiskError("its file system process has ended")
-        said: dict[str, Any] = json.loads(answer)
         if not said.pop("ok"):
             raise DiskError(said["error"])
         return said
+
+    def _answer(self, answers: socket.socket) -> dict[str, Any]:
+        """To what was asked last; those to what was given up are passed over. Raises DiskError, OSError."""
+        while data := answers.recv(65_536):
+            said: dict[str, Any] = json.loads(data)
+            if said.pop("request") == self._asked:
+                return said
+        raise DiskError(_ENDED)
 
     def end(self) -> None:
         """Unmount all, and let the process clear up and end."""

@@ -45,11 +45,17 @@ class Entry:
     starved: str = ""  # why the kernel killed it, until it runs again
     version: int = 1
     previous: int = 0
+    anew: bool = False  # to begin anew, once its container beside the node has been ended
 
     @property
     def beside(self) -> bool:
         """Whether it runs in a container of its own beside the node."""
         return not self.spec.command and not self.spec.python
+
+    @property
+    def data_dir(self) -> str:
+        """Where it keeps its files, as its node sees it; empty while that is not known, and in a container of its own."""
+        return self.spec.data_dir or ("" if self.phase == AWAITED else self.status.data_dir)
 
     @property
     def done(self) -> bool:
@@ -81,6 +87,6 @@ class Entry:
             "ready_after_s": round(status.ready_after_s, 3) if status.ready_after_s else None,
             "exit_status": status.exit_status if status.HasField("exit_status") else None,
             "exit_signal": status.exit_signal if status.HasField("exit_signal") else None,
-            "data_dir": self.spec.data_dir,
+            "data_dir": self.data_dir,
             "notes": [*self.group.notes, *status.notes],
         }

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,8 @@ from pathlib import Path
 PERIOD_US = 20_000  # short, so that a service with half a core is never still for longer than 10 ms
 SMALLEST_QUOTA_US = 1_000  # the kernel's
 MB = 1_000_000
+GONE_S = 2.0
+GONE_LOOK_S = 0.02
 _HIERARCHIES = Path("/sys/fs/cgroup")
 CONTROLLERS = ("cpu", "memory")
 
@@ -145,15 +147,28 @@ class Groups:
 
 
 def remove_recorded(record: Path) -> None:
-    """Remove the control groups that a run has written down, innermost first; those in use stay."""
+    """Remove the control groups that a run has written down, innermost first; those in use stay.
+
+    The last processes of a run that was killed may be ending yet: in use is who is there for GONE_S.
+    """
     try:
         lines = record.read_text().splitlines()
     except OSError:
         return
+    deadline_s = time.monotonic() + GONE_S
     for line in reversed(lines):
         if "/skyrack-" in line:
-            with contextlib.suppress(OSError):
-                os.rmdir(line)
+            while _is_busy(Path(line)) and time.monotonic() < deadline_s:
+                time.sleep(GONE_LOOK_S)
+
+
+def _is_busy(group: Path) -> bool:
+    """Try to remove it; whether somebody is in there."""
+    try:
+        group.rmdir()
+    except OSError as error:
+        return error.errno == errno.EBUSY
+    return False
 
 
 def _limit(place: Path, controller: str, version: int, wanted: float) -> None:

@@ -91,6 +91,9 @@ class Services:
         self._drained = {node: list(by) for node, by in kept.drained.items()} if kept else {}
         self._editions = Editions(kept.editions if kept else {})
         self._listeners: list[Callable[[], None]] = []
+        self._containers_kept: Callable[[], bool] = lambda: False
+        self.continued = kept is not None
+        """Whether there was an orchestrator before this one."""
         book.listen(self._node_changed)
         for service in kept.services if kept else services:
             self._enter(service)
@@ -101,6 +104,27 @@ class Services:
     def listen(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever something about a service has changed."""
         self._listeners.append(listener)
+
+    def kept_beside(self, kept: Callable[[], bool]) -> None:
+        """Somebody ends and starts the containers beside nodes as phases say, whenever `kept` answers so."""
+        self._containers_kept = kept
+
+    def beside(self) -> list[Entry]:
+        """What runs in containers beside nodes."""
+        return [entry for entry in self._entries.values() if entry.beside]
+
+    def ended_beside(self, entry: Entry) -> None:
+        """Its container has been ended."""
+        if entry.member.node in self._drained:
+            self._move(entry, DRAINED)
+        elif entry.anew:
+            self._begin_anew(entry)
+            self._keep()
+        self._changed()
+
+    def not_ended_beside(self, entry: Entry) -> None:
+        """Its container could not be ended: it goes on as it is."""
+        entry.anew = False
 
     # What nodes are told and say
 
@@ -125,7 +149,8 @@ class Services:
             again = status.restarts > entry.status.restarts
             entry.status = status
             self._explain(entry)
-            phase = "stopping" if node in self._drained else PHASES.get(status.phase, AWAITED)
+            ending = node in self._drained or entry.anew
+            phase = "stopping" if ending else PHASES.get(status.phase, AWAITED)
             self._move(entry, phase, again=again)
         self._forget_ended(node, {status.name for status in reports})
         self._changed()
@@ -172,7 +197,7 @@ class Services:
         entries = sorted(
             self._entries.values(), key=lambda e: (order[e.service.name], nodes[e.member.node].index)
         )
-        return [entry.shown() for entry in entries]
+        return [entry.shown() | {"in_service": self.in_service(entry)} for entry in entries]
 
     def places(self) -> dict[str, list[int]]:
         """The nodes of each service, by index and in their order."""
@@ -186,13 +211,14 @@ class Services:
     @property
     def count(self) -> int:
         """How many there are, each counted at every node that is in service."""
-        return sum(self._in_service(entry) for entry in self._entries.values())
+        return sum(self.in_service(entry) for entry in self._entries.values())
 
     def unready(self) -> list[Entry]:
         """Those at nodes in service that are not ready or finished, in the order of `listed`."""
-        return [entry for entry in self._entries.values() if not entry.done and self._in_service(entry)]
+        return [entry for entry in self._entries.values() if not entry.done and self.in_service(entry)]
 
-    def _in_service(self, entry: Entry) -> bool:
+    def in_service(self, entry: Entry) -> bool:
+        """Whether its node is there; one that is still to be launched is not."""
         return not self._book.by_name[entry.member.node].phase
 
     def add(self, body: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -248,10 +274,15 @@ class Services:
             if node not in everywhere:
                 raise ServiceProblem(f"{name} does not run on {node}: it runs on {', '.join(everywhere)}")
         restarted = list(nodes) or everywhere
-        self._refuse_containers(name, restarted, "restart")
+        self._refuse_unkept(name, restarted, "restart")
         self._refuse_drained(name, restarted)
         for node in restarted:
-            self._begin_anew(self._entries[node, name])
+            entry = self._entries[node, name]
+            if entry.beside and entry.phase != AWAITED:
+                entry.anew = True
+                self._move(entry, "stopping")
+            else:
+                self._begin_anew(entry)
         self._keep()
         self._events.add("service_restarted", service=name, nodes=restarted)
         self._changed()
@@ -298,7 +329,7 @@ class Services:
         """
         for node in nodes:
             for name in self.at(node):
-                self._refuse_containers(name, [node], "stop")
+                self._refuse_unkept(name, [node], "stop")
         fresh = [node for node in nodes if node not in self._drained]
         for node in nodes:
             reasons = self._drained.setdefault(node, [])
@@ -354,6 +385,7 @@ class Services:
     def _begin_anew(self, entry: Entry) -> None:
         """What runs ends, and what is wanted starts."""
         self._generation += 1
+        entry.anew = False
         entry.spec.generation = self._generation
         entry.status = service_pb2.ServiceStatus()
         self._move(entry, AWAITED)
@@ -425,9 +457,13 @@ class Services:
         if any(self._entries[node, name].beside for node in nodes):
             containers = " ".join(sidecar_name(node, name) for node in nodes)
             raise ServiceProblem(
-                f"{name} runs in containers beside its nodes, which the engine starts and stops: "
+                f"{name} runs in containers beside its nodes, which the engine makes and removes: "
                 f"docker compose {verb} {containers}"
             )
+
+    def _refuse_unkept(self, name: str, nodes: Sequence[str], verb: str) -> None:
+        if not self._containers_kept():
+            self._refuse_containers(name, nodes, verb)
 
     def _refuse_drained(self, name: str, nodes: Sequence[str]) -> None:
         if there := [node for node in nodes if node in self._drained]:
@@ -458,7 +494,7 @@ class Services:
         """Clear up after services that the node does not have any more: those removed, and those of a drained node."""
         if node in self._drained:
             for name, entry in self.at(node).items():
-                if name not in reported:
+                if name not in reported and not (entry.beside and self._book.by_name[node].alive):
                     self._move(entry, DRAINED)
         for key in [key for key in self._leaving if key[0] == node and key[1] not in reported]:
             group, data = self._leaving.pop(key)

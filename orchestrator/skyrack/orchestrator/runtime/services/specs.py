@@ -86,7 +86,8 @@ def spec(
             )
         )
     timeout_s = service.watchdog_s or (watchdog_s if service.ready is not None else None)
-    if timeout_s is not None and message.command:
+    # What a container beside its node prints, nobody there reads: without a probe it gives no sign of life.
+    if timeout_s is not None and (message.command or (room.beside and service.ready is not None)):
         message.watchdog.timeout_s = timeout_s
         message.watchdog.start_s = service.ready_within_s
     return message

@@ -12,14 +12,13 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from skyrack.orchestrator.clock import RealClock
-from skyrack.orchestrator.runtime.sidecars.data import prepare
+from skyrack.orchestrator.runtime.sidecars.data import fill, prepare
 from skyrack.orchestrator.runtime.sidecars.engine import Engine, EngineError
 from skyrack.orchestrator.runtime.sidecars.keeper import Keeper
-from skyrack.orchestrator.runtime.sidecars.limits import Limiter
+from skyrack.orchestrator.runtime.sidecars.orders import Orders
 
 
 def main() -> int:
@@ -33,7 +32,7 @@ def main() -> int:
             print(f"{arguments.engine} is no socket: what ends with its node stays so", flush=True)
             arguments.prepared.touch()
             signal.pause()
-        asyncio.run(_keep(arguments.engine, arguments.mesh_dir, arguments.limits, arguments.prepared.touch))
+        asyncio.run(_keep(arguments))
     except (EngineError, LookupError) as error:
         print(f"{arguments.engine}: {error}", file=sys.stderr)
     except OSError as error:
@@ -41,26 +40,34 @@ def main() -> int:
     return 1
 
 
-async def _keep(engine_socket: Path, mesh_dir: Path, limits: Path, ready: Callable[[], None]) -> None:
+async def _keep(arguments: argparse.Namespace) -> None:
     """For ever. Raises EngineError, and LookupError outside of a container."""
-    async with Engine(engine_socket) as engine:
+    clock = RealClock()
+    async with Engine(arguments.engine) as engine:
         # Its name is the beginning of its identity.
         project = await engine.project_of(socket.gethostname())
-        keeper = Keeper(engine, project, mesh_dir, RealClock(), lambda text: print(text, flush=True))
-        async with Limiter(engine, project).serve(limits):
-            ready()
+
+        def fill_again(name: str) -> None:
+            fill(arguments.data / name, arguments.files / name)
+
+        keeper = Keeper(
+            engine, project, arguments.mesh_dir, clock, lambda text: print(text, flush=True), fill_again
+        )
+        orders = Orders(engine, project, keeper, arguments.data, clock)
+        async with orders.serve(arguments.orders):
+            arguments.prepared.touch()
             await keeper.run()
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m skyrack.orchestrator.runtime.sidecars",
-        description="Start the containers of services again whose nodes are back, and limit them.",
+        description="Start the containers of services again whose nodes are back, and do to them what faults do.",
     )
     parser.add_argument("--engine", type=Path, required=True, help="the engine's socket")
     parser.add_argument("--mesh-dir", type=Path, required=True, help="shared with the nodes")
     parser.add_argument(
-        "--limits", type=Path, required=True, help="where the orchestrator asks for limits of CPU time"
+        "--orders", type=Path, required=True, help="where the orchestrator says what is to be done to them"
     )
     parser.add_argument("--data", type=Path, required=True, help="with a directory per sidecar")
     parser.add_argument(

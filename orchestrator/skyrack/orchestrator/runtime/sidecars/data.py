@@ -5,17 +5,25 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from skyrack.orchestrator.scenario.placement import SIDECAR_DATA
+from skyrack.v1 import flip_file
+from skyrack.v1.draw import Draw
+
 # An image's program may run as any user, whose number nobody knows outside of the image.
 DIRECTORY_MODE, FILE_MODE = 0o777, 0o666
 
 
 def prepare(data: Path, files: Path) -> None:
-    """Open each directory in `data`, and write there what `files` has in one of the same name. Raises OSError."""
+    """Fill each directory in `data`, with what `files` has in one of the same name. Raises OSError."""
     for directory in sorted(data.iterdir()):
-        directory.chmod(DIRECTORY_MODE)
-        texts = files / directory.name
-        for text in sorted(texts.iterdir()) if texts.is_dir() else ():
-            write_where_absent(directory / text.name, text.read_bytes())
+        fill(directory, files / directory.name)
+
+
+def fill(directory: Path, texts: Path) -> None:
+    """Open a directory to everybody, and write there what the directory `texts` has, if there is one. Raises OSError."""
+    directory.chmod(DIRECTORY_MODE)
+    for text in sorted(texts.iterdir()) if texts.is_dir() else ():
+        write_where_absent(directory / text.name, text.read_bytes())
 
 
 def write_where_absent(path: Path, text: bytes) -> None:
@@ -27,3 +35,8 @@ def write_where_absent(path: Path, text: bytes) -> None:
     with os.fdopen(file, "wb") as out:
         os.fchmod(file, FILE_MODE)
         out.write(text)
+
+
+def flip(directory: Path, draw: str) -> str:
+    """Turn a bit of a file below a directory over; what was done, in words, as the sidecar sees it. Raises OSError."""
+    return flip_file.flip([str(directory)], Draw(draw)).replace(f"{directory}/", f"{SIDECAR_DATA}/", 1)

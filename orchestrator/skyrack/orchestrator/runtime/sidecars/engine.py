@@ -34,7 +34,6 @@ class Engine:
         self._http = aiohttp.ClientSession(
             "http://engine",
             connector=aiohttp.UnixConnector(path=str(self._socket)),
-            timeout=aiohttp.ClientTimeout(total=ANSWER_S),
         )
         return self
 
@@ -62,13 +61,14 @@ class Engine:
         except LookupError:
             return None
 
-    async def sidecar(self, project: str, name: str) -> str:
-        """The identity of the one with that name. Raises EngineError, LookupError."""
+    async def sidecar(self, project: str, name: str) -> Container:
+        """The one with that name. Raises EngineError, LookupError."""
         labels = [f"{PROJECT_LABEL}={project}", f"{SERVICE_LABEL}={name}", NODE_LABEL]
         listed = await self._ask("GET", "/containers/json", all="true", filters=json.dumps({"label": labels}))
-        if not listed:
+        found = await self.container(listed[0]["Id"]) if listed else None
+        if found is None:
             raise LookupError(name)
-        return str(listed[0]["Id"])
+        return found
 
     async def cores(self) -> float:
         """Of its host. Raises EngineError."""
@@ -82,9 +82,17 @@ class Engine:
         """Start it, unless it runs. Raises EngineError."""
         await self._ask("POST", f"/containers/{container.identity}/start")
 
-    async def starts(self, project: str) -> AsyncIterator[None]:
-        """Yield once it listens, and whenever a container of the project starts. Raises EngineError, also at the end."""
-        filters = {"type": ["container"], "event": ["start"], "label": [f"{PROJECT_LABEL}={project}"]}
+    async def stop(self, identity: str) -> None:
+        """End a container as its program is asked to end, within its own time. Raises EngineError, LookupError."""
+        await self._ask("POST", f"/containers/{identity}/stop", timeout_s=None)
+
+    async def signal(self, identity: str, name: str) -> None:
+        """Send a signal to the first process of a container. Raises EngineError, LookupError."""
+        await self._ask("POST", f"/containers/{identity}/kill", signal=name)
+
+    async def changes(self, project: str) -> AsyncIterator[None]:
+        """Yield once it listens, and when a container of the project starts or ends. Raises EngineError, also at the end."""
+        filters = {"type": ["container"], "event": ["start", "die"], "label": [f"{PROJECT_LABEL}={project}"]}
         try:
             async with self._http.get(
                 "/events", params={"filters": json.dumps(filters)}, timeout=aiohttp.ClientTimeout()
@@ -96,9 +104,20 @@ class Engine:
             raise EngineError(str(error)) from error
         raise EngineError("the engine tells no more events")
 
-    async def _ask(self, method: str, path: str, body: Any = None, **parameters: str) -> Any:
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        timeout_s: float | None = ANSWER_S,
+        **parameters: str,
+    ) -> Any:
+        limit = aiohttp.ClientTimeout(total=timeout_s)
         try:
-            async with self._http.request(method, path, params=parameters, json=body) as answer:
+            async with self._http.request(
+                method, path, params=parameters, json=body, timeout=limit
+            ) as answer:
                 said = await answer.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise EngineError(str(error) or "no answer in time") from error
@@ -112,14 +131,18 @@ class Engine:
 def read(found: Mapping[str, Any]) -> Container:
     """A container from what GET /containers/ID/json answers."""
     state, mode = found["State"], str(found["HostConfig"]["NetworkMode"])
+    labels = found["Config"]["Labels"] or {}
     return Container(
         identity=found["Id"],
         name=found["Name"].removeprefix("/"),
-        node=(found["Config"]["Labels"] or {}).get(NODE_LABEL, ""),
+        node=labels.get(NODE_LABEL, ""),
+        service=labels.get(SERVICE_LABEL, ""),
         beside=mode.removeprefix(_OF_CONTAINER) if mode.startswith(_OF_CONTAINER) else "",
         state=state["Status"],
         started=datetime.fromisoformat(state["StartedAt"]),
         finished=datetime.fromisoformat(state["FinishedAt"]),
+        restart=str((found["HostConfig"].get("RestartPolicy") or {}).get("Name", "")),
+        status=int(state.get("ExitCode", 0)),
     )
 
 

@@ -1,4 +1,5 @@
-"""Starts sidecars whose nodes are back: looks whenever a container starts, and again until none is due."""
+"""Starts sidecars whose nodes are back, and ends those that are to rest: looks whenever a container starts or ends, and again
+until none is due."""
 
 from __future__ import annotations
 
@@ -31,15 +32,46 @@ class Keeper:
     """Of one project's sidecars."""
 
     def __init__(
-        self, engine: Engine, project: str, mesh_dir: Path, clock: Clock, say: Callable[[str], None]
+        self,
+        engine: Engine,
+        project: str,
+        mesh_dir: Path,
+        clock: Clock,
+        say: Callable[[str], None],
+        prepare: Callable[[str], None],
     ) -> None:
+        """`prepare`: called with a sidecar's name in the project before it is started; may raise OSError."""
         self._engine = engine
         self._project = project
         self._mesh_dir = mesh_dir
         self._clock = clock
         self._say = say
+        self._prepare = prepare
         self._news = asyncio.Event()
         self._refused: dict[str, _Refused] = {}
+        self._resting: set[str] = set()  # stopped, and not to be started before `wake`
+        self._signalled: set[str] = set()  # since they started last
+        self._starting = asyncio.Lock()
+
+    async def rest(self, sidecar: Container) -> None:
+        """Whoever ends it now: do not start it before `wake`."""
+        async with self._starting:
+            self._resting.add(sidecar.identity)
+
+    async def wake(self, sidecar: Container) -> bool:
+        """Start it now or, when its node does not run, with that; whether it runs. Raises EngineError, LookupError."""
+        async with self._starting:
+            self._resting.discard(sidecar.identity)
+            if sidecar.state not in ("exited", "created"):
+                return True
+            if not answers(init_socket(self._mesh_dir, sidecar.node)):
+                return False
+            await self._start(sidecar)
+            return True
+
+    def signalled(self, sidecar: Container) -> None:
+        """It was sent a signal: when it ends, its restart is nobody else's."""
+        self._signalled.add(sidecar.identity)
 
     async def run(self) -> None:
         """For ever."""
@@ -48,7 +80,7 @@ class Keeper:
             while True:
                 await self._news.wait()
                 self._news.clear()
-                while await self._look():
+                while await self._look(tasks):
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._news.wait(), LOOK_S)
                     self._news.clear()
@@ -56,20 +88,22 @@ class Keeper:
     async def _listen(self) -> None:
         while True:
             try:
-                async for _ in self._engine.starts(self._project):
+                async for _ in self._engine.changes(self._project):
                     self._news.set()
             except EngineError as error:
                 self._say(f"the engine: {error}")
             await self._clock.sleep(AGAIN_S)
 
-    async def _look(self) -> bool:
-        """Start those that are due; whether some still are."""
+    async def _look(self, tasks: asyncio.TaskGroup) -> bool:
+        """Start those that are due, and end those that somebody has started who are to rest; whether some are still due."""
         left = False
         try:
             for sidecar in await self._engine.sidecars(self._project):
                 node = await self._engine.container(sidecar.beside) if sidecar.state == "exited" else None
-                if due(sidecar, node):
-                    left |= not await self._started(sidecar)
+                if sidecar.identity in self._resting and sidecar.state == "running":
+                    tasks.create_task(self._stop(sidecar), name=f"stop {sidecar.service}")
+                elif due(sidecar, node, signalled=sidecar.identity in self._signalled):
+                    left |= not await self.started(sidecar)
                 else:
                     self._refused.pop(sidecar.identity, None)
         except EngineError as error:
@@ -78,22 +112,39 @@ class Keeper:
             return True
         return left
 
-    async def _started(self, sidecar: Container) -> bool:
-        """Start it once its node has made its interface; whether it did."""
+    async def started(self, sidecar: Container) -> bool:
+        """Start it, unless it rests, once its node has made its interface; whether nothing is left to do."""
         now_s = self._clock.run_s()
         refused = self._refused.get(sidecar.identity)
         if (refused and now_s < refused.again_s) or not answers(init_socket(self._mesh_dir, sidecar.node)):
             return False
         try:
-            await self._engine.start(sidecar)
+            async with self._starting:
+                if sidecar.identity in self._resting:
+                    return True
+                await self._start(sidecar)
         except (EngineError, LookupError) as error:
             wait_s = min(2 * refused.wait_s, LONGEST_WAIT_S) if refused else LOOK_S
             self._refused[sidecar.identity] = _Refused(now_s + wait_s, wait_s)
             self._say(f"{sidecar.name} does not start: {error}")
             return False
         self._refused.pop(sidecar.identity, None)
-        self._say(f"{sidecar.name} starts again after {sidecar.node}")
+        self._say(f"{sidecar.name} starts again at {sidecar.node}")
         return True
+
+    async def _stop(self, sidecar: Container) -> None:
+        try:
+            await self._engine.stop(sidecar.identity)
+        except (EngineError, LookupError) as error:
+            self._say(f"{sidecar.name} does not stop: {error}")
+
+    async def _start(self, sidecar: Container) -> None:
+        try:
+            self._prepare(sidecar.service)
+        except OSError as error:
+            self._say(f"the data of {sidecar.name}: {error.strerror or error}")
+        await self._engine.start(sidecar)
+        self._signalled.discard(sidecar.identity)
 
 
 def answers(path: Path) -> bool:

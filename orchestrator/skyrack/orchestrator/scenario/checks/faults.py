@@ -9,7 +9,7 @@ from skyrack.orchestrator.faults.lot import Lot
 from skyrack.orchestrator.faults.plan import scheduled
 from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
 from skyrack.orchestrator.faults.selectors import drawn, is_random, select
-from skyrack.orchestrator.lifecycle.batches import launched_together
+from skyrack.orchestrator.lifecycle import batches  # which imports scenarios
 
 from ..model.scenario import Scenario
 from ..placement import KINDS
@@ -91,7 +91,7 @@ def atlas_of_draft(scenario: Scenario, satellites: list[str]) -> Atlas:
         shells=shells_by_name(shells),
         services=lambda: _services(scenario, len(satellites), index),
     )
-    atlas.launches = launched_together(scenario.lifecycle, atlas, scenario.seed)
+    atlas.launches = batches.launched_together(scenario.lifecycle, atlas, scenario.seed)
     return atlas
 
 

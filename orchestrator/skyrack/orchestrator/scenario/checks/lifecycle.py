@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from skyrack.orchestrator.faults.lot import Lot
-from skyrack.orchestrator.lifecycle.batches import batch_of, select_satellites
+from skyrack.orchestrator.lifecycle import batches  # which imports scenarios
 
 from ..model.shells import Shell
 from .faults import atlas_of_draft, tried
@@ -33,17 +33,20 @@ def check_lifecycle(draft: Draft) -> Iterator[Finding]:
         findings: list[Finding] = []
         for number, word in enumerate(launch.satellites):
             findings += tried(
-                (*path, "satellites", number), lambda w=word: select_satellites(w, atlas, Lot(0))
+                (*path, "satellites", number), lambda w=word: batches.select_satellites(w, atlas, Lot(0))
             )
         if not findings:
             findings += tried(
-                path, lambda one=launch: batch_of(one, draft.scenario.shells, atlas, shell_of, plane_of, seed)
+                path,
+                lambda one=launch: batches.batch_of(
+                    one, draft.scenario.shells, atlas, shell_of, plane_of, seed
+                ),
             )
         yield from findings
         if findings:
             continue
         for number, word in enumerate(launch.satellites):
-            nodes = select_satellites(word, atlas, Lot(seed, "launch", launch.name))
+            nodes = batches.select_satellites(word, atlas, Lot(seed, "launch", launch.name))
             twice = next((node for node in nodes if owners.get(node, launch.name) != launch.name), None)
             if twice is not None:
                 yield Finding(

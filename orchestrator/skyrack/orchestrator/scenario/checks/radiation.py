@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from skyrack.orchestrator.environment.designs import satellites
+from skyrack.orchestrator.environment import designs  # which imports scenarios
 from skyrack.orchestrator.faults.lot import Lot
 from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
 
@@ -20,7 +20,7 @@ def check_radiation(draft: Draft) -> Iterator[Finding]:
     for index, design in enumerate(draft.scenario.hardening.designs):
         for number, word in enumerate(design.nodes):
             try:
-                satellites(word, atlas, Lot(0))
+                designs.satellites(word, atlas, Lot(0))
             except (FaultProblem, Unknown) as problem:
                 message, meant, near = str(problem).partition("did you mean ")
                 path = ("hardening", "designs", index, "nodes", number)

@@ -123,7 +123,7 @@ class Ageing(Section):
     shape: Number = key(
         "Weibull's shape: above 1 the old end more often than the young.",
         unit="ratio",
-        source="D: 3, with which 9 % of a fleet of 0 to 4 years end in a year; 5 to 13 % are removed (C)",
+        source="D: 3, with which 12 % of a fleet of 0 to 4 years end in a year; 5 to 13 % are removed (C)",
         default=3.0,
         gt=0,
         le=20,

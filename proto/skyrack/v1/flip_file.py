@@ -10,7 +10,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 
-from skyrack.node.holding.draw import Draw
+from skyrack.v1.draw import Draw
 
 
 def flip(directories: Iterable[str], draw: Draw) -> str:
