@@ -179,7 +179,8 @@ def test_services_run_in_nodes_and_beside_them(run: Project, skyrack: Command) -
         "note": "ready",
     }
     assert "written by tokyo" in skyrack("logs", "tokyo", "note")
-    took_ms, text = fetched(skyrack)
+    fetches = [fetched(skyrack) for _ in range(3)]
+    took_ms, text = min(fetches)  # noise of the host is one-sided
     assert text == f"from {HOST} for $HOME"
     probes = json.loads(skyrack("ping", "london", HOST, "-c", "1", "-o", "json"))["probes"]
     computed_ms = max(probe["computed_ms"] for probe in probes)
