@@ -121,7 +121,7 @@ def test_a_load_breaks_what_it_was_told_to_and_leaves_it_whole(mended: Place) ->
     assert began["run_s"] == pytest.approx(result["run"]["started_s"] + 1.0, abs=0.2)
     mended.event("fault_ended", fault=began["fault"])
     assert json.loads(mended.skyrack("fault", "list", "-o", "json").expect().out)["faults"] == []
-    refused = mended.skyrack("load", "echo", "--for", "3s", "--fault", "down:london-tokyo@1s").expect(1)
+    refused = mended.skyrack("load", "echo", "--for", "3s", "--fault", "down:london-tokyo@1s").expect(2)
     assert "london and tokyo are never linked" in refused.err
 
 

@@ -71,15 +71,15 @@ class LineChild:
         self._process.kill()
 
     def close(self, patience_s: float = 2.0) -> int:
-        """Wait for its end, by force after `patience_s`; returns its exit status."""
+        """Wait for its end, by force after `patience_s`; returns its exit status. What it still says is read by nobody."""
         self.finish()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
+        self._process.stdin = None
         for signum in (None, signal.SIGTERM, signal.SIGKILL):
             if signum is not None:
                 self._process.send_signal(signum)
             try:
-                return self._process.wait(patience_s)
+                self._process.communicate(timeout=patience_s)  # takes its last lines: it need not meet a closed pipe
+                break
             except subprocess.TimeoutExpired:
                 continue
         return self._process.wait()
