@@ -22,7 +22,8 @@ from skyrack.orchestrator.runtime.sidecars.due import Container, due
 from skyrack.orchestrator.runtime.sidecars.engine import Engine, EngineError, read
 from skyrack.orchestrator.runtime.sidecars.following import ENDED, KILLED, RUNS, Wanted, orders
 from skyrack.orchestrator.runtime.sidecars.keeper import Keeper
-from skyrack.orchestrator.runtime.sidecars.orders import OrderError, Orders, heard, order
+from skyrack.orchestrator.runtime.sidecars.listening import listens
+from skyrack.orchestrator.runtime.sidecars.orders import OrderError, Orders, order
 from skyrack.orchestrator.scenario import Limits, Ready, Service
 from skyrack.orchestrator.scenario.templates import Member
 from skyrack.v1 import service_pb2
@@ -193,9 +194,9 @@ def world(tmp_path: Path) -> Iterator[World]:
 async def test_the_keeper_limits_what_it_is_asked_to_and_says_why_it_cannot(world: World) -> None:
     with pytest.raises(OrderError, match="nobody here speaks to the engine"):
         await world.does("limit", cpu_cores=0.5)
-    assert not heard(world.path)
+    assert not listens(world.path, socket.SOCK_STREAM)
     async with world.orders.serve(world.path):
-        assert heard(world.path)
+        assert listens(world.path, socket.SOCK_STREAM)
         for cores in (0.5, 0.0, None, 1.5, 5.0):
             await world.does("limit", cpu_cores=cores)
         assert world.engine.done == [f"limit {cores:g}" for cores in (0.5, 0.01, 2, 1.5, 2)], (

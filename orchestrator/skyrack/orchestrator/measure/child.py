@@ -78,7 +78,8 @@ class LineChild:
             if signum is not None:
                 self._process.send_signal(signum)
             try:
-                self._process.communicate(timeout=patience_s)  # takes its last lines: it need not meet a closed pipe
+                # Takes its last lines: it need not meet a closed pipe.
+                self._process.communicate(timeout=patience_s)
                 break
             except subprocess.TimeoutExpired:
                 continue

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from socket import SOCK_STREAM
 from typing import Any
 
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.services.entry import Entry
 from skyrack.orchestrator.runtime.services.services import Services
 from skyrack.orchestrator.runtime.sidecars.following import ENDED, Following
-from skyrack.orchestrator.runtime.sidecars.orders import ANSWER_S, OrderError, heard, order
+from skyrack.orchestrator.runtime.sidecars.listening import listens
+from skyrack.orchestrator.runtime.sidecars.orders import ANSWER_S, OrderError, order
 from skyrack.orchestrator.scenario.placement import sidecar_name
 
 
@@ -34,4 +36,4 @@ class Beside:
         await self._following.close()
 
     def _heard(self) -> bool:
-        return self._socket is not None and heard(self._socket)
+        return self._socket is not None and listens(self._socket, SOCK_STREAM)

@@ -13,6 +13,7 @@ from pathlib import Path
 from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.runtime.sidecars.due import Container, due
 from skyrack.orchestrator.runtime.sidecars.engine import Engine, EngineError
+from skyrack.orchestrator.runtime.sidecars.listening import listens
 from skyrack.v1.node_init import init_socket
 
 LOOK_S = 0.1
@@ -64,7 +65,7 @@ class Keeper:
             self._resting.discard(sidecar.identity)
             if sidecar.state not in ("exited", "created"):
                 return True
-            if not answers(init_socket(self._mesh_dir, sidecar.node)):
+            if not self._has_init(sidecar):
                 return False
             await self._start(sidecar)
             return True
@@ -116,7 +117,7 @@ class Keeper:
         """Start it, unless it rests, once its node has made its interface; whether nothing is left to do."""
         now_s = self._clock.run_s()
         refused = self._refused.get(sidecar.identity)
-        if (refused and now_s < refused.again_s) or not answers(init_socket(self._mesh_dir, sidecar.node)):
+        if (refused and now_s < refused.again_s) or not self._has_init(sidecar):
             return False
         try:
             async with self._starting:
@@ -146,13 +147,6 @@ class Keeper:
         await self._engine.start(sidecar)
         self._signalled.discard(sidecar.identity)
 
-
-def answers(path: Path) -> bool:
-    """Whether the init of a node's container listens there: it does once the node's interface is made."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as probe:
-        probe.setblocking(False)
-        try:
-            probe.connect(str(path))
-        except OSError:
-            return False
-    return True
+    def _has_init(self, sidecar: Container) -> bool:
+        """The init of a node's container listens once the node's interface is made."""
+        return listens(init_socket(self._mesh_dir, sidecar.node), socket.SOCK_SEQPACKET)

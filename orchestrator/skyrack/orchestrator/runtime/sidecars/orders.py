@@ -19,7 +19,6 @@ import asyncio
 import contextlib
 import json
 import os
-import socket
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -41,17 +40,6 @@ STOP, CONTINUE = "SIGSTOP", "SIGCONT"
 
 class OrderError(Exception):
     """It could not be done; why, in a sentence."""
-
-
-def heard(path: Path) -> bool:
-    """Whether a keeper that speaks to an engine listens at `path`."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)
-        try:
-            probe.connect(str(path))
-        except OSError:
-            return False
-    return True
 
 
 async def order(path: Path, sidecar: str, do: str, *, within_s: float = ANSWER_S, **values: Any) -> list[str]:
