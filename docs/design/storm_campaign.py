@@ -1,4 +1,4 @@
-"""Verdict: 256 outcomes came where 253.2 were expected (p = 0.88), each at its planned instant; all nodes came back, and no
+"""Verdict: 256 outcomes came where 253.1 were expected (p = 0.87), each at its planned instant; all nodes came back, and no
 process and no descriptor was left.
 
 All 66 satellites of deploy/scenarios/storm.yaml have a process; a storm multiplies the harsh preset's rates by 300 for five
