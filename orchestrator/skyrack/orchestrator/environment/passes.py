@@ -15,6 +15,7 @@ from skyrack.orchestrator.environment.region import Region
 from skyrack.orchestrator.environment.stays import Stay
 from skyrack.orchestrator.environment.truth import PASS_STEP_S, anomaly_of, anomaly_passes, in_anomaly
 from skyrack.orchestrator.faults.occurrence import Occurrence
+from skyrack.orchestrator.orbit.constants import EARTH_FLATTENING
 from skyrack.orchestrator.orbit.frames import itrf_to_geodetic
 from skyrack.orchestrator.orbit.hermite import interpolate_km
 from skyrack.orchestrator.topology.geometry import Geometry
@@ -25,7 +26,6 @@ _PER_BLOCK: Final = round(BLOCK_S / PASS_STEP_S)
 KNOT_S: Final = 240.0  # a cubic between is within 0.1 km of a low orbit, which goes that far in 0.02 s
 _PER_KNOT: Final = round(KNOT_S / PASS_STEP_S)
 _NEAR_DEG: Final = 9.5  # more than a satellite goes over the ground in half of that, at 4.4 deg a minute
-_FLATTENING: Final = 1.0 / 298.257223563  # WGS84
 
 
 class Passes:
@@ -158,7 +158,7 @@ def dwell_ratio(region: Region, inclination_rad: float) -> float:
     """Share of the time that a circular orbit spends over a region, as the Earth turns below it; within 0.001."""
     u = (np.arange(720) + 0.5) * np.pi / 360.0
     latitude = np.arcsin(np.sin(inclination_rad) * np.sin(u))
-    geodetic_deg = np.degrees(np.arctan(np.tan(latitude) / (1.0 - _FLATTENING) ** 2))
+    geodetic_deg = np.degrees(np.arctan(np.tan(latitude) / (1.0 - EARTH_FLATTENING) ** 2))
     lon_deg = np.arange(720) / 2.0 - 179.75
     return float(region.holds(geodetic_deg[:, None], lon_deg[None, :]).mean())
 

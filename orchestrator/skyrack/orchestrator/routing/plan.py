@@ -38,6 +38,7 @@ from skyrack.orchestrator.environment.eclipses import eclipses
 from skyrack.orchestrator.environment.passes import Passes
 from skyrack.orchestrator.environment.spells import Spells, spell_of
 from skyrack.orchestrator.environment.stays import Stay
+from skyrack.orchestrator.faults.atlas import Atlas
 from skyrack.orchestrator.faults.fault import Draft, Planned
 from skyrack.orchestrator.faults.gone import Gone, matters
 from skyrack.orchestrator.faults.ledger import Ledger
@@ -214,18 +215,22 @@ def occurrence_records(geometry: Geometry, passes: Passes, duration_s: float) ->
         for fault in _planned(geometry, math.inf)
     ]
     spells = Spells(spell for spell in storms if spell is not None)
+    atlas = atlas_of(geometry)
+    decided = _decided(geometry, atlas, duration_s)
     gone: Mapping[int, Sequence[Stay]] = {}
     sources = sources_of(geometry, passes, lambda: spells, lambda: gone)
     while True:
-        found = _befalling(geometry, occurrences_of(sources, 0.0, duration_s))
-        known, gone = gone, _gone(geometry, found, duration_s)
+        found = _befalling(geometry, atlas, occurrences_of(sources, 0.0, duration_s))
+        known, gone = gone, _gone(speed, [*decided, *found], duration_s)
         if gone == known:  # who is lost is hit by nothing any more, so others may be lost than seemed
             return [_fault(geometry, t_s, draft) for t_s, draft in found]
 
 
-def _befalling(geometry: Geometry, occurrences: Iterable[Occurrence]) -> list[tuple[float, Draft]]:
+def _befalling(
+    geometry: Geometry, atlas: Atlas, occurrences: Iterable[Occurrence]
+) -> list[tuple[float, Draft]]:
     """Occurrences as faults, each with the orbit time at which it begins."""
-    atlas, scenario = atlas_of(geometry), geometry.scenario
+    scenario = geometry.scenario
     found = []
     for one in occurrences:
         draft, t_s = drafted(one, atlas, scenario.seed), max(one.t_s, 0.0)
@@ -236,18 +241,23 @@ def _befalling(geometry: Geometry, occurrences: Iterable[Occurrence]) -> list[tu
     return found
 
 
-def _gone(
-    geometry: Geometry, befalling: Iterable[tuple[float, Draft]], duration_s: float
-) -> Mapping[int, Sequence[Stay]]:
-    """Who is lost or retired when, before `duration_s`, if all of this happens."""
-    speed, gone, lost = geometry.scenario.speed, Gone(), list[tuple[float, Draft]]()
+def _decided(geometry: Geometry, atlas: Atlas, duration_s: float) -> list[tuple[float, Draft]]:
+    """The timetable's faults and the satellites that launches lose, each with the orbit time at which it begins."""
+    speed = geometry.scenario.speed
+    found = [(fault.at_s * speed, fault.draft) for fault in _planned(geometry, duration_s)]
     for step in geometry.fleet.steps(-math.inf, duration_s):
         if step.lost:
             entry = {"kind": "lost", "nodes": [geometry.names[node] for node in step.lost]}
-            lost.append((max(step.t_s, 0.0), drafted(Occurrence(step.t_s, entry), atlas_of(geometry), 0)))
-    scheduled = [(fault.at_s * speed, fault.draft) for fault in _planned(geometry, duration_s)]
-    ledger = Ledger(lambda _: speed)
-    for t_s, draft in (*scheduled, *lost, *befalling):
+            found.append((max(step.t_s, 0.0), drafted(Occurrence(step.t_s, entry), atlas, 0)))
+    return found
+
+
+def _gone(
+    speed: float, faults: Iterable[tuple[float, Draft]], duration_s: float
+) -> Mapping[int, Sequence[Stay]]:
+    """Who is lost or retired when, before `duration_s`, if all of these happen."""
+    gone, ledger = Gone(), Ledger(lambda _: speed)
+    for t_s, draft in faults:
         if matters(draft):
             ledger.add(draft, t_s / speed)
     while (t_s := ledger.next_s() * speed) < duration_s:

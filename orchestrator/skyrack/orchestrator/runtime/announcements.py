@@ -12,9 +12,8 @@ from skyrack.orchestrator.faults.request import Request
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.topology.failures import Failures
 
-AROUND_S: Final = (
-    0.5  # routes leave links so long before they are down as planned: what is under way comes through
-)
+# Routes leave links so long before they are down as planned: what is under way comes through.
+AROUND_S: Final = 0.5
 
 
 class Announcements:

@@ -184,12 +184,16 @@ class Faults:
         await self._enactor.settled(fault.id for fault in added)
         return {"at_s": at_s, "faults": await self.view.shown(added, self._carried_out_s)}
 
-    def _enter(self, drafts: Iterable[tuple[Draft, float]]) -> list[Fault]:
+    def _enter(self, drafts: Iterable[tuple[Draft, float]], known: Known | None = None) -> list[Fault]:
+        """Drafts and the instants at which they begin; `known`: of an occurrence."""
         added = [self._ledger.add(draft, since_s) for draft, since_s in drafts]
         for fault in added:
             self._announcements.expect(fault)
-        self._record.entered(added)
-        self.storms.note(added)
+        self._record.entered(added, known)
+        if (
+            known is None
+        ):  # an occurrence is nothing that radiation has not drawn, or orbits do not say, already
+            self.storms.note(added)
         return added
 
     def _require_possible(self, drafts: Iterable[Draft]) -> None:
@@ -224,9 +228,7 @@ class Faults:
     def enter(self, draft: Draft, since_s: float, until_s: float, known: Known) -> str:
         """Enter an occurrence that is due or, at the start of a run, was; the fault's id."""
         since_s = max(since_s, self._carried_out_s)
-        fault = self._ledger.add(replace(draft, for_s=max(until_s, since_s) - since_s), since_s)
-        self._announcements.expect(fault)
-        self._record.entered([fault], known)
+        (fault,) = self._enter([(replace(draft, for_s=max(until_s, since_s) - since_s), since_s)], known)
         self.befallen.entered(fault, known)
         self._entered.set()
         return fault.id
