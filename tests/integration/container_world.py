@@ -18,7 +18,15 @@ from typing import Any
 
 from skyrack.v1 import namespaces, node_init
 
-from .node_stand_ins import NETWORK, StandInFabric, StandInOrchestrator, address_of, eventually, informed
+from .node_stand_ins import (
+    NETWORK,
+    PATIENCE_S,
+    StandInFabric,
+    StandInOrchestrator,
+    address_of,
+    eventually,
+    informed,
+)
 from .records import whole_records
 
 ROOT = Path(__file__).parents[2]
@@ -156,7 +164,7 @@ class ContainerWorld:
     def connect(self, name: str) -> socket.socket:
         """A connection to a container's init, with a time-out so that no test hangs."""
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        sock.settimeout(20)
+        sock.settimeout(PATIENCE_S)
         sock.connect(os.fspath(self.init_socket(name)))
         return sock
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from skyrack.orchestrator.clock import RealClock
 from skyrack.orchestrator.runtime.awaited_nodes import AwaitedNodes
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
+from skyrack.v1.node_init import Signal, init_socket, pack_done, unpack_request
 
 
 class Watched:
@@ -106,9 +108,27 @@ async def test_every_node_finds_its_file_and_an_old_one_is_replaced(it: Watched,
     assert list(file.parent.iterdir()) == [file]
 
 
-def test_a_node_that_is_not_there_cannot_be_signalled_and_that_is_said(it: Watched) -> None:
-    with pytest.raises(RuntimeError, match=r"^a cannot be signalled: "):
-        it.nodes.signal("a", 9)
+async def test_a_node_that_is_not_there_cannot_be_signalled_and_that_is_said(it: Watched) -> None:
+    with pytest.raises(RuntimeError, match=r"^a cannot be signalled: No such file or directory$"):
+        await it.nodes.signal("a", 9)
+
+
+async def test_an_init_that_has_no_time_yet_is_waited_for_and_the_run_goes_on_meanwhile(
+    it: Watched, tmp_path: Path
+) -> None:
+    (tmp_path / "nodes").mkdir()
+    path = init_socket(tmp_path, "a")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        asked = asyncio.create_task(it.nodes.signal("a", 9))
+        await asyncio.sleep(0)  # it has asked, and the loop is free
+        assert not asked.done()
+        connection, _ = listener.accept()
+        with connection:
+            assert unpack_request(connection.recv(4096)) == Signal(9)
+            connection.send(pack_done())
+            await asked
 
 
 async def test_a_node_that_is_off_finds_no_configuration_until_it_is_on(it: Watched, tmp_path: Path) -> None:

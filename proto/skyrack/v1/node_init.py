@@ -21,6 +21,7 @@ Exceptions: `NodeInitError` for a message that breaks the format and for a refus
 including `BlockingIOError`.
 """
 
+import asyncio
 import contextlib
 import errno
 import json
@@ -32,11 +33,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from skyrack.v1.descriptors import receive_fds
 from skyrack.v1.messages import load_object
 
 MAX_MESSAGE_BYTES = 4096
 MAX_DESCRIPTORS = 8
+ANSWER_S = 20.0  # an init answers within milliseconds; one that is paused, or of a host that has no time for it, may not
 
 
 class NodeInitError(ValueError):
@@ -141,34 +142,42 @@ def send_request(
     socket.send_fds(sock, [pack_request(request)], list(descriptors))
 
 
-def signal_node(path: str | os.PathLike[str], signum: int, *, timeout_s: float = 2.0) -> None:
+async def signal_node(path: str | os.PathLike[str], signum: int) -> None:
     """Send a signal to the node process behind an init socket, and wait for the answer.
 
-    Raises OSError: nothing listens there, or it does not answer in time. Raises NodeInitError: it refused.
+    Raises OSError: nothing listens there, or it does not answer within ANSWER_S. Raises NodeInitError: it refused.
     """
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock:
-        sock.settimeout(timeout_s)
-        sock.connect(os.fspath(path))
-        send_request(sock, Signal(signum))
+    with _unconnected() as sock:
         # A container that the signal ended may be gone before it could answer.
-        data, _ = receive_fds(sock, MAX_MESSAGE_BYTES, 0)
-        if data:
+        if data := await _answer(sock, path, Signal(signum)):
             unpack_answer(data)
 
 
-def connect_holder(path: str | os.PathLike[str], *, timeout_s: float = 2.0) -> socket.socket:
-    """A connection to a new holder behind an init socket. Raises OSError, NodeInitError."""
+async def connect_holder(path: str | os.PathLike[str]) -> socket.socket:
+    """A connection, that does not block, to a new holder behind an init socket. Raises OSError, NodeInitError."""
     with contextlib.ExitStack() as stack:
-        sock = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
-        sock.settimeout(timeout_s)
-        sock.connect(os.fspath(path))
-        send_request(sock, StartHolder())
-        data, _ = receive_fds(sock, MAX_MESSAGE_BYTES, 0)
+        sock = stack.enter_context(_unconnected())
+        data = await _answer(sock, path, StartHolder())
         if not data:
             raise OSError(errno.ECONNRESET, "its container has ended")
         unpack_answer(data)
         stack.pop_all()
         return sock
+
+
+def _unconnected() -> socket.socket:
+    return socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+
+
+async def _answer(sock: socket.socket, path: str | os.PathLike[str], request: Signal | StartHolder) -> bytes:
+    """What is said to the first request of a connection; nothing where it ends instead. Raises OSError."""
+    sock.connect(os.fspath(path))  # at once, or never
+    send_request(sock, request)
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            return await asyncio.get_running_loop().sock_recv(sock, MAX_MESSAGE_BYTES)
+    except TimeoutError:
+        raise TimeoutError(errno.ETIMEDOUT, f"no answer within {ANSWER_S:g} s") from None
 
 
 def _dump(message: dict[str, Any]) -> bytes:

@@ -71,7 +71,7 @@ class Answers:
         if number == signal.SIGKILL:
             await self.faults.add({"faults": [{"kind": "kill", "nodes": [name]}]})
             return
-        self._parts.mesh.processes.nodes.signal(name, number)
+        await self._parts.mesh.processes.nodes.signal(name, number)
         self.events.add("node_signalled", node=name, signal=number)
 
     # What the fabric carries, and where

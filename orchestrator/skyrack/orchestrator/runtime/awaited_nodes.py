@@ -20,7 +20,6 @@ from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
 from skyrack.v1.node_init import NodeInitError, init_socket, signal_node
 
 ABSENT = ".absent"  # beside where a node that serves listens: healthcheck.py looks for it
-SIGNAL_TIMEOUT_S = 0.5  # it is waited for, and with it everything else; an init answers within a millisecond
 
 
 class AwaitedNodes:
@@ -72,12 +71,14 @@ class AwaitedNodes:
         """Nodes outlive this process: only its own knowledge of them ends."""
         self._stopping = True
 
-    def signal(self, name: str, number: int) -> None:
+    async def signal(self, name: str, number: int) -> None:
         """Ask the init of the node's container. Raises RuntimeError."""
         try:
-            signal_node(init_socket(self._mesh_dir, name), number, timeout_s=SIGNAL_TIMEOUT_S)
+            await signal_node(init_socket(self._mesh_dir, name), number)
         except (OSError, NodeInitError) as error:
-            raise RuntimeError(f"{name} cannot be signalled: {error}") from error
+            raise RuntimeError(
+                f"{name} cannot be signalled: {getattr(error, 'strerror', None) or error}"
+            ) from error
 
     async def gone(self, node: NodeState) -> None:
         """Wait until nothing is heard of a node any more."""
@@ -93,7 +94,7 @@ class AwaitedNodes:
         self._off.add(node.name)
         self._file(node).unlink(missing_ok=True)
         if node.alive:
-            self.signal(node.name, signal.SIGKILL)
+            await self.signal(node.name, signal.SIGKILL)
         await self.gone(node)
 
     def switch_on(self, node: NodeState) -> None:

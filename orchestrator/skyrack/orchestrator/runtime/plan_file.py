@@ -15,10 +15,12 @@ from skyrack.orchestrator.routing.plan import plan_lines
 from skyrack.orchestrator.runtime.files import write_whole
 from skyrack.orchestrator.scenario import load_scenario
 from skyrack.orchestrator.topology.geometry import Geometry
+from skyrack.v1 import namespaces
 
 
 def main() -> int:
     """Write the file whole or not at all."""
+    namespaces.die_with_parent()  # the orchestrator that comes after it has its own written
     with contextlib.suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     source, span_s, file = sys.argv[1:]

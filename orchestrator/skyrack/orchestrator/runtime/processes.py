@@ -40,7 +40,7 @@ class Nodes(Protocol):
     async def stop(self) -> None:
         """The run stops, and the nodes with it where they are its own."""
 
-    def signal(self, name: str, number: int) -> None:
+    async def signal(self, name: str, number: int) -> None:
         """Send a signal to a node's process. Raises RuntimeError where that cannot be done."""
 
     def keep_off(self, node: NodeState) -> None:

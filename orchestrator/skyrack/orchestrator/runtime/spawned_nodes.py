@@ -104,8 +104,11 @@ class SpawnedNodes:
                 self._process.kill()
                 await self._process.wait()
 
-    def signal(self, name: str, number: int) -> None:
+    async def signal(self, name: str, number: int) -> None:
         """Send a signal to a node's process."""
+        self._signal(name, number)
+
+    def _signal(self, name: str, number: int) -> None:
         self._send({"op": "signal", "name": name, "signal": number})
 
     async def gone(self, node: NodeState, pid: int) -> None:
@@ -117,7 +120,7 @@ class SpawnedNodes:
         """Kill a node's process, if there is one, and start none until `switch_on`."""
         self._off.add(node.name)
         if node.alive:
-            self.signal(node.name, signal.SIGKILL)
+            self._signal(node.name, signal.SIGKILL)
         async with self._news:
             await self._news.wait_for(lambda: not node.alive and node.name not in self._starting)
 
@@ -152,7 +155,7 @@ class SpawnedNodes:
                 node.starts += 1
                 self.book.update(node, pid=message["pid"], fresh=True, alive=True)
                 if node.name in self._off:
-                    self.signal(node.name, signal.SIGKILL)
+                    self._signal(node.name, signal.SIGKILL)
             case "exited":
                 self._exited(node, message["status"])
             case "failed":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import socket
 from collections.abc import Mapping, Sequence
@@ -22,7 +21,6 @@ from skyrack.orchestrator.scenario import Limits
 from skyrack.orchestrator.scenario.placement import sidecar_name
 from skyrack.v1.node_init import NodeInitError, connect_holder, init_socket
 
-CONNECT_TIMEOUT_S = 1.0
 # What the engine has in place of a kind that lasts, and so would have to be seen to whenever the container is started again.
 _VERBS = {
     "pause": "docker compose pause {0}",
@@ -62,9 +60,8 @@ class ContainedSite:
         if node.name not in self._holders:
 
             async def connect() -> socket.socket:
-                path = init_socket(self._mesh_dir, node.name)
                 try:
-                    return await asyncio.to_thread(connect_holder, path, timeout_s=CONNECT_TIMEOUT_S)
+                    return await connect_holder(init_socket(self._mesh_dir, node.name))
                 except NodeInitError as error:
                     raise OSError(f"its container refuses: {error}") from error
 
@@ -102,7 +99,7 @@ class ContainedSite:
     async def kill(self, node: NodeState) -> None:
         """The engine starts the container again. Raises CannotError."""
         try:
-            self._nodes.signal(node.name, signal.SIGKILL)
+            await self._nodes.signal(node.name, signal.SIGKILL)
         except RuntimeError as error:
             raise CannotError(str(error)) from error
         await within(self._nodes.gone(node))

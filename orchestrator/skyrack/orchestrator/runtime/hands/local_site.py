@@ -78,7 +78,7 @@ class LocalSite:
     async def kill(self, node: NodeState) -> None:
         """Raises CannotError."""
         pid = node.pid
-        self._nodes.signal(node.name, signal.SIGKILL)
+        await self._nodes.signal(node.name, signal.SIGKILL)
         await within(self._nodes.gone(node, pid))
 
     async def off(self, node: NodeState) -> None:
