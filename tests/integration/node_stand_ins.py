@@ -122,21 +122,21 @@ class StandInFabric:
 
 
 def first_update() -> control_pb2.NodeUpdate:
-    """Of a run that begins now: 15 s with one neighbour, in the Sun."""
+    """Of a run that begins now: 15 s with one neighbour, in the Sun. What is known lasts for half an hour."""
     update = control_pb2.NodeUpdate(forecast_until_t_s=1000.0)
     update.clock.start.FromJsonString("2026-01-01T00:00:00Z")
     update.clock.t0_monotonic_ns = time.monotonic_ns()
     update.clock.speed = 1.0
     update.epoch.t1_s = 15.0
-    update.ephemeris.step_s = 10.0
-    for t_s in (0.0, 10.0, 20.0, 300.0):
+    update.ephemeris.step_s = 600.0
+    for t_s in (0.0, 600.0, 1200.0, 1800.0):
         update.ephemeris.position_km.extend([7000.0, 7.5 * t_s, 0.0])
         update.ephemeris.velocity_km_s.extend([0.0, 7.5, 0.0])
     update.neighbours.add(name="other", address="100.64.0.9", delay_s=0.004)
     update.forecast.add(peer="other", start_t_s=-5.0, end_t_s=900.0)
     update.shadow.eclipses.add(start_t_s=1900.0, end_t_s=4000.0)
     update.shadow.until_t_s = update.anomaly.until_t_s = 7200.0
-    update.anomaly.passes.add(start_t_s=100.0, end_t_s=200.0)
+    update.anomaly.passes.add(start_t_s=1000.0, end_t_s=1100.0)
     update.surroundings.MergeFrom(
         mesh_pb2.Surroundings(until_t_s=7200.0, beta_deg=12.5, storm_factor=1.0, country="NZ")
     )

@@ -14,7 +14,7 @@ from skyrack.orchestrator.render import mosquitto
 from skyrack.orchestrator.runtime.broker_process import find_mosquitto
 from skyrack.v1.telemetry import environment_topic, node_topic
 
-from .contained_run import NAME, NODES, Parts, eventually
+from .contained_run import NAME, NODES, PATIENCE_S, Parts, eventually
 from .ports import free_port
 
 pytestmark = [pytest.mark.mesh, pytest.mark.together]
@@ -53,7 +53,7 @@ def broker(parts: Parts) -> Iterator[int]:
 async def viewer(parts: Parts, port: int) -> AsyncIterator[aiomqtt.Client]:
     way = json.loads((parts.directory / "run" / NAME / "mqtt.json").read_text())
     async with aiomqtt.Client(
-        "127.0.0.1", port, username=way["username"], password=way["password"]
+        "127.0.0.1", port, username=way["username"], password=way["password"], timeout=PATIENCE_S
     ) as client:
         await client.subscribe("skyrack/#")
         yield client

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +14,31 @@ import pytest
 
 from skyrack.v1 import control_pb2, control_pb2_grpc, namespaces
 
-from .contained_run import NAME, NODES, Parts, eventually
+from .contained_run import NAME, NODES, PATIENCE_S, Parts, eventually
 from .records import read_records
 
 pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
+LONG_S = 3600.0  # until it is taken back
 COMMAND = [sys.executable, "-c", "while True: pass"]
 
 
-def effect(parts: Parts, name: str, fault: dict[str, Any]) -> str:
+def told(parts: Parts, event: str, key: str, value: str) -> list[dict[str, Any]]:
+    """The run's events of that name about one fault or node."""
+    records = read_records(Path(parts.status()["run_dir"], "events.jsonl"))
+    return [one for one in records if one["event"] == event and one[key] == value]
+
+
+def effect(parts: Parts, event: str, fault: dict[str, Any]) -> str:
     """What the event of that name says of a fault, once it is there."""
-    events = Path(parts.status()["run_dir"], "events.jsonl")
+    about = partial(told, parts, key="fault", value=fault["id"])
 
-    def found() -> list[Any]:
-        return [
-            one["effect"]
-            for one in read_records(events)
-            if one["event"] == name and one["fault"] == fault["id"]
-        ]
+    def found() -> bool:
+        assert not (failed := about("fault_failed")), failed
+        return bool(about(event))
 
-    eventually(lambda: bool(found()), f"{name} of {fault}", parts.logs)
-    return str(found()[0][0])
+    eventually(found, f"{event} of {fault}", parts.logs)
+    return str(about(event)[0]["effect"][0])
 
 
 def add(parts: Parts, kind: str, where: str, **values: object) -> dict[str, Any]:
@@ -44,12 +49,16 @@ def add(parts: Parts, kind: str, where: str, **values: object) -> dict[str, Any]
 
 
 def allow(parts: Parts, name: str, cpu_cores: float | None) -> str:
-    """Report what flight software allows; the first sentence of what is done about it."""
+    """Report what flight software allows; the first sentence of what is done about it, which an answer may be too early for."""
+    throttles = partial(told, parts, "flight_throttle", "node", name)
+    before = len(throttles())
     flight = control_pb2.FlightState(mode=control_pb2.FLIGHT_MODE_THROTTLED, cpu_cores=cpu_cores)
     with grpc.insecure_channel(f"unix:{parts.mesh / 'control.sock'}") as channel:
         stub = control_pb2_grpc.ControlServiceStub(channel)
         request = control_pb2.ReportFlightRequest(name=name, run=NAME, flight=flight)
-        return str(stub.ReportFlight(request, timeout=10.0).effects[0])
+        stub.ReportFlight(request, timeout=PATIENCE_S)
+    eventually(lambda: len(throttles()) > before, f"{name} is kept to {cpu_cores} cores", parts.logs)
+    return str(throttles()[-1]["effect"][0])
 
 
 def pid_of(parts: Parts, name: str) -> int:
@@ -67,9 +76,12 @@ def states(pid: int) -> dict[str, str]:
     return found
 
 
-def burns(pid: int) -> bool:
-    """Whether the service's program runs, and not only what begins it."""
-    wanted = "\0".join([*COMMAND, ""])
+def burns(parts: Parts, starts: int) -> bool:
+    """Whether the service's program runs in its start of that number, and the run knows: faults act on what it knows of."""
+    (service,) = parts.api.get("/v1/services")["services"]
+    if service["phase"] != "ready" or service["restarts"] != starts - 1:
+        return False
+    wanted, pid = "\0".join([*COMMAND, ""]), pid_of(parts, "london")
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
         with contextlib.suppress(OSError):
             if Path(f"/proc/{child}/cmdline").read_text() == wanted:
@@ -85,7 +97,7 @@ def test_faults_act_on_the_processes_of_a_container_and_end_with_who_asked(parts
         "/v1/services", {"name": "burn", "nodes": ["london"], "command": COMMAND, "restart": "always"}
     )
     pid = pid_of(parts, "london")
-    eventually(lambda: burns(pid), "the service runs", parts.logs)
+    eventually(lambda: burns(parts, 1), "the service runs", parts.logs)
     paused = add(parts, "pause", "london")
     assert effect(parts, "fault_effect", paused).startswith("stopped 2 processes: sky london (pid ")
     assert set(states(pid).values()) == {"T"}
@@ -112,13 +124,13 @@ def test_faults_act_on_the_processes_of_a_container_and_end_with_who_asked(parts
     assert "T" not in states(pid).values()
     killed = add(parts, "kill", "london/burn")
     assert effect(parts, "fault_effect", killed).startswith("killed 1 process: python")
-    eventually(lambda: burns(pid), "the node has started it again", parts.logs)
+    eventually(lambda: burns(parts, 2), "the node has started it again", parts.logs)
     flipped = add(parts, "flip-memory", "london/burn")  # which it may not survive
     assert " is 0x" in effect(parts, "fault_effect", flipped)
 
     waits = "waiting for the configuration"
     before = parts.log("london").read_text().count(waits)
-    rebooted = add(parts, "reboot", "london")
+    rebooted = add(parts, "reboot", "london", for_s=LONG_S)
     assert parts.ended("london") == 128 + signal.SIGKILL
     parts.start("london")  # as an engine does
     eventually(lambda: parts.log("london").read_text().count(waits) > before, "it waits", parts.logs)

@@ -13,7 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from skyrack.orchestrator.runtime import paths
 from skyrack.v1 import namespaces
 
-from .contained_run import NAME, NODES, Parts, eventually
+from .contained_run import NAME, NODES, PATIENCE_S, Parts, eventually
 from .mesh_world import socket_in
 from .ports import free_port
 from .records import read_records
@@ -29,7 +29,7 @@ def health(parts: Parts, service: str) -> int:
     untyped: Any = health_pb2_grpc.HealthStub
     with grpc.insecure_channel(f"unix:{parts.mesh / 'control.sock'}") as channel:
         request = health_pb2.HealthCheckRequest(service=service)
-        return int(untyped(channel).Check(request, timeout=10, wait_for_ready=True).status)
+        return int(untyped(channel).Check(request, timeout=PATIENCE_S, wait_for_ready=True).status)
 
 
 def connection(parts: Parts, src: str, dst: str, address: str) -> tuple[socket.socket, socket.socket]:
@@ -38,19 +38,19 @@ def connection(parts: Parts, src: str, dst: str, address: str) -> tuple[socket.s
     def made(name: str) -> socket.socket:
         pid = namespaces.pid_of_socket(parts.mesh / "nodes" / f"{name}.sock")
         found = socket_in(pid, socket.AF_INET, socket.SOCK_STREAM, 0)
-        found.settimeout(30)
+        found.settimeout(PATIENCE_S)
         return found
 
     with made(dst) as listener:
         listener.bind((address, 0))
         listener.listen()
         client = made(src)
-        # Routes hear a moment later than the run that a node has come late.
+        # Routes, and the fabric, hear a moment later than the run that a node has come late: until then it is unreachable.
         eventually(
-            lambda: client.connect_ex(listener.getsockname()) != errno.ENETUNREACH, "a route", parts.logs
+            lambda: client.connect_ex(listener.getsockname()) in (0, errno.EISCONN), "a route", parts.logs
         )
         server, _ = listener.accept()
-        server.settimeout(30)
+        server.settimeout(PATIENCE_S)
         return client, server
 
 
@@ -194,7 +194,8 @@ def test_another_scenario_is_another_run_and_nodes_learn_it_by_starting_again(pa
 
 def test_a_scenario_that_cannot_be_used_is_said_with_status_2(parts: Parts) -> None:
     parts.scenario.write_text("version: 1\nname: bad\nshels: []\n")
-    assert parts.start("orchestrator").wait(30) == 2
+    parts.start("orchestrator")
+    assert parts.ended("orchestrator") == 2
     said = parts.log("orchestrator").read_text()
     assert "scenario.yaml:3:1: error: unknown key 'shels'" in said
     assert "Traceback" not in said
@@ -207,6 +208,7 @@ def test_a_second_orchestrator_of_the_same_run_is_refused(
 ) -> None:
     monkeypatch.setenv("SKYRACK_SOCKET_DIR", str(parts.directory / "run"))
     _, lock = paths.claim(NAME)
-    assert parts.start("orchestrator").wait(30) == 1
+    parts.start("orchestrator")
+    assert parts.ended("orchestrator") == 1
     assert f"another orchestrator has a run called {NAME} up" in parts.log("orchestrator").read_text()
     paths.release(NAME, lock)
