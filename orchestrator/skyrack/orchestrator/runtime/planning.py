@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -14,7 +15,7 @@ PLAN_SPAN_S = 600.0
 async def write_plan(run_dir: Path, events: EventLog) -> None:
     """plan.jsonl, by a process that runs when nobody else wants the CPU. A failure is an event."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "skyrack.orchestrator.runtime.plan_file",
+        sys.executable, "-m", "skyrack.orchestrator.runtime.plan_file", str(os.getpid()),
         str(run_dir / "scenario.yaml"), str(PLAN_SPAN_S), str(run_dir / "plan.jsonl"),
         stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
