@@ -385,7 +385,7 @@ async def test_load_from_a_container_accounts_for_every_operation_when_it_dies(w
     t0 = time.monotonic_ns()
     command = load_command(world)
     command += ["--t0-monotonic-ns", str(t0), "--pair", "n0>n1=100.64.0.2", "--pair", "n1>n0=100.64.0.1"]
-    command += ["--rate-hz", "100", "--duration-s", "3600", "--timeout-s", "10"]
+    command += ["--rate-hz", "100", "--duration-s", "3600", "--timeout-s", "60"]
     generator = await asyncio.create_subprocess_exec(
         *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
     )
