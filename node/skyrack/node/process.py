@@ -36,15 +36,8 @@ class Process:
 
     @property
     def stopped(self) -> bool:
-        """Whether it is, as far as its first thread shows. One that has ended says nothing of the others."""
+        """Whether nothing of it runs. A first thread that has ended says nothing of the others."""
         if self.state in "ZX" and self.threads > 1:
-            return self.stands
-        return self.state in "TtZX"
-
-    @property
-    def stands(self) -> bool:
-        """Whether nothing of it runs: each thread stops when it is its turn, and on a busy host that may take a while."""
-        if self.threads > 1:
             return all(state in "TtZX" for state in _thread_states(self.pid))
         return self.state in "TtZX"
 

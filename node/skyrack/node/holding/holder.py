@@ -7,7 +7,7 @@ import os
 import select
 import signal
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from skyrack.node.clock import Clock
@@ -23,7 +23,6 @@ from skyrack.v1.draw import Draw
 LOOK_S = 0.02
 LOOK_RATIO = 0.03
 SETTLE_LIMIT_S = 2.0
-LEAST_SEARCHES = 50  # however late it is: while the host stood still, nobody could do what is waited for
 SETTLE_S = 0.001
 # Who is in the midst of a fork when he is stopped or killed has a child a moment later that the next search finds.
 QUIET_SEARCHES = 2
@@ -144,12 +143,12 @@ class Holder:
 
     def _settled(self, held: _Held) -> dict[int, Process]:
         """Wait until nobody runs. Returns those that cannot be had."""
-        enough = self._limit()
+        deadline_s = self._now_s() + SETTLE_LIMIT_S
         quiet = 0
         while True:
-            running = {pid: one for pid, one in held.members.items() if not one.stands}
+            running = {pid: one for pid, one in held.members.items() if not one.stopped}
             quiet = 0 if running or not self._finder.whole else quiet + 1
-            if quiet == QUIET_SEARCHES or enough():
+            if quiet == QUIET_SEARCHES or self._now_s() > deadline_s:
                 return running
             self._wait(SETTLE_S)
             self._find(held)
@@ -179,9 +178,9 @@ class Holder:
     def _kill(self, request: holding.Kill) -> holding.Seen:
         killed: dict[int, tuple[int, str]] = {}
         marks: set[int] = set()
-        enough = self._limit()
+        deadline_s = self._now_s() + SETTLE_LIMIT_S
         quiet = 0
-        while quiet < QUIET_SEARCHES and not enough():
+        while quiet < QUIET_SEARCHES and self._now_s() < deadline_s:
             found = self._finder.members(request.spot, marks)
             killed = self._named(request.spot, found) | killed
             for pid in found:
@@ -230,9 +229,9 @@ class Holder:
         """The first process of a PID namespace takes no signal that it has no handler for, but for SIGKILL."""
         number = signal.SIGKILL if is_first else signal.SIGSEGV
         os.kill(one.pid, number)
-        enough = self._limit()
+        deadline_s = self._now_s() + SETTLE_LIMIT_S
         while self._there(one):
-            if enough():
+            if self._now_s() > deadline_s:
                 return f"{who} got {number.name} and goes on"
             self._wait(SETTLE_S)
         return f"{who} died of {number.name}"
@@ -260,17 +259,6 @@ class Holder:
         text = read_text(f"/proc/{one.pid}/stat")
         now = read_stat(text) if text else None
         return now is not None and now.since == one.since and not now.ended
-
-    def _limit(self) -> Callable[[], bool]:
-        """To be called with each search: whether it is the last one for something that may never be."""
-        deadline_s, left = self._now_s() + SETTLE_LIMIT_S, LEAST_SEARCHES
-
-        def enough() -> bool:
-            nonlocal left
-            left -= 1
-            return left < 0 and self._now_s() > deadline_s
-
-        return enough
 
     def _wait(self, delay_s: float) -> None:
         select.select([], [], [], delay_s)

@@ -8,8 +8,7 @@ from typing import Any
 
 from skyrack.orchestrator.runtime.hands.hands import CannotError
 
-# The kernel kills a PID namespace within milliseconds, where it can; on a busy host the run hears of it later.
-END_S = 30.0
+END_S = 5.0  # the kernel kills a PID namespace within milliseconds, where it can
 
 
 async def within(gone: Coroutine[Any, Any, None]) -> None:

@@ -8,7 +8,7 @@ from typing import Protocol
 from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.runtime.hands.hands import CannotError
 
-BACK_S = 120.0  # longer than any of them takes to start, on a host that has little time for it
+BACK_S = 20.0  # longer than any of them takes to start
 LOOK_S = 0.02
 
 
