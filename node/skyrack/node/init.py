@@ -25,6 +25,7 @@ from skyrack.node.mains import Work
 LOOK_S = 1.0
 # A node needs up to 2.5 s for its services and 1 s for calls that run.
 STOP_LIMIT_S = 5.0
+STOP_LOOKS = 50  # within these: a host that stood still has given it no time meanwhile
 # Of sysexits.h: try again. Anything but 0 makes a container with `restart: on-failure` start again.
 CONFIG_CHANGED = 75
 
@@ -48,7 +49,8 @@ class Init:
         self._heartbeats = Heartbeats(clock)
         self._status: int | None = None
         self._restart = False
-        self._kill_at_ns: int | None = None
+        self._looks_left: int | None = None  # before a node that is to end is killed
+        self._look_at_ns = 0
 
     def run(self, config: NodeConfig, node: Callable[[NodeConfig], int], tun_fd: int) -> int:
         """Fork the node, which is told its configuration, and serve until it ends.
@@ -87,28 +89,34 @@ class Init:
         self._connections.accept(self._listener)
 
     def _wait_s(self) -> float:
-        if self._kill_at_ns is None:
+        if self._looks_left is None:
             return min(LOOK_S, self._heartbeats.look_s or LOOK_S)
-        return max(0.0, min(LOOK_S, (self._kill_at_ns - self._clock.monotonic_ns()) / 1e9))
+        return max(0.0, (self._look_at_ns - self._clock.monotonic_ns()) / 1e9)
 
     def _look(self) -> None:
         """What no descriptor tells: a changed configuration, a node that does not end."""
         for _, silent_s in self._heartbeats.silent():
             log.error("watchdog: the node is silent and is killed", extra=fields(silent_s=round(silent_s, 3)))
             self._signal(signal.SIGKILL)
-        if self._kill_at_ns is None:
+        if self._looks_left is None:
             if self._status is None and self._changed():
                 log.warning("another configuration, starting again")
                 self._restart = True
                 self._stop(signal.SIGTERM)
-        elif self._clock.monotonic_ns() >= self._kill_at_ns:
-            self._signal(signal.SIGKILL)
+        elif self._clock.monotonic_ns() >= self._look_at_ns:
+            if not self._looks_left:
+                self._signal(signal.SIGKILL)
+            self._count_down(self._looks_left)
 
     def _stop(self, signum: int) -> None:
-        """Pass a request to end on, and see that it is followed within STOP_LIMIT_S."""
-        if self._kill_at_ns is None:
-            self._kill_at_ns = self._clock.monotonic_ns() + round(STOP_LIMIT_S * 1e9)
+        """Pass a request to end on, and see that it is followed within STOP_LOOKS looks, STOP_LIMIT_S."""
+        if self._looks_left is None:
+            self._count_down(STOP_LOOKS)
         self._signal(signum)
+
+    def _count_down(self, looks: int) -> None:
+        self._looks_left = max(0, looks - 1)
+        self._look_at_ns = self._clock.monotonic_ns() + round(STOP_LIMIT_S / STOP_LOOKS * 1e9)
 
     def _signal(self, signum: int) -> None:
         if self._status is None and self._node:

@@ -20,6 +20,7 @@ FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 30.0
 STABLE_S = 10.0  # a node that served this long starts again with the first back-off
 MAX_LINE_BYTES = 1 << 20
+STOP_PATIENCE_S = 30.0  # the zygote kills nodes that do not end within 5 s of a host that has time for them
 MOST_FAILED_STARTS = 3  # of a node that never served: then the run cannot start
 
 
@@ -99,7 +100,7 @@ class SpawnedNodes:
             self._writer.close()
         if self._process is not None:
             try:
-                await asyncio.wait_for(self._process.wait(), 8.0)
+                await asyncio.wait_for(self._process.wait(), STOP_PATIENCE_S)
             except TimeoutError:
                 self._process.kill()
                 await self._process.wait()
