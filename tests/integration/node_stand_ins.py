@@ -39,6 +39,8 @@ async def scrape(socket_dir: Path, name: str) -> dict[str, float]:
     writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
     answer = (await reader.read()).decode()
     writer.close()
+    if not answer:
+        raise ConnectionResetError("it did not wait for the request")
     assert answer.startswith("HTTP/1.1 200 ")
     lines = [line for line in answer.partition("\r\n\r\n")[2].splitlines() if not line.startswith("#")]
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
