@@ -1,6 +1,6 @@
 """A run whose orchestrator, fabric and nodes are started by somebody else, in any order and again and again."""
 
-import errno
+import contextlib
 import signal
 import socket
 from pathlib import Path
@@ -17,6 +17,8 @@ from .contained_run import NAME, NODES, PATIENCE_S, Parts, eventually
 from .mesh_world import socket_in
 from .ports import free_port
 from .records import read_records
+
+TRY_S = 10.0  # of a connection, of which the kernel waits ever longer before it sends again what was lost
 
 pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
@@ -37,21 +39,36 @@ def connection(parts: Parts, src: str, dst: str, address: str) -> tuple[socket.s
 
     def made(name: str) -> socket.socket:
         pid = namespaces.pid_of_socket(parts.mesh / "nodes" / f"{name}.sock")
-        found = socket_in(pid, socket.AF_INET, socket.SOCK_STREAM, 0)
-        found.settimeout(PATIENCE_S)
-        return found
+        return socket_in(pid, socket.AF_INET, socket.SOCK_STREAM, 0)
 
     with made(dst) as listener:
         listener.bind((address, 0))
         listener.listen()
-        client = made(src)
-        # Routes, and the fabric, hear a moment later than the run that a node has come late: until then it is unreachable.
-        eventually(
-            lambda: client.connect_ex(listener.getsockname()) in (0, errno.EISCONN), "a route", parts.logs
-        )
-        server, _ = listener.accept()
-        server.settimeout(PATIENCE_S)
-        return client, server
+        listener.settimeout(TRY_S)
+        found: list[tuple[socket.socket, socket.socket]] = []
+
+        def met() -> bool:
+            client = made(src)
+            with contextlib.ExitStack() as unless_met:
+                unless_met.enter_context(client)
+                client.settimeout(TRY_S)
+                try:
+                    client.connect(listener.getsockname())
+                    server, peer = listener.accept()
+                    while peer != client.getsockname():  # one that was given up
+                        server.close()
+                        server, peer = listener.accept()
+                except OSError:
+                    return False
+                unless_met.pop_all()
+            for end in (client, server):
+                end.settimeout(PATIENCE_S)
+            found.append((client, server))
+            return True
+
+        # Routes, and the fabric, hear a moment later than the run that a node has come late; until then packets are lost.
+        eventually(met, "a route both ways", parts.logs)
+        return found[0]
 
 
 def exchange(client: socket.socket, server: socket.socket) -> None:
