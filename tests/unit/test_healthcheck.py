@@ -123,7 +123,7 @@ def test_root_asks_as_the_user_whose_sockets_they_are() -> None:
         path = f"{place}/n.sock"
         sock.bind(path)
         sock.listen()
-        sock.settimeout(30)
+        sock.settimeout(60)
         for name in (place, path):
             os.chown(name, owner, owner)
         with subprocess.Popen(
