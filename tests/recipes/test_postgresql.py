@@ -63,7 +63,7 @@ def test_a_commit_waits_for_the_round_trip_to_the_standby(postgresql: Recipe) ->
         # Noise of the host is one-sided: the fast tenth has the least of it.
         return bool(statistics.quantiles(took_ms, n=10)[0] < max(round_trips_ms) + BUSY_MS)
 
-    eventually(as_computed, "commits that take what is computed")
+    eventually(as_computed, "commits that take what is computed", 150.0)
 
 
 def test_after_promotion_only_commits_that_did_not_wait_for_the_standby_are_lost(postgresql: Recipe) -> None:
