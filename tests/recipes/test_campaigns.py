@@ -53,13 +53,17 @@ def test_etcd_keeps_what_it_acknowledged_while_members_are_killed_paused_and_cut
         "flap:p4s09:1s@8s+1s",
     )
     words = [word for fault in faults for word in ("--fault", fault)]
-    options = ("--adapter", "etcd", "--service", "etcd", "--rate", 40, "--clients", 36, "--for", "10s")
-    report = load(etcd, *options, *words)
-    assert report["verdict"] == "ok"
-    assert report["operations"]["ok"] > 100, "too little was answered to prove anything"
-    assert report["operations"]["unknown"] > 0, "nothing was in the way of the faults"
-    lost = figures(report, "no acknowledged write lost")
-    assert (lost["lost"], lost["acknowledged"] > 50) == (0, True)
+    options = ("--adapter", "etcd", "--service", "etcd", "--rate", 40, "--clients", 36)
+    for span in ("10s", "40s"):  # on a busy host less is answered in the same time
+        report = load(etcd, *options, "--for", span, *words)
+        assert report["verdict"] == "ok"
+        assert report["operations"]["unknown"] > 0, "nothing was in the way of the faults"
+        lost = figures(report, "no acknowledged write lost")
+        assert lost["lost"] == 0
+        enough = report["operations"]["ok"] > 100 and lost["acknowledged"] > 50
+        if enough:
+            break
+    assert enough, "too little was answered to prove anything"
 
 
 def test_client_that_acknowledges_before_the_quorum_is_found_out(etcd: Recipe) -> None:
