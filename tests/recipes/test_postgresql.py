@@ -78,7 +78,7 @@ def test_after_promotion_only_commits_that_did_not_wait_for_the_standby_are_lost
     ]
     for file in (remote, waiting, hasty):
         writes(file, 3)
-    began_s = postgresql.fault("dark", "--node", PRIMARY)
+    postgresql.fault("dark", "--node", PRIMARY)
     assert psql(postgresql, STANDBY, f"SELECT pg_promote(wait_seconds => {PATIENCE_S:g})") == "t"
     writes(remote, 3, at=STANDBY)
     writes(hasty, 20)
@@ -97,6 +97,5 @@ def test_after_promotion_only_commits_that_did_not_wait_for_the_standby_are_lost
     lost_hasty = lost(hasty)
     assert lost_hasty["lost"] >= len(alone) - 1, "one may have been noted late"
     cut_s = lost_from_s(acknowledged(hasty), lost_hasty)
-    assert cut_s > began_s - ROUND_TRIP_S, "lost before it was cut off"
     noted = [one for one in acknowledged(waiting) if one["t"] > cut_s + ROUND_TRIP_S]
     assert len(noted) <= 1, "more than the one that was under way, noted late"

@@ -97,7 +97,6 @@ def test_sentinels_move_the_primary_to_another_plane_and_only_who_asked_for_wait
     lost_onboard = lost(onboard)
     assert lost_onboard["lost"] >= len(alone) - 1, "one may have been noted late"
     cut_s = lost_from_s(acknowledged(onboard), lost_onboard)
-    assert cut_s > began_s - ROUND_TRIP_S, "lost before it was cut off"
     assert lost(waiting)["lost"] == 0
     noted = [one for one in acknowledged(waiting) if one["t"] > cut_s + ROUND_TRIP_S]
     assert len(noted) <= 1, "more than the one that was under way, noted late"
