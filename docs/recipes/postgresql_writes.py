@@ -111,7 +111,9 @@ def main() -> None:
         one.add_argument("--timeout", dest="timeout_s", type=float, default=1.0, help="seconds for an answer")
     given = parser.parse_args()
     if given.command == "write":
-        with contextlib.closing(Psql(given.hosts, "read-write", FIRST_S, "client_min_messages=warning")) as psql:
+        with contextlib.closing(
+            Psql(given.hosts, "read-write", FIRST_S, "client_min_messages=warning")
+        ) as psql:
             psql.ask(TABLE)
         client = Client(given.hosts, given.commit, given.timeout_s)
         acknowledged.say(acknowledged.write(given.file, given.for_s, given.period_s, client.put))
