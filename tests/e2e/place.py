@@ -16,11 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from skyrack.orchestrator.runtime.paths import is_locked
+
 T = TypeVar("T")
 
 SKYRACK = Path(sys.executable).with_name("skyrack")
 ROOT = Path(__file__).parents[2]  # the checkout
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0  # with a host that is busy with other things
 # A pytest of a user's own, without what he need not have.
 QUICK = [
     word
@@ -133,7 +135,10 @@ class Foreground:
 
     def ends(self, status: int) -> str:
         """Wait for its end; what it said."""
-        found = self.process.wait(PATIENCE_S)
+        try:
+            found = self.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"not ended within {PATIENCE_S:g} s; so far:\n{self.said}") from None
         assert "Traceback" not in self.said, self.said
         assert found == status, f"exit status {found}, expected {status}:\n{self.said}"
         return self.said
@@ -231,6 +236,18 @@ class Place:
         """What the newest run has recorded so far."""
         return [json.loads(line) for line in whole_lines(self.runs / "latest" / "events.jsonl")]
 
+    def ping(self, a: str, b: str, *arguments: object, count: int = 1) -> list[dict[str, Any]]:
+        """Ping until all probes of one call came back, which they do once a is reached by b, on a host that is not too busy."""
+        words = ("ping", a, b, "-c", count, "-i", "50ms", "-o", "json", *arguments)
+
+        def came_back() -> list[dict[str, Any]]:
+            ended = self.skyrack(*words)
+            probes: list[dict[str, Any]] = json.loads(ended.expect(ended.status and 1).out)["probes"]
+            assert len(probes) == count
+            return probes if all(probe["measured_ms"] is not None for probe in probes) else []
+
+        return eventually(came_back, f"{count} of {count} probes from {a} to {b} came back")
+
     def mark(self) -> int:
         """Number of the newest event: `after=` of a later `event`."""
         return max((int(event["seq"]) for event in self.events()), default=0)
@@ -293,11 +310,32 @@ class Place:
         """Signal a part of the small run."""
         os.kill(self.tree()[part], number)
 
+    def suspend(self, part: str) -> int:
+        """Stop a part of the small run, and wait until every thread of it stands still; its pid, for SIGCONT."""
+        pid = self.tree()[part]
+        os.kill(pid, signal.SIGSTOP)
+        eventually(lambda: is_suspended(pid), f"{part} suspended")
+        return pid
+
+    def has_ended(self) -> None:
+        """Wait until no process of any run is left, and none holds a run's name: it lets go of it a moment after its memory."""
+        eventually(lambda: not (self.processes() or self._held()), "the end of everything")
+
+    def _held(self) -> list[Path]:
+        """Locks of runs that somebody holds."""
+        return [path for path in self.sockets.glob("*.lock") if is_locked(path)]
+
     def is_clean(self) -> None:
         """Nothing of any run is left but what it recorded: no process, no socket, no mount."""
-        eventually(lambda: not self.processes(), f"no process left of {self.processes()}")
+        self.has_ended()
         assert not self.sockets.exists(), sorted(self.sockets.rglob("*"))
         assert str(self.sockets) not in Path("/proc/mounts").read_text()
+
+
+def is_suspended(pid: int) -> bool:
+    """Whether all of a process stands still: after SIGSTOP its threads stop one after the other."""
+    tasks = Path(f"/proc/{pid}/task")
+    return {_proc(int(task), "stat").rpartition(") ")[2][:1] for task in os.listdir(tasks)} == {"T"}
 
 
 def _proc(pid: int, name: str) -> str:
@@ -320,11 +358,13 @@ def open_place(uid: int | None = None) -> Any:
     try:
         yield place
     finally:
-        place.down()
-        for pid in place.processes():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        for process in place.started:
-            process.kill()
-            process.wait()
-        shutil.rmtree(directory, ignore_errors=True)
+        try:
+            place.down()
+        finally:
+            for pid in place.processes():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            for process in place.started:
+                process.kill()
+                process.wait()
+            shutil.rmtree(directory, ignore_errors=True)
