@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from .place import Foreground, Place, all_processes, eventually
+from .place import PATIENCE_S, Foreground, Place, all_processes, eventually
 
 pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
@@ -29,7 +29,6 @@ while data := c.recv(100):
 CLIENT = """
 import socket, sys
 c = socket.create_connection(('tokyo', 7000))
-print('connected', flush=True)
 for line in sys.stdin:
     c.sendall(line.encode())
     print(c.recv(100).decode().strip(), flush=True)
@@ -96,6 +95,7 @@ def test_tcp_survives_a_killed_fabric_and_no_node_is_restarted(either: Place) ->
         server = stack.enter_context(
             either.start(("exec", "tokyo", "--", sys.executable, "-c", SERVER), stdout=subprocess.PIPE)
         )
+        stack.callback(server.kill)
         assert server.stdout is not None
         assert server.stdout.readline() == b"up\n"
         client = stack.enter_context(
@@ -105,15 +105,25 @@ def test_tcp_survives_a_killed_fabric_and_no_node_is_restarted(either: Place) ->
                 stdout=subprocess.PIPE,
             )
         )
+        stack.callback(client.kill)
         assert client.stdin is not None
         assert client.stdout is not None
-        assert client.stdout.readline() == b"connected\n"
+
+        def echoed(line: bytes) -> bytes:
+            assert client.stdin is not None
+            assert client.stdout is not None
+            client.stdin.write(line)
+            client.stdin.flush()
+            return bytes(client.stdout.readline())
+
+        # The client is connected before the server has its word for it, and is not if that is lost.
+        assert echoed(b"here\n") == b"here\n"
         either.kill("fabric")
         either.event("fabric_down", status=-9)
-        client.stdin.write(b"still here\n")
-        client.stdin.flush()
-        assert client.stdout.readline() == b"still here\n"
+        assert echoed(b"still here\n") == b"still here\n"
         client.stdin.close()
+        assert client.wait(PATIENCE_S) == 0
+        assert server.wait(PATIENCE_S) == 0
     either.event("fabric_up")
     either.event("all_serving")
     after = either.tree()
