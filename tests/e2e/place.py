@@ -62,15 +62,15 @@ def eventually(condition: Callable[[], T | None], what: str, seconds: float = PA
 def as_computed(ping: Callable[[], list[dict[str, Any]]], within_ms: float = 20.0) -> list[dict[str, Any]]:
     """Ping until a probe of them took what was computed for it: a host that is busy makes some late, and none early.
 
-    `ping` gives probes as `skyrack ping -o json` has them; so is what is returned.
+    `ping` gives probes as `skyrack ping -o json` has them; returned are those of them for which something was computed.
     """
 
     def one_is() -> list[dict[str, Any]]:
         probes = ping()
-        judged = [p for p in probes if p["measured_ms"] is not None and p["computed_ms"] is not None]
-        late_ms = [p["measured_ms"] - p["computed_ms"] for p in judged]
+        judged = [p for p in probes if p["computed_ms"] is not None]
+        late_ms = [p["measured_ms"] - p["computed_ms"] for p in judged if p["measured_ms"] is not None]
         assert not late_ms or min(late_ms) > -0.01, f"earlier than computed: {probes}"
-        return probes if late_ms and min(late_ms) < within_ms else []
+        return judged if late_ms and min(late_ms) < within_ms else []
 
     return eventually(one_is, f"a probe that is at most {within_ms:g} ms late")
 
