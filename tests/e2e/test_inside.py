@@ -123,7 +123,8 @@ def test_a_link_that_a_fault_cuts_is_an_alert_and_so_is_its_return(running: Plac
                 back.add(alert["peer"])
 
     plane, _, slot = node.partition("s")
-    always = {f"{plane}s{(int(slot) + step) % 11:02}" for step in (1, -1)}  # links within a plane never change
+    # Links within a plane never change.
+    always = {f"{plane}s{(int(slot) + step) % 11:02}" for step in (1, -1)}
     running.skyrack("fault", "add", "down", "--node", node).expect()
     while not always <= lost:
         hear()
