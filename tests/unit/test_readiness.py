@@ -28,9 +28,7 @@ async def test_who_is_told_to_stop_stops_also_when_a_node_changes_in_that_moment
 ) -> None:
     node = NodeState(0, "a", "satellite", "100.64.0.1", alive=True, ever_served=True)
     book = NodeBook([node], EventLog(tmp_path / "events.jsonl", RealClock()), RealClock())
-    waiting = asyncio.create_task(
-        every_node_serves(book, RealClock(), Progress(Nowhere()), for_ever=False)
-    )
+    waiting = asyncio.create_task(every_node_serves(book, RealClock(), Progress(Nowhere()), for_ever=False))
     for _ in range(5):
         await asyncio.sleep(0)
     book.update(node, alive=False)
