@@ -23,6 +23,7 @@ T = TypeVar("T")
 SKYRACK = Path(sys.executable).with_name("skyrack")
 ROOT = Path(__file__).parents[2]  # the checkout
 PATIENCE_S = 120.0  # with a host that is busy with other things
+COMMAND_S = 240.0  # a command that hangs is ended before its test, so that what it said is seen
 # A pytest of a user's own, without what he need not have.
 QUICK = [
     word
@@ -194,11 +195,15 @@ class Place:
         self.started.append(process)
         return process
 
-    def skyrack(self, *arguments: object, timeout_s: float = PATIENCE_S, **options: Any) -> Ended:
+    def skyrack(self, *arguments: object, timeout_s: float = COMMAND_S, **options: Any) -> Ended:
         """Run a command to its end."""
         process = self.start(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
         try:
             out, err = process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            said = b"".join(process.communicate()).decode(errors="replace")
+            raise AssertionError(f"{arguments}: not ended within {timeout_s:g} s; so far:\n{said}") from None
         except BaseException:
             process.kill()
             process.communicate()
@@ -359,7 +364,8 @@ def open_place(uid: int | None = None) -> Any:
         yield place
     finally:
         try:
-            place.down()
+            if place.sockets.exists():  # else nothing is up, and nothing is left of what was
+                place.down()
         finally:
             for pid in place.processes():
                 with contextlib.suppress(ProcessLookupError):
