@@ -46,7 +46,7 @@ def loaded() -> Iterator[Place]:
     with open_place() as found:
         found.scenario.write_text(EVERYTHING)
         found.up("--port", port(18180))
-        assert found.skyrack("load", "echo", "--for", "2s").status in (0, 4)
+        assert found.skyrack("load", "echo", "--for", "2s", timeout_s=4 * PATIENCE_S).status in (0, 4)
         found.skyrack("fault", "add", "latency", "--node", "london", "--extra", "1ms").expect()
         yield found
 

@@ -101,7 +101,7 @@ def test_it_finds_everybody_agrees_with_the_orbits_and_notices_a_death(
     eventually(lambda: watched.up() == dict.fromkeys(everybody, "up"), "every target up")
     eventually(lambda: not watched.alerts("NodeDown"), "nobody is missed")
 
-    assert place.skyrack("load", "echo", "--for", "3s").status in (0, 4)
+    assert place.skyrack("load", "echo", "--for", "3s", timeout_s=2 * PATIENCE_S).status in (0, 4)
     eventually(lambda: [p99 for _, p99 in watched.query(P99) if 0 < p99 < 1], "lateness p99 of the load")
     ok = 'increase(skyrack_workload_operations_total{outcome="ok"}[1m]) > 0'
     eventually(lambda: watched.query(ok), "operations of the load")
