@@ -133,7 +133,7 @@ class LocalBroker:
             if await process.start():
                 return process
             said = last_line(self._log)
-            if port is None or is_free(port) and IN_USE not in said.lower():
+            if port is None or (is_free(port) and IN_USE not in said.lower()):
                 raise RuntimeError(f"{kind} did not start: {said or 'it said nothing'}")
             first = port + 1  # somebody else was quicker to take this one
 
