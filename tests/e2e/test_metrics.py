@@ -46,9 +46,16 @@ def loaded() -> Iterator[Place]:
     with open_place() as found:
         found.scenario.write_text(EVERYTHING)
         found.up("--port", port(18180))
-        assert found.skyrack("load", "echo", "--for", "2s", timeout_s=4 * PATIENCE_S).status in (0, 4)
+        eventually(lambda: answered(found), "a load of which an operation was answered", 2 * PATIENCE_S)
         found.skyrack("fault", "add", "latency", "--node", "london", "--extra", "1ms").expect()
         yield found
+
+
+def answered(place: Place) -> bool:
+    """Whether of a short load an operation was answered: a host that stands still meanwhile answers none."""
+    assert place.skyrack("load", "echo", "--for", "2s", timeout_s=2 * PATIENCE_S).status in (0, 4)
+    result = json.loads((place.runs / "latest" / "result.json").read_text())
+    return bool(result["ops"]["ok"])
 
 
 def page(place: Place, path: str) -> dict[str, Metric]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import signal
 import subprocess
@@ -24,6 +25,7 @@ from .place import PATIENCE_S, SMALL, Place, eventually, port
 pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 PORT, ITS_PORT = port(18280), port(18285)
+OK = 'increase(skyrack_workload_operations_total{outcome="ok"}[1m])'
 P99 = "histogram_quantile(0.99, sum by (le) (rate(skyrack_fabric_lateness_seconds_bucket[30s])))"
 
 
@@ -101,10 +103,7 @@ def test_it_finds_everybody_agrees_with_the_orbits_and_notices_a_death(
     eventually(lambda: watched.up() == dict.fromkeys(everybody, "up"), "every target up")
     eventually(lambda: not watched.alerts("NodeDown"), "nobody is missed")
 
-    assert place.skyrack("load", "echo", "--for", "3s", timeout_s=2 * PATIENCE_S).status in (0, 4)
-    eventually(lambda: [p99 for _, p99 in watched.query(P99) if 0 < p99 < 1], "lateness p99 of the load")
-    ok = 'increase(skyrack_workload_operations_total{outcome="ok"}[1m]) > 0'
-    eventually(lambda: watched.query(ok), "operations of the load")
+    eventually(lambda: a_load_shows(place, watched), "lateness p99 and operations of a load", 2 * PATIENCE_S)
 
     _delays_are_those_of_the_orbits(place, watched)
 
@@ -119,6 +118,17 @@ def test_it_finds_everybody_agrees_with_the_orbits_and_notices_a_death(
         "all others up",
     )
     assert watched.query('up{node="tokyo", kind="ground", job="skyrack-node"}') != []
+
+
+def a_load_shows(place: Place, watched: Prometheus) -> bool:
+    """Whether a short load does: none does in which the host, or Prometheus with its second for a reading, stood still."""
+    assert place.skyrack("load", "echo", "--for", "3s", timeout_s=2 * PATIENCE_S).status in (0, 4)
+    for expr, most in ((P99, 1.0), (OK, math.inf)):
+        try:
+            eventually(lambda: [v for _, v in watched.query(expr) if 0 < v < most], expr, 15.0)  # noqa: B023
+        except AssertionError:
+            return False
+    return True
 
 
 def _delays_are_those_of_the_orbits(place: Place, watched: Prometheus) -> None:
