@@ -156,9 +156,9 @@ def test_who_hangs_is_said_to_have_stopped_when_every_thread_has(
             return read_stat((tasks / str(process.pid) / "stat").read_text()).state
 
         try:
-            eventually(lambda: of_the_first() == "D", "it waits for whom it started")
-            started = int((tasks / str(process.pid) / "children").read_text())
-            pids = sorted((process.pid, started))
+            children = tasks / str(process.pid) / "children"
+            eventually(lambda: children.read_text() and of_the_first() == "D", "it waits for whom it started")
+            pids = sorted((process.pid, int(children.read_text())))
             draw = next(
                 draw for draw in map(str, range(99)) if Draw(draw).weighted(pids, [1, 1]) == process.pid
             )
