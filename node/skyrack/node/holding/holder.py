@@ -25,6 +25,8 @@ LOOK_S = 0.02
 LOOK_RATIO = 0.03
 # Who is in the midst of a fork when he is stopped or killed has a child a moment later that the next search finds.
 QUIET_SEARCHES = 2
+# So often, some 1 s long, who is in a system call that cannot be interrupted is waited for; then he is taken to stand.
+STRICT_LOOKS = 50
 
 
 @dataclass
@@ -156,8 +158,8 @@ class Holder:
     def _settled(self, held: _Held) -> Steps[dict[int, Process]]:
         """Wait until nobody runs, or they are let go on. Returns those that cannot be had."""
         quiet = 0
-        for delay_s in delays_s(self._clock):
-            awaited = any(map(_may_be_signalled, _running(held)))
+        for look, delay_s in enumerate(delays_s(self._clock)):
+            awaited = any(map(_may_be_signalled, _running(held, look)))
             quiet = quiet + 1 if self._finder.whole and not awaited else 0
             if quiet == QUIET_SEARCHES:
                 break
@@ -165,7 +167,7 @@ class Holder:
             if self._held.get(held.order.key) is not held or not held.order.paused:
                 return {}
             self._find(held)
-        return _running(held)
+        return _running(held, STRICT_LOOKS)
 
     def _see_to_share(self, held: _Held, before: holding.Hold) -> None:
         """A share that is the same goes on, and so does the quota of a group that is: it is changed where it is."""
@@ -254,9 +256,9 @@ class Holder:
     def _hang(self, key: str, one: Process, who: str) -> Steps[str]:
         """Wait until it stands."""
         self._stop(key, one)
-        for delay_s in delays_s(self._clock):
+        for look, delay_s in enumerate(delays_s(self._clock)):
             now = self._now(one)
-            if now is None or now.stands or key not in self._hung:
+            if now is None or _stands(now, look) or key not in self._hung:
                 return f"stopped {who}"
             yield delay_s
         return f"{who} got SIGSTOP and does not stand yet"
@@ -392,8 +394,12 @@ def _seen(
     return holding.Seen(request.id, tuple(members.values()), len(members), words, by)
 
 
-def _running(held: _Held) -> dict[int, Process]:
-    return {pid: one for pid, one in held.members.items() if not one.stands}
+def _running(held: _Held, look: int) -> dict[int, Process]:
+    return {pid: one for pid, one in held.members.items() if not _stands(one, look)}
+
+
+def _stands(one: Process, look: int) -> bool:
+    return one.stopped or (look >= STRICT_LOOKS and one.stands)
 
 
 def _may_be_signalled(pid: int) -> bool:
