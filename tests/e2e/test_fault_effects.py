@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ def test_a_share_of_packets_is_lost_and_no_more(mended: Place) -> None:
     assert {way["loss_ratio"] for way in fault["fabric"]} == {0.2}
     arguments = ("ping", "london", "tokyo", "-c", 400, "-i", "5ms", "-o", "json")
     # Each way with 0.2, so 0.36 together; five standard deviations of the binomial.
-    expected, most_off = 0.36 * 400, 5.0 * (400 * 0.36 * 0.64) ** 0.5
+    expected, most_off = 0.36 * 400, 5.0 * math.sqrt(400 * 0.36 * 0.64)
 
     def no_more_are_lost() -> bool:
         probes = json.loads(mended.skyrack(*arguments).expect().out)["probes"]
