@@ -37,23 +37,9 @@ class Process:
     @property
     def stopped(self) -> bool:
         """Whether nothing of it runs. The first thread says nothing of the others: each stops, or ends, in its own time."""
-        return all(state in "TtZX" for state in self._states())
-
-    @property
-    def stands(self) -> bool:
-        """Whether no code of its own runs any more, once it has been sent SIGSTOP.
-
-        Who is in a system call that cannot be interrupted stops at the end of that: a wait for a disk, or for the child of a
-        vfork, which may be stopped itself. Of several threads one has to have stopped, which has the others do so.
-        """
-        states = self._states()
-        return all(state in "TtZXD" for state in states) and (
-            len(states) < 2 or any(state in "Tt" for state in states)
-        )
-
-    def _states(self) -> list[str]:
-        """Those of its threads, but where the first one runs its own."""
-        return _thread_states(self.pid) if self.threads > 1 and self.state in "TtZXD" else [self.state]
+        if self.state in "TtZX" and self.threads > 1:
+            return all(state in "TtZX" for state in _thread_states(self.pid))
+        return self.state in "TtZX"
 
 
 def read_stat(text: str) -> Process:

@@ -25,8 +25,6 @@ LOOK_S = 0.02
 LOOK_RATIO = 0.03
 # Who is in the midst of a fork when he is stopped or killed has a child a moment later that the next search finds.
 QUIET_SEARCHES = 2
-# So often, some 1 s long, who is in a system call that cannot be interrupted is waited for; then he is taken to stand.
-STRICT_LOOKS = 50
 
 
 @dataclass
@@ -158,8 +156,8 @@ class Holder:
     def _settled(self, held: _Held) -> Steps[dict[int, Process]]:
         """Wait until nobody runs, or they are let go on. Returns those that cannot be had."""
         quiet = 0
-        for look, delay_s in enumerate(delays_s(self._clock)):
-            awaited = any(map(_may_be_signalled, _running(held, look)))
+        for delay_s in delays_s(self._clock):
+            awaited = any(map(_may_be_signalled, _running(held)))
             quiet = quiet + 1 if self._finder.whole and not awaited else 0
             if quiet == QUIET_SEARCHES:
                 break
@@ -167,7 +165,7 @@ class Holder:
             if self._held.get(held.order.key) is not held or not held.order.paused:
                 return {}
             self._find(held)
-        return _running(held, STRICT_LOOKS)
+        return _running(held)
 
     def _see_to_share(self, held: _Held, before: holding.Hold) -> None:
         """A share that is the same goes on, and so does the quota of a group that is: it is changed where it is."""
@@ -256,9 +254,9 @@ class Holder:
     def _hang(self, key: str, one: Process, who: str) -> Steps[str]:
         """Wait until it stands."""
         self._stop(key, one)
-        for look, delay_s in enumerate(delays_s(self._clock)):
+        for delay_s in delays_s(self._clock):
             now = self._now(one)
-            if now is None or _stands(now, look) or key not in self._hung:
+            if now is None or now.stopped or key not in self._hung:
                 return f"stopped {who}"
             yield delay_s
         return f"{who} got SIGSTOP and does not stand yet"
@@ -375,8 +373,7 @@ class Holder:
         """Those that are there, whom a holder held that has ended without letting go."""
         members = self._finder.members(order.spot, set())
         for pid, one in members.items():
-            if one.stands:
-                self._stopped.setdefault(pid, one.since)
+            self._stopped.setdefault(pid, one.since)  # or is to stop, at the end of a system call
         if order.cpu_group:
             with contextlib.suppress(OSError):
                 Quota(order.cpu_group).let_go()
@@ -394,12 +391,8 @@ def _seen(
     return holding.Seen(request.id, tuple(members.values()), len(members), words, by)
 
 
-def _running(held: _Held, look: int) -> dict[int, Process]:
-    return {pid: one for pid, one in held.members.items() if not _stands(one, look)}
-
-
-def _stands(one: Process, look: int) -> bool:
-    return one.stopped or (look >= STRICT_LOOKS and one.stands)
+def _running(held: _Held) -> dict[int, Process]:
+    return {pid: one for pid, one in held.members.items() if not one.stopped}
 
 
 def _may_be_signalled(pid: int) -> bool:
