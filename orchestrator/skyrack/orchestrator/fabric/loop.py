@@ -540,9 +540,9 @@ class Loop:
         self._hop_slack_s = slack_s
         self._tally.scalars["late_segments"] += time.monotonic() - self._t0_s - at_s > LATE_SEGMENT_S
 
-    def _set_routes(self, slot: int, told: int, _: float) -> None:
+    def _set_routes(self, slot: int, told: int, at_s: float) -> None:
         self._routes_told = max(told, self._routes_told)
-        self.engine.follow(memoryview(self._arrays["routes"][slot]))
+        self.engine.follow(memoryview(self._arrays["routes"][slot]), at_s)
 
     def _adopt(self, slot: int, count: int) -> None:
         self._told += 1
