@@ -6,6 +6,7 @@ import hashlib
 import os
 import random
 import select
+import signal
 import socket
 import struct
 import time
@@ -18,7 +19,7 @@ import pytest
 from skyrack.orchestrator.fabric.engine import NO_LINK
 from skyrack.v1 import attach
 
-from .mesh_world import MeshWorld, Row, address, open_row, until
+from .mesh_world import PATIENCE_S, MeshWorld, Row, address, open_row, until
 
 pytestmark = pytest.mark.mesh
 
@@ -32,6 +33,12 @@ IP_RECVERR = 11
 def _tun() -> None:
     if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
         pytest.skip("needs a writable /dev/net/tun")
+
+
+def stands_still(pid: int) -> bool:
+    """Whether every thread of a process is stopped: after SIGSTOP they answer for a moment yet."""
+    stats = [(thread / "stat").read_text() for thread in Path(f"/proc/{pid}/task").iterdir()]
+    return all(stat.rpartition(") ")[2].startswith("T") for stat in stats)
 
 
 def resident_kb(pid: int) -> dict[str, int]:
@@ -147,6 +154,26 @@ async def test_a_node_that_is_killed_goes_dark_and_its_kernel_answers_no_more() 
             await until(lambda: ("dark", 2) in [(e["op"], e["node"]) for e in world.events], "dark")
             assert pinger.ping(2, wait_s=0.05) is None
         await dropped(world, "dark")
+
+
+async def test_what_was_due_at_a_node_before_it_died_has_reached_it_however_late_the_fabric_is() -> None:
+    """The fabric stands still from before a request is due until after the node's end, as on a starved host."""
+    async with open_row(Row(hops=2, delay_s=0.1)) as world:
+        with Pinger(world, 0) as pinger:
+            before = (await counters(world))["ingress_packets"]
+            asking = asyncio.create_task(asyncio.to_thread(pinger.ping, 2, wait_s=PATIENCE_S))
+            while (await counters(world))["ingress_packets"] == before:
+                await asyncio.sleep(0.001)
+            os.kill(world.fabric.pid, signal.SIGSTOP)
+            await until(lambda: stands_still(world.fabric.pid), "it stands still")
+            due_s = world.now_s() + 0.2
+            await until(lambda: world.now_s() > due_s, "the request is due")
+            await world.holder(2).kill()
+            os.kill(world.fabric.pid, signal.SIGCONT)
+            assert await asking is not None
+        await until(lambda: ("dark", 2) in [(e["op"], e["node"]) for e in world.events], "dark")
+        assert world.events[-1]["at"] > due_s
+        assert any(e["since"] < due_s < e["at"] for e in world.held_up), "it says that it was held up"
 
 
 async def test_a_node_that_comes_back_is_lit_again_and_reached_again() -> None:

@@ -154,13 +154,15 @@ def _computed(live: LiveRun, probes: Iterable[list[Any]]) -> list[dict[str, Any]
 
 
 def _result(probe: Probe, computed: dict[str, Any]) -> dict[str, Any]:
+    from skyrack.orchestrator.measure.fidelity import reason_of
+
     return {
         "t_s": probe.t_s,
         "measured_ms": probe.measured_s * 1e3 if probe.measured_s is not None else None,
         "computed_ms": computed["rtt_s"] * 1e3 if computed["rtt_s"] is not None else None,
         "path": computed["path"],
         "outcome": probe.outcome,
-        "reason": computed["reason"],
+        "reason": reason_of(probe.measured_s, computed),
     }
 
 
@@ -172,7 +174,8 @@ def _line(number: int, result: dict[str, Any]) -> str:
     if computed is None:
         return head + f"nothing to expect: {result['reason'].removeprefix('guard: ')}   {_outcome(result)}"
     if measured is None:
-        return head + f"computed {computed:.3f} ms   {_outcome(result)}"
+        why = f": {result['reason'].removeprefix('guard: ')}" if result["reason"] is not None else ""
+        return head + f"computed {computed:.3f} ms   {_outcome(result)}{why}"
     return head + f"computed {computed:.3f} ms   measured {measured:.3f} ms ({measured - computed:+.3f})"
 
 

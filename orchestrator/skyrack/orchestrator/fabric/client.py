@@ -54,7 +54,7 @@ class Reading(NamedTuple):
 
 
 class FabricClient:
-    """One fabric, from its connection on. `on_event` receives what it reports ("lit", "dark", "transfer")."""
+    """One fabric, from its connection on. `on_event` receives what it reports ("lit", "dark", "held_up", "transfer")."""
 
     def __init__(self, config: FabricConfig, on_event: Callable[[dict[str, Any]], None]) -> None:
         self._config = config

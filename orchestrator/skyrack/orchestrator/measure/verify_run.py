@@ -34,7 +34,7 @@ FLOOR_EVERY = 5
 FLOOR = "the host's floor"  # no node can be called so
 PROBES_PER_STEP = 2_000
 PROBE_BYTES = 64
-_AT_ONCE = {"rtt_s": 0.0, "path": [], "reason": None, "kept_ratio": 1.0}
+_AT_ONCE = {"rtt_s": 0.0, "path": [], "reason": None, "kept_ratio": 1.0, "held_up_s": 0.0}
 
 
 class VerifyError(Exception):
