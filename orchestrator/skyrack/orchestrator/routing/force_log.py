@@ -218,9 +218,9 @@ class ForceLog:
 def _open(intervals: list[list[float]], run_s: float) -> None:
     if not intervals or run_s > intervals[-1][1]:
         intervals.append([run_s, np.inf])
-    else:  # it was not over: of two who keep a node dark the one that came second was heard of after the end of the first
-        assert run_s >= intervals[-1][0], "faults are recorded in order of time"
-        intervals[-1][1] = np.inf
+    else:  # it is not over: of two who keep a node dark, one is heard of after the other's beginning, or its end
+        last, before_s = intervals[-1], intervals[-2][1] if len(intervals) > 1 else -np.inf
+        last[:] = max(before_s, min(last[0], run_s)), np.inf
 
 
 def _close(intervals: list[list[float]], run_s: float) -> None:
