@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import statistics
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -67,9 +68,11 @@ def ping(
     prober.watch(life.fileno(), lambda: _ended(a))
     route = Route(a, b, nodes[b]["address"], lost_after_s(expected))
     results: list[dict[str, Any]] = []
+    waiting: deque[Probe] = deque()
 
-    def judge(probes: list[Probe]) -> None:
-        """Runs in a thread of its own: the prober never waits for the computed values."""
+    def judge() -> None:
+        """Runs in a thread of its own: the prober never waits for the computed values. Asks for all that wait at once."""
+        probes = [waiting.popleft() for _ in range(len(waiting))]
         for probe, computed in zip(
             probes, _computed(live, [[p.t_s, a, b, size] for p in probes]), strict=True
         ):
@@ -93,7 +96,8 @@ def ping(
         jobs: list[Future[None]] = []
         try:
             for sent in until_sent(lambda wanted: prober.run(shots(wanted)), count):
-                jobs.append(judges.submit(judge, sent))
+                waiting += sent
+                jobs.append(judges.submit(judge))
         except KeyboardInterrupt:
             note("stopped")
         except _SourceEndedError as error:

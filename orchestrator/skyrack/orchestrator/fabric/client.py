@@ -40,8 +40,8 @@ from skyrack.orchestrator.fabric.wire import (
     SharedArrays,
 )
 
-STATS_TIMEOUT_S = 5.0
-START_TIMEOUT_S = 15.0
+STATS_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 60.0
 
 
 class Reading(NamedTuple):

@@ -24,7 +24,7 @@ from skyrack.orchestrator.measure.recorder import Recorder
 from skyrack.orchestrator.measure.workload import Api, Fault, Load, Progress
 
 GENERATOR = "skyrack.groundstation.load"
-READY_TIMEOUT_S = 30.0
+READY_TIMEOUT_S = 60.0
 LEAD_S = 0.5
 ASK_EVERY_S = 0.5
 TALK_EVERY_S = 0.5

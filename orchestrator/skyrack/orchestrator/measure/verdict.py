@@ -140,7 +140,8 @@ def _doubt_host(host: HostSummary, needed: int) -> list[str]:
 def _doubt_count(fidelity: Fidelity) -> list[str]:
     if fidelity.packets >= limits.MIN_PACKETS:
         return []
-    return [f"only {fidelity.packets} probes could be judged, {limits.MIN_PACKETS} needed"]
+    noisy = f", {fidelity.noisy} flew while the host was not quiet" if fidelity.noisy else ""
+    return [f"only {fidelity.packets} probes could be judged, {limits.MIN_PACKETS} needed{noisy}"]
 
 
 def _doubt_fabric(fabric: FabricFigures) -> list[str]:

@@ -26,7 +26,7 @@ from skyrack.orchestrator.measure.source import NotThereError, ping_socket
 from skyrack.orchestrator.measure.train_run import TrainRun
 from skyrack.orchestrator.measure.workload import Api
 
-READY_TIMEOUT_S = 30.0
+READY_TIMEOUT_S = 60.0
 LEAD_S = 0.5
 SETTLE_S = 0.3
 GRACE_S = 3.0
