@@ -10,7 +10,7 @@ import pytest
 
 from skyrack.orchestrator.api.client import ApiClient
 
-from .place import PATIENCE_S, Place, eventually, open_place, port
+from .place import PATIENCE_S, eventually, open_place, port
 
 pytestmark = pytest.mark.mesh
 
