@@ -124,7 +124,7 @@ def test_a_run_that_is_up_is_verified_and_left_up_and_ctrl_c_shows_what_there_is
 def test_a_mesh_of_one_node_has_no_pair(place: Place) -> None:
     scenario = place.directory / "one.yaml"
     scenario.write_text("extends: iridium\nname: one\ninhabited: {count: 1}\nground: []\n")
-    ended = place.skyrack("verify", scenario, "--runs", place.runs).expect(2)
+    ended = place.skyrack("verify", scenario, "--runs", place.runs, timeout_s=200).expect(2)
     assert "a pair needs two nodes" in ended.err
     place.is_clean()
 
