@@ -18,7 +18,7 @@ from skyrack.v1.descriptors import MOST_FDS
 from .mesh_world import PATIENCE_S, MeshWorld, Row, open_row, until
 from .test_fabric_process import Pinger
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 HOUR_S = 3600
 
