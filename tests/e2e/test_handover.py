@@ -78,7 +78,8 @@ def test_boundaries_disturb_ground_links_and_nothing_is_disturbed_between_them(p
         elif not disturbance.holds(under_way_s).any():
             calm.append(one)
     assert [one for one in calm if one.lost and one.reason is None] == []
-    assert min(one.error_s for one in flight.probes if not one.lost) > -1e-5, "earlier than computed"
+    # What was held up over the end of a disturbance is not slowed down by it, and so may be earlier.
+    assert min((one.error_s for one in calm if not one.lost), default=0.0) > -1e-5, "earlier than computed"
     for probed in (slow, calm):
         undisturbed = [
             one.error_s
