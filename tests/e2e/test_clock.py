@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from skyrack.orchestrator.api.client import ApiClient
+from skyrack.orchestrator.measure.fidelity import HELD_UP
+from skyrack.orchestrator.measure.host import QuietTimes, Window
 from skyrack.orchestrator.runtime.oracle import CLOCK_GUARD
 
-from .place import Place, eventually, open_place
+from .place import PATIENCE_S, Place, eventually, open_place
 
 pytestmark = pytest.mark.mesh
 
@@ -23,7 +25,7 @@ import json, os, urllib.request
 for path in ("clock", "environment"):
     print(urllib.request.urlopen(os.environ["SKYRACK_API"] + "/v1/" + path, timeout=20).read().decode().replace("\\n", ""))
 """
-NEAR_MS = 5.0  # more than a busy host is late by, less than what a jump changes
+NEAR_MS = 5.0  # more than a host is late by in a quiet second, less than what a jump changes
 
 
 CHANGES: tuple[dict[str, Any], ...] = (
@@ -39,17 +41,28 @@ APART_S = 0.35  # of run time between two changes: some probes fly while nothing
 
 @pytest.fixture(scope="module")
 def changed() -> Iterator[tuple[Place, list[dict[str, Any]], list[dict[str, Any]]]]:
-    """A place with a run up, probes that flew all the while, and the changes meanwhile, again and again."""
+    """A place with a run up, probes that flew all the while, and the changes meanwhile, again and again.
+
+    `told_s` of a change: when it had been told. `quiet` of a probe: whether the host was while it flew.
+    """
     with open_place() as place:
         place.up()
-        api = ApiClient(place.sockets / "small")
-        pinging = place.foreground("ping", "london", "tokyo", "-c", 400, "-i", "10ms", "-o", "json")
+        api = ApiClient(place.sockets / "small", PATIENCE_S)
+        probes: list[dict[str, Any]] = []
         changes: list[dict[str, Any]] = []
-        while pinging.process.poll() is None or len(changes) % len(CHANGES):
-            changes.append(api.post("/v1/clock", CHANGES[len(changes) % len(CHANGES)])["changed"])
-            _pass(api, changes[-1]["after"]["run_s"] + APART_S)
-        text = pinging.ends(0)
-        yield place, json.loads(text[text.index("{") :])["probes"], changes
+        while len(changes) < 2 * len(CHANGES):  # a host that is slow to change may need a second flight
+            pinging = place.foreground("ping", "london", "tokyo", "-c", 400, "-i", "10ms", "-o", "json")
+            while pinging.process.poll() is None or len(changes) % len(CHANGES):
+                changed = api.post("/v1/clock", CHANGES[len(changes) % len(CHANGES)])["changed"]
+                changes.append(changed | {"told_s": api.get("/v1/clock")["run_s"]})
+                _pass(api, changes[-1]["told_s"] + APART_S)
+            text = pinging.ends(0)
+            found = json.loads(text[text.index("{") :])
+            quiet = QuietTimes(Window(**window) for window in found["windows"])
+            for probe in found["probes"]:
+                flight_s = (probe["measured_ms"] or 1e3) / 1e3
+                probes.append(probe | {"quiet": quiet.covers(probe["t_s"], probe["t_s"] + flight_s)})
+        yield place, probes, changes
 
 
 def _pass(api: ApiClient, until_s: float) -> None:
@@ -68,25 +81,30 @@ def test_probes_take_what_the_orbits_of_the_moment_have_and_those_across_a_chang
     assert len(turns_s) >= len(CHANGES)
     guarded = [probe for probe in probes if probe["reason"] == CLOCK_GUARD]
     assert guarded
+    unsure_s = [(change["after"]["run_s"], change["told_s"]) for change in changes]
     for probe in guarded:
-        assert any(probe["t_s"] - 0.02 < at_s < probe["t_s"] + 0.4 for at_s in turns_s)
+        assert any(at_s - 0.4 < probe["t_s"] < told_s + 0.02 for at_s, told_s in unsure_s)
     judged = [probe for probe in probes if probe["reason"] is None]
-    assert len(judged) > 0.5 * len(probes)
+    assert {probe["reason"] for probe in probes} <= {None, CLOCK_GUARD, HELD_UP}
+    told_in_time = max(told_s - at_s for at_s, told_s in unsure_s) < 0.1
+    on_time = told_in_time and len(probes) > 80.0 * (last_s - first_s)
+    if on_time:  # where the host let probes and changes be when they were to
+        assert len(judged) > 0.5 * len(probes)
     assert len({tuple(probe["path"]) for probe in judged}) > 2, "orbits have moved on"
     lost = [probe for probe in judged if probe["measured_ms"] is None]
     assert not lost
-    errors_ms = [probe["measured_ms"] - probe["computed_ms"] for probe in judged]
-    assert min(errors_ms) > -0.01
-    assert statistics.median(errors_ms) < NEAR_MS
+    assert min(probe["measured_ms"] - probe["computed_ms"] for probe in judged) > -0.01
+    quiet = [probe for probe in judged if probe["quiet"]]
     looked = 0
     for first_s, last_s in pairwise(turns_s):
         between = [
-            probe["measured_ms"] - probe["computed_ms"] for probe in judged if first_s < probe["t_s"] < last_s
+            probe["measured_ms"] - probe["computed_ms"] for probe in quiet if first_s < probe["t_s"] < last_s
         ]
-        if between:  # none where the host held the prober up for as long as that
+        if between:
             looked += 1
             assert statistics.median(between) < NEAR_MS, (first_s, last_s)
-    assert looked > 0.5 * len(turns_s), "probes flew between most changes"
+    if on_time and len(quiet) > 0.9 * len(judged):
+        assert looked > 0.5 * len(turns_s), "probes flew between most changes"
 
 
 def test_while_the_clock_is_paused_nothing_moves(changed: Changed) -> None:

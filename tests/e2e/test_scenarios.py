@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from .place import Place
+from .place import PATIENCE_S, Place, eventually
 
 pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
@@ -25,12 +25,17 @@ def write(place: Place, text: str) -> Path:
     return place.scenario
 
 
+def answered(place: Place, a: str, b: str) -> bool:
+    """Whether two pings came back before they counted as lost, which a busy host may make them."""
+    return "2 received" in place.skyrack("ping", a, b, "-c", 2, "-i", "20ms").out
+
+
 def test_no_ground_station_is_enough(place: Place) -> None:
     write(place, "extends: iridium\nground: []\ninhabited: [p0s00, p3s05]\n")
     said = place.up()
     assert "2/2 serving" in said.err
     assert "skyrack ping p0s00 p3s05" in said.out
-    assert "2 received" in place.skyrack("ping", "p0s00", "p3s05", "-c", 2, "-i", "20ms").expect().out
+    eventually(lambda: answered(place, "p0s00", "p3s05"), "a ping comes back within a second")
 
 
 def test_one_satellite_alone_is_enough(place: Place) -> None:
@@ -60,7 +65,7 @@ def test_a_catalogue_comes_up_and_says_which_lasers_it_got_and_how_old_it_is(
 def test_a_fast_sky_runs(place: Place) -> None:
     write(place, "extends: iridium\nspeed: 100\ninhabited: {count: 2}\nground: [london, tokyo]\n")
     place.up()
-    place.skyrack("ping", "london", "tokyo", "-c", 3, "-i", "200ms").expect()
+    eventually(lambda: answered(place, "london", "tokyo"), "a ping comes back within a second")
     assert place.status()["orbit_unix_s"] > 0
 
 
@@ -117,7 +122,7 @@ def test_the_http_api_reads_on_loopback_and_answers_errors_as_json(running: Plac
             http + path, data, {"Content-Type": "application/json"}, method=method
         )
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:

@@ -31,7 +31,7 @@ HOLDER = Path(__file__).with_name("mesh_holder.py")
 OPENER = Path(__file__).with_name("socket_opener.py")
 # Root needs no user namespace; anybody else becomes root of one of his own, where a namespace may be entered from here.
 LAUNCHER = () if os.getuid() == 0 else ("unshare", "--user", "--map-root-user")
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 COMPUTE_DSCP = 10
 
 
@@ -93,12 +93,13 @@ class Holder:
 
 
 class MeshWorld:
-    """One row with its fabric; `events` is what the fabric reported."""
+    """One row with its fabric; `events` is what the fabric reported, but for when the host held it up."""
 
     def __init__(self, row: Row, directory: Path, fabrics: Fabrics | None = None) -> None:
         self.row = row
         self.directory = directory
         self.events: list[dict[str, Any]] = []
+        self.held_up: list[dict[str, Any]] = []
         self.holders: list[Holder] = []
         self._listening: set[asyncio.Task[None]] = set()
         n, ends = row.hops + 1, row.endpoints
@@ -123,7 +124,7 @@ class MeshWorld:
 
     async def start_fabric(self) -> None:
         """Start a fabric process, the first or the next, and tell it everything."""
-        self.fabric = await self.fabrics.start(self._config, self.events.append)
+        self.fabric = await self.fabrics.start(self._config, self._hear)
         row, arrays = self.row, self.fabric.arrays
         for i in range(row.hops):
             arrays["src"][2 * i], arrays["dst"][2 * i] = i, i + 1
@@ -139,6 +140,9 @@ class MeshWorld:
                 if i != end:
                     table[r, i] = 2 * i if i < end else 2 * i - 1
         self.fabric.set_routes(0.0, table)
+
+    def _hear(self, event: dict[str, Any]) -> None:
+        (self.held_up if event["op"] == "held_up" else self.events).append(event)
 
     def set_delay(self, delay_s: float, at_s: float = 0.0) -> None:
         """The delay of every link from `at_s` on; negative: dark."""
@@ -216,11 +220,10 @@ async def open_row(row: Row) -> AsyncIterator[MeshWorld]:
 
 async def until(condition: Callable[[], bool], what: str, *context: object) -> None:
     """Wait until a condition holds."""
-    for _ in range(int(PATIENCE_S / 0.005)):
-        if condition():
-            return
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {PATIENCE_S:g} s: {what} {context}"
         await asyncio.sleep(0.005)
-    raise AssertionError(f"never happened: {what} {context}")
 
 
 def socket_in(pid: int, family: int, kind: int, protocol: int) -> socket.socket:

@@ -11,7 +11,7 @@ import pytest
 
 from skyrack.orchestrator.fabric.flows import Flow
 
-from .mesh_world import COMPUTE_DSCP, MeshWorld, Row, address, open_row
+from .mesh_world import COMPUTE_DSCP, PATIENCE_S, MeshWorld, Row, address, open_row
 
 pytestmark = pytest.mark.mesh
 
@@ -49,13 +49,20 @@ class Sender:
 
 async def carried(world: MeshWorld, name: str, *, above: float) -> dict[str, float]:
     """The figures of the row's link, and the run time, once that one is above a value."""
-    for _ in range(3000):
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
         counters = await world.fabric.counters(links=True)
         found = {key: column[0] for key, column in counters["links"].items()} | {"run_s": counters["run_s"]}
         if found[name] > above:
             return found
         await asyncio.sleep(0.01)
     raise AssertionError(f"{name} never was above {above}")
+
+
+def waited_s(world: MeshWorld, sender: Sender, since_s: float) -> float:
+    """For how long nothing came from who sends, at most: the host may have kept him waiting, or the fabric."""
+    held_up: list[float] = [told["at"] - told["since"] for told in world.held_up if told["at"] > since_s]
+    return max([sender.gap_s, *held_up])
 
 
 @pytest.mark.parametrize(
@@ -82,15 +89,19 @@ async def test_marked_datagrams_have_their_share_beside_a_flow(
                 sender.gap_s = 0.0
                 after = await carried(world, "run_s", above=before["run_s"] + 0.5)
                 sent = {name: after[name] - before[name] for name in after}
-                if sender.gap_s < QUEUE_S / 2:  # else its queue may have run empty, and the flow had it all
+                gap_s = waited_s(world, sender, before["run_s"])
+                if gap_s < QUEUE_S / 2:  # else its queue may have run empty, and the flow had it all
                     break
                 before = after
             sender.enough.set()
             await sending
-    if sender.gap_s >= QUEUE_S / 2:
-        pytest.skip(f"NOT JUDGED: this host let who sends wait {sender.gap_s:.3f} s, again and again")
-    assert sent["bytes"] * 8 == pytest.approx(RATE_BPS * sent["run_s"], rel=0.02)
-    assert sent["compute_bytes"] / sent["bytes"] == pytest.approx(expected, abs=0.02)
+    # Of counters that were copied just before and the instant just after a standstill, one is later by that.
+    apart_s = 0.02 * sent["run_s"] + (2 * gap_s if gap_s > 0.01 else 0.0)
+    assert sent["bytes"] * 8 == pytest.approx(RATE_BPS * sent["run_s"], abs=RATE_BPS * apart_s)
+    share_sent = sent["compute_bytes"] / sent["bytes"]
+    assert share_sent < expected + 0.02
+    if gap_s < QUEUE_S / 2:
+        assert share_sent > expected - 0.02
 
 
 async def test_flows_begin_and_end_and_their_bytes_are_told() -> None:
@@ -99,7 +110,9 @@ async def test_flows_begin_and_end_and_their_bytes_are_told() -> None:
         before = await carried(world, "bytes", above=0.0)
         after = await carried(world, "run_s", above=before["run_s"] + 0.5)
         sent = {name: after[name] - before[name] for name in after}
-        assert sent["bytes"] * 8 == pytest.approx(RATE_BPS / 2 * sent["run_s"], rel=0.05)
+        gap_s = max((e["at"] - e["since"] for e in world.held_up if e["at"] > before["run_s"]), default=0.0)
+        apart_s = 0.05 * sent["run_s"] + 2 * gap_s
+        assert sent["bytes"] * 8 == pytest.approx(RATE_BPS / 2 * sent["run_s"], abs=RATE_BPS / 2 * apart_s)
         assert "compute_bytes" not in after
         flows = (await world.fabric.counters())["flows"]
         assert flows["delivered"][1] > 0

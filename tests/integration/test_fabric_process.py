@@ -6,6 +6,7 @@ import hashlib
 import os
 import random
 import select
+import signal
 import socket
 import struct
 import time
@@ -18,7 +19,7 @@ import pytest
 from skyrack.orchestrator.fabric.engine import NO_LINK
 from skyrack.v1 import attach
 
-from .mesh_world import MeshWorld, Row, address, open_row, until
+from .mesh_world import PATIENCE_S, MeshWorld, Row, address, open_row, until
 
 pytestmark = pytest.mark.mesh
 
@@ -32,6 +33,12 @@ IP_RECVERR = 11
 def _tun() -> None:
     if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
         pytest.skip("needs a writable /dev/net/tun")
+
+
+def stands_still(pid: int) -> bool:
+    """Whether every thread of a process is stopped: after SIGSTOP they answer for a moment yet."""
+    stats = [(thread / "stat").read_text() for thread in Path(f"/proc/{pid}/task").iterdir()]
+    return all(stat.rpartition(") ")[2].startswith("T") for stat in stats)
 
 
 def resident_kb(pid: int) -> dict[str, int]:
@@ -54,7 +61,7 @@ class Pinger:
         self._socket.close()
 
     def ping(
-        self, to: int, *, ttl: int = 64, wait_s: float = 5.0, size: int = 36
+        self, to: int, *, ttl: int = 64, wait_s: float = PATIENCE_S, size: int = 36
     ) -> tuple[str, int, float] | None:
         """(sender, ICMP type, seconds) of what comes back; None when nothing does."""
         self._number += 1
@@ -80,25 +87,34 @@ async def counters(world: MeshWorld) -> dict[str, Any]:
     return await world.fabric.counters(links=True)
 
 
+async def read_more(world: MeshWorld, before: int) -> None:
+    """Wait until the fabric has read more packets of nodes than it had."""
+    for _ in range(10_000):
+        if (await counters(world))["ingress_packets"] > before:
+            return
+    raise AssertionError("nothing is read")
+
+
 async def dropped(world: MeshWorld, why: str) -> None:
     """Wait until a packet was: who sent it may be ahead of the fabric."""
-    for _ in range(1000):
-        if (await counters(world))["drops"][why]:
-            return
+    deadline = time.monotonic() + PATIENCE_S
+    while not (await counters(world))["drops"][why]:
+        assert time.monotonic() < deadline, f"none is dropped for {why}"
         await asyncio.sleep(0.01)
-    raise AssertionError(f"none is dropped for {why}")
 
 
 async def test_ping_takes_the_computed_time_and_not_much_more() -> None:
     async with open_row(Row(hops=10, delay_s=0.005)) as world:
+        computed_s, times_s = 2 * 10 * (0.005 + 64 * 8 / 10e9), list[float]()
+        deadline = time.monotonic() + PATIENCE_S
         with Pinger(world, 0) as pinger:
-            answers = [pinger.ping(10) for _ in range(20)]
-    times_s = [answer[2] for answer in answers if answer is not None]
-    assert len(times_s) == 20
-    assert {answer[:2] for answer in answers if answer} == {(address(10), 0)}
-    computed_s = 2 * 10 * (0.005 + 64 * 8 / 10e9)
+            while len(times_s) < 20 or min(times_s) > computed_s + 0.002:  # a busy host makes some late
+                answer = pinger.ping(10)
+                assert answer is not None
+                assert answer[:2] == (address(10), 0)
+                times_s.append(answer[2])
+                assert time.monotonic() < deadline, f"none takes {computed_s} s: {sorted(times_s)[:5]}"
     assert min(times_s) >= computed_s - 1e-6, "faster than light"
-    assert min(times_s) < computed_s + 0.002
 
 
 async def test_every_satellite_on_the_way_answers_by_time_to_live_and_by_echo() -> None:
@@ -131,7 +147,7 @@ async def test_what_a_nodes_own_satellite_cannot_send_is_an_error_its_kernel_bel
     # A kernel drops packets that come from outside under its own address: the error must have another one.
     async with open_row(Row(hops=2)) as world:
         with world.socket(0, socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            udp.settimeout(5)
+            udp.settimeout(PATIENCE_S)
             udp.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
             udp.connect(("100.64.9.9", 7))
             udp.send(b"hello")
@@ -147,6 +163,25 @@ async def test_a_node_that_is_killed_goes_dark_and_its_kernel_answers_no_more() 
             await until(lambda: ("dark", 2) in [(e["op"], e["node"]) for e in world.events], "dark")
             assert pinger.ping(2, wait_s=0.05) is None
         await dropped(world, "dark")
+
+
+async def test_what_was_due_at_a_node_before_it_died_has_reached_it_however_late_the_fabric_is() -> None:
+    """The fabric stands still from before a request is due until after the node's end, as on a starved host."""
+    async with open_row(Row(hops=2, delay_s=0.1)) as world:
+        with Pinger(world, 0) as pinger:
+            before = (await counters(world))["ingress_packets"]
+            asking = asyncio.create_task(asyncio.to_thread(pinger.ping, 2, wait_s=PATIENCE_S))
+            await read_more(world, before)
+            os.kill(world.fabric.pid, signal.SIGSTOP)
+            await until(lambda: stands_still(world.fabric.pid), "it stands still")
+            due_s = world.now_s() + 0.2
+            await until(lambda: world.now_s() > due_s, "the request is due")
+            await world.holder(2).kill()
+            os.kill(world.fabric.pid, signal.SIGCONT)
+            assert await asking is not None
+        await until(lambda: ("dark", 2) in [(e["op"], e["node"]) for e in world.events], "dark")
+        assert world.events[-1]["at"] > due_s
+        assert any(e["since"] < due_s < e["at"] for e in world.held_up), "it says that it was held up"
 
 
 async def test_a_node_that_comes_back_is_lit_again_and_reached_again() -> None:
@@ -169,7 +204,7 @@ async def test_the_newest_process_of_a_name_holds_it() -> None:
         await until(lambda: first.attached > 1, "the first attaches again")
         await first.kill()
         with Pinger(world, 0) as pinger:
-            assert await asyncio.to_thread(lambda: any(pinger.ping(1, wait_s=0.2) for _ in range(50)))
+            assert await asyncio.to_thread(lambda: any(pinger.ping(1, wait_s=0.5) for _ in range(120)))
 
 
 @pytest.mark.parametrize("name", ["n1", "nobody"], ids=["bare", "unknown"])
@@ -193,14 +228,14 @@ async def test_nonsense_on_the_attach_socket_is_refused_and_harms_nobody(tmp_pat
                 (b"[" * 4000, [plain.fileno()]),
             ):
                 with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
-                    peer.settimeout(5)
+                    peer.settimeout(PATIENCE_S)
                     peer.connect(path)
                     socket.send_fds(peer, [message], fds)
                     assert isinstance(attach.unpack_reply(peer.recv(4096)), attach.Refused)
                     assert peer.recv(4096) == b""
             # A descriptor that is no TUN at all: the node is dark again at once, the fabric goes on.
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
-                peer.settimeout(5)
+                peer.settimeout(PATIENCE_S)
                 peer.connect(path)
                 attach.send_hello(peer, attach.Hello("n1"), plain.fileno())
                 assert isinstance(attach.unpack_reply(peer.recv(4096)), attach.Refused)
@@ -217,7 +252,7 @@ async def test_one_socket_cannot_hold_two_names() -> None:
         try:
             fcntl.ioctl(spare, 0x400454CA, struct.pack("16sH22x", b"", 0x5001))
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
-                peer.settimeout(5)
+                peer.settimeout(PATIENCE_S)
                 peer.connect(str(world.directory / "fabric.sock"))
                 attach.send_hello(peer, attach.Hello("n1"), spare)
                 assert isinstance(attach.unpack_reply(peer.recv(4096)), attach.Accepted)
@@ -240,7 +275,7 @@ async def test_no_word_of_the_fabric_is_lost_while_the_orchestrator_is_busy() ->
             fcntl.ioctl(spare, 0x400454CA, struct.pack("16sH22x", b"", 0x5001))
             for _ in range(n):
                 with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
-                    peer.settimeout(10)
+                    peer.settimeout(PATIENCE_S)
                     peer.connect(str(world.directory / "fabric.sock"))
                     attach.send_hello(peer, attach.Hello("n1"), spare)
                     assert isinstance(attach.unpack_reply(peer.recv(4096)), attach.Accepted)
@@ -274,7 +309,7 @@ def tcp_pair(world: MeshWorld, src: int, dst: int) -> tuple[socket.socket, socke
         client = world.socket(src, socket.AF_INET, socket.SOCK_STREAM)
         client.connect(listener.getsockname())
         server, _ = listener.accept()
-        server.settimeout(30)
+        server.settimeout(PATIENCE_S)
         return client, server
 
 
@@ -283,7 +318,7 @@ def transfer(client: socket.socket, server: socket.socket, data: bytes) -> str:
     digest, got, sent = hashlib.sha256(), 0, 0
     client.setblocking(False)
     while got < len(data):
-        readable, writable, _ = select.select([server], [client] if sent < len(data) else [], [], 30)
+        readable, writable, _ = select.select([server], [client] if sent < len(data) else [], [], PATIENCE_S)
         assert readable or writable, f"stalled after {got} of {len(data)} bytes"
         if writable:
             sent += client.send(data[sent : sent + (1 << 20)])
@@ -330,12 +365,10 @@ async def test_counters_account_for_every_packet_that_came_in() -> None:
             seen.update(await counters(world))
             return bool(seen["ingress_packets"] == seen["packets"] + sum(seen["drops"].values()))
 
-        for _ in range(200):
-            if await settled():
-                break
+        deadline = time.monotonic() + PATIENCE_S
+        while not await settled():
+            assert time.monotonic() < deadline, f"packets vanished: {seen}"
             await asyncio.sleep(0.01)
-        else:
-            raise AssertionError(f"packets vanished: {seen}")
     assert seen["bytes"] < seen["ingress_bytes"]
     links = seen["links"]
     assert sum(links["dropped_queue"]) == seen["drops"]["queue"]
@@ -348,17 +381,17 @@ async def test_counters_account_for_every_packet_that_came_in() -> None:
 async def test_a_flood_into_a_full_queue_is_dropped_and_counted_and_the_mesh_goes_on() -> None:
     async with open_row(Row(hops=3, rate_bps=20e6, queue_bytes=30_000)) as world:
         with world.socket(0, socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            deadline = time.monotonic() + 1.0
-            while time.monotonic() < deadline:
-                for _ in range(50):
+            deadline = time.monotonic() + PATIENCE_S
+            counted = await counters(world)
+            while counted["drops"]["queue"] <= 1000:
+                assert time.monotonic() < deadline, f"not dropped: {counted['drops']}"
+                for _ in range(1000):
                     udp.sendto(bytes(1400), (address(3), 9))
-                await asyncio.sleep(0)
-        counted = await counters(world)
-        assert counted["drops"]["queue"] > 1000
+                counted = await counters(world)
         # At most what a 20 Mbit/s link and its queue let through.
         assert counted["links"]["bytes"][0] <= 20e6 / 8 * counted["run_s"]
         with Pinger(world, 0) as pinger:
-            assert await asyncio.to_thread(lambda: any(pinger.ping(3, wait_s=1.0) for _ in range(10)))
+            assert await asyncio.to_thread(lambda: any(pinger.ping(3, wait_s=1.0) for _ in range(60)))
 
 
 async def test_garbage_written_into_the_device_is_dropped_and_harms_nobody() -> None:
@@ -389,15 +422,13 @@ async def test_garbage_written_into_the_device_is_dropped_and_harms_nobody() -> 
                 if sent % 50 == 0:
                     await asyncio.sleep(0.002)
         assert sent > 300
-        for _ in range(1000):  # the fabric may be behind
-            counted = await counters(world)
-            if counted["drops"]["malformed"] + counted["drops"]["not_ipv4"] > 50:
-                break
+        deadline, counted = time.monotonic() + PATIENCE_S, await counters(world)
+        while counted["drops"]["malformed"] + counted["drops"]["not_ipv4"] <= 50:  # the fabric may be behind
+            assert time.monotonic() < deadline, f"taken for packets: {counted['drops']}"
             await asyncio.sleep(0.01)
-        else:
-            raise AssertionError(f"taken for packets: {counted['drops']}")
+            counted = await counters(world)
         with Pinger(world, 0) as pinger:
-            assert await asyncio.to_thread(lambda: any(pinger.ping(2, wait_s=1.0) for _ in range(10)))
+            assert await asyncio.to_thread(lambda: any(pinger.ping(2, wait_s=1.0) for _ in range(60)))
 
 
 async def test_links_that_go_dark_at_an_instant_carry_nothing_after_it() -> None:
@@ -490,12 +521,18 @@ async def test_nodes_follow_new_routes_each_from_its_own_instant_on() -> None:
 async def test_what_the_fabric_has_is_read_back_as_of_an_instant_and_not_before() -> None:
     async with open_row(Row(hops=2)) as world:
         arrays, fabric = world.fabric.arrays, world.fabric
-        arrays["extra_s"][:2], arrays["loss_ratio"][1], arrays["corrupt_ratio"][1] = 0.25, 0.5, 0.125
-        at_s = world.now_s() + 0.3
-        fabric.set_parameters(at_s, [0, 1])
-        fabric.set_lit(at_s, [1], False)
-        arrays["extra_s"][:] = 7.0  # the memory is not what the fabric has
-        before, lit_before, _ = await fabric.read(at_s - 0.1, [0, 1], [1])
+        in_time = False
+        while not in_time:
+            arrays["extra_s"][:2] = arrays["loss_ratio"][1] = arrays["corrupt_ratio"][1] = 0.0
+            fabric.set_parameters(world.now_s(), [0, 1])
+            fabric.set_lit(world.now_s(), [1], True)
+            arrays["extra_s"][:2], arrays["loss_ratio"][1], arrays["corrupt_ratio"][1] = 0.25, 0.5, 0.125
+            at_s = world.now_s() + 0.3
+            fabric.set_parameters(at_s, [0, 1])
+            fabric.set_lit(at_s, [1], False)
+            arrays["extra_s"][:] = 7.0  # the memory is not what the fabric has
+            before, lit_before, _ = await fabric.read(at_s - 0.1, [0, 1], [1])
+            in_time = world.now_s() < at_s  # else the fabric may have been asked when that was over
         after, lit_after, _ = await fabric.read(at_s, [0, 1, 2, 99], [0, 1])
         assert before[:, 3].tolist() == [0.0, 0.0]
         assert after[:3, 3].tolist() == [0.25, 0.25, 0.0]

@@ -453,6 +453,22 @@ def test_an_adoption_that_was_replaced_changes_nothing_more() -> None:
     assert all(view is old for view in engine.views)
 
 
+def test_an_adoption_that_is_heard_late_takes_nobody_back_behind_an_order_for_a_later_instant() -> None:
+    """Told for 0.9 s and 2 s, heard at 1.5 s: by then all follow what was ordered for 1 s, as the log of the run says."""
+    engine = line(2)
+    late, newest = array("I", engine.views[0]), array("I", engine.views[0])
+    engine.at(1.0, lambda at_s: engine.follow(newest, at_s))
+    engine.advance(1.5)
+    Adoption(engine, late, [0.9, 0.9, 2.0], [0, 1, 2], 3, lambda: False)
+    engine.advance(1.6)
+    assert all(view is newest for view in engine.views)
+    engine.advance(2.0)
+    assert [view is late for view in engine.views] == [False, False, True]
+    Adoption(engine, newest, [1.9], [2], 1, lambda: False)
+    engine.advance(2.1)
+    assert engine.views[2] is late, "nor behind an adoption"
+
+
 @given(st.lists(st.integers(0, 8), min_size=6, max_size=6))
 def test_the_way_to_a_bare_satellite_ends_whatever_the_table_says(table: list[int]) -> None:
     engine = mesh(6, [Edge(i, i + 1) for i in range(5)], (0,))

@@ -345,8 +345,10 @@ def test_news_that_make_no_sense_are_refused_and_count_nothing(changes: dict[str
 # The run's own probes
 
 
-def expected(rtt_s: float | None = 0.1, reason: str | None = None, kept_ratio: float = 1.0) -> dict[str, Any]:
-    return {"rtt_s": rtt_s, "reason": reason, "kept_ratio": kept_ratio}
+def expected(
+    rtt_s: float | None = 0.1, reason: str | None = None, kept_ratio: float = 1.0, held_up_s: float = 0.0
+) -> dict[str, Any]:
+    return {"rtt_s": rtt_s, "reason": reason, "kept_ratio": kept_ratio, "held_up_s": held_up_s}
 
 
 @pytest.mark.parametrize(
@@ -359,6 +361,12 @@ def expected(rtt_s: float | None = 0.1, reason: str | None = None, kept_ratio: f
         (0.1, expected(None, "no route in force"), "unexpected"),
         (None, expected(0.1, "guard: a node changed"), "unsettled"),
         (0.1, expected(None, "guard: a node changed"), "unsettled"),
+        (None, expected(held_up_s=0.02), "held_up"),
+        (0.1, expected(None, "no route in force", held_up_s=0.02), "held_up"),
+        (0.1001, expected(held_up_s=0.02), "answered"),
+        (None, expected(None, "no route in force", held_up_s=0.02), "lost"),
+        (None, expected(kept_ratio=0.99, held_up_s=0.02), "lost"),
+        (None, expected(0.1, "guard: a node changed", held_up_s=0.02), "unsettled"),
     ],
 )
 def test_a_probe_is_a_false_outage_only_where_it_had_to_come_back(

@@ -104,6 +104,22 @@ async def test_what_the_fabric_was_told_late_may_end_either_way_until_it_was() -
     assert len(guarded) > 70
 
 
+async def test_how_long_the_host_held_the_fabric_up_is_told_of_the_probes_that_flew_meanwhile() -> None:
+    """A probe that was held up for 0.2 s is under way for as much longer, and may be held up again by then."""
+
+    def stand_still(oracle: Oracle) -> None:
+        oracle.held_up(10.0, 10.2)
+        oracle.held_up(10.25, 10.26)
+
+    with told(stand_still) as oracle:
+        rtt_s = (await oracle.computed([(5.0, LONDON, TOKYO, 64)]))[0]["rtt_s"]
+        sent_s = [5.0, 9.99 - rtt_s - 0.01, 9.99, 10.15, 10.25, 10.5]
+        found = await oracle.computed([(at_s, LONDON, TOKYO, 64) for at_s in sent_s])
+    assert 0.1 < rtt_s < 0.15
+    assert [answer["held_up_s"] for answer in found] == pytest.approx([0.0, 0.0, 0.21, 0.06, 0.01, 0.0])
+    assert {answer["reason"] for answer in found} == {None}
+
+
 async def test_at_the_edge_of_a_gap_only_those_are_not_judged_that_the_host_may_have_held_over_it() -> None:
     keys = load_scenario("iridium").model_dump(mode="json")
     keys["links"] |= {"antennas": 1, "handover": "break-before-make"}

@@ -74,7 +74,8 @@ _ORCHESTRATOR: _Table = (
      ("stage",)),
     ("fidelity_probes_total", "counter", "probes",
      "The run's own: `answered`, rightly `lost`, lost though there was a way (`false_outage`), answered though there was none "
-     "(`unexpected`), or either may be right (`unsettled`).", ("outcome",)),
+     "(`unexpected`), lost or answered so while the host held the fabric up (`held_up`), or either may be right "
+     "(`unsettled`).", ("outcome",)),
     ("events_total", "counter", "events", "What happened, by its name in events.jsonl.", ("event",)),
     ("events_lost_total", "counter", "events", "Events that could not be written to disk.", ()),
     ("bus_connected", "gauge", "", "1 while the orchestrator has a broker of the telemetry bus.", ()),

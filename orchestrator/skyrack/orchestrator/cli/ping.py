@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import statistics
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -67,9 +68,11 @@ def ping(
     prober.watch(life.fileno(), lambda: _ended(a))
     route = Route(a, b, nodes[b]["address"], lost_after_s(expected))
     results: list[dict[str, Any]] = []
+    waiting: deque[Probe] = deque()
 
-    def judge(probes: list[Probe]) -> None:
-        """Runs in a thread of its own: the prober never waits for the computed values."""
+    def judge() -> None:
+        """Runs in a thread of its own: the prober never waits for the computed values. Asks for all that wait at once."""
+        probes = [waiting.popleft() for _ in range(len(waiting))]
         for probe, computed in zip(
             probes, _computed(live, [[p.t_s, a, b, size] for p in probes]), strict=True
         ):
@@ -93,7 +96,8 @@ def ping(
         jobs: list[Future[None]] = []
         try:
             for sent in until_sent(lambda wanted: prober.run(shots(wanted)), count):
-                jobs.append(judges.submit(judge, sent))
+                waiting += sent
+                jobs.append(judges.submit(judge))
         except KeyboardInterrupt:
             note("stopped")
         except _SourceEndedError as error:
@@ -154,13 +158,15 @@ def _computed(live: LiveRun, probes: Iterable[list[Any]]) -> list[dict[str, Any]
 
 
 def _result(probe: Probe, computed: dict[str, Any]) -> dict[str, Any]:
+    from skyrack.orchestrator.measure.fidelity import reason_of
+
     return {
         "t_s": probe.t_s,
         "measured_ms": probe.measured_s * 1e3 if probe.measured_s is not None else None,
         "computed_ms": computed["rtt_s"] * 1e3 if computed["rtt_s"] is not None else None,
         "path": computed["path"],
         "outcome": probe.outcome,
-        "reason": computed["reason"],
+        "reason": reason_of(probe.measured_s, computed),
     }
 
 
@@ -172,7 +178,8 @@ def _line(number: int, result: dict[str, Any]) -> str:
     if computed is None:
         return head + f"nothing to expect: {result['reason'].removeprefix('guard: ')}   {_outcome(result)}"
     if measured is None:
-        return head + f"computed {computed:.3f} ms   {_outcome(result)}"
+        why = f": {result['reason'].removeprefix('guard: ')}" if result["reason"] is not None else ""
+        return head + f"computed {computed:.3f} ms   {_outcome(result)}{why}"
     return head + f"computed {computed:.3f} ms   measured {measured:.3f} ms ({measured - computed:+.3f})"
 
 

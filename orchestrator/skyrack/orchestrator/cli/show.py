@@ -133,9 +133,11 @@ def _fidelity(found: dict[str, Any]) -> str:
         for key in ("error_p50_s", "error_p99_s")
     ]
     wrong = [f"{probes[key]} {words}" for key, words in _WRONG.items() if probes[key]]
-    return f"fidelity: {probes['answered']:,} probes came back, error p50 {bounds[0]}, p99 {bounds[1]}; " + (
-        ", ".join(wrong) or "no false outage"
-    )
+    text = f"fidelity: {probes['answered']:,} probes came back, error p50 {bounds[0]}, p99 {bounds[1]}; "
+    text += ", ".join(wrong) or "no false outage"
+    if held_up := probes["held_up"]:
+        text += f"; {held_up} not judged, the host held the fabric up"
+    return text
 
 
 def logs(

@@ -13,7 +13,8 @@ NODES_PER_STEP = 256  # some 20 us: one event must not hold packets up
 class Adoption:
     """Lets nodes[i] follow `table` from times_s[i] on, in ascending order; one event on the engine's heap at any time.
 
-    What is past already is caught up with at once. `superseded`: whether a newer order has replaced what is left of this.
+    What is past already is caught up with at once, but for nodes that follow an order for a later instant by now: an order
+    that is heard late must not take them back. `superseded`: whether a newer order has replaced what is left of this.
     """
 
     def __init__(
@@ -32,10 +33,12 @@ class Adoption:
     def _step(self, now_s: float) -> None:
         if self._superseded():
             return
-        views, times_s, nodes, table = self._engine.views, self._times_s, self._nodes, self._table
+        views, since_s = self._engine.views, self._engine.since_s
+        times_s, nodes, table = self._times_s, self._nodes, self._table
         i, stop = self._next, min(self._count, self._next + NODES_PER_STEP)
         while i < stop and times_s[i] <= now_s:
-            views[nodes[i]] = table
+            if times_s[i] >= since_s[nodes[i]]:
+                views[nodes[i]], since_s[nodes[i]] = table, times_s[i]
             i += 1
         self._next = i
         if i < self._count:

@@ -40,8 +40,8 @@ from skyrack.orchestrator.fabric.wire import (
     SharedArrays,
 )
 
-STATS_TIMEOUT_S = 5.0
-START_TIMEOUT_S = 15.0
+STATS_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 60.0
 
 
 class Reading(NamedTuple):
@@ -54,7 +54,7 @@ class Reading(NamedTuple):
 
 
 class FabricClient:
-    """One fabric, from its connection on. `on_event` receives what it reports ("lit", "dark", "transfer")."""
+    """One fabric, from its connection on. `on_event` receives what it reports ("lit", "dark", "held_up", "transfer")."""
 
     def __init__(self, config: FabricConfig, on_event: Callable[[dict[str, Any]], None]) -> None:
         self._config = config

@@ -51,7 +51,7 @@ class Engine:
 
     Route tables are flat, `row * n_nodes + node -> link`, NO_LINK where there is no way. Links come in pairs:
     link ^ 1 is the opposite direction. `views[node]` is the table that a node follows: all the same one unless they
-    know different things. It is changed in place only.
+    know different things. It is changed in place only. `since_s[node]` is the instant from which on that was ordered.
 
     `cuts`: what is lost whichever way it would go; it is lost where it is sent, so what is under way goes on.
 
@@ -69,6 +69,7 @@ class Engine:
         self.rows = [row * n_nodes if row >= 0 else -1 for row in rows]
         self.links: list[Link] = []
         self.views: list[Any] = [[NO_LINK] * (n_nodes * (max(rows, default=-1) + 1))] * n_nodes
+        self.since_s = [-inf] * n_nodes
         self.delay_s: Any = []
         self.slope: Any = []
         self.segment_start_s = 0.0
@@ -117,9 +118,10 @@ class Engine:
         """What `set_extra` said of a link, 0 where nothing."""
         return self._extra_s.get(number, 0.0)
 
-    def follow(self, table: Any) -> None:
-        """Let every node follow `table` from now on."""
+    def follow(self, table: Any, since_s: float = 0.0) -> None:
+        """Let every node follow `table` from now on, as was ordered for `since_s`."""
         self.views[:] = [table] * self.n_nodes
+        self.since_s[:] = [since_s] * self.n_nodes
 
     def ingress(self, now_s: float, node: int, data: bytes) -> Train | None:
         """A packet (virtio header first) that `node`'s kernel sent, read at `now_s`; None where it is no packet."""

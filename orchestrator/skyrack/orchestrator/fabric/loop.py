@@ -63,9 +63,13 @@ MOST_SPIN = 5.0
 SPIN_MARGIN = 1.25
 WAKE_MEMORY = 0.97
 LATE_SEGMENT_S = 0.05
+HELD_UP_S = 0.01  # what runs and orders are late by before it is told
 CARRY_S = 5e-5
 MOST_WATCHERS = 64
 CLOSING_S = 2.0
+_TIMELY = frozenset(
+    ("links", "segment", "routes", "parameters", "lit", "cuts")
+)  # what else is said to hold from "at" on
 _ONE_LOOK = select.EPOLLIN | select.EPOLLONESHOT
 MOST_DISCARDED = 4096  # twice what the device queues; a node that never stops sending must not stop the loop
 
@@ -114,6 +118,7 @@ class Loop:
         self._unsent: deque[bytes] = deque()  # what the control socket has no room for yet
         self._schedstat: int | None = None  # of the thread that runs, for those who measure
         self._door = Door(directory / "fabric.sock")
+        self._began_s = self._now_s()
         control.setblocking(False)
 
     def run(self) -> None:
@@ -144,13 +149,20 @@ class Loop:
             if self._realtime and now - slept > RUN_S:
                 time.sleep(YIELD_S)
                 slept = now = clock() - t0
+            if now - returned > HELD_UP_S:
+                self._tell_held_up(returned, now)
             if wake > now and self._dump is None:
                 if wake != armed:
                     timer.arm(wake + t0)
                     armed = wake
                 scalars["busy_s"] += now - returned
+                waited_s = self._waited_s() if wake - now > HELD_UP_S else 0.0
                 ready = epoll.poll(-1, 64)
                 after = clock() - t0
+                if after - now > HELD_UP_S:
+                    late_s = max(after - wake, self._waited_s() - waited_s if waited_s else 0.0)
+                    if late_s > HELD_UP_S:
+                        self._tell_held_up(after - late_s, after)
                 if after - now > 5e-6:
                     base = slept = after
                 else:
@@ -278,13 +290,15 @@ class Loop:
         self._forget(index)
         os.set_blocking(tun, False)
         self._discard(tun)
+        self._catch_up()
+        at_s = self._now_s()
         self._tun[index] = tun
         self._node_of[tun] = index
         self._hold(connection, index)
         self._epoll.register(tun, select.EPOLLIN)
         self.engine.light(index, not self._darkened[index])
         self._reply(connection, attach.Accepted(index))
-        self._tell({"op": "lit", "node": index, "at": time.monotonic() - self._t0_s})
+        self._tell({"op": "lit", "node": index, "at": at_s})
 
     def _watched(self, connection: socket.socket) -> None:
         """Somebody measures, who is no node."""
@@ -343,13 +357,26 @@ class Loop:
         tun = self._tun[node]
         if tun < 0:
             return
+        self._catch_up()
+        with contextlib.suppress(OSError):  # what its kernel has answered by now is on its way
+            for _ in range(READS_PER_TURN):
+                self._enter(self._now_s(), node, os.read(tun, READ_BYTES))
+        at_s = self._now_s()
+        self.engine.advance(at_s)
         self._tun[node] = -1
         del self._node_of[tun]
         self._undrained_since_s.pop(tun, None)
         self._epoll.unregister(tun)
         self.engine.light(node, False)
         self._closer.close(tun)
-        self._tell({"op": "dark", "node": node, "at": time.monotonic() - self._t0_s})
+        self._tell({"op": "dark", "node": node, "at": at_s})
+
+    def _catch_up(self) -> None:
+        """Carry out what is due by now: however long the host has kept this thread waiting, what changes from here on is
+        nothing to what came before."""
+        now_s = self._now_s()
+        self.engine.advance(now_s)
+        self._deliver(now_s)
 
     def close(self) -> None:
         """Let go of every descriptor but the control socket, which is the caller's. Call it after `run` only."""
@@ -394,6 +421,8 @@ class Loop:
                 return False
             text, _, packed = data.partition(b"\0")
             message = json.loads(text)
+            if message["op"] in _TIMELY:
+                self._heard(message["at"])
             match message["op"]:
                 case "links":
                     self._ahead.at(message["at"], partial(self._set_links, message["ids"]))
@@ -459,6 +488,22 @@ class Loop:
                     self._dump = self._tally.write(
                         self._arrays, self.engine, self._flows, self._now_s, with_links=with_links
                     )
+
+    def _waited_s(self) -> float:
+        """How long this thread has been ready to run and has not run so far; 0 where the kernel does not say."""
+        if self._schedstat is None:
+            return 0.0
+        return int(os.pread(self._schedstat, 99, 0).split()[1]) / 1e9
+
+    def _heard(self, at_s: float) -> None:
+        """An order for `at_s` has come: what is over by now has gone without it."""
+        now_s = self._now_s()
+        if now_s - at_s > HELD_UP_S:
+            self._tell_held_up(max(at_s, self._began_s), now_s)
+
+    def _tell_held_up(self, since_s: float, until_s: float) -> None:
+        """What was sent, or is said to have held, since then may have left or begun to hold no sooner than now."""
+        self._tell({"op": "held_up", "since": since_s, "at": until_s})
 
     def _arm(self, node: int, one: Flip, _: float) -> None:
         self.engine.arm(node, one)
@@ -540,13 +585,15 @@ class Loop:
         self._hop_slack_s = slack_s
         self._tally.scalars["late_segments"] += time.monotonic() - self._t0_s - at_s > LATE_SEGMENT_S
 
-    def _set_routes(self, slot: int, told: int, _: float) -> None:
+    def _set_routes(self, slot: int, told: int, at_s: float) -> None:
         self._routes_told = max(told, self._routes_told)
-        self.engine.follow(memoryview(self._arrays["routes"][slot]))
+        self.engine.follow(memoryview(self._arrays["routes"][slot]), at_s)
 
     def _adopt(self, slot: int, count: int) -> None:
         self._told += 1
         told, arrays = self._told, self._arrays
+        if count:
+            self._heard(float(arrays["adopt_at"][slot][0]))
         Adoption(
             self.engine,
             memoryview(arrays["routes"][slot]),

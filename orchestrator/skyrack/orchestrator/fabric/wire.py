@@ -30,6 +30,9 @@
                              {"op": "read", "read", "lit", "cut"} NUL f8[n][5]   the answer; NaN: there is no such link;
                                                                   cut: how many ways of those of each two sides
                              {"op": "transfer", "id", "at", "bytes", "lost", "state"}
+                             {"op": "held_up", "since", "at"}     the host kept it waiting, or it heard too late of an
+                                                                  order: what is said of this time may have come to be
+                                                                  at its end only
 
 A slot is reused only when no node follows it any more (route_slots.py) or after SLOTS - 1 newer segments, so the fabric swaps
 references and copies nothing. Parameters come in the message: what the memory says may be for another instant already.

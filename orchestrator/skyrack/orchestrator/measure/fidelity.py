@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 from skyrack.orchestrator.measure.host import QuietTimes
 from skyrack.orchestrator.measure.shots import lost_after_s
@@ -26,6 +27,7 @@ SHIFT_S = 0.5e-3
 SHIFT_QUANTILE = 0.1
 SHIFT_MIN_PACKETS = 20
 GUARD = "guard"
+HELD_UP = f"{GUARD}: the host held the fabric up while it flew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,21 @@ class Sample:
     def flight_s(self) -> float:
         """From sending to the reply, or to when it counted as lost."""
         return self.measured_s if self.measured_s is not None else lost_after_s(self.computed_s)
+
+
+def reason_of(measured_s: float | None, computed: Mapping[str, Any]) -> str | None:
+    """Why no reply was to be expected, or why either outcome is right, by the fields of POST /v1/computed.
+
+    Where the host held the fabric up meanwhile, a probe that was lost or answered against what is computed proves nothing.
+    """
+    reason: str | None = computed["reason"]
+    if measured_s is None:
+        against = computed["rtt_s"] is not None and computed["kept_ratio"] == 1.0
+    else:
+        against = computed["rtt_s"] is None
+    if against and computed["held_up_s"] > 0.0 and not (reason or "").startswith(GUARD):
+        return HELD_UP
+    return reason
 
 
 @dataclass(frozen=True, slots=True)

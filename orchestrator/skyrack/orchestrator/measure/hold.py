@@ -12,7 +12,7 @@ from skyrack.v1 import attach
 from skyrack.v1.hand_out import HandOutError
 
 RETRY_S = 0.1
-PATIENCE_S = 2.0
+PATIENCE_S = 10.0
 
 
 class Watch(Protocol):

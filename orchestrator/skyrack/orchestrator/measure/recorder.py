@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from skyrack.orchestrator.measure.fidelity import GUARD, Sample
+from skyrack.orchestrator.measure.fidelity import GUARD, Sample, reason_of
 from skyrack.orchestrator.measure.host import Window
 from skyrack.orchestrator.measure.operations import Operation
 from skyrack.orchestrator.measure.prober import Probe
@@ -20,6 +20,7 @@ _UNTOLD: dict[str, Any] = {
     "path": [],
     "reason": f"{GUARD}: the run did not say what to expect",
     "kept_ratio": 1.0,
+    "held_up_s": 0.0,
 }
 
 
@@ -76,7 +77,8 @@ class Recorder:
             answer = told.get(probe.seq)
             line = dataclasses.asdict(probe)
             if answer is not None:
-                line |= {"computed_s": answer["rtt_s"], "path": answer["path"], "reason": answer["reason"]}
+                line |= {"computed_s": answer["rtt_s"], "path": answer["path"]}
+                line |= {"reason": reason_of(probe.measured_s, answer)}
                 if probe.outcome != "clock-set":
                     self.samples.append(_sample(probe, answer))
                     self.tally.probe(probe.measured_s, answer["rtt_s"])
@@ -108,6 +110,6 @@ def _sample(probe: Probe, answer: Mapping[str, Any]) -> Sample:
         measured_s=probe.measured_s,
         computed_s=answer["rtt_s"],
         path=tuple(answer["path"]),
-        reason=answer["reason"],
+        reason=reason_of(probe.measured_s, answer),
         kept_ratio=answer["kept_ratio"],
     )

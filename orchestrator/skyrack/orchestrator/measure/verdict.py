@@ -140,7 +140,7 @@ def _doubt_host(host: HostSummary, needed: int) -> list[str]:
 def _doubt_count(fidelity: Fidelity) -> list[str]:
     if fidelity.packets >= limits.MIN_PACKETS:
         return []
-    return [f"only {fidelity.packets} probes could be judged, {limits.MIN_PACKETS} needed"]
+    return [f"only {fidelity.packets} probes could be judged in quiet seconds, {limits.MIN_PACKETS} needed"]
 
 
 def _doubt_fabric(fabric: FabricFigures) -> list[str]:

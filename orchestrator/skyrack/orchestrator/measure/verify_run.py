@@ -26,7 +26,7 @@ from skyrack.orchestrator.measure.source import NotThereError, ping_socket
 from skyrack.orchestrator.measure.train_run import TrainRun
 from skyrack.orchestrator.measure.workload import Api
 
-READY_TIMEOUT_S = 30.0
+READY_TIMEOUT_S = 60.0
 LEAD_S = 0.5
 SETTLE_S = 0.3
 GRACE_S = 3.0
@@ -34,7 +34,7 @@ FLOOR_EVERY = 5
 FLOOR = "the host's floor"  # no node can be called so
 PROBES_PER_STEP = 2_000
 PROBE_BYTES = 64
-_AT_ONCE = {"rtt_s": 0.0, "path": [], "reason": None, "kept_ratio": 1.0}
+_AT_ONCE = {"rtt_s": 0.0, "path": [], "reason": None, "kept_ratio": 1.0, "held_up_s": 0.0}
 
 
 class VerifyError(Exception):

@@ -61,6 +61,7 @@ class Feed:
         self._announcing = asyncio.Lock()
         self._drained: frozenset[int] = frozenset()
         self._darkened: set[int] = set()  # nodes that a fault keeps dark
+        self._undarkened_s: dict[int, float] = {}  # when the last fault that kept a node dark ended
         self._conditions: dict[Way, Condition] = {}  # faults of links in force
         self._cuts: tuple[Cut, ...] = ()
         self._rerouting = asyncio.Lock()
@@ -165,12 +166,15 @@ class Feed:
         self._events.add("fabric_down", run_s=down_s, **await self._fabrics.end())
 
     def _hear(self, message: Mapping[str, Any]) -> None:
-        """The fabric says that a node is lit or dark, or how far a transfer is."""
+        """The fabric says that a node is lit or dark, that it was held up, or how far a transfer is."""
         if message["op"] == "transfer":
             self.on_transfer(message)
             return
         if message["op"] == "hit":
             self.on_hit(message)
+            return
+        if message["op"] == "held_up":
+            self.oracle.held_up(message["since"], message["at"])
             return
         index, at_s, lit = int(message["node"]), float(message["at"]), message["op"] == "lit"
         node = self._nodes.book.by_index[index]
@@ -179,7 +183,8 @@ class Feed:
         if lit:
             self._gone.discard(index)
             if index not in self._darkened:
-                self.oracle.lit(at_s, index)
+                # It may have come back just before the fault ended, and be heard of after.
+                self.oracle.lit(max(at_s, self._undarkened_s.get(index, at_s)), index)
         else:
             self._gone.add(index)
             self.oracle.dark(at_s, index)
@@ -248,6 +253,7 @@ class Feed:
             else:
                 self._conditions[way] = condition
         self._darkened = (self._darkened | dark) - lit
+        self._undarkened_s |= dict.fromkeys(lit, at_s)
         if self._driver is not None:
             self._driver.set_conditions(at_s, conditions)
         self.oracle.conditions(at_s, conditions)

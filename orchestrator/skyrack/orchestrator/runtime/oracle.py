@@ -8,6 +8,7 @@ from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,9 @@ class Oracle:
         ] = []  # when faults and the news of them begin or end to lose packets, in order
         # When the clock was changed, and by when the fabric knew.
         self._turns_s: deque[tuple[float, float]] = deque(maxlen=10_000)
+        self._held_up_s: deque[tuple[float, float]] = deque(
+            maxlen=10_000
+        )  # since when, until when; ends ascend
         self._down: set[Way] = set()
         self._gaps = False  # whether any epoch so far had a station between two links
 
@@ -101,6 +105,10 @@ class Oracle:
         """The fabric was told of a fault's instant when that had passed."""
         self._changes_s.extend(np.arange(at_s, told_s + GUARD_S, GUARD_S).tolist())
 
+    def held_up(self, since_s: float, until_s: float) -> None:
+        """The host kept the fabric waiting, or from orders that should have held by then."""
+        self._held_up_s.append((since_s, until_s))
+
     def turned(self, at_s: float, told_s: float) -> None:
         """Orbit time went another way from `at_s` on, which the fabric knew by `told_s`: no probe across it is judged."""
         self._turns_s.append((at_s, max(at_s, told_s)))
@@ -122,7 +130,11 @@ class Oracle:
         return pairs_record(self._geometry, self._log, failures, at_s, until_s)
 
     async def computed(self, probes: Sequence[tuple[float, int, int, int]]) -> list[dict[str, Any]]:
-        """Computed round trips for (run_s, a, b, ip_bytes), in their order: the fields of Computed as JSON values."""
+        """Computed round trips for (run_s, a, b, ip_bytes), in their order: the fields of Computed as JSON values.
+
+        `held_up_s`: how long the host kept the fabric waiting while a probe was under way. Where it did, a probe may meet what
+        came later, and neither a loss nor a reply speaks against what is computed.
+        """
         groups: dict[tuple[int, int, int], list[int]] = {}
         for i, (_, a, b, size) in enumerate(probes):
             groups.setdefault((a, b, size), []).append(i)
@@ -140,6 +152,7 @@ class Oracle:
                     "path": path,
                     "reason": reason,
                     "kept_ratio": answer.kept_ratio,
+                    "held_up_s": self._held_up(at_s, answer.rtt_s),
                     "slowest_bps": answer.slowest_bps if math.isfinite(answer.slowest_bps) else None,
                 }
         return results
@@ -169,6 +182,15 @@ class Oracle:
         """Whether the mesh changed unplanned while a probe flew."""
         last_s = _last_s(sent_s, rtt_s)
         return any(sent_s - GUARD_S <= at_s <= last_s for at_s in self._changes_s)
+
+    def _held_up(self, sent_s: float, rtt_s: float | None) -> float:
+        """How much later than computed a probe, or its reply, may have left for the host's sake."""
+        last_s, held_up_s = _last_s(sent_s, rtt_s), 0.0
+        since_sent = list(takewhile(lambda span_s: span_s[1] > sent_s, reversed(self._held_up_s)))
+        for since_s, until_s in reversed(since_sent):
+            if since_s <= last_s + held_up_s:
+                held_up_s += until_s - max(since_s, sent_s)
+        return held_up_s
 
     def _across_a_turn(self, sent_s: float, rtt_s: float | None) -> bool:
         """Whether the clock changed while a probe flew."""
