@@ -23,7 +23,7 @@ Kind = Literal["mosquitto", "embedded"]
 
 START_PATIENCE_S = 60.0  # it is nice, and gets what others leave
 # To end, it first brings to subscribers what it has acknowledged, and is nice: it is waited for as long as it runs at all.
-STOP_PATIENCE_S = 5.0
+STOP_PATIENCE_S = 2.0
 LONGEST_STOP_S = 20.0
 POLL_S = 0.02
 NICENESS = 10  # telemetry steps back behind what carries packets
