@@ -53,7 +53,9 @@ def loaded() -> Iterator[Place]:
 
 def answered(place: Place) -> bool:
     """Whether of a short load an operation was answered: a host that stands still meanwhile answers none."""
-    assert place.skyrack("load", "echo", "--for", "2s", timeout_s=2 * PATIENCE_S).status in (0, 4)
+    assert place.skyrack(
+        "load", "echo", "--for", "2s", "--timeout", "60s", timeout_s=3 * PATIENCE_S
+    ).status in (0, 4)
     result = json.loads((place.runs / "latest" / "result.json").read_text())
     return bool(result["ops"]["ok"])
 

@@ -22,7 +22,9 @@ from skyrack.orchestrator.runtime.hands.kept import Serving
 Kind = Literal["mosquitto", "embedded"]
 
 START_PATIENCE_S = 60.0  # it is nice, and gets what others leave
-STOP_PATIENCE_S = 5.0  # likewise; it brings first to subscribers what it has acknowledged
+# To end, it first brings to subscribers what it has acknowledged, and is nice: it is waited for as long as it runs at all.
+STOP_PATIENCE_S = 2.0
+LONGEST_STOP_S = 20.0
 POLL_S = 0.02
 NICENESS = 10  # telemetry steps back behind what carries packets
 # Debian installs it where only root's PATH looks.
@@ -106,14 +108,25 @@ class BrokerProcess:
         self._listening = False
         if process is not None and process.returncode is None:
             process.terminate()
-            try:
-                async with asyncio.timeout(STOP_PATIENCE_S):
-                    await process.wait()
-            except TimeoutError:
+            await self._ends(process)
+            if process.returncode is None:
                 process.kill()
                 await process.wait()
         for path in (self._path, *self._files()):
             path.unlink(missing_ok=True)
+
+    async def _ends(self, process: asyncio.subprocess.Process) -> None:
+        """Wait for that; no longer than STOP_PATIENCE_S for one that does not run meanwhile: it hangs."""
+        deadline_s = self._clock.run_s() + LONGEST_STOP_S
+        before_ns = -1
+        while process.returncode is None and self._clock.run_s() < deadline_s:
+            ran_ns = _ran_ns(process.pid)
+            if ran_ns == before_ns:
+                return
+            before_ns = ran_ns
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_PATIENCE_S):
+                    await process.wait()
 
     def _command(self) -> list[str]:
         if self.kind == "embedded":
@@ -134,6 +147,13 @@ class BrokerProcess:
             process.stdin.write(json.dumps(config).encode() + b"\n")
             with contextlib.suppress(ConnectionError):
                 await process.stdin.drain()
+
+
+def _ran_ns(pid: int) -> int:
+    """How long a process, of one thread, has had a processor; 0 where the kernel does not say."""
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+    return 0
 
 
 def is_free(port: int) -> bool:
