@@ -258,7 +258,7 @@ def test_what_a_flapping_link_does_for_longer_than_it_takes_to_detect_changes_ro
     arguments = ("ping", "london", "tokyo", "-c", 110, "-i", "20ms", "-o", "json")
 
     def lost_on_it() -> int:
-        said = json.loads(mended.skyrack(*arguments).out)
+        said = json.loads(mended.skyrack(*arguments, timeout_s=2 * PATIENCE_S).out)
         quiet = QuietTimes(Window(**window) for window in said["windows"])
         lost = 0
         for probe in said["probes"]:
