@@ -203,7 +203,7 @@ async def test_a_run_is_ready_when_all_its_services_are(tmp_path: Path) -> None:
     await asyncio.sleep(0)
     assert not starting.done()
     world.report("p0s01", service_pb2.SERVICE_PHASE_FINISHED)
-    await asyncio.wait_for(starting, 5)
+    await asyncio.wait_for(starting, 60)
 
 
 async def test_a_run_whose_service_fails_ends_with_its_reason(tmp_path: Path) -> None:
