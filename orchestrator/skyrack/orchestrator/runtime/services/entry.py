@@ -78,6 +78,7 @@ class Entry:
             "phase": self.phase,
             "since_s": round(self.since_s, 3),
             "port": self.service.ready.answers_at if self.service.ready else None,
+            "stop_timeout_s": self.service.stop_timeout_s,
             "inner_pid": status.pid if self.phase not in (AWAITED, DRAINED) else 0,
             "restarts": status.restarts,
             "version": self.version,
