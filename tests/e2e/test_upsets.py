@@ -192,6 +192,15 @@ def test_hung_services_and_nodes_are_ended_by_their_watchdogs(run: Run) -> None:
         assert undone.endswith("has ended meanwhile")
 
 
+def test_a_node_that_is_off_takes_no_upset(run: Run) -> None:
+    off = run.add("reboot", "p0s00")
+    run.place.event("fault_effect", fault=off["id"])
+    for kind in ("flip-memory", "flip-message", "crash", "hang"):
+        assert run.took(run.add(kind, "p0s00")) == f"nothing runs there at the moment: {NOBODY}"
+    run.api.delete("/v1/faults")
+    eventually(lambda: run.node("p0s00")["state"] == "serving", "the node serves again")
+
+
 def test_a_receiver_gets_what_was_never_sent_or_nothing_at_all(run: Run) -> None:
     eventually(lambda: "listens" in run.lines("tokyo", "take"), "somebody listens")
     fixed = run.add("flip-message", "london", fixed_ratio=1.0)

@@ -193,7 +193,7 @@ class Holder:
     # What happens to one of them
 
     def _upset(self, request: holding.Upset) -> holding.Seen:
-        """Raises OSError with why it cannot be had."""
+        """Where nobody is there, nobody is hit. Raises OSError with why it cannot be had."""
         draw = Draw(request.draw)
         if request.what == "file":
             return holding.Seen(request.id, (), 0, said=(flip_file.flip(request.directories, draw),))
@@ -201,15 +201,15 @@ class Holder:
         pids = sorted(members)
         if request.what == "memory" and pids:
             pids = [pid for pid in pids if memory.may_be_written(pid)]
-            if not pids:
+            if not pids and any(map(self._there, members.values())):
                 raise OSError("the system allows nobody here to write to the memory of these processes")
         elif pids:
             pids = [pid for pid in pids if _may_be_signalled(pid)]
-            if not pids:
+            if not pids and any(map(self._there, members.values())):
                 raise OSError("the system allows nobody here to signal these processes")
         pid = draw.weighted(pids, [memory.own_kb(pid) for pid in pids])
         if pid is None:
-            raise OSError("nothing runs there at the moment")
+            return holding.Seen(request.id, (), 0, said=(holding.NOBODY_HIT,))
         inner, name = self._named(request.spot, members)[pid]
         who = f"{name} (pid {inner})"
         try:
@@ -222,6 +222,8 @@ class Holder:
                     self._hang(request.key, members[pid])
                     said = f"stopped {who}"
         except OSError as error:
+            if not self._there(members[pid]):
+                return holding.Seen(request.id, (), 0, said=(f"{who} has ended meanwhile: nobody is hit",))
             raise OSError(f"{who}: {error.strerror or error}") from error
         return holding.Seen(request.id, ((inner, name),), 1, said=(said,))
 
@@ -237,10 +239,10 @@ class Holder:
         return f"{who} died of {number.name}"
 
     def _hang(self, key: str, one: Process) -> None:
-        self._hung[key] = one
         if self._stopped.get(one.pid) != one.since:
             os.kill(one.pid, signal.SIGSTOP)
             self._stopped[one.pid] = one.since
+        self._hung[key] = one
 
     def _release(self, key: str) -> tuple[str, ...]:
         """What becomes of who hangs, in words."""
