@@ -16,6 +16,7 @@ from .place import PATIENCE_S, Place, eventually, open_place, port
 pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 STORM_ENDS_S = 9.0
+STAY_S = 300.0  # p2s10 begins over the anomaly and leaves it after that
 CARRIED_OUT = ("fault_began", "fault_ended")
 SCENARIO = """\
 extends: iridium
@@ -126,3 +127,11 @@ def test_a_storm_that_is_added_live_raises_rates_at_once_and_is_counted(stormy: 
     assert re.search(r'skyrack_radiation_dose_grays\{node="p0s00"\} [0-9.e-]+', text)
     assert 'skyrack_radiation_dose_grays{node="london"}' not in text
     eventually(lambda: all_serve(stormy), "all are back")
+
+
+def test_who_is_lost_is_over_the_anomaly_no_more(stormy: Place) -> None:
+    stay = stormy.event("fault_began", kind="saa", on=["p2s10"])
+    stormy.skyrack("fault", "add", "lost", "--node", "p2s10").expect()
+    ended = stormy.event("fault_ended", fault=stay["fault"])
+    lost = stormy.event("fault_began", kind="lost", on=["p2s10"])
+    assert ended["run_s"] < STAY_S or lost["run_s"] >= STAY_S
