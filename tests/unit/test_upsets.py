@@ -18,7 +18,7 @@ from skyrack.node.holding.memory import mappings, turn_over
 from skyrack.node.process import read_stat
 from skyrack.v1 import flip_file, holding
 from skyrack.v1.draw import Draw
-from skyrack.v1.holding import NOBODY_HIT, Failed, Hold, HoldingError, Release, Seen, Spot, Upset
+from skyrack.v1.holding import NOBODY_HIT, Hold, HoldingError, Release, Seen, Spot, Upset
 
 from .test_holding import PATIENCE_S, HolderProcess, eventually
 
