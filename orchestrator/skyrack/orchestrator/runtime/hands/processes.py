@@ -26,7 +26,7 @@ from skyrack.v1.draw import Draw
 _WHOLE_NODES = ("reboot", "power", "lost", "sefi", "retire", "repair")
 _MOST_NAMED = 6
 BY_FAULT = "fault"
-_STOP_MARGIN_S = 30.0  # beyond what a service has to end: for a node on a busy host to say so
+_STOP_MARGIN_S = 30.0  # beyond what a service has to end: for the node to say so
 NOTHING_RUNS = "nothing runs there at the moment"
 
 
