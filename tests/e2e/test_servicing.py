@@ -118,7 +118,9 @@ def test_what_is_drained_ends_as_it_is_asked_to_and_starts_again_with_its_data(r
     assert (node["state"], node["drained"]) == ("serving", True)
     eventually(lambda: "p2s03" not in run.way("london", "tokyo"), "it is led around")
     assert run.way("london", "p2s03")[-1] == "p2s03"
-    assert "1 received" in run.place.skyrack("ping", "london", "p2s03", "-c", "1").expect().out
+    eventually(
+        lambda: "1 received" in run.place.skyrack("ping", "london", "p2s03", "-c", "1").out, "it answers"
+    )
     with pytest.raises(ApiError, match="drained; skyrack undrain p2s03"):
         run.api.post("/v1/services/log/restart", {"nodes": ["p2s03"]})
     with pytest.raises(ApiError, match="no node is called 'p2s0'"):
