@@ -139,3 +139,15 @@ def test_a_history_does_not_change_when_an_epoch_voids_adoptions_later() -> None
     history = log.history()
     log.record(5.0, marked(99))
     assert history.epoch_numbers(np.full(N, 8.0), np.arange(N)).tolist() == [1, 1, 1, 0]
+
+
+def test_a_node_that_died_while_a_fault_kept_it_dark_is_dark_when_that_is_heard_of_after_the_fault() -> None:
+    log = ForceLog()
+    log.dark(1.0, 3)
+    log.lit(2.0, 3)
+    log.dark(1.5, 3)
+    assert log.history().dark[3].hold(np.array([0.5, 1.2, 1.9, 2.5])).tolist() == [False, True, True, True]
+    log.lit(3.0, 3)
+    log.dark(4.0, 3)
+    log.dark(3.9, 3)
+    assert log.history().dark[3].hold(np.array([2.5, 3.5, 3.95, 4.5])).tolist() == [True, False, True, True]

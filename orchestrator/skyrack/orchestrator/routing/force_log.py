@@ -125,7 +125,10 @@ class ForceLog:
             self._adopted.append((at_s, epoch))
 
     def dark(self, run_s: float, node: int) -> None:
-        """From `run_s` on, `node` neither sends, forwards nor receives. Repeating it changes nothing."""
+        """From `run_s` on, `node` neither sends, forwards nor receives. Repeating it changes nothing.
+
+        It may be told late, when the node is said to be back since: then it is not.
+        """
         with self._lock:
             _open(self._dark.setdefault(node, []), run_s)
 
@@ -213,9 +216,11 @@ class ForceLog:
 
 
 def _open(intervals: list[list[float]], run_s: float) -> None:
-    if not intervals or intervals[-1][1] != np.inf:
-        assert not intervals or run_s >= intervals[-1][1], "faults are recorded in order of time"
+    if not intervals or run_s > intervals[-1][1]:
         intervals.append([run_s, np.inf])
+    else:  # it is not over: of two who keep a node dark, one is heard of after the other's beginning, or its end
+        last, before_s = intervals[-1], intervals[-2][1] if len(intervals) > 1 else -np.inf
+        last[:] = max(before_s, min(last[0], run_s)), np.inf
 
 
 def _close(intervals: list[list[float]], run_s: float) -> None:

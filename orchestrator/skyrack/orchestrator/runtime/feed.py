@@ -61,6 +61,7 @@ class Feed:
         self._announcing = asyncio.Lock()
         self._drained: frozenset[int] = frozenset()
         self._darkened: set[int] = set()  # nodes that a fault keeps dark
+        self._undarkened_s: dict[int, float] = {}  # when the last fault that kept a node dark ended
         self._conditions: dict[Way, Condition] = {}  # faults of links in force
         self._cuts: tuple[Cut, ...] = ()
         self._rerouting = asyncio.Lock()
@@ -179,7 +180,8 @@ class Feed:
         if lit:
             self._gone.discard(index)
             if index not in self._darkened:
-                self.oracle.lit(at_s, index)
+                # It may have come back just before the fault ended, and be heard of after.
+                self.oracle.lit(max(at_s, self._undarkened_s.get(index, at_s)), index)
         else:
             self._gone.add(index)
             self.oracle.dark(at_s, index)
@@ -248,6 +250,7 @@ class Feed:
             else:
                 self._conditions[way] = condition
         self._darkened = (self._darkened | dark) - lit
+        self._undarkened_s |= dict.fromkeys(lit, at_s)
         if self._driver is not None:
             self._driver.set_conditions(at_s, conditions)
         self.oracle.conditions(at_s, conditions)
