@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -75,7 +74,7 @@ def loses_none(pings: Foreground) -> None:
     """Wait until 50 more are answered than are by now, then end it: none before the last that was may be missing."""
     before = len(answered(pings))
     eventually(lambda: len(answered(pings)) > before + 50, "answers go on")
-    pings.process.send_signal(signal.SIGINT)
+    pings.process.terminate()
     pings.process.wait(PATIENCE_S)
     found = answered(pings)
     assert sorted(found) == list(range(1, max(found) + 1)), "none was lost"
