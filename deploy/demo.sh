@@ -13,7 +13,12 @@ trap 'exit 130' INT TERM
 
 echo
 echo "A ping from London to Tokyo over the lasers, beside the delay computed for the same instant:"
-"$skyrack" ping london tokyo --count 3 --interval 200ms --run "$run" || exit 1
+"$skyrack" ping london tokyo --count 3 --interval 200ms --run "$run"
+case $? in
+0) ;;
+1) echo "Nothing came back: the verdict below says whether that was the mesh or this machine." ;;
+*) exit 1 ;;
+esac
 
 echo
 echo "20 s of gRPC echo between random nodes; satellite $victim is killed after 8 s and started again:"

@@ -15,10 +15,10 @@ from . import stand_ins
 from .docker import Docker
 from .engine import NoEngine, engine
 from .plugins import with_compose
-from .project import Project
+from .project import UP_S, Project
 
 IMAGE = f"{stand_ins.PREFIX}/skyrack"
-BUILD_S = 600.0
+BUILD_S = 900.0
 # Any free ports: a project of the user's own may have the usual ones. A range of them cannot be chosen by the engine.
 ENVIRONMENT = {
     "SKYRACK_IMAGE": IMAGE,
@@ -66,7 +66,7 @@ def project(built: Project) -> Iterator[Project]:
         built.up()
         yield built
     finally:
-        built.run("--profile", "*", "down", "--volumes", "--remove-orphans", timeout_s=120)
+        built.run("--profile", "*", "down", "--volumes", "--remove-orphans", timeout_s=UP_S)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -20,8 +20,9 @@ from pathlib import Path
 
 from .docker import Docker
 
-READY_S = 30.0
+READY_S = 120.0
 STOPPED_S = 60.0
+FILTER_S = 60.0
 # Where the kernel gives real-time priority by control group, an engine has none to give until it is told to.
 CPU_GROUPS = Path("/sys/fs/cgroup/cpu")
 REALTIME_BUDGET = "cpu.rt_runtime_us"
@@ -41,7 +42,7 @@ def engine(directory: Path) -> Iterator[tuple[Docker, int]]:
     if shutil.which("docker") is None:
         raise NoEngine("there is no docker command")
     docker = Docker()
-    if docker.works("version", timeout_s=15):
+    if docker.works("version", timeout_s=60):
         yield docker, 0
         return
     if os.getuid() != 0:
@@ -81,13 +82,13 @@ def _own(directory: Path, realtime_us: int) -> Iterator[Docker]:
     docker = Docker({"DOCKER_HOST": socket})
     try:
         deadline = time.monotonic() + READY_S
-        while not docker.works("version", timeout_s=5):
+        while not docker.works("version"):
             if process.poll() is not None or time.monotonic() > deadline:
                 last = " / ".join(log.read_text(errors="replace").strip().splitlines()[-3:])
                 raise NoEngine(f"dockerd does not start here: {last}")
             time.sleep(0.2)
         # The engine drops what the host forwards; the namespaces of others on this machine are not its business.
-        subprocess.run(["iptables", "-P", "FORWARD", "ACCEPT"], check=True, timeout=10)
+        subprocess.run(["iptables", "--wait", "-P", "FORWARD", "ACCEPT"], check=True, timeout=FILTER_S)
         yield docker
     finally:
         process.terminate()
@@ -110,7 +111,9 @@ def _cgroup(directory: Path) -> str:
 @contextlib.contextmanager
 def _host_as_it_was() -> Iterator[None]:
     """Puts back the packet filter, forwarding and the list of bridges."""
-    filters = subprocess.run(["iptables-save"], capture_output=True, text=True, check=True, timeout=10).stdout
+    filters = subprocess.run(
+        ["iptables-save"], capture_output=True, text=True, check=True, timeout=FILTER_S
+    ).stdout
     forwarding = FORWARDING.read_text()
     had_bridge = Path("/sys/class/net", BRIDGE).exists()
     try:
@@ -120,15 +123,17 @@ def _host_as_it_was() -> Iterator[None]:
         for table in ("filter", "nat"):
             if f"*{table}" not in filters:
                 for words in (["-F"], ["-X"]):
-                    subprocess.run(["iptables", "-t", table, *words], check=False, timeout=10)
-        subprocess.run(["iptables", "-P", "FORWARD", "ACCEPT"], check=False, timeout=10)
-        subprocess.run(["iptables-restore"], input=filters, text=True, check=False, timeout=10)
+                    subprocess.run(["iptables", "--wait", "-t", table, *words], check=False, timeout=FILTER_S)
+        subprocess.run(["iptables", "--wait", "-P", "FORWARD", "ACCEPT"], check=False, timeout=FILTER_S)
+        subprocess.run(
+            ["iptables-restore", "--wait"], input=filters, text=True, check=False, timeout=FILTER_S
+        )
         FORWARDING.write_text(forwarding)
         if not had_bridge and Path("/sys/class/net", BRIDGE).exists():
-            subprocess.run(["ip", "link", "delete", BRIDGE], check=False, timeout=10)
+            subprocess.run(["ip", "link", "delete", BRIDGE], check=False, timeout=FILTER_S)
 
 
 def _unmount_below(directory: Path) -> None:
     mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     for mount in sorted((m for m in mounts if m.startswith(f"{directory}/")), reverse=True):
-        subprocess.run(["umount", "--lazy", mount], check=False, timeout=10)
+        subprocess.run(["umount", "--lazy", mount], check=False, timeout=FILTER_S)

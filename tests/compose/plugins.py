@@ -11,7 +11,7 @@ from .engine import NoEngine
 
 SUITE = "trixie"
 PACKAGES = ("docker-compose", "docker-buildx")
-FETCH_S = 180.0
+FETCH_S = 300.0
 
 
 def with_compose(docker: Docker, directory: Path) -> Docker:

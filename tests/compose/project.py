@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .docker import Docker
+from .docker import PATIENCE_S, Docker
 
 T = TypeVar("T")
 
@@ -21,11 +21,11 @@ ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / "deploy" / "compose.yaml"
 OVERRIDE = Path(__file__).with_name("override.yaml")
 LABEL = "com.docker.compose.project"
-UP_S = 300.0
-HTTP_S = 10.0
+UP_S = 600.0
+HTTP_S = 60.0
 
 
-def eventually(condition: Callable[[], T], what: str, seconds: float = 60.0) -> T:
+def eventually(condition: Callable[[], T], what: str, seconds: float = PATIENCE_S) -> T:
     """Wait until the condition holds and return its value."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -42,11 +42,11 @@ class Project:
     name: str
     environment: Mapping[str, str] = field(default_factory=dict)
 
-    def run(self, *words: str, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, timeout_s: float = PATIENCE_S) -> subprocess.CompletedProcess[str]:
         """`docker compose WORDS`, however it ends."""
         return self.docker.run(*self._compose(words), timeout_s=timeout_s, **self.environment)
 
-    def compose(self, *words: str, timeout_s: float = 60.0) -> str:
+    def compose(self, *words: str, timeout_s: float = PATIENCE_S) -> str:
         """`docker compose WORDS`; what it printed."""
         return self.docker.out(*self._compose(words), timeout_s=timeout_s, **self.environment)
 
@@ -61,7 +61,7 @@ class Project:
             said = self.run("logs", "--tail=15", "--no-color").stdout
             raise AssertionError(f"{done.stderr}\n{said}")
 
-    def skyrack(self, *words: str, timeout_s: float = 60.0) -> Any:
+    def skyrack(self, *words: str, timeout_s: float = PATIENCE_S) -> Any:
         """`skyrack WORDS -o json`, carried out in the orchestrator's container."""
         command = ("exec", "-T", "orchestrator", "skyrack", *words, "-o", "json")
         return json.loads(self.compose(*command, timeout_s=timeout_s))

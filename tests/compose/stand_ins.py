@@ -24,8 +24,8 @@ from .engine import NoEngine
 HERE = Path(__file__).parent
 PREFIX = "skyrack-test"
 PYTHON = f"{PREFIX}/python"
-BASE_S = 420.0
-BUILD_S = 300.0
+BASE_S = 900.0
+BUILD_S = 600.0
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 PACKAGES = ("ca-certificates", "python3", "python3-venv", "python-is-python3")
 NOT_IN_SLIM = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")

@@ -15,20 +15,22 @@ import pytest
 
 from .project import Project, eventually
 
-pytestmark = pytest.mark.timeout(900)  # the first test waits for base images, the image and `up`
+pytestmark = pytest.mark.timeout(1800)  # the first test waits for base images, the image and `up`
 
 CITIES = ("london", "tokyo", "nairobi")
 VICTIM = "p0s05"
 # The host of a test may be busy, so this is far above what a quiet one shows (a tenth of it). A millisecond is a defect.
 MOST_MEDIAN_MS = 0.5
 AVERAGE_OF = 100
-BROKER_S = 60.0
+BROKER_S = 180.0
+# Who has ended since the names were listed is nobody to look at.
+LOOK = "cat /proc/[0-9]*/status 2>/dev/null || true"
 
 
 def ping(project: Project, a: str, b: str, count: int = AVERAGE_OF) -> list[dict[str, Any]]:
     """Probes 20 ms apart, each with what was measured and what was computed."""
     answer = project.run(
-        "exec", "-T", "orchestrator", "skyrack", "ping", a, b, f"-c{count}", "-i20ms", "-ojson", timeout_s=90
+        "exec", "-T", "orchestrator", "skyrack", "ping", a, b, f"-c{count}", "-i20ms", "-ojson"
     )
     assert answer.returncode in (0, 1), answer.stderr
     results: list[dict[str, Any]] = json.loads(answer.stdout)["probes"]
@@ -66,7 +68,7 @@ def test_no_process_is_root_or_keeps_a_capability(project: Project) -> None:
 
 def _privileged(project: Project, container: str) -> list[str]:
     """What /proc says of processes in a container that are root, have a capability or may get one."""
-    said = project.docker.out("exec", "--user=1000", container, "sh", "-c", "cat /proc/[0-9]*/status")
+    said = project.docker.out("exec", "--user=1000", container, "sh", "-c", LOOK)
     found = []
     for process in said.split("Name:")[1:]:
         about = dict(line.split(":", 1) for line in process.splitlines()[1:])
@@ -117,7 +119,7 @@ def test_users_come_in_at_each_gateway_and_nobody_else_does(project: Project) ->
 
 def got(proxy: str, url: str) -> int:
     """Status of a page got through a proxy."""
-    connection = http.client.HTTPConnection(proxy, timeout=20)
+    connection = http.client.HTTPConnection(proxy, timeout=60)
     try:
         connection.request("GET", url)
         return connection.getresponse().status
@@ -134,7 +136,7 @@ def test_every_target_of_prometheus_is_up(project: Project) -> None:
 
 def test_a_load_runs_against_the_nodes(project: Project) -> None:
     """The generators do not reach the nodes from a container of their own."""
-    done = project.run("run", "--rm", "-T", "load", "echo", "--for", "10s", "--rate", "20", timeout_s=120)
+    done = project.run("run", "--rm", "-T", "load", "echo", "--for", "10s", "--rate", "20")
     assert done.returncode in (0, 4), done.stdout + done.stderr  # 4: this host was too busy to tell
     assert "operations" in done.stdout, done.stdout + done.stderr
 
@@ -143,11 +145,11 @@ def test_a_killed_satellite_is_dark_until_it_is_started_again(project: Project) 
     """A container's death is not seen by the run or by Prometheus, or a new one in its place is not taken back."""
     up = f'up{{instance="{VICTIM}"}}'
     project.docker.out("kill", project.containers()[f"node-{VICTIM}"]["Id"])
-    eventually(lambda: project.states()[VICTIM] == "dark", "dark")
+    eventually(lambda: project.states().get(VICTIM) == "dark", "dark")
     eventually(lambda: [r["value"][1] for r in project.query(up)] == ["0"], "down to Prometheus")
     assert not answers(project, "london", VICTIM)
     project.compose("start", f"node-{VICTIM}")
-    eventually(lambda: project.states()[VICTIM] == "serving", "serving again")
+    eventually(lambda: project.states().get(VICTIM) == "serving", "serving again")
     eventually(lambda: answers(project, "london", VICTIM), "answering again")
     eventually(lambda: [r["value"][1] for r in project.query(up)] == ["1"], "up to Prometheus")
 
@@ -179,7 +181,7 @@ async def test_the_broker_takes_nobody_without_a_password(project: Project) -> N
     host, port = project.address("mosquitto", 1883)
     for user, password in ((None, None), ("viewer", "wrong")):
         with pytest.raises(aiomqtt.MqttError, match=r"[Nn]ot authori[sz]ed"):
-            async with aiomqtt.Client(host, port, username=user, password=password):
+            async with aiomqtt.Client(host, port, username=user, password=password, timeout=BROKER_S):
                 pass
     assert await state_told_by_broker(project, VICTIM) == "serving"
 
@@ -222,7 +224,7 @@ def test_a_change_needs_the_token(project: Project) -> None:
     token = project.compose("exec", "-T", "orchestrator", "sh", "-c", "cat /run/skyrack/*/token").strip()
     assert project.ask("orchestrator", 8080, path, body=body, token=token)[0] == 200
     eventually(lambda: project.started()[f"node-{VICTIM}"] != before, "its container started again")
-    eventually(lambda: project.states()[VICTIM] == "serving", "serving again")
+    eventually(lambda: project.states().get(VICTIM) == "serving", "serving again")
 
 
 def test_projects_beside_each_other_share_nothing(project: Project) -> None:
@@ -230,7 +232,7 @@ def test_projects_beside_each_other_share_nothing(project: Project) -> None:
     other = replace(project, name=f"{project.name}-other")
     try:
         other.up("orchestrator", "fabric", "node-london", "node-tokyo")
-        eventually(lambda: other.states()["tokyo"] == "serving", "the second project's node serves")
+        eventually(lambda: other.states().get("tokyo") == "serving", "the second project's node serves")
         assert other.states()["nairobi"] != "serving"
         assert project.all_serve()
         assert other.address("orchestrator", 8080) != project.address("orchestrator", 8080)

@@ -17,7 +17,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from . import stand_ins
-from .project import OVERRIDE, Project, eventually
+from .project import OVERRIDE, UP_S, Project, eventually
 
 SKYRACK = Path(sys.executable).with_name("skyrack")
 NAME = "test-up"
@@ -52,9 +52,9 @@ import socket, time, urllib.request
 took_s = []
 for _ in range(3):
     began_s = time.monotonic()
-    with socket.create_connection(("{HOST}", 8000), timeout=5):
+    with socket.create_connection(("{HOST}", 8000), timeout=60):
         took_s.append(time.monotonic() - began_s)
-print(min(took_s) * 1e3, urllib.request.urlopen("http://{HOST}:8000/index.html", timeout=5).read().decode())
+print(min(took_s) * 1e3, urllib.request.urlopen("http://{HOST}:8000/index.html", timeout=60).read().decode())
 """
 # In a guest: what its node says of itself.
 ASK = "import os, urllib.request as r; print(r.urlopen(os.environ['SKYRACK_API'] + '/v1/identity').read())"
@@ -66,20 +66,20 @@ cores = json.loads(sys.argv[2])
 flight = control_pb2.FlightState(mode=control_pb2.FLIGHT_MODE_THROTTLED, cpu_cores=cores)
 request = control_pb2.ReportFlightRequest(name=sys.argv[1], run=sys.argv[3], flight=flight)
 stub = control_pb2_grpc.ControlServiceStub(grpc.insecure_channel("unix:/run/mesh/control.sock"))
-print(json.dumps(list(stub.ReportFlight(request, timeout=20).effects)))
+print(json.dumps(list(stub.ReportFlight(request, timeout=60).effects)))
 """
 # In a container: the share of a core that it gets when it takes all there is.
 BURN = """\
 import time
-end_s = time.monotonic() + 1.5
-while time.monotonic() < end_s:
+began_s, used_s = time.monotonic(), time.process_time()
+while time.monotonic() < began_s + 1.5:
     pass
-print(time.process_time() / 1.5)
+print((time.process_time() - used_s) / (time.monotonic() - began_s))
 """
 # Connecting takes one way there and back, and what a busy host adds.
 MOST_ADDED_MS = 20.0
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Command:
     def __call__(self, *words: str) -> str:
         """What it printed."""
         process = self.start(*words)
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate(timeout=600)
         assert process.returncode == 0, out + err
         return out
 
@@ -121,7 +121,7 @@ def run(built: Project, skyrack: Command) -> Iterator[Project]:
         assert "skyrack ping" in skyrack(*words)
         yield project
     finally:
-        project.run("down", "--volumes", "--remove-orphans", timeout_s=120)
+        project.run("down", "--volumes", "--remove-orphans", timeout_s=UP_S)
 
 
 def forwards(skyrack: Command, node: str) -> None:
@@ -135,9 +135,9 @@ def forwards(skyrack: Command, node: str) -> None:
             port = int(line.partition(" ")[0].rpartition(":")[2])
             with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
                 health: Any = health_pb2_grpc.HealthStub
-                assert health(channel).Check(health_pb2.HealthCheckRequest(), timeout=20).status == 1
+                assert health(channel).Check(health_pb2.HealthCheckRequest(), timeout=60).status == 1
             process.send_signal(signal.SIGINT)
-            assert process.wait(20) == 0
+            assert process.wait(60) == 0
         finally:
             process.kill()
 
@@ -166,7 +166,7 @@ def test_a_run_in_containers_answers_the_same_commands(run: Project, skyrack: Co
     assert state.pop(LAUNCHED) == "not launched"
     assert list(state.values()) == ["serving"] * 4
     skyrack("launch", "one")  # takes a while; looked at below
-    assert "4 received" in skyrack("ping", "london", "tokyo", "-i", "50ms")
+    eventually(lambda: "4 received" in skyrack("ping", "london", "tokyo", "-i", "50ms"), "no probe is lost")
     assert " 0% packet loss" in skyrack("exec", "london", "--", "ping", "-c", "1", "tokyo")
     assert "serving" in skyrack("logs", "london")
     forwards(skyrack, HOST)
@@ -179,12 +179,17 @@ def test_services_run_in_nodes_and_beside_them(run: Project, skyrack: Command) -
         "note": "ready",
     }
     assert "written by tokyo" in skyrack("logs", "tokyo", "note")
-    fetches = [fetched(skyrack) for _ in range(3)]
-    took_ms, text = min(fetches)  # noise of the host is one-sided
-    assert text == f"from {HOST} for $HOME"
-    probes = json.loads(skyrack("ping", "london", HOST, "-c", "1", "-o", "json"))["probes"]
-    computed_ms = max(probe["computed_ms"] for probe in probes)
-    assert 0.98 * computed_ms < took_ms < computed_ms + MOST_ADDED_MS
+
+    def takes_what_is_computed() -> bool:
+        """Noise of the host is one-sided."""
+        took_ms, text = fetched(skyrack)
+        assert text == f"from {HOST} for $HOME"
+        probes = json.loads(skyrack("ping", "london", HOST, "-c", "1", "-o", "json"))["probes"]
+        computed_ms: float = max(probe["computed_ms"] for probe in probes)
+        assert 0.98 * computed_ms < took_ms
+        return took_ms < computed_ms + MOST_ADDED_MS
+
+    eventually(takes_what_is_computed, "a page in the time that light takes")
     assert "GET /index.html" in skyrack("logs", HOST, "web")
     sidecar = run.containers()[SIDECAR]["Id"]
     assert HOST in run.docker.out("exec", sidecar, "python3", "-c", ASK)
@@ -220,7 +225,7 @@ def test_a_service_in_a_container_dies_with_its_node_and_comes_back_with_it(
     """A dead satellite's service lives on, stays dead, or comes back in a network that nobody is in any more."""
     before = run.containers()
     run.docker.out("kill", before[f"node-{HOST}"]["Id"])
-    eventually(lambda: run.containers()[SIDECAR]["State"]["Status"] == "exited", "dead with its node", 10)
+    eventually(lambda: run.containers()[SIDECAR]["State"]["Status"] == "exited", "dead with its node")
     assert run.containers()[SIDECAR]["State"]["ExitCode"] == 137
     eventually(lambda: services(skyrack)["web"]["phase"] == "awaited", "nobody takes it for ready")
     run.docker.out("start", before[f"node-{HOST}"]["Id"])

@@ -14,7 +14,7 @@ import pytest
 
 from .place import Place
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 

@@ -19,7 +19,7 @@ from skyrack.v1 import control_pb2, guest_pb2, guest_pb2_grpc
 from .node_stand_ins import IN_USER_NAMESPACE, World, open_world
 from .test_node_process import INSIDE, health, inside, pid_of, python_inside
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 # A client that only knows the standard library, as a guest in any language does.
 GET = """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 
 from skyrack.v1.bus import LAST_BACKOFF_S, Address, Bus, Message, Pending, backoff_s
 
@@ -77,11 +76,9 @@ async def test_without_any_broker_a_bus_costs_attempts_only() -> None:
 
     bus = Bus(Address(socket="/nowhere/mqtt.sock"), "x", sleep, random.Random(1))
     running = asyncio.create_task(bus.run())
-    began = time.monotonic()
     for number in range(1000):
         bus.publish(message("report", str(number)))
-    assert not await bus.flush(10.0)
-    assert time.monotonic() - began < 5.0, "nobody waits for a broker that is not there"
+    assert not await bus.flush(3600.0), "nobody waits for a broker that is not there"
     await tenth.wait()
     assert (bus.waiting, bus.dropped, bus.published, bus.reconnects) == (1, 999, 0, 0)
     running.cancel()

@@ -144,7 +144,6 @@ def test_promtool_accepts_configuration_and_rules(tmp_path: Path) -> None:
         [promtool, "check", "config", tmp_path / "prometheus/prometheus.yml"],
         capture_output=True,
         text=True,
-        timeout=60,
     )
     assert told.returncode == 0, told.stdout + told.stderr
     assert f"{len(prometheus.ALERTS)} rules found" in told.stdout

@@ -44,7 +44,6 @@ def give_away(peer: socket.socket, data: bytes, descriptors: list[int]) -> None:
         os.close(descriptor)
 
 
-@pytest.mark.timeout(20)
 def test_what_is_too_many_is_not_waited_for(
     pair: tuple[socket.socket, socket.socket], lingering: list[int]
 ) -> None:
@@ -52,7 +51,6 @@ def test_what_is_too_many_is_not_waited_for(
     assert receive_fds(pair[1], 100, 0) == (b"x", [])
 
 
-@pytest.mark.timeout(20)
 def test_a_descriptor_that_lingers_is_closed_at_once(
     pair: tuple[socket.socket, socket.socket], lingering: list[int]
 ) -> None:
@@ -61,7 +59,6 @@ def test_a_descriptor_that_lingers_is_closed_at_once(
         discard(descriptor)
 
 
-@pytest.mark.timeout(20)
 def test_empty_messages_hide_nothing_that_lingers(
     pair: tuple[socket.socket, socket.socket], lingering: list[int]
 ) -> None:

@@ -22,7 +22,7 @@ HOSTS = """\
 100.64.0.1 p0s00
 100.64.0.4 p0s03 Alias
 """
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture

@@ -108,7 +108,7 @@ def test_the_host_process_tells_of_whole_run_seconds_and_ends_with_its_caller() 
 
 
 def test_the_waits_of_two_processes_of_one_name_are_never_subtracted_from_each_other() -> None:
-    ended = subprocess.Popen(["sleep", "60"])
+    ended = subprocess.Popen(["sleep", "1000"])
     with HostWatch(time.monotonic_ns()) as watch:
         told = windows(watch)
 

@@ -24,5 +24,5 @@ def test_a_child_that_is_closed_early_says_nothing_of_a_broken_pipe(
     child = LineChild("speaker", [])
     while not child.read():
         time.sleep(0.01)
-    assert child.close(5.0 if status == 0 else 0.2) == status
+    assert child.close(60.0 if status == 0 else 0.2) == status
     assert capfd.readouterr().err == ""

@@ -151,7 +151,7 @@ def begin(process: subprocess.Popen[str], t0: int) -> float:
 
 
 def wait_for(path: Path) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while not path.exists() and time.monotonic() < until:
         os.sched_yield()
         time.sleep(0.02)
@@ -175,10 +175,13 @@ def test_every_operation_is_answered_and_measured_from_its_intended_start(socket
     path = socket_dir / "nodes" / "a.sock"
     with node(path):
         wait_for(path)
-        with generator(socket_dir, "--rate-hz", "100", "--duration-s", "1") as (process, t0):
+        with generator(socket_dir, "--rate-hz", "100", "--duration-s", "1", "--timeout-s", "60") as (
+            process,
+            t0,
+        ):
             start_s = begin(process, t0)
             found = list(lines(process))
-            assert process.wait(10) == 0
+            assert process.wait(60) == 0
     assert found.pop() == {"event": "over", "whole": True, "unfinished": 0}
     assert sorted(line["op"] for line in found if "op" in line) == list(range(100))
     history = read_history(socket_dir / "history.jsonl")
@@ -193,7 +196,7 @@ def test_every_operation_is_answered_and_measured_from_its_intended_start(socket
 def test_a_source_that_dies_and_returns_loses_no_account_of_an_operation(socket_dir: Path) -> None:
     path = socket_dir / "nodes" / "a.sock"
     found: list[dict[str, Any]] = []
-    with generator(socket_dir, "--rate-hz", "200", "--duration-s", "3600", "--timeout-s", "10") as (
+    with generator(socket_dir, "--rate-hz", "50", "--duration-s", "3600", "--timeout-s", "60") as (
         process,
         t0,
     ):
@@ -203,7 +206,7 @@ def test_a_source_that_dies_and_returns_loses_no_account_of_an_operation(socket_
             begin(process, t0)
             for line in lines(process):
                 found.append(line)
-                if sum(entry.get("type") == "ok" for entry in found) == 100:
+                if sum(entry.get("type") == "ok" for entry in found) == 30:
                     first.kill()
                     break
         with node(path):
@@ -215,7 +218,7 @@ def test_a_source_that_dies_and_returns_loses_no_account_of_an_operation(socket_
                     up_s = line["run_s"]
                 if line.get("type") == "ok" and line["intended_s"] > up_s and not process.stdin.closed:
                     process.stdin.close()  # it does again what it did
-            assert process.wait(10) == 0
+            assert process.wait(60) == 0
     operations = [line for line in found if "op" in line]
     assert sorted(line["op"] for line in operations) == list(range(len(operations)))
     events = [line["event"] for line in found if "event" in line]
@@ -240,13 +243,13 @@ def test_the_end_of_the_caller_stops_everything_and_leaves_nothing_open(socket_d
     path = socket_dir / "nodes" / "a.sock"
     with node(path):
         wait_for(path)
-        with generator(socket_dir, "--rate-hz", "100", "--duration-s", "60") as (process, t0):
+        with generator(socket_dir, "--rate-hz", "100", "--duration-s", "3600") as (process, t0):
             begin(process, t0)
             assert process.stdin is not None
             next(lines(process))
             process.stdin.close()
             rest = list(lines(process))
-            assert process.wait(10) == 0
+            assert process.wait(60) == 0
     assert rest.pop() == {"event": "over", "whole": True, "unfinished": 0}
     assert all(line["type"] in ("ok", "unknown") for line in rest)
     assert not read_history(socket_dir / "history.jsonl").cut_short
@@ -257,14 +260,17 @@ def test_a_generator_that_is_killed_leaves_a_history_and_no_worker(socket_dir: P
     path = socket_dir / "nodes" / "a.sock"
     with node(path):
         wait_for(path)
-        with generator(socket_dir, "--rate-hz", "200", "--duration-s", "60") as (process, t0):
+        with generator(socket_dir, "--rate-hz", "100", "--duration-s", "3600", "--timeout-s", "60") as (
+            process,
+            t0,
+        ):
             begin(process, t0)
             for _ in zip(range(50), lines(process), strict=False):
                 pass
             workers = children(process.pid)
             process.kill()
             process.wait()
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while any(alive(pid) for pid in workers):
             assert time.monotonic() < until, "a worker outlived its generator"
             time.sleep(0.02)
@@ -282,7 +288,7 @@ def test_a_full_disk_ends_the_load_at_once_and_says_so(socket_dir: Path) -> None
     limit += "runpy.run_module('skyrack.groundstation.load', run_name='__main__')"
     t0 = time.monotonic_ns()
     command = [sys.executable, "-c", limit, "echo", "--mesh-dir", str(socket_dir)]
-    command += ["--t0-monotonic-ns", str(t0), "--pair", "a>b=127.0.0.1", "--duration-s", "60"]
+    command += ["--t0-monotonic-ns", str(t0), "--pair", "a>b=127.0.0.1", "--duration-s", "3600"]
     command += ["--rate-hz", "200", "--history", str(socket_dir / "history.jsonl")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
@@ -365,10 +371,10 @@ def test_an_answer_that_no_history_can_hold_is_unknown_and_its_client_is_free_ag
     )
     host.start()
     try:
-        assert answers.get(timeout=10.0) == {"ready": True}
+        assert answers.get(timeout=60.0) == {"ready": True}
         asked = {"op": 0, "process": 0, "f": "read", "key": "x", "value": None, "at_s": 0.0}
         os.write(asks, json.dumps(asked).encode() + b"\n")
-        answer = answers.get(timeout=10.0)
+        answer = answers.get(timeout=60.0)
     finally:
         os.close(asks)
         host.join()

@@ -148,10 +148,17 @@ async def test_real_tasks_that_compute_keep_to_their_share_of_a_real_core() -> N
 
     service = Tasks(pace)
     began_ns = clock.monotonic_ns()
+
+    def too_much_s() -> float:
+        passed_s = (clock.monotonic_ns() - began_ns) / 1e9
+        return pace.used_s - (0.2 * passed_s + BURST_S + 3 * 0.004)
+
     running = [service.start(busy(), f"busy {i}") for i in range(3)]
     await asyncio.sleep(0.5)
-    passed_s = (clock.monotonic_ns() - began_ns) / 1e9
-    assert 0.0 < pace.used_s <= 0.2 * passed_s + BURST_S + 3 * 0.004
+    async with asyncio.timeout(60.0):
+        while too_much_s() > 0.0:  # noqa: ASYNC110  # a step that the host has made long is paid back
+            await asyncio.sleep(0.05)
+    assert pace.used_s > 0.0
     for task in running:
         task.cancel()
     await asyncio.wait(running)

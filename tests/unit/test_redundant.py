@@ -45,7 +45,7 @@ def run(cwd: Path, script: str, *options: str, copies: int = 3) -> subprocess.Co
     command = redundant(sys.executable, copies, ["sh", "-c", WHICH + script])
     at = command.index("--")
     command[at:at] = ["--report", "report", *options]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=30)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
 def test_a_copy_that_prints_something_else_is_outvoted_and_named(tmp_path: Path) -> None:

@@ -246,7 +246,7 @@ def test_an_fsync_that_is_slow_ends_when_the_disk_is_not_any_more_or_who_waits_i
     waiting = threading.Thread(target=lambda: disk.sync(fd, data_only=False))
     waiting.start()
     disk.trouble = Trouble()
-    waiting.join(5.0)
+    waiting.join(60.0)
     assert not waiting.is_alive()
     disk.trouble = Trouble(fsync_s=60.0)
     with pytest.raises(InterruptedError):

@@ -63,13 +63,13 @@ def test_a_process_that_is_being_started_is_ended(
     real = subprocess.Popen
 
     def start_and_be_told(_: object, **options: Any) -> subprocess.Popen[bytes]:
-        started.append(real(["sleep", "60"], **options))
+        started.append(real(["sleep", "1000"], **options))
         tell_oneself()
         return started[0]
 
     monkeypatch.setattr("skyrack.orchestrator.cli.starter.subprocess.Popen", start_and_be_told)
     assert start() == 130
-    assert started[0].wait(10.0) == -signal.SIGTERM
+    assert started[0].wait(60.0) == -signal.SIGTERM
     assert not sockets.exists()
 
 

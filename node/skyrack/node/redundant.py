@@ -109,10 +109,11 @@ class Attempt:
         for pidfd in running:
             poll.register(pidfd, select.POLLIN)
         while running:
-            left_s = None if limit_s is None else limit_s - self.passed_s
-            if left_s is not None and left_s <= 0.0:
+            # One more look when time is up: who has ended in time counts, however late this process gets to look.
+            ended = poll.poll(None if limit_s is None else max(0.0, limit_s - self.passed_s) * 1e3)
+            if not ended:
                 break
-            for pidfd, _ in poll.poll(None if left_s is None else left_s * 1e3):
+            for pidfd, _ in ended:
                 poll.unregister(pidfd)
                 copy = running.pop(pidfd)
                 copy.reap()

@@ -1,10 +1,11 @@
 """Says which Python service kept the node's event loop from everything else: it shares the loop with the satellite.
 
     loop     select .... | callbacks | select .... | callbacks of a service that blocks ............ | select: `tell`
-    timer                | armed     | off         | armed ....... SIGALRM: who is on the stack now?
+    timer                | armed     | off         | armed ....... SIGALRM ... SIGALRM: who is on the stack now?
 
 An idle node is not woken by this, and a thread that looked 20 times a second would take more than the node itself. A loop that
-is late with no service on its stack has been kept by the host, which is not a service's fault.
+is late with no service on its stack has been kept by the host, which is not a service's fault; one that blocks after that is
+found by the next look.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Watchdog:
         """Watch; returns what ends it."""
         select = selector.select
         handler_before = signal.signal(signal.SIGALRM, self._look)
-        timer_before = signal.setitimer(signal.ITIMER_REAL, LIMIT_S)
+        timer_before = signal.setitimer(signal.ITIMER_REAL, LIMIT_S, LIMIT_S)
         self._awake_ns = self._clock.monotonic_ns()
 
         def watched(timeout: float | None = None) -> Any:
@@ -65,7 +66,7 @@ class Watchdog:
             found = select(timeout)
             if self._undo is not None:
                 self._awake_ns = self._clock.monotonic_ns()
-                signal.setitimer(signal.ITIMER_REAL, LIMIT_S)
+                signal.setitimer(signal.ITIMER_REAL, LIMIT_S, LIMIT_S)
             return found
 
         def undo() -> None:
@@ -77,8 +78,8 @@ class Watchdog:
         return undo
 
     def _look(self, _: int, frame: FrameType | None) -> None:
-        """The timer has run out."""
-        self._seen = _culprit(frame, self._services)
+        """The timer has run out, once more perhaps."""
+        self._seen = self._seen or _culprit(frame, self._services)
 
 
 def _culprit(
