@@ -12,6 +12,8 @@ import pytest
 from skyrack.orchestrator.testing import Constellation, Skyrack
 from skyrack.v1 import node_pb2, node_pb2_grpc
 
+from .place import PATIENCE_S
+
 pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
 PROCESS, PYTHON = "p0s05", "p0s06"  # both in the Sun for the first hour
@@ -56,9 +58,13 @@ def sky(skyrack_module: Skyrack, tmp_path_factory: pytest.TempPathFactory) -> Co
 
 def flight(sky: Constellation, node: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(
-        sky.exec(node, ["curl", "-s", "skyrack.internal:50080/v1/flight"]).stdout
+        sky.exec(node, ["curl", "-s", "skyrack.internal:50080/v1/flight"], timeout_s=PATIENCE_S).stdout
     )
     return found
+
+
+def wait_for(sky: Constellation, event: str, **fields: Any) -> dict[str, Any]:
+    return sky.wait_for(event, timeout_s=PATIENCE_S, **fields)
 
 
 def row(sky: Constellation, service: str) -> dict[str, Any]:
@@ -67,19 +73,19 @@ def row(sky: Constellation, service: str) -> dict[str, Any]:
 
 def test_a_small_battery_takes_services_down_and_brings_them_back(sky: Constellation) -> None:
     for node in (PYTHON, PROCESS):
-        assert "below 70 %" in sky.wait_for("flight_mode", node=node, mode="throttled")["reason"]
+        assert "below 70 %" in wait_for(sky, "flight_mode", node=node, mode="throttled")["reason"]
     for node, service in ((PROCESS, "burn"), (PYTHON, "python")):
-        safe = sky.wait_for("flight_mode", node=node, mode="safe")
-        stopped = sky.wait_for("service_stopped", node=node, service=service)
+        safe = wait_for(sky, "flight_mode", node=node, mode="safe")
+        stopped = wait_for(sky, "service_stopped", node=node, service=service)
         told = re.match(r"safe mode: battery (\d+) %", stopped["reason"])
         assert told, stopped
         assert int(told[1]) < 30, "it was not low yet"
         assert "services are stopped until the battery has 50 %" in safe["reason"]
         if node == PROCESS:
             alive_in_safe_mode(sky)
-        started = sky.wait_for("service_ready", node=node, service=service, after=stopped["seq"])
+        started = wait_for(sky, "service_ready", node=node, service=service, after=stopped["seq"])
         assert started["restarts"] == 1
-        sky.wait_for("flight_mode", node=node, mode="throttled", after=safe["seq"])
+        wait_for(sky, "flight_mode", node=node, mode="throttled", after=safe["seq"])
         assert flight(sky, node)["battery_wear_ratio"] > 0.0
 
 
@@ -93,7 +99,9 @@ def alive_in_safe_mode(sky: Constellation) -> None:
             if burn["phase"] != "stopped":
                 return False
             assert burn["inner_pid"] == 0
-            assert ask(node_pb2.EchoRequest(payload=b"still here"), timeout=20).payload == b"still here"
+            assert (
+                ask(node_pb2.EchoRequest(payload=b"still here"), timeout=PATIENCE_S).payload == b"still here"
+            )
             return bool(row(sky, "burn")["phase"] == "stopped")
 
-        sky.wait_until(answers, "an answer in safe mode")
+        sky.wait_until(answers, "an answer in safe mode", timeout_s=PATIENCE_S)

@@ -12,7 +12,7 @@ import pytest
 
 from skyrack.orchestrator.api.client import ApiClient, ApiError
 
-from .place import Place, eventually, open_place, whole_lines
+from .place import PATIENCE_S, Place, eventually, open_place, whole_lines
 
 pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
@@ -42,6 +42,7 @@ services:
     nodes: [{", ".join(NODES)}]
     command: [python3, -c, {json.dumps(LOG)}]
     env: {{V: "1"}}
+    stop_timeout_s: {PATIENCE_S:g}
 """
 
 
@@ -50,7 +51,7 @@ class Run:
 
     def __init__(self, place: Place) -> None:
         self.place = place
-        self.api = ApiClient(place.sockets / "small", 10.0)
+        self.api = ApiClient(place.sockets / "small", PATIENCE_S)
 
     def data(self, node: str) -> Path:
         return self.place.runs / "latest" / "data" / node / "log"
@@ -107,6 +108,7 @@ def test_a_lost_node_that_was_repaired_serves_again_with_empty_data(run: Run) ->
 
 
 def test_what_is_drained_ends_as_it_is_asked_to_and_starts_again_with_its_data(run: Run) -> None:
+    eventually(lambda: run.said("p2s03"), "it can end as it is asked to")
     assert "p2s03" in run.way("london", "tokyo")
     drained = run.place.skyrack("drain", "p2s03").expect()
     assert drained.out.split() == ["NODE", "SERVICE", "PHASE", "p2s03", "log", "drained"]
@@ -116,7 +118,9 @@ def test_what_is_drained_ends_as_it_is_asked_to_and_starts_again_with_its_data(r
     assert (node["state"], node["drained"]) == ("serving", True)
     eventually(lambda: "p2s03" not in run.way("london", "tokyo"), "it is led around")
     assert run.way("london", "p2s03")[-1] == "p2s03"
-    assert "1 received" in run.place.skyrack("ping", "london", "p2s03", "-c", "1").expect().out
+    eventually(
+        lambda: "1 received" in run.place.skyrack("ping", "london", "p2s03", "-c", "1").out, "it answers"
+    )
     with pytest.raises(ApiError, match="drained; skyrack undrain p2s03"):
         run.api.post("/v1/services/log/restart", {"nodes": ["p2s03"]})
     with pytest.raises(ApiError, match="no node is called 'p2s0'"):
@@ -135,6 +139,7 @@ def test_new_software_comes_node_by_node_and_what_fails_goes_back_everywhere(run
     assert "interrupted" in waiting.ends(130)
     assert run.rows()["p2s03"]["version"] == 1
     run.api.post("/v1/services/log/version", {"node": "p2s03", "version": 2})
+    eventually(lambda: run.said("p1s00"), "it can end as it is asked to")
     good = run.upgrade(0, "--env", "V=2", "--at-once", "2", "--from", "london")
     states = [(one["state"], one["version"]) for one in good["nodes"]]
     assert states == [("upgraded", 2), ("upgraded", 2), ("had it", 2)]
@@ -142,7 +147,7 @@ def test_new_software_comes_node_by_node_and_what_fails_goes_back_everywhere(run
     assert one["path"][0] == "london"
     assert one["transfer_s"] > 0.08, "1 GB at 100 Gbit/s"
     assert run.place.event("transfer_finished", outcome="done")["delivered_bytes"] == 1_000_000_000
-    assert run.said("p1s00")[-2:] == ["ended 1", "started 2"]
+    eventually(lambda: run.said("p1s00")[-2:] == ["ended 1", "started 2"], "the new version runs")
     bad = run.upgrade(3, "--at-once", "2", "--", "no-such-program")
     assert bad["verdict"] == "rolled back"
     assert [(one["state"], one["version"]) for one in bad["nodes"]] == [
@@ -159,6 +164,7 @@ def test_new_software_comes_node_by_node_and_what_fails_goes_back_everywhere(run
 
 def test_who_is_retired_ends_what_it_runs_is_erased_and_never_comes_back(run: Run) -> None:
     place = run.place
+    eventually(lambda: run.said("p1s00")[-1:] == ["started 2"], "it can end as it is asked to")
     (run.data("p1s00") / "deep").mkdir()
     (run.data("p1s00") / "deep" / "photo").write_bytes(b"x" * 5000)
     place.skyrack("fault", "add", "retire", "--node", "p1s00", "--drain", "1s", "--deorbit", "1s").expect()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from skyrack.orchestrator.environment.absences import Absences
-from skyrack.orchestrator.environment.passes import Passes
+from skyrack.orchestrator.environment.passes import Passes, PassSource
 from skyrack.orchestrator.faults.gone import Gone
 from skyrack.orchestrator.faults.ledger import Ledger
 from skyrack.orchestrator.faults.lot import Lot
@@ -47,6 +47,14 @@ AWAY = {
 }
 
 
+IN_SERVICE = {
+    "p0s00": ((-math.inf, math.inf),),
+    "p1s00": ((10_000.0, math.inf),),
+    "p2s00": ((-math.inf, 12_000.0), (19_000.0, math.inf)),
+    "p3s00": ((-math.inf, 19_200.0),),
+}
+
+
 def geometry_of(directory: Path, text: str) -> Geometry:
     path = directory / "skyrack.yaml"
     path.write_text(text)
@@ -60,6 +68,17 @@ def hits(directory: Path, text: str) -> list[dict[str, Any]]:
     return [one for one in records if str(one["cause"]).startswith("radiation")]
 
 
+def stays(directory: Path, text: str) -> list[tuple[str, float, float]]:
+    """Who is over the anomaly from when until when, orbit seconds, by the plan."""
+    geometry = geometry_of(directory, text)
+    records = occurrence_records(geometry, Passes(geometry), SPAN_S)
+    return [
+        (one["nodes"][0], one["t_s"], one["t_s"] + one["for_s"] * geometry.scenario.speed)
+        for one in records
+        if one["kind"] == "saa"
+    ]
+
+
 def is_away(one: Mapping[str, Any]) -> bool:
     return any(first_s <= one["t_s"] < last_s for first_s, last_s in AWAY[one["nodes"][0]])
 
@@ -70,6 +89,37 @@ def test_who_is_not_launched_yet_lost_or_retired_is_not_hit_and_all_others_are_a
     plain = hits(tmp_path, PLAIN % "")
     assert sum(map(is_away, plain)) > 20
     assert hits(tmp_path, PLAIN % "" + LIFE) == [one for one in plain if not is_away(one)]
+
+
+def test_stays_over_the_anomaly_are_of_satellites_in_service_and_cut_where_service_is(tmp_path: Path) -> None:
+    plain = stays(tmp_path, PLAIN % "")
+    there = [
+        (name, max(begin_s, first_s), min(end_s, last_s))
+        for name, begin_s, end_s in plain
+        for first_s, last_s in IN_SERVICE[name]
+        if begin_s < last_s and end_s > first_s
+    ]
+    assert 0 < len(there) < len(plain)
+    found = stays(tmp_path, PLAIN % "" + LIFE)
+    assert sorted(name for name, _, _ in found) == sorted(name for name, _, _ in there)
+    for one, other in zip(sorted(found), sorted(there), strict=True):
+        assert one[1:] == pytest.approx(other[1:], abs=0.01)
+
+
+def test_stays_are_counted_as_they_are_drawn_where_satellites_are_away(tmp_path: Path) -> None:
+    geometry = geometry_of(tmp_path, PLAIN % "")
+    passes = Passes(geometry)
+    (first, *_), last_s = passes.of(0, 10_000.0, 400_000.0), 400_000.0
+    middle_s = (first[0] + first[1]) / 2
+    absences = Absences(None, {0: [(0.0, middle_s), (100_000.0, 300_000.0)], 1: [(50_000.0, math.inf)]})
+    source = PassSource(passes, range(3), geometry.names, lambda: absences)
+    begun = source.between(0.0, last_s)
+    assert middle_s == pytest.approx(
+        min(one.t_s for one in begun if one.entry["nodes"] == ["p0s00"]), abs=1e-3
+    )
+    assert source.count(0.0, last_s).total() == len(begun)
+    assert source.under_way(middle_s + 1.0)
+    assert not [one for one in source.under_way(middle_s - 1.0) if one.entry["nodes"] == ["p0s00"]]
 
 
 def test_who_is_lost_to_a_particle_is_hit_by_none_any_more(tmp_path: Path) -> None:

@@ -41,6 +41,13 @@ def test_a_plane_means_its_satellites() -> None:
     assert read(kind="dark", planes=["p0"]).draft.effect.dark == {0, 1}
 
 
+@pytest.mark.parametrize("kind", ["storm", "saa"])
+def test_radiation_comes_to_satellites_alone_and_a_word_for_everybody_means_these(kind: str) -> None:
+    effect = read(kind=kind, nodes=["all"]).draft.effect
+    assert set(effect.radiation or effect.anomaly) == {0, 1, 2}
+    assert read(kind=kind, planes=["p0"]).draft.target.nodes == (0, 1)
+
+
 def test_a_partition_cuts_both_ways_unless_it_is_one_way_and_off_everybody_unless_it_names_them() -> None:
     both = read(kind="partition", nodes=["london"], to=["p0s00"])
     assert both.draft.effect.cuts == (
@@ -101,6 +108,12 @@ def test_a_link_that_flaps_is_dark_for_half_of_each_period_unless_it_says_otherw
         ({"kind": "down", "links": ["p0s00>p0s01"]}, "acts on both directions: write p0s00-p0s01"),
         ({"kind": "down", "links": ["p0s00"]}, "is not a link: expected A-B"),
         ({"kind": "dark", "links": ["p0s00-p0s01"]}, "acts on nodes or planes, not on links"),
+        ({"kind": "storm"}, "acts on what? Give satellites, as nodes or planes"),
+        (
+            {"kind": "storm", "nodes": ["p0s00", "london"]},
+            "london is on the ground: this kind of fault acts on sat",
+        ),
+        ({"kind": "saa", "nodes": ["london"]}, "london is on the ground"),
     ],
 )
 def test_a_request_that_cannot_be_carried_out_is_refused_with_the_reason(

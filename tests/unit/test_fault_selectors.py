@@ -6,7 +6,7 @@ from skyrack.orchestrator.faults.atlas import Atlas, Ground
 from skyrack.orchestrator.faults.lot import Lot
 from skyrack.orchestrator.faults.problem import FaultProblem, Unknown
 from skyrack.orchestrator.faults.selectors import select
-from skyrack.orchestrator.faults.targets import Selection, nodes_of, places_of
+from skyrack.orchestrator.faults.targets import Selection, nodes_of, places_of, satellites_of
 from skyrack.orchestrator.scenario import load_scenario
 from skyrack.orchestrator.topology.atlas import atlas_of
 from skyrack.orchestrator.topology.geometry import Geometry
@@ -75,6 +75,12 @@ def test_a_service_is_itself_where_what_runs_there_is_meant_and_its_nodes_elsewh
     word = Selection(nodes=("service:etcd",))
     assert places_of(word, ATLAS, bare=False).places == ((2, "etcd"), (0, "etcd"), (4, "etcd"))
     assert nodes_of(word, ATLAS).nodes == (2, 0, 4)
+
+
+def test_what_comes_to_satellites_alone_leaves_out_the_ground_and_refuses_a_word_for_it() -> None:
+    assert satellites_of(Selection(nodes=("service:etcd", "p0s01")), ATLAS).nodes == (2, 0, 1)
+    with pytest.raises(FaultProblem, match="gateways: nothing but nodes on the ground"):
+        satellites_of(Selection(nodes=("gateways",)), ATLAS)
 
 
 def test_what_runs_at_a_plane_runs_at_those_with_a_process_and_a_loss_takes_the_others_too() -> None:

@@ -7,7 +7,8 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -17,9 +18,11 @@ from skyrack.node.services import modules
 from skyrack.node.services.methods import Methods
 from skyrack.node.services.modules import load, said
 from skyrack.node.services.pace import Pace
+from skyrack.node.services.python import PythonRunner
 from skyrack.node.services.runner import CannotStartError
 from skyrack.node.services.tasks import Tasks
 from skyrack.node.services.watchdog import LIMIT_S, Watchdog
+from skyrack.v1 import service_pb2
 
 GOOD = "class Good:\n    async def run(self, node):\n        pass\n"
 
@@ -76,6 +79,28 @@ def test_every_start_runs_what_is_on_disk_then_its_helpers_too(code: Path) -> No
     (code / "helper.py").write_text("WORD = 'new'\n")
     assert load("mine:Good", [str(code)]).word == "new"
     assert not (code / "__pycache__").exists()
+
+
+async def test_who_is_killed_has_its_turns_to_end_however_long_the_host_stands_still() -> None:
+    seconds = iter(range(0, 1000, 2))
+    around = SimpleNamespace(
+        clock=SimpleNamespace(monotonic_ns=lambda: next(seconds) * 1_000_000_000),
+        methods=SimpleNamespace(end=lambda name: None),
+        pace=None,
+    )
+    runner = PythonRunner(service_pb2.ServiceSpec(name="mine"), cast(Any, None), cast(Any, around))
+    ended: list[bool] = []
+
+    async def run() -> None:
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            ended.append(True)
+
+    runner._tasks.start(run(), "mine")
+    await asyncio.sleep(0)
+    await runner.kill()
+    assert ended
 
 
 def test_two_services_may_have_modules_of_one_name(code: Path) -> None:

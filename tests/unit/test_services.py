@@ -14,6 +14,7 @@ from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
 from skyrack.orchestrator.runtime.progress import Progress
 from skyrack.orchestrator.runtime.services.awaited import every_service_ready
+from skyrack.orchestrator.runtime.services.entry import settled_words
 from skyrack.orchestrator.runtime.services.groups import Group
 from skyrack.orchestrator.runtime.services.kept import Kept, read
 from skyrack.orchestrator.runtime.services.services import ServiceProblem, Services
@@ -204,6 +205,14 @@ async def test_a_run_is_ready_when_all_its_services_are(tmp_path: Path) -> None:
     assert not starting.done()
     world.report("p0s01", service_pb2.SERVICE_PHASE_FINISHED)
     await asyncio.wait_for(starting, 60)
+
+
+async def test_a_run_does_not_wait_for_what_its_nodes_have_stopped_in_safe_mode(tmp_path: Path) -> None:
+    world = World(tmp_path, ETCD)
+    world.report("p0s00", READY)
+    world.report("p0s01", service_pb2.SERVICE_PHASE_STOPPED, reason="safe mode: battery 28 %")
+    await asyncio.wait_for(_start(world), 60)
+    assert settled_words(world.services.phases) == "1/2 ready, 1 stopped in safe mode"
 
 
 async def test_a_run_whose_service_fails_ends_with_its_reason(tmp_path: Path) -> None:

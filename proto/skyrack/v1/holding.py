@@ -28,6 +28,7 @@ MAX_MESSAGE_BYTES = 16_384
 OWN_NAMES = "sky "  # what process lists show of nodes, and of what serves the run beside them, begins so
 HOLDER_NAME = f"{OWN_NAMES}hold"
 MOST_NAMED = 64  # processes of an answer; all are counted
+NOBODY_HIT = "nothing runs there at the moment: nobody is hit"  # an upset comes all the same
 
 
 class HoldingError(ValueError):

@@ -209,7 +209,7 @@ class Holder:
     # What happens to one of them
 
     def _upset(self, request: holding.Upset) -> Steps[holding.Seen]:
-        """Raises OSError with why it cannot be had."""
+        """Where nobody is there, nobody is hit. Raises OSError with why it cannot be had."""
         draw = Draw(request.draw)
         if request.what == "file":
             return holding.Seen(request.id, (), 0, said=(flip_file.flip(request.directories, draw),))
@@ -217,15 +217,15 @@ class Holder:
         pids = sorted(members)
         if request.what == "memory" and pids:
             pids = [pid for pid in pids if memory.may_be_written(pid)]
-            if not pids:
+            if not pids and any(map(self._now, members.values())):
                 raise OSError("the system allows nobody here to write to the memory of these processes")
         elif pids:
             pids = [pid for pid in pids if _may_be_signalled(pid)]
-            if not pids:
+            if not pids and any(map(self._now, members.values())):
                 raise OSError("the system allows nobody here to signal these processes")
         pid = draw.weighted(pids, [memory.own_kb(pid) for pid in pids])
         if pid is None:
-            raise OSError("nothing runs there at the moment")
+            return holding.Seen(request.id, (), 0, said=(holding.NOBODY_HIT,))
         inner, name = self._named(request.spot, members)[pid]
         who, hung = f"{name} (pid {inner})", None
         try:
@@ -238,6 +238,8 @@ class Holder:
                     said = yield from self._hang(request.key, members[pid], who)
                     hung = (pid, members[pid].since)
         except OSError as error:
+            if self._now(members[pid]) is None:
+                return holding.Seen(request.id, (), 0, said=(f"{who} has ended meanwhile: nobody is hit",))
             raise OSError(f"{who}: {error.strerror or error}") from error
         return holding.Seen(request.id, ((inner, name),), 1, said=(said,), hung=hung)
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 NOT_SAID = "it has not called node.ready() yet"
 INSIST_S = 1.0
+INSISTED = 20  # times within it: while the host stands still nobody gets a turn to end in
 _watchdog = Watchdog(RealClock())  # a node is a process
 
 
@@ -90,12 +91,13 @@ class PythonRunner:
     async def kill(self) -> None:
         """Cancel it and the tasks it has started, again and again, and take back what it registered."""
         self._asked = True
-        deadline_ns = self._around.clock.monotonic_ns() + round(INSIST_S * 1e9)
-        while (running := self._tasks.running()) and self._around.clock.monotonic_ns() < deadline_ns:
+        for _ in range(INSISTED):
+            if not (running := self._tasks.running()):
+                break
             for task in running:
                 task.cancel()
-            await asyncio.wait(running, timeout=0.05)
-        if running:
+            await asyncio.wait(running, timeout=INSIST_S / INSISTED)
+        if running := self._tasks.running():
             log.error("service does not end", extra=fields(service=self._spec.name, tasks=len(running)))
         self._around.methods.end(self._spec.name)
         _watchdog.leave(self._spec.name)

@@ -22,7 +22,7 @@ from skyrack.orchestrator.cli.starter import LOOPBACK, interrupt, show_event, sh
 from skyrack.orchestrator.render.project import IMAGE, project_files
 from skyrack.orchestrator.runtime import compose
 from skyrack.orchestrator.runtime.compose import ComposeRun
-from skyrack.orchestrator.runtime.services.entry import DONE
+from skyrack.orchestrator.runtime.services.entry import DONE, settled_words
 from skyrack.orchestrator.scenario import Scenario, entry_nodes
 
 OTHER_PORTS = {"PROMETHEUS_PORT": 9090, "GRAFANA_PORT": 3000}
@@ -136,7 +136,7 @@ class ComposeStarter:
                 text = f"{len(rows) - len(waiting)}/{len(rows)} ready"
                 show_step({"step": "services", "state": "running", "text": text})
                 time.sleep(POLL_S)
-            told.append(f"{len(rows)}/{len(rows)} ready")
+            told.append(settled_words([row["phase"] for row in rows]))
 
     def _why_not_ready(self, row: Mapping[str, Any], what: str) -> str:
         """The reason for `what`, and the last that it has printed, which ends with its container."""

@@ -11,7 +11,7 @@ from skyrack.orchestrator.cli.console import Format, Output, note, print_json, p
 from skyrack.orchestrator.cli.exits import FAILED, Problem
 from skyrack.orchestrator.cli.find import LiveRun, RunName, find_run
 
-PATIENCE_S = 30.0  # beyond what a service has to stop by default
+PATIENCE_S = 30.0  # beyond what the slowest service has to stop
 POLL_S = 0.05
 Nodes = Annotated[list[str], typer.Argument(help="Nodes, or selectors such as plane:p3.", show_default=False)]
 
@@ -48,15 +48,16 @@ def undrain(nodes: Nodes, run: RunName = None, output: Output = Format.TABLE) ->
 
 def _ended(live: LiveRun, nodes: list[str]) -> list[dict[str, Any]]:
     """The entries of these nodes once each has ended. Raises Problem."""
-    deadline = time.monotonic() + PATIENCE_S
+    began_s = time.monotonic()
     while True:
         rows = [row for row in live.ask("GET", "/v1/services")["services"] if row["node"] in nodes]
         left = [row for row in rows if row["phase"] != "drained"]
         if not left:
             return rows
-        if time.monotonic() > deadline:
+        patience_s = PATIENCE_S + max(row["stop_timeout_s"] for row in left)
+        if time.monotonic() > began_s + patience_s:
             raise Problem(
-                f"{left[0]['service']} at {left[0]['node']} has not ended after {PATIENCE_S:g} s: {left[0]['phase']}",
+                f"{left[0]['service']} at {left[0]['node']} has not ended after {patience_s:g} s: {left[0]['phase']}",
                 hint="it goes on: skyrack service status",
                 status=FAILED,
             )

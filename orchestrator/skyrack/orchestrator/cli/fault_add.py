@@ -23,6 +23,7 @@ _NODES: Final = {
     "links": "All links of a node",
     "across": "A satellite",
     "nodes": "A node",
+    "satellites": "A satellite",
     "places": "A node with all that runs there, or NODE/SERVICE",
     "sides": "A node of one side",
 }

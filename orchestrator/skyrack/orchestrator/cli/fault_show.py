@@ -13,6 +13,7 @@ _MOST_NAMED = 3
 _ACTS_ON = {
     "links": "links",
     "nodes": "nodes",
+    "satellites": "satellites",
     "places": "nodes, NODE/SERVICE",
     "across": "satellites",
     "sides": "two sides",

@@ -20,7 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-PATIENCE_S = 60.0
+PATIENCE_S = 60.0  # beyond what a service that runs already has to stop
 POLL_S = 0.05
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Until it is ready, or is not going to be.")]
 Name = Annotated[str, typer.Argument(help="The service's name.")]
@@ -146,7 +146,7 @@ def restart(
 
 def _settled(live: LiveRun, service: str, nodes: list[str]) -> list[dict[str, Any]]:
     """The service's entries at these nodes once each is ready, finished or failed. Raises Problem for what is not."""
-    deadline = time.monotonic() + PATIENCE_S
+    began_s = time.monotonic()
     while True:
         every = live.ask("GET", "/v1/services")["services"]
         rows = [row for row in every if row["service"] == service and row["node"] in nodes]
@@ -163,10 +163,11 @@ def _settled(live: LiveRun, service: str, nodes: list[str]) -> list[dict[str, An
         waiting = [row for row in rows if row["phase"] not in done and row["in_service"]]
         if not waiting:
             return rows
-        if time.monotonic() > deadline:
+        patience_s = PATIENCE_S + max(row["stop_timeout_s"] for row in waiting)
+        if time.monotonic() > began_s + patience_s:
             first = waiting[0]
             raise Problem(
-                f"{service} at {first['node']} is not ready after {PATIENCE_S:g} s: "
+                f"{service} at {first['node']} is not ready after {patience_s:g} s: "
                 f"{first['reason'] or first['phase']}",
                 hint=f"it goes on: skyrack service status {service}",
                 status=FAILED,

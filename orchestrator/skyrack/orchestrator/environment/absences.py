@@ -24,6 +24,19 @@ class Absences:
         """Whether it is not in service at an instant."""
         return any(first_t_s <= t_s < last_t_s for first_t_s, last_t_s in self.of(node))
 
+    def without(self, node: int, stay: Stay) -> list[Stay]:
+        """The parts of a stay during which it is in service, in order."""
+        parts, begin_t_s = [], stay[0]
+        for first_t_s, last_t_s in sorted(self.of(node)):
+            if last_t_s <= begin_t_s:
+                continue
+            if first_t_s >= stay[1]:
+                break
+            if first_t_s > begin_t_s:
+                parts.append((begin_t_s, first_t_s))
+            begin_t_s = last_t_s
+        return [*parts, (begin_t_s, stay[1])] if begin_t_s < stay[1] else parts
+
     def of(self, node: int) -> list[Stay]:
         """Of a satellite; they may overlap."""
         since_s = -math.inf if self._service_s is None else float(self._service_s[node])

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skyrack.orchestrator.environment.absences import Absences
 from skyrack.orchestrator.environment.region import Region
 from skyrack.orchestrator.environment.stays import Stay
 from skyrack.orchestrator.environment.truth import PASS_STEP_S, anomaly_of, anomaly_passes, in_anomaly
@@ -21,6 +22,7 @@ from skyrack.orchestrator.orbit.hermite import interpolate_km
 from skyrack.orchestrator.topology.geometry import Geometry
 
 BLOCK_S: Final = 21_600.0  # stays are worked out for so long at once
+BY_ORBIT: Final = "orbit"  # the cause of such a fault
 _MOST_BLOCKS: Final = 4_000  # that are kept
 _PER_BLOCK: Final = round(BLOCK_S / PASS_STEP_S)
 KNOT_S: Final = 240.0  # a cubic between is within 0.1 km of a low orbit, which goes that far in 0.02 s
@@ -115,43 +117,71 @@ class Passes:
 class PassSource:
     """Every stay of the given satellites is a fault of kind `saa`: what it does is counted by radiation.
 
-    One that goes on at orbit time 0 begins there.
+    One that goes on at orbit time 0 begins there, and one of a satellite that comes into service in its midst then. `absences`:
+    who is known to be not in service when; a stay ends with the service.
     """
 
     name = "anomaly"
 
-    def __init__(self, passes: Passes, nodes: Sequence[int], names: Sequence[str]) -> None:
+    def __init__(
+        self,
+        passes: Passes,
+        nodes: Sequence[int],
+        names: Sequence[str],
+        absences: Callable[[], Absences] = Absences,
+    ) -> None:
         self._passes = passes
         self._nodes = nodes
         self._names = names
+        self._absences = absences
 
     def between(self, first_t_s: float, last_t_s: float) -> list[Occurrence]:
         """Those that begin then."""
+        absences = self._absences()
         found = [
             self._occurrence(node, stay)
             for node in self._nodes
-            for stay in self._passes.of(node, first_t_s, last_t_s)
+            for stay in self._stays(node, absences, first_t_s, last_t_s)
         ]
         return sorted((one for one in found if first_t_s <= one.t_s < last_t_s), key=lambda one: one.t_s)
 
     def count(self, first_t_s: float, last_t_s: float) -> Counter[str]:
         """How many `between` has."""
-        total = sum(self._passes.count(node, first_t_s, last_t_s) for node in self._nodes)
+        absences, total = self._absences(), 0
+        for node in self._nodes:
+            for begin_t_s, end_t_s in absences.without(node, (first_t_s, last_t_s)):
+                total += self._passes.count(node, begin_t_s, end_t_s)
+                if begin_t_s > first_t_s:  # one that it comes into begins there
+                    stays = self._passes.of(node, begin_t_s, math.nextafter(begin_t_s, math.inf))
+                    total += sum(_begin_t_s(stay) < begin_t_s for stay in stays)
         return Counter({"saa": total} if total else {})
 
     def under_way(self, t_s: float) -> list[Occurrence]:
         """Those that have begun and go on."""
+        absences = self._absences()
         return [
             self._occurrence(node, stay)
             for node in self._nodes
-            for stay in self._passes.of(node, t_s, math.nextafter(t_s, math.inf))
-            if round(max(stay[0], 0.0), 3) < t_s
+            for stay in self._stays(node, absences, t_s, math.nextafter(t_s, math.inf))
+            if _begin_t_s(stay) < t_s
         ]
+
+    def _stays(self, node: int, absences: Absences, first_t_s: float, last_t_s: float) -> Iterator[Stay]:
+        """Parts in service of stays that have a part in [first_t_s, last_t_s), as far as they have one there themselves."""
+        for stay in self._passes.of(node, first_t_s, last_t_s):
+            for begin_t_s, end_t_s in absences.without(node, stay):
+                if end_t_s > first_t_s and begin_t_s < last_t_s:
+                    yield begin_t_s, end_t_s
 
     def _occurrence(self, node: int, stay: Stay) -> Occurrence:
         begin_t_s, end_t_s = (round(max(t_s, 0.0), 3) for t_s in stay)
-        entry = {"kind": "saa", "nodes": [self._names[node]], "cause": "orbit"}
+        entry = {"kind": "saa", "nodes": [self._names[node]], "cause": BY_ORBIT}
         return Occurrence(begin_t_s, entry, round(end_t_s - begin_t_s, 3))
+
+
+def _begin_t_s(stay: Stay) -> float:
+    """When its fault begins."""
+    return round(max(stay[0], 0.0), 3)
 
 
 def dwell_ratio(region: Region, inclination_rad: float) -> float:

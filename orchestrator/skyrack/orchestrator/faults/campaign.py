@@ -141,7 +141,8 @@ def _source(kind: Kind, on: Sequence[str], atlas: Atlas) -> _Nodes | _Links | _S
         there = [place for place in places if kind.bare or atlas.has_process(place[0])]
         names = [place_name(place, atlas.names) for place in there]
     else:
-        there = list(dict.fromkeys((node, "") for node, _ in places))
+        in_orbit = kind.acts_on in ("across", "satellites")
+        there = list(dict.fromkeys((node, "") for node, _ in places if not in_orbit or node < atlas.n_sat))
         names = [atlas.names[node] for node, _ in there]
     if kind.acts_on == "sides":
         if len(names) < 2:

@@ -26,6 +26,7 @@ from skyrack.orchestrator.faults.targets import (
     nodes_of,
     parts_of,
     places_of,
+    satellites_of,
     sides_of,
 )
 from skyrack.orchestrator.spelling import closest
@@ -38,6 +39,7 @@ _ACTS_ON: Final = {
     "links": "links, nodes (all their links) or planes",
     "across": "satellites, as nodes or planes",
     "nodes": "nodes or planes",
+    "satellites": "satellites, as nodes or planes",
     "places": "nodes, services of theirs as NODE/SERVICE, or planes",
     "sides": "nodes or planes of one side",
     "parts": "parts: broker, fabric or orchestrator",
@@ -153,6 +155,8 @@ def _target(kind: Kind, chosen: Selection, atlas: Atlas, one_way: bool) -> Targe
             return across_of(chosen, atlas)
         case "nodes":
             return nodes_of(chosen, atlas)
+        case "satellites":
+            return satellites_of(chosen, atlas)
         case "places":
             return places_of(chosen, atlas, bare=kind.bare)
         case "sides":

@@ -107,6 +107,18 @@ def nodes_of(selection: Selection, atlas: Atlas) -> Target:
     return Target(selection.words, nodes=tuple(dict.fromkeys(_nodes(selection, atlas))))
 
 
+def satellites_of(selection: Selection, atlas: Atlas) -> Target:
+    """Satellites; where a word selects others too, these alone. Raises FaultProblem, Unknown."""
+    _require_no_links(selection)
+    for word in selection.nodes:
+        if atlas.knows(word) and atlas.node(word) >= atlas.n_sat:
+            raise FaultProblem(f"{word} is on the ground: this kind of fault acts on satellites")
+    nodes = dict.fromkeys(node for node in _nodes(selection, atlas) if node < atlas.n_sat)
+    if not nodes:
+        raise FaultProblem(f"{', '.join(selection.words)}: nothing but nodes on the ground")
+    return Target(selection.words, nodes=tuple(nodes))
+
+
 def places_of(selection: Selection, atlas: Atlas, *, bare: bool) -> Target:
     """What runs at nodes: all of it, or one service as NODE/SERVICE; `nodes` are those that are meant as a whole.
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from skyrack.orchestrator.clock import Clock, sleep_unless
+from skyrack.orchestrator.environment.passes import BY_ORBIT
 from skyrack.orchestrator.faults.fault import Draft, Fault
 from skyrack.orchestrator.faults.gone import Gone, matters
 from skyrack.orchestrator.faults.hold import Place, place_name
@@ -276,7 +277,15 @@ class Faults:
         if any(matters(fault.draft) for fault in touched) and self.gone.follow(
             self._ledger.begun, self._timeline.t_s(change.at_s)
         ):
+            self._end_stays(change.at_s)
             self.on_gone()
+
+    def _end_stays(self, at_s: float) -> None:
+        """Who is gone is over the anomaly no more."""
+        stays = [fault for fault in self._ledger.begun if fault.draft.cause == BY_ORBIT]
+        for fault in stays:
+            if fault.draft.effect.anomaly and fault.draft.effect.anomaly <= self.gone.now.keys():
+                self.until(fault.id, at_s)
 
     def _reword(self, change: Change) -> None:
         """Who has been mended at some nodes is known by those that are left from now on."""

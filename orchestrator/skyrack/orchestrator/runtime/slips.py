@@ -9,6 +9,7 @@ from skyrack.orchestrator.faults.fault import Fault
 from skyrack.orchestrator.faults.ledger import Change
 from skyrack.orchestrator.runtime.feed import Feed
 from skyrack.orchestrator.runtime.hands.enactor import Enactor
+from skyrack.v1.holding import NOBODY_HIT
 
 
 class Slips:
@@ -26,6 +27,9 @@ class Slips:
         """Have the fabric wait for packets of faults that began."""
         for fault in change.began:
             for node, slip in fault.draft.effect.slips.items():
+                if self._enactor.is_off(node):
+                    self._enactor.saw(fault, node, NOBODY_HIT)
+                    continue
                 if self._feed.fabric is None:
                     self._enactor.cannot(fault, node, "there is no fabric at the moment")
                     continue

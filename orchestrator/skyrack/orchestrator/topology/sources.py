@@ -65,6 +65,6 @@ def _radiation(
         return Absences(geometry.fleet.service_s(geometry.n_sat), gone())
 
     return [
-        PassSource(passes, there, names),
+        PassSource(passes, there, names, absences),
         RadiationSource(nodes, passes, spells, scenario.seed, absences),
     ]

@@ -79,18 +79,18 @@ DRAW: Final = Parameter(
 class Kind:
     """One kind of fault. `one_way`: it may act on one direction alone, of a link or between two sides.
 
-    `acts_on` says what a selected node means: its links, its lasers across to other planes, itself, all that runs there (or
-    one service, as NODE/SERVICE), or a side of a partition; or it acts on parts of the run itself. `effect` gets the
-    parameters' values and the target. `at_once`: it is done when it begins and does not last. `pulse`: it comes and goes.
-    `for_s`: how long it lasts where nobody says; None is until somebody ends it, infinite for good, two are the bounds of
-    what is drawn. `bare`: of what acts on places, it may be had of satellites without a process too. `planned`: routes know
-    what of links it takes before it does, where it was entered in time. `stages`: what it goes through, which says how long
-    it lasts. `final`: no repair brings back what it has taken.
+    `acts_on` says what a selected node means: its links, its lasers across to other planes, itself, itself in orbit and not on
+    the ground, all that runs there (or one service, as NODE/SERVICE), or a side of a partition; or it acts on parts of the run
+    itself. `effect` gets the parameters' values and the target. `at_once`: it is done when it begins and does not last.
+    `pulse`: it comes and goes. `for_s`: how long it lasts where nobody says; None is until somebody ends it, infinite for good,
+    two are the bounds of what is drawn. `bare`: of what acts on places, it may be had of satellites without a process too.
+    `planned`: routes know what of links it takes before it does, where it was entered in time. `stages`: what it goes through,
+    which says how long it lasts. `final`: no repair brings back what it has taken.
     """
 
     name: str
     text: str
-    acts_on: Literal["links", "across", "nodes", "places", "sides", "parts"]
+    acts_on: Literal["links", "across", "nodes", "satellites", "places", "sides", "parts"]
     one_way: bool
     parameters: tuple[Parameter, ...]
     effect: Callable[[Mapping[str, float], Target], Effect]

@@ -6,7 +6,7 @@ from skyrack.orchestrator.faults.kinds.kind import Kind
 KIND = Kind(
     name="saa",
     text="radiation's outcomes come as often as over the South Atlantic",
-    acts_on="nodes",
+    acts_on="satellites",
     one_way=False,
     parameters=(),
     effect=lambda values, target: Effect(anomaly=frozenset(target.nodes)),

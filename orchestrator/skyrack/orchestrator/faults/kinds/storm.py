@@ -6,7 +6,7 @@ from skyrack.orchestrator.faults.kinds.kind import Kind, Parameter
 KIND = Kind(
     name="storm",
     text="radiation's outcomes come more often",
-    acts_on="nodes",
+    acts_on="satellites",
     one_way=False,
     parameters=(
         Parameter(

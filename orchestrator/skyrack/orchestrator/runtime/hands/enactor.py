@@ -65,6 +65,10 @@ class Enactor:
             if self._standing.pop(place, None) is not None:
                 self._put(self._clock.run_s(), partial(self._hold, place, self._wanted(place), [], []), [])
 
+    def is_off(self, node: int) -> bool:
+        """Whether nothing is to run at a node, by what has been followed."""
+        return self._wanted((node, "")).off is not Off.ON
+
     def _wanted(self, place: Place) -> Hold:
         """What faults and absence make of a place together."""
         holds = (of[place] for of in (self._by_faults, self._standing) if place in of)

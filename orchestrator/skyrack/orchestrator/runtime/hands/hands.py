@@ -29,7 +29,7 @@ class Hands(Protocol):
         """Kill all that runs at a place, once. Raises CannotError."""
 
     async def upset(self, place: Place, upset: Upset, key: str) -> list[str]:
-        """Have it happen there, once. `key`: by which who hangs is released. Raises CannotError."""
+        """Have it happen there, once; to nobody where nothing runs. `key`: who hangs is released by it. Raises CannotError."""
 
     async def release(self, place: Place, key: str) -> list[str]:
         """Let who hangs go on. Raises CannotError."""

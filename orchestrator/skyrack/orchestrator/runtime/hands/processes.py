@@ -199,10 +199,10 @@ class Processes:
         index, service = place
         node = self._book.by_index[index]
         draw = f"{upset.draw}/{node.name}/{service}"
+        if not node.alive:
+            return [holding.NOBODY_HIT]
         if upset.what == "file":
             return await self._flip_file(node, service, draw)
-        if not node.alive:
-            raise CannotError(NOTHING_RUNS)
         if service in (beside := self._beside(node)):
             if upset.what == "hang":
                 return await self._site.order(beside[service], "hang")

@@ -7,7 +7,7 @@ import contextlib
 
 from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.runtime.progress import Progress
-from skyrack.orchestrator.runtime.services.entry import Entry
+from skyrack.orchestrator.runtime.services.entry import Entry, settled_words
 from skyrack.orchestrator.runtime.services.services import Services
 
 LOOK_S = 0.2
@@ -17,7 +17,7 @@ MOST_NAMED = 3
 async def every_service_ready(
     services: Services, clock: Clock, progress: Progress, *, for_ever: bool
 ) -> None:
-    """Return once every service is ready or finished; at once where there is none.
+    """Return once every service is ready or finished, or its node has it stopped in safe mode; at once where there is none.
 
     Raises RuntimeError when one has failed, or is not ready within its time, unless `for_ever`.
     """
@@ -36,8 +36,7 @@ async def every_service_ready(
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await changed.wait()
-        total = services.count
-        step.text = f"{total}/{total} ready"
+        step.text = settled_words(services.phases)
 
 
 def _give_up(waiting: list[Entry], waited_s: float) -> None:

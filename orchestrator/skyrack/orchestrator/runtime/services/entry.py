@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ from skyrack.orchestrator.scenario import Service
 from skyrack.orchestrator.scenario.templates import Member
 from skyrack.v1 import service_pb2
 
+STOPPED = "stopped"  # by its node, in safe mode, until that is over
 PHASES = {
     service_pb2.SERVICE_PHASE_STARTING: "starting",
     service_pb2.SERVICE_PHASE_READY: "ready",
@@ -19,11 +21,18 @@ PHASES = {
     service_pb2.SERVICE_PHASE_FINISHED: "finished",
     service_pb2.SERVICE_PHASE_FAILED: "failed",
     service_pb2.SERVICE_PHASE_STOPPING: "stopping",
-    service_pb2.SERVICE_PHASE_STOPPED: "stopped",
+    service_pb2.SERVICE_PHASE_STOPPED: STOPPED,
 }
 AWAITED = "awaited"  # the node has not said anything about it, or is dark
 DRAINED = "drained"  # its node is drained, and it has ended there
-DONE = ("ready", "finished", DRAINED)
+DONE = ("ready", "finished", DRAINED, STOPPED)
+
+
+def settled_words(phases: Sequence[str]) -> str:
+    """How many are ready once nothing has to be waited for."""
+    stopped = sum(phase == STOPPED for phase in phases)
+    text = f"{len(phases) - stopped}/{len(phases)} ready"
+    return f"{text}, {stopped} stopped in safe mode" if stopped else text
 
 
 @dataclass(slots=True)
@@ -78,6 +87,7 @@ class Entry:
             "phase": self.phase,
             "since_s": round(self.since_s, 3),
             "port": self.service.ready.answers_at if self.service.ready else None,
+            "stop_timeout_s": self.service.stop_timeout_s,
             "inner_pid": status.pid if self.phase not in (AWAITED, DRAINED) else 0,
             "restarts": status.restarts,
             "version": self.version,

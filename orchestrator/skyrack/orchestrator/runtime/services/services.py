@@ -213,8 +213,13 @@ class Services:
         """How many there are, each counted at every node that is in service."""
         return sum(self.in_service(entry) for entry in self._entries.values())
 
+    @property
+    def phases(self) -> list[str]:
+        """Of those at nodes in service."""
+        return [entry.phase for entry in self._entries.values() if self.in_service(entry)]
+
     def unready(self) -> list[Entry]:
-        """Those at nodes in service that are not ready or finished, in the order of `listed`."""
+        """Those at nodes in service that have to be waited for, in the order of `listed`."""
         return [entry for entry in self._entries.values() if not entry.done and self.in_service(entry)]
 
     def in_service(self, entry: Entry) -> bool:
