@@ -137,10 +137,10 @@ class Writer:
 
 
 def read(endpoint: str, prefix: str) -> dict[str, str]:
-    """Every key that begins so, with its value; asked again for half a minute while there is no leader."""
+    """Every key that begins so, with its value; asked again for a minute while there is no leader."""
     after = prefix[:-1] + chr(ord(prefix[-1]) + 1)
     message = {"key": encoded(prefix), "range_end": encoded(after)}
-    deadline_s = time.monotonic() + 30.0
+    deadline_s = time.monotonic() + 60.0
     while True:
         try:
             with contextlib.closing(connect(endpoint, 30.0)) as connection:

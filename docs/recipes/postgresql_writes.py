@@ -21,6 +21,7 @@ import acknowledged
 TABLE = "CREATE TABLE IF NOT EXISTS writes (key text PRIMARY KEY, at timestamptz DEFAULT clock_timestamp())"
 END = b"end\n"  # what psql is told to print after a statement
 CONNECT_S = 2  # the least libpq takes
+FIRST_S = 60.0  # for what has to be answered before anything is measured, and behind it
 
 
 class Psql:
@@ -110,12 +111,14 @@ def main() -> None:
         one.add_argument("--timeout", dest="timeout_s", type=float, default=1.0, help="seconds for an answer")
     given = parser.parse_args()
     if given.command == "write":
-        with contextlib.closing(Psql(given.hosts, "read-write", 10.0, "client_min_messages=warning")) as psql:
+        with contextlib.closing(
+            Psql(given.hosts, "read-write", FIRST_S, "client_min_messages=warning")
+        ) as psql:
             psql.ask(TABLE)
         client = Client(given.hosts, given.commit, given.timeout_s)
         acknowledged.say(acknowledged.write(given.file, given.for_s, given.period_s, client.put))
     else:
-        with contextlib.closing(Psql(given.hosts, "any", 10.0)) as psql:
+        with contextlib.closing(Psql(given.hosts, "any", FIRST_S)) as psql:
             rows = psql.ask("SELECT key FROM writes")
         acknowledged.say(acknowledged.check(given.file, psql.host, lambda _: rows))
 

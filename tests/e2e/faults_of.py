@@ -8,7 +8,7 @@ import pytest
 
 from skyrack.orchestrator.api.client import ApiClient, ApiError
 
-from .place import Place
+from .place import PATIENCE_S, Place
 
 
 class FaultsOf:
@@ -16,7 +16,7 @@ class FaultsOf:
 
     def __init__(self, place: Place) -> None:
         self.place = place
-        self.api = ApiClient(place.sockets / "small", 10.0)
+        self.api = ApiClient(place.sockets / "small", PATIENCE_S)
 
     def add(self, kind: str, *where: str, **values: object) -> dict[str, Any]:
         """Enter one; what the run answers of it."""

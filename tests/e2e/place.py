@@ -16,11 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from skyrack.orchestrator.runtime.paths import is_locked
+
 T = TypeVar("T")
 
 SKYRACK = Path(sys.executable).with_name("skyrack")
 ROOT = Path(__file__).parents[2]  # the checkout
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0  # with a host that is busy with other things
+COMMAND_S = 240.0  # a command that hangs is ended before its test, so that what it said is seen
 # A pytest of a user's own, without what he need not have.
 QUICK = [
     word
@@ -60,15 +63,15 @@ def eventually(condition: Callable[[], T | None], what: str, seconds: float = PA
 def as_computed(ping: Callable[[], list[dict[str, Any]]], within_ms: float = 20.0) -> list[dict[str, Any]]:
     """Ping until a probe of them took what was computed for it: a host that is busy makes some late, and none early.
 
-    `ping` gives probes as `skyrack ping -o json` has them; so is what is returned.
+    `ping` gives probes as `skyrack ping -o json` has them; returned are those of them for which something was computed.
     """
 
     def one_is() -> list[dict[str, Any]]:
         probes = ping()
-        judged = [p for p in probes if p["measured_ms"] is not None and p["computed_ms"] is not None]
-        late_ms = [p["measured_ms"] - p["computed_ms"] for p in judged]
+        judged = [p for p in probes if p["computed_ms"] is not None]
+        late_ms = [p["measured_ms"] - p["computed_ms"] for p in judged if p["measured_ms"] is not None]
         assert not late_ms or min(late_ms) > -0.01, f"earlier than computed: {probes}"
-        return probes if late_ms and min(late_ms) < within_ms else []
+        return judged if late_ms and min(late_ms) < within_ms else []
 
     return eventually(one_is, f"a probe that is at most {within_ms:g} ms late")
 
@@ -133,7 +136,10 @@ class Foreground:
 
     def ends(self, status: int) -> str:
         """Wait for its end; what it said."""
-        found = self.process.wait(PATIENCE_S)
+        try:
+            found = self.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"not ended within {PATIENCE_S:g} s; so far:\n{self.said}") from None
         assert "Traceback" not in self.said, self.said
         assert found == status, f"exit status {found}, expected {status}:\n{self.said}"
         return self.said
@@ -189,11 +195,15 @@ class Place:
         self.started.append(process)
         return process
 
-    def skyrack(self, *arguments: object, timeout_s: float = PATIENCE_S, **options: Any) -> Ended:
+    def skyrack(self, *arguments: object, timeout_s: float = COMMAND_S, **options: Any) -> Ended:
         """Run a command to its end."""
         process = self.start(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
         try:
             out, err = process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            said = b"".join(process.communicate()).decode(errors="replace")
+            raise AssertionError(f"{arguments}: not ended within {timeout_s:g} s; so far:\n{said}") from None
         except BaseException:
             process.kill()
             process.communicate()
@@ -230,6 +240,18 @@ class Place:
     def events(self) -> list[dict[str, Any]]:
         """What the newest run has recorded so far."""
         return [json.loads(line) for line in whole_lines(self.runs / "latest" / "events.jsonl")]
+
+    def ping(self, a: str, b: str, *arguments: object, count: int = 1) -> list[dict[str, Any]]:
+        """Ping until all probes of one call came back, which they do once a is reached by b, on a host that is not too busy."""
+        words = ("ping", a, b, "-c", count, "-i", "50ms", "-o", "json", *arguments)
+
+        def came_back() -> list[dict[str, Any]]:
+            ended = self.skyrack(*words)
+            probes: list[dict[str, Any]] = json.loads(ended.expect(ended.status and 1).out)["probes"]
+            assert len(probes) == count
+            return probes if all(probe["measured_ms"] is not None for probe in probes) else []
+
+        return eventually(came_back, f"{count} of {count} probes from {a} to {b} came back")
 
     def mark(self) -> int:
         """Number of the newest event: `after=` of a later `event`."""
@@ -293,11 +315,32 @@ class Place:
         """Signal a part of the small run."""
         os.kill(self.tree()[part], number)
 
+    def suspend(self, part: str) -> int:
+        """Stop a part of the small run, and wait until every thread of it stands still; its pid, for SIGCONT."""
+        pid = self.tree()[part]
+        os.kill(pid, signal.SIGSTOP)
+        eventually(lambda: is_suspended(pid), f"{part} suspended")
+        return pid
+
+    def has_ended(self) -> None:
+        """Wait until no process of any run is left, and none holds a run's name: it lets go of it a moment after its memory."""
+        eventually(lambda: not (self.processes() or self._held()), "the end of everything")
+
+    def _held(self) -> list[Path]:
+        """Locks of runs that somebody holds."""
+        return [path for path in self.sockets.glob("*.lock") if is_locked(path)]
+
     def is_clean(self) -> None:
         """Nothing of any run is left but what it recorded: no process, no socket, no mount."""
-        eventually(lambda: not self.processes(), f"no process left of {self.processes()}")
+        self.has_ended()
         assert not self.sockets.exists(), sorted(self.sockets.rglob("*"))
         assert str(self.sockets) not in Path("/proc/mounts").read_text()
+
+
+def is_suspended(pid: int) -> bool:
+    """Whether all of a process stands still: after SIGSTOP its threads stop one after the other."""
+    tasks = Path(f"/proc/{pid}/task")
+    return {_proc(int(task), "stat").rpartition(") ")[2][:1] for task in os.listdir(tasks)} == {"T"}
 
 
 def _proc(pid: int, name: str) -> str:
@@ -320,11 +363,14 @@ def open_place(uid: int | None = None) -> Any:
     try:
         yield place
     finally:
-        place.down()
-        for pid in place.processes():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        for process in place.started:
-            process.kill()
-            process.wait()
-        shutil.rmtree(directory, ignore_errors=True)
+        try:
+            if place.sockets.exists():  # else nothing is up, and nothing is left of what was
+                place.down()
+        finally:
+            for pid in place.processes():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            for process in place.started:
+                process.kill()
+                process.wait()
+            shutil.rmtree(directory, ignore_errors=True)

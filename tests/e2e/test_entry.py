@@ -62,7 +62,7 @@ def proxy(place: Place, station: str) -> tuple[str, int]:
 
 def get(place: Place, station: str, url: str = "") -> tuple[int, str]:
     """Status and content, or reason, of a page got in the way of `curl -x`."""
-    connection = http.client.HTTPConnection(*proxy(place, station), timeout=20)
+    connection = http.client.HTTPConnection(*proxy(place, station), timeout=PATIENCE_S)
     try:
         connection.request("GET", url or f"http://{satellite(place)}:8000/")
         response = connection.getresponse()
@@ -74,7 +74,7 @@ def get(place: Place, station: str, url: str = "") -> tuple[int, str]:
 
 def tunnel(address: tuple[str, int], target: str) -> socket.socket:
     """A connection that was let through."""
-    sock = socket.create_connection(address, timeout=20)
+    sock = socket.create_connection(address, timeout=PATIENCE_S)
     sock.sendall(f"CONNECT {target} HTTP/1.1\r\n\r\n".encode())
     head = sock.recv(4096)
     assert head.startswith(b"HTTP/1.1 200 "), head
@@ -137,13 +137,13 @@ def test_forward_listens_tells_the_way_carries_and_ends_with_ctrl_c(entered: Pla
     assert f"-> {node}:8000   " in first
     assert "ms there and back now: london > " in first
     ports = [int(line.split(" ")[0].rpartition(":")[2]) for line in (first, second)]
-    connection = http.client.HTTPConnection("127.0.0.1", ports[0], timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", ports[0], timeout=PATIENCE_S)
     connection.request("GET", "/")
     assert connection.getresponse().read() == b"no gateway"
     connection.close()
     command.says("ended: ")
     with (
-        socket.create_connection(("127.0.0.1", ports[1]), timeout=20) as refused,
+        socket.create_connection(("127.0.0.1", ports[1]), timeout=PATIENCE_S) as refused,
         pytest.raises(ConnectionResetError),
     ):
         refused.recv(1)

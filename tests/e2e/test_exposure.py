@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from .listeners import Internet, internet, network_of, unix
-from .place import Place, eventually, port
+from .place import PATIENCE_S, Place, eventually, port
 
 pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
@@ -111,7 +111,7 @@ def test_without_a_port_a_run_is_not_on_the_network_at_all(place: Place) -> None
 
 def ask(method: str, path: str, *, token: str | None, host: str = "localhost") -> int:
     """Status of an answer over TCP."""
-    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=PATIENCE_S)
     headers = {"Host": host} | ({"Authorization": f"Bearer {token}"} if token else {})
     try:
         connection.request(method, path, json.dumps({"signal": 9}) if method == "POST" else None, headers)

@@ -9,9 +9,10 @@ from typing import Any
 import grpc
 import pytest
 
+from skyrack.orchestrator.runtime.hands.processes import NOTHING_RUNS
 from skyrack.v1 import fault_pb2, fault_pb2_grpc
 
-from .place import Place, eventually, open_place
+from .place import PATIENCE_S, Place, eventually, open_place
 
 pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
@@ -62,6 +63,10 @@ def effects_of(place: Place) -> dict[str, list[str]]:
     return {e["on"]: e["effect"] for e in place.events() if e["event"] == "fault_effect"}
 
 
+def failed(place: Place) -> list[dict[str, Any]]:
+    return [event for event in place.events() if event["event"] == "fault_failed"]
+
+
 def test_what_is_planned_is_what_happens(planned: Place) -> None:
     printed = planned.skyrack("plan", planned.scenario, "--for", "60s", "-f", "-").expect().out
     plan = [record for record in map(json.loads, printed.splitlines()) if record["record"] == "fault"]
@@ -81,10 +86,17 @@ def test_what_is_planned_is_what_happens(planned: Place) -> None:
     for event, record in zip(began, plan, strict=True):
         assert ended[event["fault"]] == pytest.approx(event["run_s"] + record.get("for_s", 0.0), abs=1e-6)
     # A fault that is done at once has ended before what it did has been seen through: a fabric is gone until it serves.
-    eventually(lambda: {"p0s00/keep", "fabric"} <= effects_of(planned).keys(), "both have been seen")
-    assert "killed" in effects_of(planned)["p0s00/keep"][0]
+    eventually(
+        lambda: {"p0s00/keep", "fabric"} <= effects_of(planned).keys() | {e["on"] for e in failed(planned)},
+        "both have been seen",
+    )
     assert "serves after" in effects_of(planned)["fabric"][0]
-    assert not [e for e in planned.events() if e["event"] == "fault_failed"]
+    ready_s = planned.event("service_ready", node="p0s00", service="keep")["run_s"]
+    if ready_s < 6.0 or not failed(planned):
+        assert "killed" in effects_of(planned)["p0s00/keep"][0]
+        assert not failed(planned)
+    else:  # a host that is so busy starts it later
+        assert [(e["on"], e["reason"]) for e in failed(planned)] == [("p0s00/keep", NOTHING_RUNS)]
     written = planned.runs / "latest" / "plan.jsonl"
     eventually(written.exists, "the run writes its plan")
     assert [r for r in map(json.loads, written.read_text().splitlines()) if r["record"] == "fault"] == plan
@@ -93,7 +105,7 @@ def test_what_is_planned_is_what_happens(planned: Place) -> None:
 def test_a_client_of_the_grpc_api_breaks_watches_and_mends(planned: Place) -> None:
     with grpc.insecure_channel(f"unix:{planned.sockets}/planned/faults.sock") as channel:
         stub: Any = fault_pb2_grpc.FaultServiceStub(channel)
-        watching = stub.WatchFaults(fault_pb2.WatchFaultsRequest(), timeout=30)
+        watching = stub.WatchFaults(fault_pb2.WatchFaultsRequest(), timeout=PATIENCE_S)
         watching.initial_metadata()
         spec = fault_pb2.FaultSpec(
             kind="latency", links=["p0s00-p0s01"], values={"extra_s": 0.1}, cause="a client"

@@ -44,7 +44,7 @@ def test_the_example_does_what_its_readme_says(place: Place) -> None:
         "it says where it is",
     )
     place.skyrack("down").expect()
-    said = tests.communicate(timeout=PATIENCE_S)[0]
+    said = tests.communicate(timeout=2 * PATIENCE_S)[0]
     assert "3 passed" in said, said
 
 

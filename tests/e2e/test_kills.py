@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from .place import Foreground, Place, eventually
+from .place import PATIENCE_S, Foreground, Place, all_processes, eventually
 
 pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
@@ -29,7 +29,6 @@ while data := c.recv(100):
 CLIENT = """
 import socket, sys
 c = socket.create_connection(('tokyo', 7000))
-print('connected', flush=True)
 for line in sys.stdin:
     c.sendall(line.encode())
     print(c.recv(100).decode().strip(), flush=True)
@@ -61,15 +60,16 @@ def test_a_killed_node_comes_back_and_the_user_sees_it(either: Place) -> None:
     run = either.foreground("up", either.scenario)
     run.says("Ctrl-C stops it")
     before = either.node("tokyo")
+    mark = either.mark()
     either.kill("tokyo")
     run.says("tokyo ended: killed by SIGKILL")
     run.says("tokyo serves again (restart 1)")
     after = either.node("tokyo")
     assert after["restarts"] == before["restarts"] + 1
     assert after["pid"] != before["pid"]
-    either.skyrack("ping", "london", "tokyo", "-c", 1).expect()
-    names = [event["event"] for event in either.events() if event.get("node") == "tokyo"]
-    assert set(names[2:]) == {"node_dark", "node_exited", "node_lit", "node_serving"}
+    either.ping("london", "tokyo")
+    names = {e["event"] for e in either.events() if e["seq"] > mark and e.get("node") == "tokyo"}
+    assert names == {"node_dark", "node_exited", "node_lit", "node_serving"}
     run.process.send_signal(signal.SIGINT)
     run.ends(130)
     either.is_clean()
@@ -80,7 +80,7 @@ def test_a_killed_node_stays_dark_when_restarts_are_off(place: Place) -> None:
     place.up()
     place.kill("tokyo")
     place.event("node_exited", node="tokyo", signal=9)
-    assert place.node("tokyo")["state"] == "dark"
+    eventually(lambda: place.node("tokyo")["state"] == "dark", "tokyo dark")
     ended = place.skyrack("exec", "tokyo", "--", "true").expect(1)
     assert "tokyo is dark, not serving" in ended.err
     lost = json.loads(place.skyrack("ping", "london", "tokyo", "-c", 1, "-o", "json").expect(1).out)
@@ -95,6 +95,7 @@ def test_tcp_survives_a_killed_fabric_and_no_node_is_restarted(either: Place) ->
         server = stack.enter_context(
             either.start(("exec", "tokyo", "--", sys.executable, "-c", SERVER), stdout=subprocess.PIPE)
         )
+        stack.callback(server.kill)
         assert server.stdout is not None
         assert server.stdout.readline() == b"up\n"
         client = stack.enter_context(
@@ -104,15 +105,25 @@ def test_tcp_survives_a_killed_fabric_and_no_node_is_restarted(either: Place) ->
                 stdout=subprocess.PIPE,
             )
         )
+        stack.callback(client.kill)
         assert client.stdin is not None
         assert client.stdout is not None
-        assert client.stdout.readline() == b"connected\n"
+
+        def echoed(line: bytes) -> bytes:
+            assert client.stdin is not None
+            assert client.stdout is not None
+            client.stdin.write(line)
+            client.stdin.flush()
+            return bytes(client.stdout.readline())
+
+        # The client is connected before the server has its word for it, and is not if that is lost.
+        assert echoed(b"here\n") == b"here\n"
         either.kill("fabric")
         either.event("fabric_down", status=-9)
-        client.stdin.write(b"still here\n")
-        client.stdin.flush()
-        assert client.stdout.readline() == b"still here\n"
+        assert echoed(b"still here\n") == b"still here\n"
         client.stdin.close()
+        assert client.wait(PATIENCE_S) == 0
+        assert server.wait(PATIENCE_S) == 0
     either.event("fabric_up")
     either.event("all_serving")
     after = either.tree()
@@ -121,7 +132,7 @@ def test_tcp_survives_a_killed_fabric_and_no_node_is_restarted(either: Place) ->
     assert all(node["restarts"] == 0 for node in either.status()["nodes"])
     for event in either.events():
         assert event["event"] != "node_exited"
-    either.skyrack("ping", "london", "tokyo", "-c", 1).expect()
+    either.ping("london", "tokyo")
     either.skyrack("down").expect()
     either.is_clean()
 
@@ -129,15 +140,16 @@ def test_tcp_survives_a_killed_fabric_and_no_node_is_restarted(either: Place) ->
 def test_a_node_that_dies_while_there_is_no_fabric_is_found_dark(place: Place) -> None:
     place.scenario.write_text(place.scenario.read_text() + "nodes: {restart: never}\n")
     place.up()
-    place.kill("orchestrator", signal.SIGSTOP)
-    pids = place.tree()
-    os.kill(pids["fabric"], signal.SIGKILL)
-    os.kill(pids["tokyo"], signal.SIGKILL)
-    os.kill(pids["orchestrator"], signal.SIGCONT)
+    orchestrator = place.suspend("orchestrator")
+    killed = {place.tree()[part] for part in ("fabric", "tokyo")}
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: not killed & all_processes().keys(), "the end of both")
+    os.kill(orchestrator, signal.SIGCONT)
     place.event("fabric_up")
     eventually(lambda: place.node("tokyo")["state"] == "dark", "tokyo dark")
     eventually(lambda: place.node("london")["state"] == "serving", "london serving")
-    place.skyrack("ping", "london", place.bare(), "-c", 1).expect()
+    place.ping("london", place.bare())
 
 
 @pytest.mark.parametrize(
@@ -166,7 +178,7 @@ def test_after_a_detached_run_was_killed_commands_say_so_and_the_next_start_work
 ) -> None:
     place.up()
     place.kill(part)
-    eventually(lambda: not place.processes(), "the end of everything")
+    place.has_ended()
     ended = place.skyrack("status").expect(1)
     assert "no run is up; small was killed or failed" in ended.err
     assert str(place.runs) in ended.err
@@ -174,7 +186,7 @@ def test_after_a_detached_run_was_killed_commands_say_so_and_the_next_start_work
         # The nodes that die with it are told of until the end, before or after the failure.
         assert "failed" in [event["event"] for event in place.events()]
     place.up()
-    place.skyrack("ping", "london", "tokyo", "-c", 1).expect()
+    place.ping("london", "tokyo")
     place.skyrack("down").expect()
     place.is_clean()
 
@@ -182,7 +194,7 @@ def test_after_a_detached_run_was_killed_commands_say_so_and_the_next_start_work
 def test_down_removes_what_a_killed_run_left(place: Place) -> None:
     place.up()
     place.kill("outer")
-    eventually(lambda: not place.processes(), "the end of everything")
+    place.has_ended()
     assert place.sockets.exists()
     assert "removed what small" in place.skyrack("down").expect().err
     place.is_clean()
@@ -192,7 +204,7 @@ def test_a_run_dies_with_its_foreground_command(watched: tuple[Place, Foreground
     place, run = watched
     run.process.kill()
     run.process.wait()
-    eventually(lambda: not place.processes(), "the end of everything")
+    place.has_ended()
     assert place.events()[-1]["event"] == "stopped"
     place.up()
     place.skyrack("down").expect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 
@@ -15,7 +16,9 @@ from skyrack.orchestrator.topology.epoch import Epoch
 from skyrack.orchestrator.topology.geometry import Geometry
 from skyrack.v1.metrics import METRICS
 
-from .place import Place, eventually, open_place, port
+from .place import PATIENCE_S, Place, eventually, open_place, port
+
+FROM_EACH = ("skyrack_fabric_wakeups", "skyrack_node_uptime_seconds")
 
 pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
@@ -43,16 +46,35 @@ def loaded() -> Iterator[Place]:
     with open_place() as found:
         found.scenario.write_text(EVERYTHING)
         found.up("--port", port(18180))
-        assert found.skyrack("load", "echo", "--for", "2s").status in (0, 4)
+        eventually(lambda: answered(found), "a load of which an operation was answered", 2 * PATIENCE_S)
         found.skyrack("fault", "add", "latency", "--node", "london", "--extra", "1ms").expect()
         yield found
 
 
+def answered(place: Place) -> bool:
+    """Whether of a short load an operation was answered: a host that stands still meanwhile answers none."""
+    assert place.skyrack("load", "echo", "--for", "2s", timeout_s=2 * PATIENCE_S).status in (0, 4)
+    result = json.loads((place.runs / "latest" / "result.json").read_text())
+    return bool(result["ops"]["ok"])
+
+
 def page(place: Place, path: str) -> dict[str, Metric]:
-    """Families by the name that METRICS has."""
-    with urllib.request.urlopen(place.status()["http"] + path, timeout=20) as answer:
-        families = text_string_to_metric_families(answer.read().decode())
-        return {f.name + ("_total" if f.type == "counter" else ""): f for f in families}
+    """Families by the name that METRICS has, once everybody who has something to say on the page has answered in time."""
+
+    def whole() -> list[Metric]:
+        try:
+            with urllib.request.urlopen(place.status()["http"] + path, timeout=PATIENCE_S) as answer:
+                found = list(text_string_to_metric_families(answer.read().decode()))
+        except urllib.error.HTTPError as error:
+            if error.code != 502:  # a node has not answered
+                raise
+            return []
+        fabric, nodes = (sum(len(f.samples) for f in found if f.name == name) for name in FROM_EACH)
+        said = {"/metrics": fabric > 0 and nodes == 4, "/metrics/run": fabric > 0}
+        return found if said.get(path, True) else []
+
+    families = eventually(whole, f"all of {path}")
+    return {f.name + ("_total" if f.type == "counter" else ""): f for f in families}
 
 
 def test_what_is_exposed_is_what_is_documented(loaded: Place) -> None:
@@ -90,7 +112,7 @@ def test_rates_of_links_are_those_of_the_epoch_in_force(loaded: Place) -> None:
 
 
 def test_targets_together_expose_the_same_and_each_its_own(loaded: Place) -> None:
-    with urllib.request.urlopen(loaded.status()["http"] + "/sd/prometheus", timeout=20) as answer:
+    with urllib.request.urlopen(loaded.status()["http"] + "/sd/prometheus", timeout=PATIENCE_S) as answer:
         targets = json.load(answer)
     assert len(targets) == 1 + 4
     together: set[str] = set()

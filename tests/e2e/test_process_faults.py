@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from .faults_of import FaultsOf
-from .place import Place, all_processes, eventually, open_place
+from .place import PATIENCE_S, Place, all_processes, eventually, open_place
 
 pytestmark = pytest.mark.mesh
 
@@ -127,13 +127,13 @@ def test_a_paused_service_stands_still_and_its_node_does_not(faults: Faults) -> 
     assert said.out == "goes on\n"
     assert faults.effect(fault, "fault_undone") == "1 process goes on"
     faults.ticks_after(len(faults.ticks()))
-    gap_s, before, after = faults.gap(since)
-    stopped_s, went_on_s = (
-        faults.place.event(name, fault=fault["id"])["run_s"] for name in ("fault_effect", "fault_undone")
-    )
-    assert fault["until_s"] - stopped_s - 0.02 < gap_s < went_on_s - fault["since_s"] + 0.5
+    t0_s = faults.place.status()["t0_monotonic_ns"] / 1e9
+    stopped_s = faults.place.event("fault_effect", fault=fault["id"])["run_s"]
+    ticks = [(at_s - t0_s, pid) for at_s, pid in faults.ticks()[since - 1 :]]
+    assert not [at_s for at_s, _ in ticks if stopped_s < at_s < fault["until_s"]], "it has run meanwhile"
+    assert ticks[0][0] < stopped_s, "it has run before"
     assert fault["until_s"] - fault["since_s"] == pytest.approx(HOLD_S)
-    assert before == after == pid
+    assert {its for _, its in ticks} == {pid}
 
 
 def test_a_service_that_is_restarted_while_paused_is_paused(faults: Faults) -> None:
@@ -145,8 +145,7 @@ def test_a_service_that_is_restarted_while_paused_is_paused(faults: Faults) -> N
     eventually(lambda: service(faults)["restarts"] > restarts and service(faults)["inner_pid"], "another one")
     eventually(lambda: stopped(faults.place), "stopped as well")
     # The first thing that it does takes longer than to be found, where the host lets the finder look.
-    began = faults.ticks()[since:]
-    assert not began or began[-1][0] - began[0][0] < 0.5
+    assert len(faults.ticks()) - since < 50
     assert faults.stands_still()
     faults.remove(fault)
     faults.ticks_after(len(faults.ticks()))
@@ -165,14 +164,19 @@ def test_a_paused_node_stands_still_and_nobody_takes_it_for_dead(faults: Faults)
     fault = faults.add("pause", "london")
     assert faults.effect(fault).startswith("stopped 2 processes: sky london (pid 1), python3 (pid ")
     # Its kernel goes on: it answers echoes, as that of a machine whose processes are stopped.
-    faults.place.skyrack("ping", "tokyo", "london", "-c", 2).expect()
-    entered = faults.place.foreground("exec", "london", "--", "sh", "-c", "sleep 1; echo entered")
+    ping = ("ping", "tokyo", "london", "-c", 2)
+    eventually(lambda: faults.place.skyrack(*ping).status == 0, "an answer to an echo")
+    go = faults.place.directory / "go"
+    waits = f"until [ -e {go} ]; do sleep 0.05; done; echo entered"
+    entered = faults.place.foreground("exec", "london", "--", "sh", "-c", waits)
     eventually(lambda: len(stopped(faults.place)) >= 3, "who comes later is stopped too, with its child")
+    go.touch()
     assert entered.said == ""
     ended_s = faults.ticks()[-1][0]
     faults.remove(fault)
     assert faults.effect(fault, "fault_undone") in ("3 processes go on", "4 processes go on")
     assert "entered" in entered.ends(0)
+    go.unlink()
     faults.ticks_after(len(faults.ticks()))
     gap_s, pid, next_pid = faults.gap(since)
     assert gap_s > 0.1
@@ -188,7 +192,7 @@ def test_a_node_that_is_killed_while_paused_comes_back_paused(faults: Faults) ->
     faults.effect(faults.add("kill", "london"))
     eventually(lambda: faults.node("london")["inner_pid"], "its next process")
     eventually(lambda: stopped(faults.place), "stopped as well")
-    assert faults.stands_still()
+    eventually(faults.stands_still, "and its service, if that had come to be")
     faults.remove(fault)
     faults.place.serves_again()
     assert faults.node("london")["restarts"] == restarts + 1
@@ -198,14 +202,20 @@ def test_a_node_gets_a_share_of_a_core(faults: Faults) -> None:
     fault = faults.add("cpu", "tokyo", cpu_ratio=0.2)
     how = faults.effect(fault)
     assert how.startswith("0.2 of a core for 2 processes together, by ")
-    # Beside each other: how much is to be had on a busy host is the same for both.
-    elsewhere, here = burn(faults.place, "london", "tokyo")
-    assert here < 0.24, how
-    assert here > 0.3 * min(elsewhere, 0.2), how
+
+    # Beside each other: how much is to be had on a busy host is the same for both. Each share holds on average.
+    def is_a_fifth() -> bool:
+        elsewhere, here = burn(faults.place, "london", "tokyo")
+        return 0.3 * min(elsewhere, 0.2) < here < 0.24
+
+    def is_as_elsewhere() -> bool:
+        elsewhere, here = burn(faults.place, "london", "tokyo")
+        return here > 0.5 * elsewhere
+
+    eventually(is_a_fifth, f"a fifth of a core: {how}", 2 * PATIENCE_S)
     faults.remove(fault)
     assert faults.effect(fault, "fault_undone") == "no share of a core is kept to any more"
-    elsewhere, here = burn(faults.place, "london", "tokyo")
-    assert here > 0.5 * elsewhere
+    eventually(is_as_elsewhere, "all that there is", 2 * PATIENCE_S)
     assert not stopped(faults.place)
     assert not any("/fault." in line and Path(line).exists() for line in groups(faults.place))
 

@@ -85,7 +85,11 @@ def start(project: Path, *options: str, within: tuple[str, ...] = ()) -> subproc
 
 
 def run(project: Path, *options: str, within: tuple[str, ...] = ()) -> str:
-    return start(project, *options, within=within).communicate(timeout=PATIENCE_S)[0]
+    with start(project, *options, within=within) as process:
+        try:
+            return process.communicate(timeout=2 * PATIENCE_S)[0]
+        finally:
+            process.kill()
 
 
 def processes(project: Path) -> list[int]:
@@ -133,7 +137,7 @@ def test_constellations_end_with_a_pytest_that_is_killed(project: Path) -> None:
             break
     assert processes(project)
     process.kill()
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE_S)
     eventually(lambda: not processes(project), "nothing left")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from skyrack.v1 import mesh_pb2  # noqa: F401  # an import that the process of a
 
 pytestmark = pytest.mark.mesh
 
+START = datetime(2026, 1, 1, tzinfo=UTC)
 SCENARIO = {
     "version": 1,
     "name": "python",
@@ -55,7 +56,7 @@ def ask(target: str, service: str, request: bytes = b"") -> bytes | str:
     with grpc.insecure_channel(target) as channel:
         call: Any = channel.unary_unary(f"/test.{service}/Ask")
         try:
-            return bytes(call(request, timeout=5))
+            return bytes(call(request, timeout=60))
         except grpc.RpcError as error:
             return str(error.code().name)
 
@@ -92,9 +93,9 @@ def test_a_service_knows_its_node_and_calls_others_at_the_speed_of_light(
                     "is": (node.name, node.kind, node.index, node.address, node.service, node.options),
                     "took_s": node.clock.monotonic_s() - began_s, "nobody": nobody, "around": around,
                     "altitude_km": node.position().altitude_km, "peers": node.peers(),
-                    "scenario_s": node.clock.scenario_s(), "utc": node.clock.utc().isoformat()[:18],
+                    "scenario_s": node.clock.scenario_s(), "utc": node.clock.utc().isoformat(),
                     "file": (node.data_dir / "hello").read_text(), "contacts": len(node.forecast().contacts) > 0,
-            "sunlit": node.environment().sunlit,
+                    "sunlit": node.environment().sunlit,
                 }).encode()
         """,
         env={"PLACE": "{node} of {count}"},
@@ -104,7 +105,12 @@ def test_a_service_knows_its_node_and_calls_others_at_the_speed_of_light(
     assert way is not None
 
     def as_quick_as_light() -> dict[str, Any] | None:
+        before_s = sky.status()["run_s"]
         told: dict[str, Any] = eval(sky.call("p0s01", ask, "p0s00:50051", "knows"))
+        after_s = sky.status()["run_s"]
+        assert before_s < told["scenario_s"] < after_s
+        began_s = (datetime.fromisoformat(told["utc"]) - START).total_seconds()
+        assert before_s < began_s < after_s
         assert told["took_s"] > way.rtt_s
         return told if told["took_s"] < way.rtt_s * 2 + 0.1 else None  # it may connect before
 
@@ -115,8 +121,6 @@ def test_a_service_knows_its_node_and_calls_others_at_the_speed_of_light(
     assert 700 < told["altitude_km"] < 850
     assert told["peers"] == {"p0s00": "100.64.0.1", "p0s01": "100.64.0.2"}
     assert told["sunlit"] in (True, False)
-    assert 0 < told["scenario_s"] < 300
-    assert told["utc"].startswith("2026-01-01T00:0")
     assert told["file"] == "you"
     assert told["contacts"]
 
@@ -147,8 +151,8 @@ def test_a_service_that_fails_is_started_again_with_the_code_of_then(
     )
     with pytest.raises(SkyrackError):
         sky.service_restart("fresh", timeout_s=1)
-    assert why(sky, "fresh").endswith("ValueError: too old")
-    assert "ValueError: too old" in sky.log("p0s00", "fresh")
+    sky.wait_until(lambda: why(sky, "fresh").endswith("ValueError: too old"))
+    sky.wait_until(lambda: "ValueError: too old" in sky.log("p0s00", "fresh"))
     assert ask(p0s00, "fresh") == "UNAVAILABLE"
     write(tmp_path, "fresh", text)
     sky.service_restart("fresh")
@@ -172,15 +176,18 @@ def test_a_service_is_ready_when_it_says_so_and_until_it_takes_it_back(
                 while not (node.data_dir / "go").exists():
                     await node.clock.sleep(0.02)
                 node.ready()
-                await node.clock.sleep(0.2)
+                while not (node.data_dir / "dusk").exists():
+                    await node.clock.sleep(0.02)
                 node.not_ready("in the dark")
                 await node.clock.sleep(1000)
         """,
         wait=False,
     )
     sky.wait_until(lambda: why(sky, "moody") == "it has not called node.ready() yet")
-    (sky.run_dir / "data" / "p0s00" / "moody" / "go").touch()
+    data = sky.run_dir / "data" / "p0s00" / "moody"
+    (data / "go").touch()
     assert sky.wait_for("service_ready", service="moody", after=mark)["after_s"] > 0.3
+    (data / "dusk").touch()
     assert sky.wait_for("service_unready", service="moody", after=mark)["reason"] == "in the dark"
     sky.service_remove("moody")
 
@@ -205,9 +212,8 @@ def test_the_satellite_lives_on_with_a_service_that_blocks_exits_or_does_not_end
         class Mine:
             async def run(self, node: Node) -> None:
                 node.ready()
-                began_s = time.monotonic()
                 time.sleep(0.3)
-                while time.monotonic() < began_s + 2.5:
+                while not (node.data_dir / "enough").exists():
                     try:
                         await node.clock.sleep(0.1)
                     except asyncio.CancelledError:
@@ -219,10 +225,9 @@ def test_the_satellite_lives_on_with_a_service_that_blocks_exits_or_does_not_end
         lambda: any("kept the node from everything else" in line for line in sky.log("p0s00", "rude"))
     )
     assert any(line.find("at rude.py:") > 0 and "in run" in line for line in sky.log("p0s00", "rude"))
-    began_s = time.monotonic()
     sky.service_remove("rude")
     sky.wait_until(lambda: "service does not end" in sky.log("p0s00"))
-    assert time.monotonic() - began_s < 5
+    (sky.run_dir / "data" / "p0s00" / "rude" / "enough").touch()
     add(
         sky,
         tmp_path,

@@ -9,7 +9,7 @@ import pytest
 from skyrack.orchestrator.api.client import ApiClient
 from skyrack.orchestrator.runtime.services.disks import DEVICE
 
-from .place import Place, eventually
+from .place import PATIENCE_S, Place, eventually
 
 pytestmark = [
     pytest.mark.together,
@@ -46,7 +46,8 @@ inhabited: [p0s00, p0s01]
 ground: [london, tokyo]
 services:
 {_SERVICES}"""
-ETCDCTL = "ETCDCTL_API=3 etcdctl --command-timeout=5s"
+# Its own patience for a connection is 2 s, and for an answer 5 s.
+ETCDCTL = f"ETCDCTL_API=3 etcdctl --dial-timeout={PATIENCE_S:g}s --command-timeout={PATIENCE_S:g}s"
 
 
 def test_what_was_acknowledged_with_an_fsync_survives_and_what_was_not_is_lost(place: Place) -> None:
@@ -59,7 +60,7 @@ def test_what_was_acknowledged_with_an_fsync_survives_and_what_was_not_is_lost(p
         ]
     )
     assert place.skyrack("exec", "london", "--", "sh", "-c", write).expect().out.count("OK\n") == 4
-    api = ApiClient(place.sockets / "small", 10.0)
+    api = ApiClient(place.sockets / "small", PATIENCE_S)
     api.post("/v1/faults", {"faults": [{"kind": "power", "nodes": list(_NODES), "for_s": 0.2}]})
     for node in _NODES:
         place.event("node_serving", node=node, restarts=1)

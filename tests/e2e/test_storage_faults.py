@@ -88,9 +88,11 @@ class Faults(FaultsOf):
                 records.append({**json.loads(record["msg"]), "heard_s": heard_s})
         return records
 
-    def next(self, condition: Callable[[dict[str, Any]], bool], what: str) -> dict[str, Any]:
-        """What the writer prints from now on that is so."""
-        already = len(self.said())
+    def next(
+        self, condition: Callable[[dict[str, Any]], bool], what: str, *, after: int | None = None
+    ) -> dict[str, Any]:
+        """What the writer prints from now on, or after so much as it had printed at some time, that is so."""
+        already = len(self.said()) if after is None else after
         return eventually(
             lambda: next((record for record in self.said()[already:] if condition(record)), {}), what
         )
@@ -121,8 +123,9 @@ def faults(request: pytest.FixtureRequest) -> Iterator[Faults]:
 
 def test_a_power_loss_takes_what_was_not_fsynced_and_nothing_else(faults: Faults) -> None:
     faults.next(_as_ever, "it writes")
+    before = len(faults.said())
     fault = faults.add("power", "london", for_s=0.2)
-    found = faults.next(lambda record: "synced" in record, "it starts again")
+    found = faults.next(lambda record: "synced" in record, "it starts again", after=before)
     acknowledged = max(record.get("size", 0) for record in faults.said()[: faults.said().index(found)])
     assert found["synced"] >= acknowledged, "what it said last may have been lost on the way to its log"
     assert found["never"] == 0, "its name was kept by fsyncs of the other file, its contents by none"
@@ -177,8 +180,9 @@ def test_the_wall_clock_is_off_and_sleeps_are_not(faults: Faults, offset_s: floa
 
 def test_a_fsync_that_would_take_a_minute_does_not_keep_a_node_alive(faults: Faults) -> None:
     slow = faults.add("fsync-slow", "london", fsync_s=60.0)
+    before = len(faults.said())
     faults.add("power", "london", for_s=0.2)
-    faults.next(lambda record: "synced" in record, "it starts again")
+    faults.next(lambda record: "synced" in record, "it starts again", after=before)
     faults.remove(slow)
     faults.next(_as_ever, "as ever")
 

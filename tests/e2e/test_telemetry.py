@@ -17,7 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from skyrack.orchestrator.runtime.broker_process import find_mosquitto
 from skyrack.v1 import telemetry
 
-from .place import Place, eventually, port
+from .place import PATIENCE_S, Place, eventually, port
 
 pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
@@ -47,18 +47,21 @@ class Heard:
 
 @contextlib.contextmanager
 def viewer(way_in: Path) -> Iterator[Heard]:
-    """A client as the file for the user's tools describes it; over the Unix socket where there is no port."""
+    """A client as the file for the user's tools describes it; over the Unix socket where there is no port.
+
+    It owes the broker no answers: one that does hears no more once it cannot give them, because the broker has ended.
+    """
     way = json.loads(way_in.read_text())
     heard = Heard()
     client = mqtt.Client(CallbackAPIVersion.VERSION2, transport="tcp" if way["port"] else "unix")
     client.username_pw_set(way["username"], way["password"])
     client.on_message = lambda _client, _data, message: heard.take(message)
-    client.on_connect = lambda client, *_: client.subscribe("skyrack/#", 1)
+    client.on_connect = lambda client, *_: client.subscribe("skyrack/#", 0)
     client.on_subscribe = lambda *_: heard.subscribed.set()
     client.connect(way["host"] or way["socket"], way["port"] or 1883)
     client.loop_start()
     try:
-        assert heard.subscribed.wait(10.0)
+        assert heard.subscribed.wait(PATIENCE_S)
         yield heard
     finally:
         client.disconnect()
@@ -111,7 +114,7 @@ def test_a_run_tells_what_it_is_while_it_lives_and_takes_it_back_at_its_end(
         assert {"node_dark", "node_exited", "node_lit", "node_serving"} <= set(heard.events())
 
         place.down()
-        retained = [topic for topic in heard.newest if not topic.endswith(("/telemetry", "/event"))]
+        retained = [topic for topic in list(heard.newest) if not topic.endswith(("/telemetry", "/event"))]
         eventually(lambda: not any(heard.newest[topic] for topic in retained), "everything taken back")
     place.is_clean()
 

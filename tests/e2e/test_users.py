@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -24,14 +23,8 @@ def access() -> Iterator[Place]:
         yield found
 
 
-def pings(place: Place, a: str, b: str, count: int = 5) -> list[dict[str, Any]]:
-    arguments = ("ping", a, b, "-c", count, "-i", "50ms", "-o", "json")
-    probes: list[dict[str, Any]] = json.loads(place.skyrack(*arguments).expect().out)["probes"]
-    return probes
-
-
 def test_a_terminal_reaches_the_internet_through_one_satellite_in_the_published_time(access: Place) -> None:
-    for probe in as_computed(lambda: pings(access, "portland", "pop-seattle")):
+    for probe in as_computed(lambda: access.ping("portland", "pop-seattle", count=5)):
         path = probe["path"]
         assert (path[0], path[-2:], len(path)) == ("portland", ["gw-seattle", "pop-seattle"], 4)
         assert 24.0 < probe["computed_ms"] < 30.0
@@ -67,15 +60,15 @@ def link_rates(place: Place, user: str, satellite: str) -> list[float] | None:
 
 
 def test_traffic_goes_around_a_cut_fibre_and_over_it_again(access: Place) -> None:
-    before = pings(access, "gw-seattle", "pop-seattle")[-1]
+    before = access.ping("gw-seattle", "pop-seattle", count=5)[-1]
     assert before["path"] == ["gw-seattle", "pop-seattle"]
     access.skyrack("fault", "add", "down", "--link", "gw-seattle-pop-seattle").expect()
     access.event("convergence", change="loss")
-    detour = as_computed(lambda: pings(access, "gw-seattle", "pop-seattle"))[-1]
+    detour = as_computed(lambda: access.ping("gw-seattle", "pop-seattle", count=5))[-1]
     assert detour["path"][-2:] == ["pop-miami", "pop-seattle"], "over the sky to the other gateway"
     access.skyrack("fault", "rm", "--all").expect()
     access.event("convergence", change="return")
-    assert pings(access, "gw-seattle", "pop-seattle")[-1]["path"] == before["path"]
+    assert access.ping("gw-seattle", "pop-seattle", count=5)[-1]["path"] == before["path"]
 
 
 def test_everybody_on_the_ground_says_what_it_is(access: Place) -> None:

@@ -43,6 +43,11 @@ workloads:
 """
 
 
+TIMEOUT_S = 2.0  # of an operation
+TOO_LATE = ("no answer within", "TimeoutError")
+LOAD_S = 200.0  # until a load has ended that was to take some seconds
+
+
 @pytest.fixture(scope="module")
 def served() -> Iterator[Place]:
     with open_place() as found:
@@ -85,7 +90,7 @@ def under_way(place: Place, *words: object) -> Foreground:
 
 def test_kv_survives_the_death_of_its_clients_and_of_its_service(served: Place) -> None:
     faults = ("--fault", "kill:london@1s", "--fault", "kill:p3s07@2.5s")
-    ended = served.skyrack("load", "kv", *faults)
+    ended = served.skyrack("load", "kv", *faults, timeout_s=LOAD_S)
     assert ended.status in (0, 4), ended.text  # a host that is not quiet says nothing of thresholds
     result, history = result_of(served), history_of(served)
     assert result["history"]["verdict"] == "ok", ended.text
@@ -94,23 +99,18 @@ def test_kv_survives_the_death_of_its_clients_and_of_its_service(served: Place) 
     # London's clients died with what they had under way, and others went on.
     errors = {operation.error for operation in history.operations if operation.node == "london"}
     assert {"the client's node died", "the client's node is down"} <= errors
-    started_s = result["run"]["started_s"]
+    london, service = (served.event("node_exited", node=node)["run_s"] for node in ("london", "p3s07"))
+    answered = [o for o in history.operations if o.node == "london" and o.outcome == "ok"]
     before, after = (
-        {
-            o.process
-            for o in history.operations
-            if o.node == "london" and (o.invoked_s < started_s + 1) is early
-        }
-        for early in (True, False)
+        {o.process for o in answered if (o.completed_s < london) is early} for early in (True, False)
     )
-    alive = {o.process for o in history.operations if o.node == "london" and o.outcome == "ok"}
-    assert before & alive
-    assert not before & after & {o.process for o in history.operations if o.invoked_s > started_s + 4}
-    # Tokyo's saw the service go and come back.
+    assert before
+    assert not before & after
+    # Tokyo's saw the service go and come back; on a busy host answers may be too late at any time.
     tokyo = [operation for operation in history.operations if operation.node == "tokyo"]
-    lost = [operation for operation in tokyo if not operation.answered]
+    lost = [o for o in tokyo if not o.answered and not any(words in o.error for words in TOO_LATE)]
     assert lost
-    assert all(operation.invoked_s > started_s + 2 for operation in lost)
+    assert all(operation.invoked_s > service - TIMEOUT_S for operation in lost)
     assert tokyo[-1].outcome == "ok"
     # And so it is reported.
     assert set(result["nodes"]) == {"london", "tokyo"}
@@ -125,7 +125,7 @@ def test_kv_survives_the_death_of_its_clients_and_of_its_service(served: Place) 
 
 
 def test_ctrl_c_ends_a_load_with_what_there_is(served: Place) -> None:
-    load = under_way(served, "queue", "--service", "store", "--adapter", "redis", "--for", "60s")
+    load = under_way(served, "queue", "--service", "store", "--adapter", "redis", "--for", "5m")
     load.process.send_signal(signal.SIGINT)
     said = load.ends(130)
     assert "stopped after" in said
@@ -135,7 +135,7 @@ def test_ctrl_c_ends_a_load_with_what_there_is(served: Place) -> None:
 
 
 def test_a_generator_that_is_killed_leaves_a_history_that_can_be_checked(served: Place) -> None:
-    load = under_way(served, "kv", "--for", "60s")
+    load = under_way(served, "kv", "--for", "5m")
     generator, *_ = [
         pid for pid, line in load_processes(served).items() if os.getpgid(pid) == pid and "store" in line
     ]
@@ -152,7 +152,8 @@ def test_a_generator_that_is_killed_leaves_a_history_that_can_be_checked(served:
 def test_a_workload_in_a_file_of_ones_own_runs_in_the_nodes(served: Place) -> None:
     """The one that docs/12-workloads.md writes."""
     words = ("--service", "store", "--adapter", "redis", "--for", "1s", "--rate", "100", "--option", "keys=2")
-    ended = served.skyrack("load", "workload", f"{ROOT}/docs/workloads/counter.py:Counter", *words)
+    counter = f"{ROOT}/docs/workloads/counter.py:Counter"
+    ended = served.skyrack("load", "workload", counter, *words, timeout_s=LOAD_S)
     assert ended.status in (0, 4), ended.text
     result, history = result_of(served), history_of(served)
     (check,) = result["history"]["checks"]
@@ -174,7 +175,7 @@ def test_a_full_disk_under_the_history_ends_the_load_and_never_gives_ok() -> Non
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place.runs], check=True)
         try:
             place.up()
-            load = under_way(place, "kv", "--for", "60s")
+            load = under_way(place, "kv", "--for", "5m")
             fill(place.runs)
             said = load.ends(1)
             assert "history.jsonl: No space left on device" in said

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import random
+import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -120,12 +121,29 @@ class World:
                 with contextlib.suppress(asyncio.CancelledError, aiomqtt.MqttError):
                     await listening
 
+    async def hang(self) -> None:
+        """Stop the broker process, and wait until all of it has: one is still answered until then."""
+        pid = self.pid()
+        os.kill(pid, signal.SIGSTOP)
+        tasks = Path(f"/proc/{pid}/task")
+        await eventually(
+            lambda: all(_state(task) == "T" for task in tasks.iterdir()), "the broker stands still"
+        )
+
+    def go_on(self) -> None:
+        """Let it run again."""
+        os.kill(self.pid(), signal.SIGCONT)
+
     def pid(self) -> int:
         """The broker process."""
         process = self.broker._process
         assert process is not None
         assert process._process is not None
         return process._process.pid
+
+
+def _state(task: Path) -> str:
+    return (task / "stat").read_text().rpartition(") ")[2].split()[0]
 
 
 @contextlib.asynccontextmanager

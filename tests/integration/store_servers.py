@@ -30,8 +30,12 @@ class Server:
         return int(self.endpoint.rpartition(":")[2])
 
     def pause(self) -> None:
-        """It answers nothing until it is resumed; its connections stay."""
+        """It answers nothing until it is resumed; its connections stay. Returns when its last thread has stopped."""
         self.process.send_signal(signal.SIGSTOP)
+        deadline_s = time.monotonic() + PATIENCE_S
+        while _states(self.process.pid) != {"T"}:
+            assert time.monotonic() < deadline_s, "does not stop"
+            time.sleep(0.001)
 
     def resume(self) -> None:
         """Undo `pause`."""
@@ -45,9 +49,18 @@ class Server:
     def listens(self) -> bool:
         """Whether it accepts connections."""
         assert self.process.poll() is None, f"ended with {self.process.returncode}"
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1.0):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), PATIENCE_S):
             return True
         return False
+
+
+def _states(pid: int) -> set[str]:
+    """Of the threads of a process, as the kernel has them."""
+    found = set()
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # one that has ended meanwhile
+            found.add((thread / "stat").read_text().rpartition(") ")[2][0])
+    return found
 
 
 @contextlib.contextmanager
@@ -120,7 +133,7 @@ def _healthy(member: Server) -> bool:
     """Whether a member of etcd has a leader."""
     with (
         contextlib.suppress(OSError),
-        urllib.request.urlopen(f"http://{member.endpoint}/health", timeout=1) as answer,
+        urllib.request.urlopen(f"http://{member.endpoint}/health", timeout=PATIENCE_S) as answer,
     ):
         return b"true" in answer.read()
     return False

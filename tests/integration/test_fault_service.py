@@ -157,5 +157,5 @@ async def test_who_watches_hears_of_faults_alone_until_he_goes() -> None:
         ]
         assert heard[0].cause == "test"
         watching.cancel()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await run.forgotten.wait()

@@ -72,7 +72,7 @@ async def test_an_answer_in_no_character_set_is_still_text() -> None:
 
 
 async def test_an_endless_answer_ends() -> None:
-    async with asyncio.timeout(50), answering(HEAD + b"\r\n" + bytes(65536), endless=True) as path:
+    async with asyncio.timeout(240), answering(HEAD + b"\r\n" + bytes(65536), endless=True) as path:
         assert await scrape(path) is None
 
 

@@ -21,5 +21,5 @@ pytestmark = [
 def test_random_operations_do_on_it_what_they_do_on_a_plain_directory(seed: int) -> None:
     isolated = [sys.executable, "-m", "skyrack.orchestrator.runtime.isolate", "--"]
     fsx = [sys.executable, str(Path(__file__).with_name("fsx.py")), str(seed), "1500"]
-    ended = subprocess.run([*isolated, *fsx], capture_output=True, text=True, timeout=100)
+    ended = subprocess.run([*isolated, *fsx], capture_output=True, text=True, timeout=280)
     assert ended.stdout.endswith("same\n"), ended.stdout + ended.stderr

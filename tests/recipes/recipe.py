@@ -85,6 +85,13 @@ def acknowledged(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
+def lost_from_s(noted: list[dict[str, Any]], check: dict[str, Any]) -> float:
+    """When the first write was noted that a client's `check` does not find: all behind it have to be lost, too."""
+    lost = noted[-check["lost"] :]
+    assert check["within_s"] == round(lost[-1]["t"] - lost[0]["t"], 2), "one that came later was kept"
+    return float(lost[0]["t"])
+
+
 def writes(file: Path, more: int, at: str | None = None) -> None:
     """Wait for so many more acknowledged writes, by this server."""
 

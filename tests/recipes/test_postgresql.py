@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.e2e.place import PATIENCE_S, eventually
 
-from .recipe import Recipe, acknowledged, open_recipe, writes
+from .recipe import Recipe, acknowledged, lost_from_s, open_recipe, writes
 
 pytestmark = [pytest.mark.mesh, pytest.mark.together]
 
@@ -48,13 +51,19 @@ def computed_ms(recipe: Recipe) -> float:
 
 def test_a_commit_waits_for_the_round_trip_to_the_standby(postgresql: Recipe) -> None:
     file = postgresql.file("waited")
-    before_ms = computed_ms(postgresql)
-    postgresql.at(PRIMARY, *postgresql.client(SCRIPT, "write", "--for", 1, "-o", file, PRIMARY)).expect()
-    round_trips_ms = before_ms, computed_ms(postgresql)
-    took_ms = [one["took_ms"] for one in acknowledged(file)]
-    assert min(took_ms) > min(round_trips_ms) - DRIFT_MS, "faster than light"
-    # Noise of the host is one-sided: the fast tenth has the least of it.
-    assert statistics.quantiles(took_ms, n=10)[0] < max(round_trips_ms) + BUSY_MS
+
+    def as_computed() -> bool:
+        before_ms = computed_ms(postgresql)
+        postgresql.at(PRIMARY, *postgresql.client(SCRIPT, "write", "--for", 1, "-o", file, PRIMARY)).expect()
+        round_trips_ms = before_ms, computed_ms(postgresql)
+        took_ms = [one["took_ms"] for one in acknowledged(file)]
+        if len(took_ms) < 2:
+            return False
+        assert min(took_ms) > min(round_trips_ms) - DRIFT_MS, "faster than light"
+        # Noise of the host is one-sided: the fast tenth has the least of it.
+        return bool(statistics.quantiles(took_ms, n=10)[0] < max(round_trips_ms) + BUSY_MS)
+
+    eventually(as_computed, "commits that take what is computed", 150.0)
 
 
 def test_after_promotion_only_commits_that_did_not_wait_for_the_standby_are_lost(postgresql: Recipe) -> None:
@@ -69,20 +78,24 @@ def test_after_promotion_only_commits_that_did_not_wait_for_the_standby_are_lost
     ]
     for file in (remote, waiting, hasty):
         writes(file, 3)
-    began_s = postgresql.fault("dark", "--node", PRIMARY)
-    assert psql(postgresql, STANDBY, "SELECT pg_promote()") == "t"
+    postgresql.fault("dark", "--node", PRIMARY)
+    assert psql(postgresql, STANDBY, f"SELECT pg_promote(wait_seconds => {PATIENCE_S:g})") == "t"
     writes(remote, 3, at=STANDBY)
+    writes(hasty, 20)
     for client in clients:
         client.process.terminate()
         client.process.wait()
 
-    def lost(file: str) -> int:
-        return int(postgresql.check("new-york", SCRIPT, postgresql.file(file), STANDBY)["lost"])
+    def lost(file: Path) -> dict[str, Any]:
+        return postgresql.check("new-york", SCRIPT, file, STANDBY)
 
-    assert lost("remote") == 0
-    assert lost("waiting") == 0
-    noted = [one for one in acknowledged(waiting) if one["t"] > began_s + ROUND_TRIP_S]
-    assert len(noted) <= 1, "more than the one that was under way, noted late"
-    alone = [one for one in acknowledged(hasty) if one["t"] > began_s + ROUND_TRIP_S]
+    assert lost(remote)["lost"] == 0
+    assert lost(waiting)["lost"] == 0
+    first_s = next(one["t"] for one in acknowledged(remote) if one["at"] == STANDBY)
+    alone = [one for one in acknowledged(hasty) if one["t"] > first_s]
     assert len(alone) > 10, "a primary that is cut off goes on committing"
-    assert lost("hasty") >= len(alone) - 1, "one may have been noted late"
+    lost_hasty = lost(hasty)
+    assert lost_hasty["lost"] >= len(alone) - 1, "one may have been noted late"
+    cut_s = lost_from_s(acknowledged(hasty), lost_hasty)
+    noted = [one for one in acknowledged(waiting) if one["t"] > cut_s + ROUND_TRIP_S]
+    assert len(noted) <= 1, "more than the one that was under way, noted late"

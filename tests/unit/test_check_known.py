@@ -612,3 +612,31 @@ def test_only_what_certainly_had_ended_before_is_older(text: str, lost: int) -> 
 )
 def test_chains_of_values_are_followed_to_their_begin(model: str, text: str, verdict: str) -> None:
     assert named(check(table(text), model), "linearizable")[0] == verdict
+
+
+@pytest.mark.parametrize(
+    ("model", "text", "verdict"),
+    [
+        ("register", "0 write x 1 @ 0 1 \n 1 read x -> true @ 2 3", "bad"),
+        ("kv", "0 write x [1, {}] @ 0 1 \n 1 read x -> [true, {}] @ 2 3".replace("{}", '{"a": 0}'), "bad"),
+        ("kv", "0 write x 0 @ 0 1 \n 1 cas x [false, 2] @ 2 3", "bad"),
+        ("queue", "0 enqueue q 1 @ 0 1 \n 1 dequeue q -> true @ 2 3", "bad"),
+        ("append", "0 append l 1 @ 0 1 \n 1 read l -> [true] @ 2 3", "bad"),
+        ("set", "0 add s 0 @ 0 1 \n 1 read s -> [false] @ 2 3", "bad"),
+        ("kv", "0 write x true @ 0 1 \n 1 read x -> true @ 2 3", "ok"),
+        ("set", "0 add s true @ 0 1 \n 1 add s 1 @ 0 1 \n 1 read s -> [1, true] @ 2 3", "ok"),
+        ("register", "0 write x 1 @ 0 1 \n 1 read x -> 1.0 @ 2 3", "ok"),
+    ],
+)
+def test_true_is_not_taken_for_1_and_numbers_are_compared_as_numbers(
+    model: str, text: str, verdict: str
+) -> None:
+    report = check(table(text), model)
+    assert report.verdict == verdict, report
+    if verdict == "bad":
+        assert re.search("true|false", str(report)), "said as JSON says it"
+
+
+def test_a_balance_that_is_true_is_none() -> None:
+    with pytest.raises(CheckError, match=r"expected \{account: balance\}"):
+        check(table('0 read -> {"a": true} @ 0 1'), "bank", options={"balances": {"a": 1}})

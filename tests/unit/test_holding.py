@@ -21,9 +21,9 @@ from skyrack.node.holding.quota import Quota
 from skyrack.node.process import read_stat
 from skyrack.orchestrator.runtime.services.groups import Groups, find_hierarchies
 from skyrack.v1 import holding
-from skyrack.v1.holding import Failed, Hold, HoldingError, Kill, Look, Seen, Spot
+from skyrack.v1.holding import Adopt, Failed, Hold, HoldingError, Kill, Look, Seen, Spot
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 # Says its pid, then writes whenever 5 ms have passed.
 TICKS = """
 import os, time
@@ -86,9 +86,16 @@ class HolderProcess:
                 pass_fds=(theirs.fileno(),),
             )
 
-    def ask(self, request: holding.Request) -> Seen | Failed:
+    def send(self, request: holding.Request) -> None:
         self.socket.send(holding.pack_request(request))
+
+    def answer(self) -> Seen | Failed:
+        """The next one."""
         return holding.unpack_answer(self.socket.recv(holding.MAX_MESSAGE_BYTES))
+
+    def ask(self, request: holding.Request) -> Seen | Failed:
+        self.send(request)
+        return self.answer()
 
     def seen(self, request: holding.Request) -> Seen:
         answer = self.ask(request)
@@ -261,8 +268,20 @@ def test_processes_get_a_share_of_a_core_together(holder: HolderProcess, program
     program.runs()
     seen = holder.seen(Hold(1, "a", program.spot, cpu_ratio=0.2))
     assert (seen.count, seen.by) == (3, "signals")
-    # On average: a holder that the host lets wait takes back later what was too much.
-    eventually(lambda: 0.1 < program.ratio(1.5) < 0.23, "a fifth of a core")
+    beside = Program(BURNS)
+    try:
+
+        def is_a_fifth() -> bool:
+            """On average: a holder that the host lets wait takes back later what was too much."""
+            used_s = beside.cpu_s()
+            began_s = time.monotonic()
+            ratio = program.ratio(1.5)
+            elsewhere = (beside.cpu_s() - used_s) / (time.monotonic() - began_s)
+            return 0.5 * min(elsewhere, 0.2) < ratio < 0.23
+
+        eventually(is_a_fifth, "a fifth of a core, or of what a busy host has")
+    finally:
+        beside.close()
     holder.seen(Hold(2, "a", program.spot))
     assert "T" not in program.states()
     used_s = program.cpu_s()
@@ -405,13 +424,17 @@ def test_processes_are_put_into_a_group_and_back_to_where_they_were(tmp_path: Pa
         ),
         Look(2, Spot(None, guests=True)),
         Kill(3, Spot(12, 0)),
+        Adopt(4, "f9 london", 12, 4711),
     ],
 )
 def test_a_request_is_read_as_it_was_written(request_: holding.Request) -> None:
     assert holding.unpack_request(holding.pack_request(request_)) == request_
 
 
-@pytest.mark.parametrize("answer", [Seen(1, ((12, "etcd"),), 1, ("x (pid 3)",), "quota"), Failed(2, "no")])
+@pytest.mark.parametrize(
+    "answer",
+    [Seen(1, ((12, "etcd"),), 1, ("x (pid 3)",), "quota"), Seen(2, (), 0, hung=(12, 4711)), Failed(3, "no")],
+)
 def test_an_answer_is_read_as_it_was_written(answer: Seen | Failed) -> None:
     assert holding.unpack_answer(holding.pack_answer(answer)) == answer
 

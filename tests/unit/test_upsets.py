@@ -18,7 +18,7 @@ from skyrack.node.holding.memory import mappings, turn_over
 from skyrack.node.process import read_stat
 from skyrack.v1 import flip_file, holding
 from skyrack.v1.draw import Draw
-from skyrack.v1.holding import Failed, Hold, HoldingError, Release, Seen, Spot, Upset
+from skyrack.v1.holding import Failed, Hold, HoldingError, Look, Release, Seen, Spot, Upset
 
 from .test_holding import PATIENCE_S, HolderProcess, eventually
 
@@ -129,11 +129,55 @@ def test_who_crashes_dies_of_the_signal_of_a_bad_access(holder: HolderProcess, b
     assert answer.error == "nothing runs there at the moment"
 
 
+# Its first thread is in a system call that ends when somebody opens argv[1]; another one has all the time there is.
+STUCK = """
+import hashlib, os, sys, threading, time
+burns = threading.Thread(target=hashlib.pbkdf2_hmac, args=("sha256", b"", b"", (1 << 31) - 1), daemon=True)
+burns.start()
+while time.process_time() < 0.5:
+    time.sleep(0.01)
+os.posix_spawn("/bin/true", ["true"], {}, file_actions=[(os.POSIX_SPAWN_OPEN, 0, sys.argv[1], os.O_RDONLY, 0)])
+burns.join()
+"""
+
+
+def test_who_hangs_is_said_to_have_stopped_when_every_thread_has(
+    holder: HolderProcess, tmp_path: Path
+) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with subprocess.Popen([sys.executable, "-c", STUCK, fifo]) as process:
+        tasks = Path(f"/proc/{process.pid}/task")
+
+        def states() -> set[str]:
+            return {read_stat((task / "stat").read_text()).state for task in tasks.iterdir()}
+
+        def of_the_first() -> str:
+            return read_stat((tasks / str(process.pid) / "stat").read_text()).state
+
+        try:
+            children = tasks / str(process.pid) / "children"
+            eventually(lambda: children.read_text() and of_the_first() == "D", "it waits for whom it started")
+            pids = sorted((process.pid, int(children.read_text())))
+            draw = next(
+                draw for draw in map(str, range(99)) if Draw(draw).weighted(pids, [1, 1]) == process.pid
+            )
+            holder.send(Upset(1, Spot(process.pid), "hang", draw, "f1"))
+            assert holder.seen(Look(2, Spot(0))).id == 2, "it has been said of who goes on"
+            fifo.write_bytes(b"")
+            seen = holder.answer()
+            assert isinstance(seen, Seen)
+            assert (seen.id, seen.hung and seen.hung[0]) == (1, process.pid)
+            assert states() == {"T"}
+        finally:
+            process.kill()
+
+
 def test_who_hangs_stays_so_whatever_else_is_let_go_until_it_is_released(
     holder: HolderProcess, bufferer: Bufferer
 ) -> None:
     holder.seen(Upset(1, bufferer.spot, "hang", "5", "f1"))
-    eventually(lambda: bufferer.state == "T", "it is stopped")
+    assert bufferer.state == "T"
     holder.seen(Hold(2, "a", bufferer.spot, paused=True))
     holder.seen(Hold(3, "a", bufferer.spot))
     assert bufferer.state == "T"

@@ -36,8 +36,8 @@ class Process:
 
     @property
     def stopped(self) -> bool:
-        """Whether nothing of it runs. A first thread that has ended says nothing of the others."""
-        if self.state in "ZX" and self.threads > 1:
+        """Whether nothing of it runs. The first thread says nothing of the others: each stops, or ends, in its own time."""
+        if self.state in "TtZX" and self.threads > 1:
             return all(state in "TtZX" for state in _thread_states(self.pid))
         return self.state in "TtZX"
 

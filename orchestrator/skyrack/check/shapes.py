@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import replace
 
+from skyrack.check.truth import told_apart
 from skyrack.check.words import shown
 from skyrack.history import Operation
 
@@ -15,9 +16,12 @@ class CheckError(ValueError):
 
 
 def well_formed(operations: Iterable[Operation], model: str, functions: Collection[str]) -> list[Operation]:
-    """The operations, unknown ones without an end whatever they say of one. Raises CheckError."""
+    """The operations, unknown ones without an end whatever they say of one, with true that is not 1. Raises CheckError."""
     found = []
     for operation in operations:
+        value, result = told_apart(operation.value), told_apart(operation.result)
+        if value is not operation.value or result is not operation.result:
+            operation = replace(operation, value=value, result=result)
         if wrong := _wrong(operation, model, functions):
             raise CheckError(f"operation {operation.index}: {wrong}")
         if operation.outcome == "unknown" and not math.isinf(operation.completed_s):

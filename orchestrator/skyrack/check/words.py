@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from skyrack.check.truth import Truth
 from skyrack.history import Operation
 
 _MOST_SHOWN = 70  # characters of a value
@@ -14,8 +15,12 @@ _MOST_SHOWN = 70  # characters of a value
 
 def shown(value: Any) -> str:
     """A value, cut where it is long."""
-    text = json.dumps(value, default=str)
+    text = json.dumps(value, default=_as_json)
     return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 20]} ... {text[-15:]}"
+
+
+def _as_json(value: Any) -> Any:
+    return value.value if isinstance(value, Truth) else str(value)
 
 
 def what(operation: Operation) -> str:

@@ -18,14 +18,18 @@ import random
 import secrets
 import socket
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiomqtt
 
 FIRST_BACKOFF_S = 0.1
 LAST_BACKOFF_S = 5.0
-PATIENCE_S = 2.0  # with a broker that does not answer; a loaded one needs milliseconds
+# With a broker that is connected and does not answer. It is nice, and on a busy host it stands still for seconds; to drop the
+# connection and to make it anew would cost such a host more.
+PATIENCE_S = 30.0
+GOODBYE_S = 1.0  # for the end of a connection, which needs no answer
 KEEPALIVE_S = 60
 MOST_TOPICS = 20_000
 
@@ -119,7 +123,7 @@ class Bus:
         self,
         address: Address,
         name: str,
-        sleep: Callable[[float], Awaitable[None]],
+        sleep: Callable[[float], Coroutine[Any, Any, None]],
         rng: random.Random,
         *,
         will: Message | None = None,
@@ -128,6 +132,7 @@ class Bus:
         self.connected = False
         self.published = 0
         self.connects = 0
+        self._running = False
         self._address = address
         self._name = name
         self._sleep = sleep
@@ -138,6 +143,9 @@ class Bus:
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._hurry = asyncio.Event()
+        self._alone = asyncio.Event()  # nobody listens, or nobody tries to connect
+        self._alone.set()
 
     @property
     def reconnects(self) -> int:
@@ -163,40 +171,61 @@ class Bus:
         self._wake.set()
 
     async def flush(self, patience_s: float) -> bool:
-        """Wait until everything is sent; False at once without a broker, and when it takes longer than `patience_s`."""
-        if self.connected:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(patience_s):
-                    await self._idle.wait()
+        """Wait until everything is sent. False when nobody listens, and when none is taken for `patience_s`."""
+        if self._running and not self.connected:
+            self._alone.clear()  # until the next attempt, which is made at once
+            self._hurry.set()
+        published = -1
+        while not self._idle.is_set() and not self._alone.is_set() and published != self.published:
+            published = self.published
+            await _first(self._idle.wait(), self._alone.wait(), timeout_s=patience_s)
         return self._idle.is_set()
 
     async def run(self) -> None:
         """Connect and publish for ever."""
+        self._running = True
+        try:
+            await self._run()
+        finally:
+            self._running = False
+            self._alone.set()
+
+    async def _run(self) -> None:
         waits = backoff_s(self._rng)
         complaint = ""
         while True:
             try:
-                _check_that_it_listens(self._address)
-                async with _connection(self._client()) as client:
-                    waits = backoff_s(self._rng)
-                    complaint = ""
-                    self._connected()
-                    await self._serve(client)
+                with _way_in(self._address) as way_in:
+                    self._alone.clear()
+                    async with _connection(self._client(way_in), self._has_more_to_say) as client:
+                        waits = backoff_s(self._rng)
+                        complaint = ""
+                        self._connected()
+                        await self._serve(client)
             except _Crowded:
-                pass
+                self._alone.clear()
             except aiomqtt.MqttError as error:
+                if isinstance(error, _Absent):
+                    self._alone.set()
                 if str(error) != complaint:
                     complaint = str(error)
                     _log.warning("no broker: %s", complaint)
             finally:
                 self.connected = False
             _stop_if_cancelled()
-            await self._sleep(next(waits))
+            if self._hurry.is_set():
+                waits = backoff_s(self._rng)
+                self._hurry.clear()
+            await _first(self._sleep(next(waits)), self._hurry.wait())
 
-    def _client(self) -> "_Client":
+    def _has_more_to_say(self) -> bool:
+        return not self._idle.is_set()
+
+    def _client(self, way_in: socket.socket | None) -> "_Client":
         address = self._address
         will = self._will
         return _Client(
+            way_in,
             address.socket or address.host,
             address.port,
             username=address.username,
@@ -216,6 +245,7 @@ class Bus:
         """What the broker should retain it may have forgotten: first of all it is told again."""
         self.connected = True
         self.connects += 1
+        self._hurry.clear()
         _log.info("connected")
         for message in self._retained.values():
             if message.topic not in self._pending:
@@ -254,52 +284,98 @@ class Bus:
             await self._wake.wait()
 
 
+class _Absent(aiomqtt.MqttError):
+    """Nobody listens."""
+
+
 class _Crowded(aiomqtt.MqttError):
     """Others are connecting: it will be our turn."""
 
 
-def _check_that_it_listens(address: Address) -> None:
-    """Raise MqttError when nobody takes connections at the Unix socket, _Crowded when too many wait there.
+@contextlib.contextmanager
+def _way_in(address: Address) -> Iterator[socket.socket | None]:
+    """A socket that is connected to the Unix socket; None for a broker by host and port, where the library connects.
 
-    The library would leave a socket open in the first case and block a thread in the second. mosquitto lets ten wait.
+    Raises _Absent when nobody takes connections, _Crowded when too many wait there: mosquitto lets ten wait, and the library
+    would block a thread until it is its turn.
     """
-    if address.socket is not None:
-        with socket.socket(socket.AF_UNIX) as probe:
-            probe.setblocking(False)
-            reason = probe.connect_ex(address.socket)
-            if reason == errno.EAGAIN:
-                raise _Crowded
-            if reason:
-                raise aiomqtt.MqttError(f"{address.socket}: {os.strerror(reason)}")
+    if address.socket is None:
+        yield None
+        return
+    with socket.socket(socket.AF_UNIX) as way_in:
+        way_in.setblocking(False)
+        reason = way_in.connect_ex(address.socket)
+        if reason == errno.EAGAIN:
+            raise _Crowded
+        if reason:
+            raise _Absent(f"{address.socket}: {os.strerror(reason)}")
+        yield way_in
 
 
 class _Client(aiomqtt.Client):
-    """Touches what the library keeps to itself, for what it leaves behind."""
+    """Touches what the library keeps to itself: to bring a socket along, and for what it leaves behind."""
+
+    def __init__(self, way_in: socket.socket | None, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        if way_in is not None:
+            self._client._create_unix_socket_connection = lambda: way_in  # type: ignore[method-assign]
+
+    def cut_short(self) -> None:
+        """Let an attempt to connect end now; in the middle of it the library would leave a socket behind."""
+        if not self._connected.done():
+            self._connected.set_exception(aiomqtt.MqttError("cut short"))
+            self._connected.exception()  # whether or not it is waited for
 
     def abandon(self) -> None:
         """Close the socket of a connection that was not completed, and hear why another one ended."""
         self._client.disconnect()
+        self.drop()
         if self._disconnected.done():
             self._disconnected.exception()
 
+    def drop(self) -> None:
+        """Close the socket without a word: the broker says the last will."""
+        self._client._sock_close()
+
 
 @contextlib.asynccontextmanager
-async def _connection(client: _Client) -> AsyncIterator[aiomqtt.Client]:
-    """A connected client. An attempt once begun is waited for: cut off in the middle it would leave a socket behind."""
+async def _connection(client: _Client, more_to_say: Callable[[], bool]) -> AsyncIterator[aiomqtt.Client]:
+    """A connected client. One that is cancelled while it has more to say leaves that to its last will."""
     attempt = asyncio.create_task(client.__aenter__(), name="bus connecting")
     try:
         await asyncio.shield(attempt)
     except BaseException:
+        if not attempt.done():
+            client.cut_short()
         with contextlib.suppress(aiomqtt.MqttError):
             await attempt
         client.abandon()
         raise
+    cut_off = False
     try:
         yield client
+    except asyncio.CancelledError:
+        cut_off = more_to_say()
+        raise
     finally:
-        with contextlib.suppress(aiomqtt.MqttError):
-            await client.__aexit__(None, None, None)
+        if cut_off:
+            client.drop()
+        else:
+            client.timeout = GOODBYE_S
+            with contextlib.suppress(aiomqtt.MqttError):
+                await client.__aexit__(None, None, None)
         client.abandon()
+
+
+async def _first(*waits: Coroutine[Any, Any, object], timeout_s: float | None = None) -> None:
+    """Wait until one of them ends; the others are cancelled."""
+    tasks = [asyncio.create_task(one) for one in waits]
+    try:
+        await asyncio.wait(tasks, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _stop_if_cancelled() -> None:

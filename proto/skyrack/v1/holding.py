@@ -7,9 +7,11 @@
       | {"id":3,"op":"kill","node":214,"service":12} --------------------------------->      |  SIGKILL until nobody does
       | {"id":4,"op":"upset","what":"memory","node":214,"draw":"7"}-------------------->      |  one bit, one process
       | {"id":5,"op":"release","key":"f9 p3s07"} ------------------------------------->      |  who hangs goes on
+      | {"id":6,"op":"adopt","key":"f9 p3s07","pid":812,"since":4711} ---------------->      |  hangs by one that has ended
 
 A hold stays until another one with its key takes its place; one that holds nothing lets go. The end of the connection lets
-go of everything. What cannot be done is answered {"id":1,"error":"..."}.
+go of everything. What cannot be done is answered {"id":1,"error":"..."}. Requests begin in their order, and each is answered
+when it is done: one that takes long is overtaken by others.
 
 Exceptions: `HoldingError` for a message that breaks the format, and for an error that was answered.
 """
@@ -51,7 +53,8 @@ class Hold:
     """Keep them so from now on. `cpu_ratio`: share of a core for all together; None: as ever.
 
     `cpu_group`: a control group with such a quota, in which the holder may put them; empty: there is none.
-    `adopt`: those that are stopped already were stopped for this; else they are somebody else's and stay so at the end.
+    `adopt`: those that are stopped already were stopped for this; else they are somebody else's and stay so at the end. With
+    one that holds nothing they go on, and those in `cpu_group` leave it.
     """
 
     id: int
@@ -106,13 +109,24 @@ class Release:
     key: str
 
 
-Request = Hold | Look | Kill | Upset | Release
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Have who was made to hang by a holder that has ended hang until he is released by `key`; see `Seen.hung`."""
+
+    id: int
+    key: str
+    pid: int
+    since: int
+
+
+Request = Hold | Look | Kill | Upset | Release | Adopt
 _OPS: dict[str, type[Request]] = {
     "hold": Hold,
     "look": Look,
     "kill": Kill,
     "upset": Upset,
     "release": Release,
+    "adopt": Adopt,
 }
 
 
@@ -121,7 +135,7 @@ class Seen:
     """What was found and done: `processes` as (pid as the node counts, name), `count` of them in all.
 
     `left`: those that could not be had, in words. `by`: "quota" or "signals" where it holds a share of a core. `said`: what an
-    upset did, in sentences.
+    upset did, in sentences. `hung`: who hangs by it, as pid (as the holder counts) and when he began (ticks since boot).
     """
 
     id: int
@@ -130,6 +144,7 @@ class Seen:
     left: tuple[str, ...] = ()
     by: str = ""
     said: tuple[str, ...] = ()
+    hung: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +169,8 @@ def unpack_request(data: bytes) -> Request:
     if kind is None:
         raise HoldingError(f"op: expected one of {', '.join(_OPS)}")
     try:
-        if kind is Release:
-            return Release(**message)
+        if kind is Release or kind is Adopt:
+            return kind(**message)
         if kind is Upset:
             message["directories"] = tuple(message["directories"])
         spot = Spot(message.pop("node"), message.pop("service", None), message.pop("guests", False))
@@ -187,6 +202,7 @@ def unpack_answer(data: bytes) -> Seen | Failed:
             tuple(message["left"]),
             str(message["by"]),
             tuple(message["said"]),
+            None if message["hung"] is None else (int(message["hung"][0]), int(message["hung"][1])),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise HoldingError(f"answer: {error}") from error

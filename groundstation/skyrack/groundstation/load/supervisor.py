@@ -67,7 +67,8 @@ class Supervisor:
         self._workers = Workers(plan, sources, mesh_dir, self._selector, self._hear, self._lose)
         self._opens = False
         self._open_again_s = 0.0
-        self._open_until_s = self._clock.run_s() + OPEN_UNTIL_S
+        self._open_until_s = self._clock.run_s() + OPEN_UNTIL_S  # from the first try on, once there is one
+        self._tried = False
         self._why_not = "no node with a client serves"
         self._said_ready = False
         self._said_final = False
@@ -111,6 +112,8 @@ class Supervisor:
         if self._said_ready or self._opens or not self._workers.settled or now_s < self._open_again_s:
             return
         if self._workers.ready:
+            if not self._tried:
+                self._tried, self._open_until_s = True, now_s + OPEN_UNTIL_S
             self._opens = True
             self._workers.send(self._workers.ready[0], {"open": True})
         elif now_s > self._open_until_s:

@@ -1,6 +1,7 @@
 """Holds processes for faults: stops them, slows them down, kills them, flips bits. Not the node, which may be one of them.
 
-asks --skyrack.v1.holding--> holder.py --+--> members.py   which processes that is, from /proc
+asks --skyrack.v1.holding--> holder.py --+--> steps.py     what takes time, while all else goes on
+                                         +--> members.py   which processes that is, from /proc
                                          +--> memory.py, files.py   a bit of theirs is turned over
                                          +--> budget.py    when those that share a part of a core have to stop
                                          '--> quota.py     a control group that sees to that instead

@@ -15,6 +15,7 @@ from skyrack.node.holding import memory
 from skyrack.node.holding.members import Finder
 from skyrack.node.holding.quota import Quota
 from skyrack.node.holding.share import Share
+from skyrack.node.holding.steps import Steps, Work, delays_s
 from skyrack.node.process import Process, read_stat, read_text
 from skyrack.v1 import flip_file, holding
 from skyrack.v1.draw import Draw
@@ -22,8 +23,6 @@ from skyrack.v1.draw import Draw
 # Who comes later is found within LOOK_S, or when looking all the time would take more than this share of a core, later.
 LOOK_S = 0.02
 LOOK_RATIO = 0.03
-SETTLE_LIMIT_S = 2.0
-SETTLE_S = 0.001
 # Who is in the midst of a fork when he is stopped or killed has a child a moment later that the next search finds.
 QUIET_SEARCHES = 2
 
@@ -62,6 +61,7 @@ class Holder:
         self._held: dict[str, _Held] = {}
         self._stopped: dict[int, int] = {}  # by this: pid, and when that process began
         self._hung: dict[str, Process] = {}
+        self._works: list[Work] = []
         self._asked_to_end = False
 
     def serve(self) -> None:
@@ -72,17 +72,21 @@ class Holder:
         signal.signal(signal.SIGTERM, self._end)
         try:
             while not self._asked_to_end:
-                due_s = min((held.due_s for held in self._held.values()), default=None)
+                dues_s = [held.due_s for held in self._held.values()] + [work.due_s for work in self._works]
+                due_s = min(dues_s, default=None)
                 wait_s = None if due_s is None else max(0.0, due_s - self._now_s())
                 ready, _, _ = select.select([self._connection, wake_read], [], [], wait_s)
                 if self._connection in ready and not self._hear():
                     return
+                self._work()
                 self._look()
+        except ConnectionError:
+            return
         finally:
             for key in list(self._hung):
                 self._release(key)
-            for key in list(self._held):
-                self._let_go(key)
+            for held in list(self._held.values()):
+                self._let_go(held.order)
 
     def _end(self, *_: object) -> None:
         self._asked_to_end = True
@@ -94,25 +98,33 @@ class Holder:
 
     def _hear(self) -> bool:
         """One request; False at the end of the connection."""
-        try:
-            data = self._connection.recv(holding.MAX_MESSAGE_BYTES)
-            if data:
-                self._connection.send(holding.pack_answer(self._answer(holding.unpack_request(data))))
-        except ConnectionError:
-            return False
+        data = self._connection.recv(holding.MAX_MESSAGE_BYTES)
+        if data:
+            self._works.append(Work(self._steps(holding.unpack_request(data)), self._now_s()))
         return bool(data)
 
-    def _answer(self, request: holding.Request) -> holding.Seen | holding.Failed:
+    def _work(self) -> None:
+        """What is due of what was asked for; the answers of what is done. Raises ConnectionError."""
+        for work in [work for work in self._works if work.due_s <= self._now_s()]:
+            try:
+                work.due_s = self._now_s() + next(work.steps)
+            except StopIteration as done:
+                self._works.remove(work)
+                self._connection.send(holding.pack_answer(done.value))
+
+    def _steps(self, request: holding.Request) -> Steps[holding.Seen | holding.Failed]:
         try:
             match request:
                 case holding.Hold():
-                    return self._hold(request)
+                    return (yield from self._hold(request))
                 case holding.Kill():
-                    return self._kill(request)
+                    return (yield from self._kill(request))
                 case holding.Upset():
-                    return self._upset(request)
+                    return (yield from self._upset(request))
                 case holding.Release():
                     return holding.Seen(request.id, (), 0, said=self._release(request.key))
+                case holding.Adopt():
+                    return self._adopt(request)
                 case holding.Look():
                     return _seen(
                         request, self._named(request.spot, self._finder.members(request.spot, set()))
@@ -126,9 +138,9 @@ class Holder:
             pid: (self._finder.counted_by_node(pid, spot.node), members[pid].name) for pid in sorted(members)
         }
 
-    def _hold(self, order: holding.Hold) -> holding.Seen:
+    def _hold(self, order: holding.Hold) -> Steps[holding.Seen]:
         if not order.paused and order.cpu_ratio is None:
-            return _seen(order, self._named(order.spot, self._let_go(order.key)))
+            return _seen(order, self._named(order.spot, self._let_go(order)))
         held = self._held.get(order.key)
         if held is None:
             held = self._held[order.key] = _Held(order)
@@ -137,21 +149,23 @@ class Holder:
             held.marks.clear()
         self._find(held)
         self._see_to_share(held, before)
-        left = self._settled(held) if order.paused else {}
+        left = (yield from self._settled(held)) if order.paused else {}
         by = "" if order.cpu_ratio is None else "quota" if held.quota is not None else "signals"
         return _seen(order, self._named(order.spot, held.members), self._named(order.spot, left), by)
 
-    def _settled(self, held: _Held) -> dict[int, Process]:
-        """Wait until nobody runs. Returns those that cannot be had."""
-        deadline_s = self._now_s() + SETTLE_LIMIT_S
+    def _settled(self, held: _Held) -> Steps[dict[int, Process]]:
+        """Wait until nobody runs, or they are let go on. Returns those that cannot be had."""
         quiet = 0
-        while True:
-            running = {pid: one for pid, one in held.members.items() if not one.stopped}
-            quiet = 0 if running or not self._finder.whole else quiet + 1
-            if quiet == QUIET_SEARCHES or self._now_s() > deadline_s:
-                return running
-            self._wait(SETTLE_S)
+        for delay_s in delays_s(self._clock):
+            awaited = any(map(_may_be_signalled, _running(held)))
+            quiet = quiet + 1 if self._finder.whole and not awaited else 0
+            if quiet == QUIET_SEARCHES:
+                break
+            yield delay_s
+            if self._held.get(held.order.key) is not held or not held.order.paused:
+                return {}
             self._find(held)
+        return _running(held)
 
     def _see_to_share(self, held: _Held, before: holding.Hold) -> None:
         """A share that is the same goes on, and so does the quota of a group that is: it is changed where it is."""
@@ -175,24 +189,26 @@ class Holder:
             with contextlib.suppress(OSError):
                 quota.let_go()
 
-    def _kill(self, request: holding.Kill) -> holding.Seen:
+    def _kill(self, request: holding.Kill) -> Steps[holding.Seen]:
+        """Wait until all have ended but those that cannot be had."""
         killed: dict[int, tuple[int, str]] = {}
+        left: dict[int, Process] = {}
         marks: set[int] = set()
-        deadline_s = self._now_s() + SETTLE_LIMIT_S
         quiet = 0
-        while quiet < QUIET_SEARCHES and self._now_s() < deadline_s:
-            found = self._finder.members(request.spot, marks)
-            killed = self._named(request.spot, found) | killed
-            for pid in found:
+        for delay_s in delays_s(self._clock):
+            left = self._finder.members(request.spot, marks)
+            killed = self._named(request.spot, left) | killed
+            for pid in left:
                 _signal(pid, signal.SIGKILL)
-            quiet = 0 if found or not self._finder.whole else quiet + 1
-            self._wait(SETTLE_S)
-        left = self._finder.members(request.spot, marks)
+            quiet = quiet + 1 if self._finder.whole and not any(map(_may_be_signalled, left)) else 0
+            if quiet == QUIET_SEARCHES:
+                break
+            yield delay_s
         return _seen(request, killed, self._named(request.spot, left))
 
     # What happens to one of them
 
-    def _upset(self, request: holding.Upset) -> holding.Seen:
+    def _upset(self, request: holding.Upset) -> Steps[holding.Seen]:
         """Raises OSError with why it cannot be had."""
         draw = Draw(request.draw)
         if request.what == "file":
@@ -211,57 +227,73 @@ class Holder:
         if pid is None:
             raise OSError("nothing runs there at the moment")
         inner, name = self._named(request.spot, members)[pid]
-        who = f"{name} (pid {inner})"
+        who, hung = f"{name} (pid {inner})", None
         try:
             match request.what:
                 case "memory":
                     said = f"{who}: {memory.flip(pid, draw)}"
                 case "crash":
-                    said = self._crash(members[pid], who, is_first=inner == 1)
+                    said = yield from self._crash(members[pid], who, is_first=inner == 1)
                 case "hang":
-                    self._hang(request.key, members[pid])
-                    said = f"stopped {who}"
+                    said = yield from self._hang(request.key, members[pid], who)
+                    hung = (pid, members[pid].since)
         except OSError as error:
             raise OSError(f"{who}: {error.strerror or error}") from error
-        return holding.Seen(request.id, ((inner, name),), 1, said=(said,))
+        return holding.Seen(request.id, ((inner, name),), 1, said=(said,), hung=hung)
 
-    def _crash(self, one: Process, who: str, *, is_first: bool) -> str:
+    def _crash(self, one: Process, who: str, *, is_first: bool) -> Steps[str]:
         """The first process of a PID namespace takes no signal that it has no handler for, but for SIGKILL."""
         number = signal.SIGKILL if is_first else signal.SIGSEGV
         os.kill(one.pid, number)
-        deadline_s = self._now_s() + SETTLE_LIMIT_S
-        while self._there(one):
-            if self._now_s() > deadline_s:
-                return f"{who} got {number.name} and goes on"
-            self._wait(SETTLE_S)
-        return f"{who} died of {number.name}"
+        for delay_s in delays_s(self._clock):
+            if self._now(one) is None:
+                return f"{who} died of {number.name}"
+            yield delay_s
+        return f"{who} got {number.name} and goes on"
 
-    def _hang(self, key: str, one: Process) -> None:
-        self._hung[key] = one
+    def _hang(self, key: str, one: Process, who: str) -> Steps[str]:
+        """Wait until it stands."""
+        self._stop(key, one)
+        for delay_s in delays_s(self._clock):
+            now = self._now(one)
+            if now is None or now.stopped or key not in self._hung:
+                return f"stopped {who}"
+            yield delay_s
+        return f"{who} got SIGSTOP and does not stand yet"
+
+    def _adopt(self, request: holding.Adopt) -> holding.Seen:
+        """Whoever stopped it may have let it go on at his end."""
+        text = read_text(f"/proc/{request.pid}/stat")
+        one = read_stat(text) if text else None
+        if one is None or one.ended or one.since != request.since:
+            return holding.Seen(request.id, (), 0)
+        self._stop(request.key, one)
+        return holding.Seen(request.id, ((one.pid, one.name),), 1, hung=(one.pid, one.since))
+
+    def _stop(self, key: str, one: Process) -> None:
+        """Have it hang. Raises OSError."""
         if self._stopped.get(one.pid) != one.since:
             os.kill(one.pid, signal.SIGSTOP)
             self._stopped[one.pid] = one.since
+        self._hung[key] = one
 
     def _release(self, key: str) -> tuple[str, ...]:
         """What becomes of who hangs, in words."""
         one = self._hung.pop(key, None)
         if one is None:
             return ("nothing hangs any more",)
-        if not self._there(one):
+        if self._now(one) is None:
             if self._stopped.get(one.pid) == one.since:
                 del self._stopped[one.pid]
             return (f"{one.name} has ended meanwhile",)
         self._settle([one.pid])
         return (f"{one.name} goes on",)
 
-    def _there(self, one: Process) -> bool:
-        """Whether it is still that process, and has not ended."""
+    def _now(self, one: Process) -> Process | None:
+        """As it is now; None where it has ended."""
         text = read_text(f"/proc/{one.pid}/stat")
         now = read_stat(text) if text else None
-        return now is not None and now.since == one.since and not now.ended
-
-    def _wait(self, delay_s: float) -> None:
-        select.select([], [], [], delay_s)
+        return now if now is not None and now.since == one.since and not now.ended else None
 
     # What is kept
 
@@ -284,12 +316,13 @@ class Holder:
             if self._stopped.get(pid, one.since) != one.since:
                 del self._stopped[pid]  # of another process, which has ended
             ours, new = pid in self._stopped, pid not in before or before[pid].since != one.since
-            if one.stopped and not ours and new:
+            stopped = one.stopped
+            if stopped and not ours and new:
                 if held.order.adopt:
                     self._stopped[pid] = one.since
                 else:
                     held.others.add(pid)
-            elif not one.stopped:
+            elif not stopped:
                 held.others.discard(pid)
                 if ours and held.stops:
                     _signal(pid, signal.SIGSTOP)  # somebody has let it go on
@@ -327,14 +360,25 @@ class Holder:
     def _hangs(self, pid: int) -> bool:
         return any((one.pid, one.since) == (pid, self._stopped[pid]) for one in self._hung.values())
 
-    def _let_go(self, key: str) -> dict[int, Process]:
+    def _let_go(self, order: holding.Hold) -> dict[int, Process]:
         """Those that are let go."""
-        held = self._held.pop(key, None)
+        held = self._held.pop(order.key, None)
         if held is None:
-            return {}
+            return self._let_go_by_another(order) if order.adopt else {}
         self._end_share(held)
         self._settle(held.members)
         return held.members
+
+    def _let_go_by_another(self, order: holding.Hold) -> dict[int, Process]:
+        """Those that are there, whom a holder held that has ended without letting go."""
+        members = self._finder.members(order.spot, set())
+        for pid, one in members.items():
+            self._stopped.setdefault(pid, one.since)  # or is to stop, at the end of a system call
+        if order.cpu_group:
+            with contextlib.suppress(OSError):
+                Quota(order.cpu_group).let_go()
+        self._settle(members)
+        return members
 
 
 def _seen(
@@ -345,6 +389,10 @@ def _seen(
 ) -> holding.Seen:
     words = tuple(f"{name} (pid {pid})" for pid, name in (left or {}).values())
     return holding.Seen(request.id, tuple(members.values()), len(members), words, by)
+
+
+def _running(held: _Held) -> dict[int, Process]:
+    return {pid: one for pid, one in held.members.items() if not one.stopped}
 
 
 def _may_be_signalled(pid: int) -> bool:

@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 
 
 class ApiError(Exception):

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,9 +17,10 @@ from skyrack.orchestrator.cli.console import note
 from skyrack.orchestrator.cli.exits import USAGE, Problem
 from skyrack.orchestrator.cli.find import RunName
 from skyrack.orchestrator.runtime import compose, paths
+from skyrack.v1 import namespaces
 
-STOP_TIMEOUT_S = 20.0
-ANSWER_TIMEOUT_S = 3.0
+STOP_TIMEOUT_S = 60.0  # what takes milliseconds takes long on a host that gives it no time
+ANSWER_TIMEOUT_S = 3.0  # SIGTERM, which comes then, ends a run as gently
 POLL_S = 0.02
 
 
@@ -54,19 +56,15 @@ def down(
 
 
 def stop(name: str) -> None:
-    """Ask; where nobody answers, or nothing follows, insist: first with SIGTERM, then with SIGKILL."""
-    try:
-        ApiClient(paths.base_dir() / name, ANSWER_TIMEOUT_S).post("/v1/down", {})
-        asked = True
-    except ApiError:
-        asked = False
-    for number in (None if asked else signal.SIGTERM, signal.SIGKILL):
-        _signal(name, number)
-        deadline = time.monotonic() + (STOP_TIMEOUT_S if asked else STOP_TIMEOUT_S / 4)
+    """Ask, by the API or else with SIGTERM; kill what has not followed after STOP_TIMEOUT_S, or is suspended and cannot."""
+    for tell in (_kill,) if _is_suspended(name) else (_ask, _kill):
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        told = tell(name)
         while paths.is_held(name):
             if time.monotonic() > deadline:
                 break
             time.sleep(POLL_S)
+            told = told or tell(name)  # one that is just being started has no record yet
         else:
             paths.release(name)
             return
@@ -74,8 +72,36 @@ def stop(name: str) -> None:
     raise Problem(f"{name} does not stop", hint=f"its outermost process is {record.pid}" if record else "")
 
 
-def _signal(name: str, number: signal.Signals | None) -> None:
+def _ask(name: str) -> bool:
+    """Whether somebody could be asked to end the run."""
+    try:
+        ApiClient(paths.base_dir() / name, ANSWER_TIMEOUT_S).post("/v1/down", {})
+    except ApiError:
+        if not _signal(name, signal.SIGTERM):
+            return False
+        if paths.is_held(name):
+            note(f"{name} does not answer: it has {STOP_TIMEOUT_S:g} s to end, and is killed then")
+    return True
+
+
+def _kill(name: str) -> bool:
+    return _signal(name, signal.SIGKILL)
+
+
+def _signal(name: str, number: signal.Signals) -> bool:
+    """Whether there is a process to signal, or was a moment ago."""
     record = paths.read_record(name)
-    if number is not None and record is not None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(record.pid, number)
+    if record is None:
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(record.pid, number)
+    return True
+
+
+def _is_suspended(name: str) -> bool:
+    """Whether the orchestrator is stopped (SIGSTOP, a debugger): it neither answers nor ends then."""
+    try:
+        pid = namespaces.pid_of_socket(paths.base_dir() / name / "api.sock")
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] in "Tt"
+    except OSError:
+        return False

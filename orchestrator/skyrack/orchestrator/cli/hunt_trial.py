@@ -15,7 +15,7 @@ from skyrack.orchestrator.hunt.outcome import Outcome, Verdict
 from skyrack.orchestrator.hunt.schedule import Schedule
 from skyrack.orchestrator.testing import Constellation, Skyrack, SkyrackError, slowest_recovery_s
 
-UP_TIMEOUT_S = 60.0
+UP_TIMEOUT_S = 180.0
 AFTER_S = 120.0
 """How much longer than its span a load may take: until final reads are answered, and until it is judged."""
 _TEXT_LINES = 6

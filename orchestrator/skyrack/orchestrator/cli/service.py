@@ -20,7 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 POLL_S = 0.05
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Until it is ready, or is not going to be.")]
 Name = Annotated[str, typer.Argument(help="The service's name.")]

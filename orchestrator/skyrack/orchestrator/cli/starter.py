@@ -22,8 +22,8 @@ from skyrack.orchestrator.cli.held_back import HeldBack
 from skyrack.orchestrator.runtime import paths
 from skyrack.orchestrator.runtime.isolate import REFUSED
 
-STOP_TIMEOUT_S = 20.0
-DYING_S = 5.0
+STOP_TIMEOUT_S = 60.0  # Ctrl-C again does not wait for it
+DYING_S = 60.0
 POLL_S = 0.02
 LOOPBACK = "127.0.0.1"
 _KILLED = (128 + signal.SIGKILL, -signal.SIGKILL)

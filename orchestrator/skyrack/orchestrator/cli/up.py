@@ -29,7 +29,7 @@ from skyrack.orchestrator.scenario import Scenario, dump_scenario, load_scenario
 from skyrack.orchestrator.scenario.model.shells import ClusterShell, GeostationaryShell, Shell, WalkerShell
 
 DEFAULT_PORT = 8080
-PATIENCE_S = 20.0  # with a run of the same name that holds its name and does not answer
+PATIENCE_S = 60.0  # with a run of the same name that holds its name and does not answer
 POLL_S = 0.1
 TUN = Path("/dev/net/tun")
 _OTHER_RUNTIME = "a run called {name} is up, as {runtime}"

@@ -70,7 +70,7 @@ class LineChild:
         """End it at once."""
         self._process.kill()
 
-    def close(self, patience_s: float = 2.0) -> int:
+    def close(self, patience_s: float = 30.0) -> int:
         """Wait for its end, by force after `patience_s`; returns its exit status. What it still says is read by nobody."""
         self.finish()
         self._process.stdin = None

@@ -24,13 +24,14 @@ from skyrack.orchestrator.measure.recorder import Recorder
 from skyrack.orchestrator.measure.workload import Api, Fault, Load, Progress
 
 GENERATOR = "skyrack.groundstation.load"
-READY_TIMEOUT_S = 30.0
+READY_TIMEOUT_S = 120.0  # for a generator that hangs: one that cannot begin says so itself, earlier
 LEAD_S = 0.5
 ASK_EVERY_S = 0.5
 TALK_EVERY_S = 0.5
 # Probes are only explained once the run knows what was in force while they flew; reroutes are told within this time.
 SETTLE_S = 0.3
-GRACE_S = 3.0
+# For a generator that hangs, and for a prober: who ends is not waited for any longer.
+GRACE_S = 30.0
 MOST_ROUTES = 800  # more are asked for, one by one, before anything begins
 
 

@@ -22,7 +22,7 @@ from skyrack.orchestrator.runtime.hands.kept import Serving
 Kind = Literal["mosquitto", "embedded"]
 
 START_PATIENCE_S = 60.0  # it is nice, and gets what others leave
-STOP_PATIENCE_S = 1.0
+STOP_PATIENCE_S = 5.0  # likewise; it brings first to subscribers what it has acknowledged
 POLL_S = 0.02
 NICENESS = 10  # telemetry steps back behind what carries packets
 # Debian installs it where only root's PATH looks.

@@ -31,7 +31,7 @@ from skyrack.v1.telemetry import (
 
 MOST_NAMED = 200  # satellites of a constellation whose eclipsed ones are all named
 EVENTS_KEPT = 1_000  # while no broker takes them
-LAST_WORDS_S = 5.0  # a broker is nice, and on a busy host it takes its time
+LAST_WORDS_S = 5.0  # for the broker to take one more; it is nice, and on a busy host it takes its time
 _KINDS: dict[int, Kind] = {number: cast(Kind, word) for word, number in NODE_KINDS.items()}
 
 
@@ -161,12 +161,15 @@ class RunBus:
         """Take back from the broker what this run and its `nodes`, which have ended, had it retain."""
         if self._bus is None:
             return
-        topics = [environment_topic(self._run)]
-        topics += [node_topic(self._run, node, "forecast") for node in nodes]
-        topics += [node_topic(self._run, node, "state") for node in nodes]
-        for topic in topics:
-            self._publish(Message(topic, b"", qos=1, retain=True))
-        await self._bus.flush(LAST_WORDS_S)
+        states = [node_topic(self._run, node, "state") for node in nodes]
+        topics = [environment_topic(self._run), *(node_topic(self._run, node, "forecast") for node in nodes)]
+        # States twice: the first time, the broker may not have read yet that a node's connection has ended, and says its last
+        # will afterwards. When that time has been acknowledged, it has.
+        for taken_back in ([*topics, *states], states):
+            for topic in taken_back:
+                self._publish(Message(topic, b"", qos=1, retain=True))
+            if not await self._bus.flush(LAST_WORDS_S):
+                return
 
     def _retain(self, topic: str, payload: Environment | Forecast) -> None:
         self._publish(Message.of(topic, payload, qos=1, retain=True))

@@ -98,7 +98,8 @@ class Launches:
             due_s = self._timeline.run_s(self.fleet.next_s(self._done_t_s))
             with contextlib.suppress(TimeoutError):
                 wait_s = max(0.0, due_s - self._clock.run_s())
-                await asyncio.wait_for(self._changed.wait(), wait_s if wait_s < math.inf else None)
+                async with asyncio.timeout(wait_s if wait_s < math.inf else None):
+                    await self._changed.wait()
 
     async def launch(self, name: str, *, at_once: bool) -> dict[str, Any]:
         """Launch a batch that waits to be; `at_once`: without anything that comes before service. Raises LaunchProblem."""

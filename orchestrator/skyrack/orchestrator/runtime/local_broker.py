@@ -25,6 +25,7 @@ from skyrack.v1.bus import Address
 Wanted = Literal["auto", "mosquitto", "embedded", "none"]
 
 PORTS_TRIED = 100
+IN_USE = "address already in use"  # said of a port that may be free again by the time one looks
 STABLE_S = 10.0  # a broker that served this long starts again with the first back-off
 
 
@@ -131,8 +132,9 @@ class LocalBroker:
             write_way_in(self._way_in, host, port, self._socket, self._passwords["viewer"])
             if await process.start():
                 return process
-            if port is None or is_free(port):
-                raise RuntimeError(f"{kind} did not start: {last_line(self._log) or 'it said nothing'}")
+            said = last_line(self._log)
+            if port is None or (is_free(port) and IN_USE not in said.lower()):
+                raise RuntimeError(f"{kind} did not start: {said or 'it said nothing'}")
             first = port + 1  # somebody else was quicker to take this one
 
     async def _keep(self, process: BrokerProcess) -> None:

@@ -72,7 +72,8 @@ class LocalFabric:
             return {}
         process, self._process = self._process, None
         with contextlib.suppress(TimeoutError):
-            return {"status": await asyncio.wait_for(process.wait(), END_TIMEOUT_S)}
+            async with asyncio.timeout(END_TIMEOUT_S):
+                return {"status": await process.wait()}
         process.kill()
         return {"status": await process.wait()}
 

@@ -175,9 +175,14 @@ def _lock(run: str, *, create: bool) -> int | None:
 
 
 def is_held(run: str) -> bool:
-    """Whether a live process holds the run's name. Only asks: taking the lock to see would make it look held to others."""
+    """Whether a live process holds the run's name."""
+    return is_locked(base_dir() / f"{run}.lock")
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a live process holds that lock. Only asks: taking the lock to see would make it look held to others."""
     try:
-        file = os.open(base_dir() / f"{run}.lock", os.O_RDWR | os.O_CLOEXEC)
+        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
         return False
     try:

@@ -31,7 +31,8 @@ async def every_node_serves(book: NodeBook, clock: Clock, progress: Progress, *,
                 raise RuntimeError(f"{missed}: not serving after {PATIENCE_S:g} s, and not ended either")
             changed.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), LOOK_S)
+                async with asyncio.timeout(LOOK_S):
+                    await changed.wait()
         there, total = len(_in_service(book)), len(book.by_name)
         step.text = f"{there}/{there} serving" + (
             f", {total - there} not in service yet" if total > there else ""

@@ -19,6 +19,7 @@ from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
 FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 30.0
 STABLE_S = 10.0  # a node that served this long starts again with the first back-off
+STOP_PATIENCE_S = 20.0  # the zygote gives its nodes 5 s to end, and as long again to die
 MAX_LINE_BYTES = 1 << 20
 MOST_FAILED_STARTS = 3  # of a node that never served: then the run cannot start
 
@@ -99,7 +100,8 @@ class SpawnedNodes:
             self._writer.close()
         if self._process is not None:
             try:
-                await asyncio.wait_for(self._process.wait(), 8.0)
+                async with asyncio.timeout(STOP_PATIENCE_S):
+                    await self._process.wait()
             except TimeoutError:
                 self._process.kill()
                 await self._process.wait()

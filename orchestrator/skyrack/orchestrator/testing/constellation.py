@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 LOAD_TIMEOUT_S = 600.0
 JUDGED = (0, 3, 4)  # exit statuses of a load that has a result: ok, bad, inconclusive
 POLL_S = 0.02

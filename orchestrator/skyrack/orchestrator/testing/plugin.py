@@ -16,7 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from skyrack.orchestrator.testing.skyrack import Skyrack
 
-DEFAULT_TIMEOUT_S = 60.0
+DEFAULT_TIMEOUT_S = 120.0
 _fixtures: pytest.StashKey[dict[str, Skyrack]] = pytest.StashKey()  # those that are set up, by name
 
 

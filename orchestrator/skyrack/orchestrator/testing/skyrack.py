@@ -23,7 +23,7 @@ from skyrack.orchestrator.testing import held
 from skyrack.orchestrator.testing.constellation import COMMAND, Constellation, records
 from skyrack.orchestrator.testing.errors import NotInTimeError, SkyrackError, UpFailedError
 
-STOP_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 150.0  # `up` gives its run 60 s to end, and as long again to die
 EVENTS_SHOWN = 20
 LONGEST_LINE = 160
 POLL_S = 0.02

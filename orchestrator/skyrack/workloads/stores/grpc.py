@@ -33,10 +33,11 @@ REFUSED = NOT_DONE | {
 CHANNEL = (
     ("grpc.enable_retries", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 500),
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.use_local_subchannel_pool", 1),
 )
+# Also how long an attempt to connect may take: one to a geostationary satellite needs a second and more.
+PATIENCE = "grpc.min_reconnect_backoff_ms"
 
 
 class GrpcStore:
@@ -125,7 +126,8 @@ class GrpcStore:
         deadline_s = time.monotonic() + self._timeout_s
         endpoint = self._turns.current
         if endpoint not in self._channels:
-            self._channels[endpoint] = grpc.aio.insecure_channel(endpoint, options=CHANNEL)
+            options = [*CHANNEL, (PATIENCE, round(1e3 * self._timeout_s))]
+            self._channels[endpoint] = grpc.aio.insecure_channel(endpoint, options=options)
         channel = self._channels[endpoint]
         try:
             await _connected(channel, deadline_s)

@@ -22,7 +22,7 @@ from skyrack.orchestrator.scenario import Limits
 from skyrack.orchestrator.scenario.placement import sidecar_name
 from skyrack.v1.node_init import NodeInitError, connect_holder, init_socket
 
-CONNECT_TIMEOUT_S = 1.0
+CONNECT_TIMEOUT_S = 5.0
 # What the engine has in place of a kind that lasts, and so would have to be seen to whenever the container is started again.
 _VERBS = {
     "pause": "docker compose pause {0}",

@@ -8,12 +8,13 @@ from typing import Any
 
 from skyrack.orchestrator.runtime.hands.hands import CannotError
 
-END_S = 5.0  # the kernel kills a PID namespace within milliseconds, where it can
+END_S = 60.0  # the kernel kills a PID namespace within milliseconds, where the host lets it
 
 
 async def within(gone: Coroutine[Any, Any, None]) -> None:
     """Wait for END_S at most. Raises CannotError."""
     try:
-        await asyncio.wait_for(gone, END_S)
+        async with asyncio.timeout(END_S):
+            await gone
     except TimeoutError:
         raise CannotError(f"killed, but not gone within {END_S:g} s") from None

@@ -8,7 +8,7 @@ from typing import Protocol
 from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.runtime.hands.hands import CannotError
 
-BACK_S = 20.0  # longer than any of them takes to start
+BACK_S = 60.0  # longer than any of them takes to start, also where the host lets it wait
 LOOK_S = 0.02
 
 

@@ -22,6 +22,7 @@ from skyrack.orchestrator.runtime.services.prepared import LocalRoom
 from skyrack.orchestrator.runtime.spawned_nodes import SpawnedNodes
 from skyrack.orchestrator.scenario import Limits
 
+END_S = 30.0  # of a holder whose connection has ended: it only has to let go
 _OF_SOME = ("pause", "cpu", "flip-memory", "crash", "hang")  # what acts on processes one by one
 
 
@@ -100,12 +101,21 @@ class LocalSite:
     async def close(self) -> None:
         """The holder ends with its connection."""
         await self._holder.close()
-        if self._process is not None:
+        await self._ended()
+
+    async def _ended(self) -> None:
+        """The holder there was has; one that cannot let go is followed by one that does."""
+        if self._process is None:
+            return
+        try:
+            async with asyncio.timeout(END_S):
+                await self._process.wait()
+        except TimeoutError:
+            self._process.kill()
             await self._process.wait()
 
     async def _connect(self) -> socket.socket:
-        if self._process is not None:
-            await self._process.wait()
+        await self._ended()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             with theirs, self._log.open("ab") as log:

@@ -26,7 +26,7 @@ from skyrack.v1.draw import Draw
 _WHOLE_NODES = ("reboot", "power", "lost", "sefi", "retire", "repair")
 _MOST_NAMED = 6
 BY_FAULT = "fault"
-_STOP_MARGIN_S = 5.0  # beyond what a service has to end: for the node to say so
+_STOP_MARGIN_S = 30.0  # beyond what a service has to end: for the node to say so
 NOTHING_RUNS = "nothing runs there at the moment"
 
 
@@ -207,9 +207,9 @@ class Processes:
             if upset.what == "hang":
                 return await self._site.order(beside[service], "hang")
             return await self._site.order(beside[service], "signal", signal="SIGSEGV")
-        seen = await self._site.holder(node).ask(
-            holding.Upset(0, self._spot(node, service), upset.what, draw, key, ())
-        )
+        holder = self._site.holder(node)
+        request = holding.Upset(0, self._spot(node, service), upset.what, draw, key, ())
+        seen = await (holder.hang(request) if upset.what == "hang" else holder.ask(request))
         return list(seen.said)
 
     async def _flip_file(self, node: NodeState, service: str, draw: str) -> list[str]:
@@ -232,7 +232,7 @@ class Processes:
         node = self._book.by_index[place[0]]
         if place[1] in (beside := self._beside(node)):
             return await self._site.order(beside[place[1]], "go-on")
-        return list((await self._site.holder(node).ask(holding.Release(0, key))).said)
+        return list((await self._site.holder(node).release(key)).said)
 
     async def hold(self, place: Place, before: Hold, hold: Hold) -> list[str]:
         """Raises CannotError."""

@@ -34,7 +34,8 @@ async def every_service_ready(
                 _give_up(waiting, clock.run_s() - began_s)
             changed.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), LOOK_S)
+                async with asyncio.timeout(LOOK_S):
+                    await changed.wait()
         total = services.count
         step.text = f"{total}/{total} ready"
 

@@ -83,7 +83,8 @@ class Keeper:
                 self._news.clear()
                 while await self._look(tasks):
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._news.wait(), LOOK_S)
+                        async with asyncio.timeout(LOOK_S):
+                            await self._news.wait()
                     self._news.clear()
 
     async def _listen(self) -> None:
