@@ -10,6 +10,7 @@ import pytest
 DESIGN = Path(__file__).parents[2] / "docs" / "design"
 
 
+@pytest.mark.timeout(1200)  # it computes for up to 20 s, and waits for nothing
 @pytest.mark.parametrize(
     "name", ["geometry_hermite_knots", "geometry_linear_segments", "laser_churn", "starlink_calibration"]
 )
