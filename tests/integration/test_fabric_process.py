@@ -511,7 +511,7 @@ async def test_nodes_follow_new_routes_each_from_its_own_instant_on() -> None:
             assert pinger.ping(2) is not None
             table = np.full((2, 3), NO_LINK, np.uint32)
             table[0, 1] = 1  # back to node 0
-            world.fabric.adopt_routes(np.array([np.inf, world.now_s() - 1.0, np.inf]), table)
+            world.fabric.adopt_routes(np.array([np.inf, world.now_s(), np.inf]), table)
             await counters(world)
             answer = pinger.ping(2)
             assert answer is not None
