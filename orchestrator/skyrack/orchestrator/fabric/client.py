@@ -90,7 +90,8 @@ class FabricClient:
             self.pid = handover.peer_pid(control)
             handover.send_serve(control, self._config, self._memory_fd)
             asyncio.get_running_loop().add_reader(control, self._receive)
-            up = await asyncio.wait_for(self._up, START_TIMEOUT_S)
+            async with asyncio.timeout(START_TIMEOUT_S):
+                up = await self._up
         except (TimeoutError, OSError) as error:
             self.close()
             raise RuntimeError(str(error) or f"it did not answer within {START_TIMEOUT_S:g} s") from error
@@ -288,7 +289,8 @@ class FabricClient:
         try:
             message = {"op": "read", "read": read, "at": at_s, "n": len(numbers), "nodes": list(nodes)}
             self._send(message, b"\0" + numbers.tobytes() + pack_sides(sides, len(self._config.names)))
-            return await asyncio.wait_for(future, STATS_TIMEOUT_S + max(0.0, at_s - self._now_s()))
+            async with asyncio.timeout(STATS_TIMEOUT_S + max(0.0, at_s - self._now_s())):
+                return await future
         finally:
             del self._reading[read]
 
@@ -302,7 +304,8 @@ class FabricClient:
         if self._stats is None or self._stats.done():
             self._stats = asyncio.get_running_loop().create_future()
             self._send({"op": "stats", "links": links})
-        await asyncio.wait_for(asyncio.shield(self._stats), STATS_TIMEOUT_S)
+        async with asyncio.timeout(STATS_TIMEOUT_S):
+            await asyncio.shield(self._stats)
         a = self.arrays
         scalars = dict(zip(SCALARS, a["scalars"].tolist(), strict=True))
         result: dict[str, Any] = {

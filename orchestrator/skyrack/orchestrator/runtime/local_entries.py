@@ -71,7 +71,8 @@ class LocalEntries:
             return
         process.terminate()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), STOP_PATIENCE_S)
+            async with asyncio.timeout(STOP_PATIENCE_S):
+                await process.wait()
             return
         process.kill()
         await process.wait()
