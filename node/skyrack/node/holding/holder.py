@@ -214,15 +214,12 @@ class Holder:
         if request.what == "file":
             return holding.Seen(request.id, (), 0, said=(flip_file.flip(request.directories, draw),))
         members = self._finder.members(request.spot, set())
-        pids = sorted(members)
-        if request.what == "memory" and pids:
-            pids = [pid for pid in pids if memory.may_be_written(pid)]
-            if not pids and any(map(self._now, members.values())):
-                raise OSError("the system allows nobody here to write to the memory of these processes")
-        elif pids:
-            pids = [pid for pid in pids if _may_be_signalled(pid)]
-            if not pids and any(map(self._now, members.values())):
-                raise OSError("the system allows nobody here to signal these processes")
+        to_memory = request.what == "memory"
+        may_be_had = memory.may_be_written if to_memory else _may_be_signalled
+        pids = [pid for pid in sorted(members) if may_be_had(pid)]
+        if not pids and any(map(_now, members.values())):
+            act = "write to the memory of" if to_memory else "signal"
+            raise OSError(f"the system allows nobody here to {act} these processes")
         pid = draw.weighted(pids, [memory.own_kb(pid) for pid in pids])
         if pid is None:
             return holding.Seen(request.id, (), 0, said=(holding.NOBODY_HIT,))
@@ -238,7 +235,7 @@ class Holder:
                     said = yield from self._hang(request.key, members[pid], who)
                     hung = (pid, members[pid].since)
         except OSError as error:
-            if self._now(members[pid]) is None:
+            if _now(members[pid]) is None:
                 return holding.Seen(request.id, (), 0, said=(f"{who} has ended meanwhile: nobody is hit",))
             raise OSError(f"{who}: {error.strerror or error}") from error
         return holding.Seen(request.id, ((inner, name),), 1, said=(said,), hung=hung)
@@ -248,7 +245,7 @@ class Holder:
         number = signal.SIGKILL if is_first else signal.SIGSEGV
         os.kill(one.pid, number)
         for delay_s in delays_s(self._clock):
-            if self._now(one) is None:
+            if _now(one) is None:
                 return f"{who} died of {number.name}"
             yield delay_s
         return f"{who} got {number.name} and goes on"
@@ -257,7 +254,7 @@ class Holder:
         """Wait until it stands."""
         self._stop(key, one)
         for delay_s in delays_s(self._clock):
-            now = self._now(one)
+            now = _now(one)
             if now is None or now.stopped or key not in self._hung:
                 return f"stopped {who}"
             yield delay_s
@@ -265,9 +262,8 @@ class Holder:
 
     def _adopt(self, request: holding.Adopt) -> holding.Seen:
         """Whoever stopped it may have let it go on at his end."""
-        text = read_text(f"/proc/{request.pid}/stat")
-        one = read_stat(text) if text else None
-        if one is None or one.ended or one.since != request.since:
+        one = _alive(request.pid, request.since)
+        if one is None:
             return holding.Seen(request.id, (), 0)
         self._stop(request.key, one)
         return holding.Seen(request.id, ((one.pid, one.name),), 1, hung=(one.pid, one.since))
@@ -284,18 +280,12 @@ class Holder:
         one = self._hung.pop(key, None)
         if one is None:
             return ("nothing hangs any more",)
-        if self._now(one) is None:
+        if _now(one) is None:
             if self._stopped.get(one.pid) == one.since:
                 del self._stopped[one.pid]
             return (f"{one.name} has ended meanwhile",)
         self._settle([one.pid])
         return (f"{one.name} goes on",)
-
-    def _now(self, one: Process) -> Process | None:
-        """As it is now; None where it has ended."""
-        text = read_text(f"/proc/{one.pid}/stat")
-        now = read_stat(text) if text else None
-        return now if now is not None and now.since == one.since and not now.ended else None
 
     # What is kept
 
@@ -395,6 +385,18 @@ def _seen(
 
 def _running(held: _Held) -> dict[int, Process]:
     return {pid: one for pid, one in held.members.items() if not one.stopped}
+
+
+def _now(one: Process) -> Process | None:
+    """As it is now; None where it has ended."""
+    return _alive(one.pid, one.since)
+
+
+def _alive(pid: int, since: int) -> Process | None:
+    """The process of that pid that began then; None where it has ended."""
+    text = read_text(f"/proc/{pid}/stat")
+    one = read_stat(text) if text else None
+    return one if one is not None and one.since == since and not one.ended else None
 
 
 def _may_be_signalled(pid: int) -> bool:

@@ -67,9 +67,8 @@ HELD_UP_S = 0.01  # what runs and orders are late by before it is told
 CARRY_S = 5e-5
 MOST_WATCHERS = 64
 CLOSING_S = 2.0
-_TIMELY = frozenset(
-    ("links", "segment", "routes", "parameters", "lit", "cuts")
-)  # what else is said to hold from "at" on
+# What is said to hold from "at" on.
+_TIMELY = frozenset(("links", "segment", "routes", "parameters", "lit", "cuts"))
 _ONE_LOOK = select.EPOLLIN | select.EPOLLONESHOT
 MOST_DISCARDED = 4096  # twice what the device queues; a node that never stops sending must not stop the loop
 

@@ -58,17 +58,21 @@ class Sample:
         return self.measured_s if self.measured_s is not None else lost_after_s(self.computed_s)
 
 
+def is_against(measured_s: float | None, computed: Mapping[str, Any]) -> bool:
+    """Whether a probe was lost though it was computed to come back for certain, or answered without a way."""
+    if measured_s is None:
+        return computed["rtt_s"] is not None and computed["kept_ratio"] == 1.0
+    return computed["rtt_s"] is None
+
+
 def reason_of(measured_s: float | None, computed: Mapping[str, Any]) -> str | None:
     """Why no reply was to be expected, or why either outcome is right, by the fields of POST /v1/computed.
 
     Where the host held the fabric up meanwhile, a probe that was lost or answered against what is computed proves nothing.
     """
     reason: str | None = computed["reason"]
-    if measured_s is None:
-        against = computed["rtt_s"] is not None and computed["kept_ratio"] == 1.0
-    else:
-        against = computed["rtt_s"] is None
-    if against and computed["held_up_s"] > 0.0 and not (reason or "").startswith(GUARD):
+    judged = reason is None or not reason.startswith(GUARD)
+    if judged and computed["held_up_s"] > 0.0 and is_against(measured_s, computed):
         return HELD_UP
     return reason
 

@@ -77,10 +77,10 @@ class Recorder:
             answer = told.get(probe.seq)
             line = dataclasses.asdict(probe)
             if answer is not None:
-                line |= {"computed_s": answer["rtt_s"], "path": answer["path"]}
-                line |= {"reason": reason_of(probe.measured_s, answer)}
+                reason = reason_of(probe.measured_s, answer)
+                line |= {"computed_s": answer["rtt_s"], "path": answer["path"], "reason": reason}
                 if probe.outcome != "clock-set":
-                    self.samples.append(_sample(probe, answer))
+                    self.samples.append(_sample(probe, answer, reason))
                     self.tally.probe(probe.measured_s, answer["rtt_s"])
             else:
                 self.unsent[probe.note] = self.unsent.get(probe.note, 0) + 1
@@ -103,13 +103,13 @@ class Recorder:
             file.close()
 
 
-def _sample(probe: Probe, answer: Mapping[str, Any]) -> Sample:
+def _sample(probe: Probe, answer: Mapping[str, Any], reason: str | None) -> Sample:
     return Sample(
         pair=f"{probe.a}>{probe.b}",
         t_s=probe.t_s,
         measured_s=probe.measured_s,
         computed_s=answer["rtt_s"],
         path=tuple(answer["path"]),
-        reason=reason_of(probe.measured_s, answer),
+        reason=reason,
         kept_ratio=answer["kept_ratio"],
     )

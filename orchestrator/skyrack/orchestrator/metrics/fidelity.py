@@ -8,7 +8,7 @@ from typing import Any, Literal
 from prometheus_client import Metric
 
 from skyrack.orchestrator.fabric.histogram import Histogram
-from skyrack.orchestrator.measure.fidelity import GUARD, HELD_UP, reason_of
+from skyrack.orchestrator.measure.fidelity import GUARD, HELD_UP, is_against, reason_of
 from skyrack.v1 import families
 
 # Probes come a little late, some 0.1 ms, on a quiet host; early ones are a fault of the emulation.
@@ -27,10 +27,10 @@ def outcome_of(measured_s: float | None, computed: dict[str, Any]) -> Outcome:
     reason = reason_of(measured_s, computed)
     if reason is not None and reason.startswith(GUARD):
         return "held_up" if reason == HELD_UP else "unsettled"
+    against = is_against(measured_s, computed)
     if measured_s is not None:
-        return "answered" if computed["rtt_s"] is not None else "unexpected"
-    certain = computed["rtt_s"] is not None and computed["kept_ratio"] == 1.0
-    return "false_outage" if certain else "lost"
+        return "unexpected" if against else "answered"
+    return "false_outage" if against else "lost"
 
 
 class ProbeTally:

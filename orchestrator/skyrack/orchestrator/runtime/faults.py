@@ -191,9 +191,8 @@ class Faults:
         for fault in added:
             self._announcements.expect(fault)
         self._record.entered(added, known)
-        if (
-            known is None
-        ):  # an occurrence is nothing that radiation has not drawn, or orbits do not say, already
+        # An occurrence is nothing that radiation has not drawn, or orbits do not say, already.
+        if known is None:
             self.storms.note(added)
         return added
 
@@ -282,9 +281,9 @@ class Faults:
 
     def _end_stays(self, at_s: float) -> None:
         """Who is gone is over the anomaly no more."""
-        stays = [fault for fault in self._ledger.begun if fault.draft.cause == BY_ORBIT]
-        for fault in stays:
-            if fault.draft.effect.anomaly and fault.draft.effect.anomaly <= self.gone.now.keys():
+        for fault in self._ledger.begun:
+            over = fault.draft.effect.anomaly
+            if fault.draft.cause == BY_ORBIT and over and over <= self.gone.now.keys():
                 self.until(fault.id, at_s)
 
     def _reword(self, change: Change) -> None:

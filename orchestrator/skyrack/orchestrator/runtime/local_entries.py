@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from skyrack.orchestrator.clock import Clock
+from skyrack.orchestrator.runtime.ending import ended
 from skyrack.orchestrator.runtime.entries import LOOPBACK, Entries, MakeEntries
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.places import Places
@@ -70,12 +71,7 @@ class LocalEntries:
         if process is None or process.returncode is not None:
             return
         process.terminate()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STOP_PATIENCE_S):
-                await process.wait()
-            return
-        process.kill()
-        await process.wait()
+        await ended(process, STOP_PATIENCE_S)
 
     def status(self) -> list[dict[str, Any]]:
         """As users reach them."""

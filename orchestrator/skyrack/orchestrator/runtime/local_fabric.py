@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import sys
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from typing import Any
 from skyrack.orchestrator.fabric import handover
 from skyrack.orchestrator.fabric.client import START_TIMEOUT_S, FabricClient
 from skyrack.orchestrator.fabric.wire import FabricConfig
+from skyrack.orchestrator.runtime.ending import ended
 from skyrack.orchestrator.runtime.errors import last_line
 from skyrack.orchestrator.runtime.hands.kept import Serving
 
@@ -71,30 +71,24 @@ class LocalFabric:
         if self._process is None:
             return {}
         process, self._process = self._process, None
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(END_TIMEOUT_S):
-                return {"status": await process.wait()}
-        process.kill()
-        return {"status": await process.wait()}
+        return {"status": await ended(process, END_TIMEOUT_S)}
 
 
 async def _accept(listener: socket.socket, process: asyncio.subprocess.Process) -> socket.socket:
     """The process's connection. Raises RuntimeError when it ends, or says nothing for START_TIMEOUT_S."""
     loop = asyncio.get_running_loop()
     connected = asyncio.ensure_future(loop.sock_accept(listener))
-    ended = asyncio.ensure_future(process.wait())
+    gone = asyncio.ensure_future(process.wait())
     try:
         done, _ = await asyncio.wait(
-            {connected, ended}, timeout=START_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED
+            {connected, gone}, timeout=START_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED
         )
     finally:
-        ended.cancel()
+        gone.cancel()
         if not connected.done():
             connected.cancel()
     if connected in done:
         return connected.result()[0]
     raise RuntimeError(
-        f"exit status {ended.result()}"
-        if ended in done
-        else f"it did not connect within {START_TIMEOUT_S:g} s"
+        f"exit status {gone.result()}" if gone in done else f"it did not connect within {START_TIMEOUT_S:g} s"
     )

@@ -54,9 +54,8 @@ class Oracle:
         ] = []  # when faults and the news of them begin or end to lose packets, in order
         # When the clock was changed, and by when the fabric knew.
         self._turns_s: deque[tuple[float, float]] = deque(maxlen=10_000)
-        self._held_up_s: deque[tuple[float, float]] = deque(
-            maxlen=10_000
-        )  # since when, until when; ends ascend
+        # Since when and until when the host held the fabric up; ends ascend.
+        self._held_up_s: deque[tuple[float, float]] = deque(maxlen=10_000)
         self._down: set[Way] = set()
         self._gaps = False  # whether any epoch so far had a station between two links
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from skyrack.orchestrator.clock import Clock
+from skyrack.orchestrator.runtime.ending import ended
 from skyrack.orchestrator.runtime.events import EventLog
 from skyrack.orchestrator.runtime.nodes import NodeBook, NodeState
 
@@ -99,12 +100,7 @@ class SpawnedNodes:
         if self._writer is not None:
             self._writer.close()
         if self._process is not None:
-            try:
-                async with asyncio.timeout(STOP_PATIENCE_S):
-                    await self._process.wait()
-            except TimeoutError:
-                self._process.kill()
-                await self._process.wait()
+            await ended(self._process, STOP_PATIENCE_S)
 
     async def signal(self, name: str, number: int) -> None:
         """Send a signal to a node's process."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from skyrack.orchestrator.clock import Clock
 from skyrack.orchestrator.faults.hold import GUESTS
+from skyrack.orchestrator.runtime.ending import ended
 from skyrack.orchestrator.runtime.hands.gone import within
 from skyrack.orchestrator.runtime.hands.hands import CannotError
 from skyrack.orchestrator.runtime.hands.holder import Holder
@@ -105,14 +106,8 @@ class LocalSite:
 
     async def _ended(self) -> None:
         """The holder there was has; one that cannot let go is followed by one that does."""
-        if self._process is None:
-            return
-        try:
-            async with asyncio.timeout(END_S):
-                await self._process.wait()
-        except TimeoutError:
-            self._process.kill()
-            await self._process.wait()
+        if self._process is not None:
+            await ended(self._process, END_S)
 
     async def _connect(self) -> socket.socket:
         await self._ended()
